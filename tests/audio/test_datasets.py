@@ -1,0 +1,301 @@
+"""A folder with a metadata.csv, wherever it came from: the repository, a download, a user."""
+
+import zipfile
+from collections import Counter
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from robustaudio.audio import datasets
+from robustaudio.audio.datasets import (
+    BUNDLED,
+    COLUMNS,
+    download,
+    open_dataset,
+    read_folder,
+    read_official_fsdd,
+)
+
+HEADER = ",".join(COLUMNS)
+ROW = "a.wav,0,rms,a,test,CC0-1.0"
+
+
+def wav_bytes(folder, seed=0):
+    path = folder / "made.wav"
+    noise = 0.1 * np.random.default_rng(seed).standard_normal(800)
+    soundfile.write(path, noise, 8_000, "PCM_16")
+    return path.read_bytes()
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """The release in small: ten digits, two speakers, indices 4 (test) and 5 (train), and traps."""
+    path = tmp_path / "release.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for digit in range(10):
+            for speaker in ("jackson", "nicolas"):
+                for index in (4, 5):
+                    name = f"free-x-1.0/recordings/{digit}_{speaker}_{index}.wav"
+                    file.writestr(name, wav_bytes(tmp_path, digit))
+        for trap in (
+            "../../evil.wav",
+            "/abs/recordings/../../../evil_a_1.wav",
+            "free-x-1.0/recordings/..\\..\\1_evil_1.wav",
+            "free-x-1.0/recordings/1_a_b_1.wav",
+            "free-x-1.0/recordings/1_a_x.wav",
+            "free-x-1.0/recordings/readme.txt",
+            "free-x-1.0/other/1_elsewhere_1.wav",
+            "free-x-1.0/recordings/2_folder_1.wav/",
+            "free-x-1.0/metadata.csv",
+        ):
+            file.writestr(trap, b"evil")
+    return path
+
+
+@pytest.fixture
+def nothing_at_hand(tmp_path, monkeypatch):
+    monkeypatch.delenv("ROBUSTAUDIO_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "robustaudio"
+
+
+def files_below(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+# --- the official release ------------------------------------------------------------------------
+
+
+def test_a_download_holds_the_recordings_and_nothing_else(archive, tmp_path):
+    target = tmp_path / "deep" / "below" / "fsdd"
+    before = files_below(tmp_path)
+    dataset = download("fsdd", url=archive.as_uri(), into=target)
+    assert (dataset.folder, len(dataset)) == (target, 40)
+    names = {row["file"] for row in dataset.rows}
+    assert len(names) == 40 and {Path(name).suffix for name in names} == {".wav"}
+    assert files_below(target) == sorted([*names, "metadata.csv"])
+    assert len(files_below(tmp_path)) == len(before) + 41  # no evil.wav anywhere, no scratch
+    clips = list(dataset.clips())
+    assert [clip.label for clip in clips[:5]] == ["0", "0", "0", "0", "1"]
+    assert {(clip.sample_rate, len(clip.samples)) for clip in clips} == {(8_000, 800)}
+
+
+def test_the_layout_and_the_table_give_the_same_rows(archive, tmp_path):
+    dataset = download("fsdd", url=archive.as_uri(), into=tmp_path / "fsdd")
+    assert read_official_fsdd(tmp_path / "fsdd").rows == dataset.rows
+    assert dataset.rows[1] == {
+        "file": "recordings/0_jackson_5.wav",
+        "label": "0",
+        "speaker_or_source": "jackson",
+        "group": "0_jackson_5",
+        "split": "train",
+        "licence": "CC-BY-SA-4.0",
+    }
+
+
+def test_a_second_download_deletes_nothing(archive, tmp_path):
+    first = download("fsdd", url=archive.as_uri(), into=tmp_path / "fsdd")
+    assert download("fsdd", url="file:///no/such.zip", into=tmp_path / "fsdd").rows == first.rows
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match=r"cannot read .*home/metadata\.csv"):
+        download("fsdd", url=archive.as_uri(), into=home)
+    assert files_below(home) == ["thesis.tex"]
+
+
+def damaged(archive, kind):
+    """The URL of an archive that is broken in some way."""
+    path = archive.with_name("broken.zip")
+    content = bytearray(archive.read_bytes())
+    if kind == "no zip":
+        content = b"<html>rate limited</html>"
+    elif kind == "cut short":
+        content = content[: len(content) // 2]
+    elif kind == "a changed byte":
+        content[200] ^= 0xFF  # within the first recording: its checksum fails
+    elif kind == "encrypted":
+        at = content.find(b"PK\x01\x02")  # the first entry of the directory says so
+        content[at + 8] |= 1
+        content[6] |= 1
+    path.write_bytes(content)
+    if kind == "nothing in it":
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("x/recordings/readme.txt", "none")
+    return path.as_uri() if kind != "missing" else "file:///no/such/release.zip"
+
+
+@pytest.mark.parametrize(
+    "kind", ["no zip", "cut short", "a changed byte", "encrypted", "nothing in it", "missing"]
+)
+def test_a_download_that_fails_is_one_sentence_and_leaves_nothing(kind, archive, tmp_path):
+    url = damaged(archive, kind)
+    with pytest.raises(ValueError, match=f"^cannot download {url}: ."):
+        download("fsdd", url=url, into=tmp_path / "cache" / "fsdd")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_only_what_has_a_release_is_downloaded(nothing_at_hand):
+    with pytest.raises(ValueError, match=r"no download for 'speakers'; choose from fsdd\."):
+        download("speakers")
+    assert not nothing_at_hand.exists()
+
+
+# --- finding a data set --------------------------------------------------------------------------
+
+
+def test_the_named_folder_comes_before_the_cache(archive, nothing_at_hand, tmp_path, monkeypatch):
+    cached = download("fsdd", url=archive.as_uri())
+    assert cached.folder == nothing_at_hand / "fsdd"
+    assert open_dataset("fsdd").rows == cached.rows
+    named = tmp_path / "named" / "fsdd" / "recordings"
+    named.mkdir(parents=True)
+    (named / "7_george_0.wav").write_bytes(wav_bytes(tmp_path))
+    monkeypatch.setenv("ROBUSTAUDIO_DATA", str(tmp_path / "named"))
+    (row,) = open_dataset("fsdd").rows  # the release as it is unpacked by hand, without a table
+    assert (row["label"], row["split"]) == ("7", "test")
+    (named.parent / "metadata.csv").write_text(f"{HEADER}\n{ROW}\n")
+    assert open_dataset("fsdd").rows[0]["file"] == "a.wav"
+    monkeypatch.setenv("ROBUSTAUDIO_DATA", str(tmp_path / "gone"))
+    assert open_dataset("fsdd").rows == cached.rows
+
+
+@pytest.mark.parametrize(
+    "name, advice",
+    [
+        ("fsdd", "or run: python -m robustaudio download fsdd"),
+        ("rendered", "or run: python assets/render_clips.py --training .*/rendered"),
+        ("speakers", r"set ROBUSTAUDIO_DATA to the folder that holds it\."),
+        ("a\0b", "no data set 'a"),
+    ],
+)
+def test_what_is_not_at_hand_says_how_to_get_it(name, advice, nothing_at_hand):
+    with pytest.raises(ValueError, match=f"{advice}") as caught:
+        open_dataset(name)
+    assert repr(name) in str(caught.value) and str(nothing_at_hand) in str(caught.value)
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("ROBUSTAUDIO_DATA", "")
+    assert datasets.data_folders() == [Path.home() / ".cache" / "robustaudio"]
+
+
+# --- reading the table ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "table, sentence",
+    [
+        (b"", "lacks the columns file, label"),
+        (HEADER.encode(), "names no file"),
+        (b"file,label,group,split,licence\na.wav,0,a,test,x\n", "lacks the columns speaker_or_so"),
+        (b"\xff\xfe" + HEADER.encode("utf-16-le"), "cannot read"),
+        (f"{HEADER}\n{ROW}\nb.wav,1\n".encode(), "has 6 columns, but not in row 2"),
+        (f"{HEADER}\n{ROW},more\n".encode(), "has 6 columns, but not in row 1"),
+        *(
+            (f"{HEADER}\n{ROW}\n{ROW.replace('a.wav', file)}\n".encode(), "outside its folder")
+            for file in ("../../etc/passwd", "/etc/passwd", "x/../../a.wav", "link/passwd", "a\0b")
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_trusted_is_refused(table, sentence, tmp_path):
+    (tmp_path / "link").symlink_to("/etc")
+    (tmp_path / "metadata.csv").write_bytes(table)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        read_folder(tmp_path, "mine")
+    assert str(tmp_path / "metadata.csv") in str(caught.value)
+
+
+def test_a_folder_without_a_table(tmp_path):
+    with pytest.raises(ValueError, match=r"cannot read .*metadata\.csv"):
+        read_folder(tmp_path, "mine")
+    with pytest.raises(ValueError, match=r"holds no <digit>_<speaker>_<index>\.wav"):
+        read_official_fsdd(tmp_path)
+
+
+def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path):
+    (tmp_path / "metadata.csv").write_bytes(f"\ufeff{HEADER}\r\n{ROW}\r\n".encode())
+    assert read_folder(tmp_path, "mine").rows[0]["file"] == "a.wav"
+
+
+def test_a_row_without_its_file_is_named_when_it_is_read(tmp_path):
+    (tmp_path / "metadata.csv").write_text(f"{HEADER}\n{ROW}\n")
+    with pytest.raises(ValueError, match=r"there is no file .*a\.wav"):
+        list(read_folder(tmp_path, "mine").clips())
+
+
+# --- splits and limits ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spread(tmp_path):
+    rows = [f"{i}.wav,{i // 10},s,{i},{'test' if i % 2 else 'train'},CC0-1.0" for i in range(100)]
+    (tmp_path / "metadata.csv").write_text("\n".join([HEADER, *rows]))
+    return read_folder(tmp_path, "mine")
+
+
+def test_a_split_keeps_the_order_of_the_file(spread):
+    assert spread.splits == ("train", "test")
+    test = spread.select("test")
+    assert [int(row["group"]) for row in test.rows] == list(range(1, 100, 2))
+    assert (test.name, test.folder, len(spread)) == ("mine", spread.folder, 100)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 10, 49, 50, 51, 1000])
+def test_a_limit_is_spread_evenly(limit, spread):
+    rows = spread.select("test", limit).rows
+    assert len(rows) == len({row["file"] for row in rows}) == min(limit, 50)
+    counts = Counter(row["label"] for row in rows)
+    assert len(counts) == min(limit, 10) and max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_a_split_that_is_not_there_and_a_limit_that_is_none(spread):
+    with pytest.raises(ValueError, match=r"no split 'val'; choose from \('train', 'test'\)"):
+        spread.select("val")
+    with pytest.raises(ValueError, match="limit 0 must be at least 1"):
+        spread.select("test", 0)
+
+
+# --- what ships, and what may be at hand ---------------------------------------------------------
+
+
+def test_the_bundled_clips_hold_every_digit_and_say_where_they_are_from():
+    dataset = open_dataset("bundled")
+    assert {row["label"] for row in dataset.rows} == set("0123456789")
+    clips = list(dataset.clips())
+    assert {clip.sample_rate for clip in clips} == {8_000}
+    assert all(clip.gain is None and clip.peak <= 1 for clip in clips)
+    named = {row["file"] for row in dataset.rows}
+    assert {path.name for path in BUNDLED.glob("*.wav")} == named
+    assert {row["licence"] for row in dataset.rows} == {"CC0-1.0"}
+    assert (BUNDLED / "ATTRIBUTION.md").read_text().strip()
+
+
+def at_hand(name):
+    try:
+        return open_dataset(name)
+    except ValueError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.corpus
+def test_fsdd_is_split_as_its_authors_say():
+    """The first 10 % of each speaker's takes, indices 0 to 4, are the test. The rest is 5 to 49 in
+    the release, and 5 to 44 in the corpus that this project trains on."""
+    dataset = at_hand("fsdd")
+    counts = Counter(row["split"] for row in dataset.rows)
+    assert counts == {"test": 300, "train": 2700 if len(dataset) == 3000 else 2400}
+
+
+@pytest.mark.corpus
+def test_no_recording_is_in_two_splits_and_the_layout_agrees_with_the_table():
+    dataset = at_hand("fsdd")
+    of = {split: {row["group"] for row in dataset.select(split).rows} for split in dataset.splits}
+    assert not of["train"] & of["test"]
+    layout = read_official_fsdd(dataset.folder).rows
+    table = [{column: row[column] for column in COLUMNS} for row in dataset.rows]
+    assert sorted(layout, key=itemgetter("file")) == sorted(table, key=itemgetter("file"))
