@@ -1,0 +1,1 @@
+"""A waveform in, named representations out: differentiable, batched stages."""

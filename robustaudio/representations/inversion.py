@@ -1,0 +1,74 @@
+"""From a changed spectrum back to sound, with the phase of the clean clip.
+
+What is inverted is the CHANGE: an unchanged spectrum gives the clean clip, sample for sample.
+"""
+
+from math import pi
+
+import torch
+from jaxtyping import Complex, Float
+from scipy.signal import lfilter
+from torch import Tensor
+
+from robustaudio.representations.spectral import Magnitude, Mel
+
+THIN = 0.1  # of the window overlap: samples that frames barely see are left alone
+
+
+def invert_magnitude(
+    stage: Magnitude,
+    waveform: Float[Tensor, "batch time"],
+    magnitude: Float[Tensor, "batch bin frame"],
+) -> Float[Tensor, "batch time"]:
+    """The sound whose frames come closest to `magnitude` with the clean phase.
+
+    Negative magnitudes count as 0. Overlapping frames cannot all have what was asked for: the
+    least-squares compromise is returned (Griffin & Lim 1984, eq. 6). Digital silence has no
+    phase: it gets one fixed random draw, so that what is added there sounds like noise (equal
+    phases would be a click in every frame).
+    """
+    clean = stage.spectrum(waveform)
+    draw = torch.rand(clean.shape[1:], generator=torch.Generator().manual_seed(0))
+    angle = torch.where(clean == 0, 2 * pi * draw.to(waveform), clean.angle())
+    change = torch.polar(magnitude.clamp_min(0) - stage(waveform), angle)
+    return waveform + _inverse(stage, change, waveform.shape[-1])
+
+
+def invert_mel(
+    stage: Magnitude,
+    mel: Mel,
+    waveform: Float[Tensor, "batch time"],
+    energies: Float[Tensor, "batch mel frame"],
+) -> Float[Tensor, "batch time"]:
+    """The sound whose mel energies come close to `energies`, with the clean phase.
+
+    The change of the energies is spread over the bins by the pseudo-inverse of the filterbank
+    and added to the clean power; power below 0 counts as 0.
+    """
+    power = stage(waveform).square()
+    change = energies - mel.filters @ power
+    changed = power + torch.linalg.pinv(mel.filters.double()).to(power) @ change
+    return invert_magnitude(stage, waveform, changed.clamp_min(0).sqrt())
+
+
+def _inverse(
+    stage: Magnitude, spectrum: Complex[Tensor, "batch bin frame"], length: int
+) -> Float[Tensor, "batch time"]:
+    """Weighted overlap-add, then the inverse of the pre-emphasis filter."""
+    framing = stage.framing
+    frames = torch.fft.irfft(spectrum.transpose(1, 2), framing.n_fft) * stage.window
+    weight = stage.window.square().expand(1, frames.shape[1], -1)
+    total, weights = (_overlap_add(f, framing.hop_length, length) for f in (frames, weight))
+    sound = torch.where(weights > THIN * weights.max(), total / weights.clamp_min(1e-30), 0)
+    if framing.pre_emphasis:
+        filtered = lfilter([1.0], [1.0, -framing.pre_emphasis], sound.cpu().double().numpy())
+        sound = torch.from_numpy(filtered).to(sound)
+    return sound
+
+
+def _overlap_add(
+    frames: Float[Tensor, "batch frame n_fft"], hop_length: int, length: int
+) -> Float[Tensor, "batch time"]:
+    starts = torch.arange(frames.shape[1], device=frames.device)[:, None] * hop_length
+    index = (starts + torch.arange(frames.shape[2], device=frames.device)).flatten()
+    return frames.new_zeros(len(frames), length).index_add(1, index, frames.flatten(1))

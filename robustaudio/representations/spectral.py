@@ -1,0 +1,208 @@
+"""Waveform -> magnitude -> mel energies -> log-compressed mel -> MFCC, as differentiable stages.
+
+Every stage takes a batch and returns a batch; spectra have the shape (batch, band, frame).
+Frames lie where librosa puts them with center=False: frame t starts at sample t * hop_length.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import log, log10, pi
+from typing import Literal
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor, nn
+
+TINY_POWER = 1e-20  # keeps the gradient of |X| finite at digital silence
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a waveform is cut and transformed.
+
+    `pre_emphasis` p filters y[n] = x[n] - p x[n-1] (x[-1] = 0); `unitary` divides by sqrt(n_fft).
+    """
+
+    n_fft: int = 256
+    hop_length: int = 160
+    window: Literal["hann", "hamming"] = "hann"
+    pre_emphasis: float = 0.0
+    unitary: bool = False
+
+    @property
+    def taps(self) -> int:
+        """Samples that one frame looks at: pre-emphasis reaches one sample back."""
+        return self.n_fft + (self.pre_emphasis != 0)
+
+    def frames(self, length: int) -> int:
+        """Number of whole frames in `length` samples."""
+        return (length - self.n_fft) // self.hop_length + 1
+
+
+@dataclass(frozen=True)
+class MelScale:
+    """Triangular bands, equally spaced on the mel scale between f_min and f_max in Hz."""
+
+    sample_rate: int = 8_000
+    n_mels: int = 24
+    f_min: float = 0.0
+    f_max: float = 4_000.0
+    scale: Literal["htk", "slaney"] = "htk"
+
+
+def window(framing: Framing) -> Float[Tensor, " n_fft"]:
+    """The periodic analysis window, scaled, in float32: bounds and stages share its rounding."""
+    make = {"hann": torch.hann_window, "hamming": torch.hamming_window}[framing.window]
+    scale = framing.n_fft**-0.5 if framing.unitary else 1.0
+    return (make(framing.n_fft, periodic=True, dtype=torch.float64) * scale).float()
+
+
+@lru_cache(maxsize=32)
+def analysis_rows(framing: Framing) -> Float[Tensor, "2 bin taps"]:
+    """Real and imaginary rows a_k with X_k = a_k . x for the samples x of one frame, in float64.
+
+    The linear map that `Magnitude.spectrum` computes by FFT, window, pre-emphasis and scale
+    folded in: bounds are made of it.
+    """
+    n = torch.arange(framing.n_fft, dtype=torch.float64)
+    k = torch.arange(framing.n_fft // 2 + 1, dtype=torch.float64)[:, None]
+    angle = 2 * pi * k * n / framing.n_fft
+    rows = torch.stack([angle.cos(), -angle.sin()]) * window(framing).double()
+    if framing.pre_emphasis:
+        ahead = nn.functional.pad(rows, (1, 0))
+        rows = ahead - framing.pre_emphasis * nn.functional.pad(rows, (0, 1))
+    return rows
+
+
+@lru_cache(maxsize=32)
+def mel_filterbank(mel: MelScale, n_fft: int) -> Float[Tensor, "mel bin"]:
+    """Triangles of height 1 over |X|^2, in float32 (librosa.filters.mel with norm=None)."""
+    edges = _mel_to_hz(
+        torch.linspace(
+            _hz_to_mel(mel.f_min, mel.scale),
+            _hz_to_mel(mel.f_max, mel.scale),
+            mel.n_mels + 2,
+            dtype=torch.float64,
+        ),
+        mel.scale,
+    )
+    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * mel.sample_rate / n_fft
+    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (bins - low) / (middle - low), (high - bins) / (high - middle)
+    filters = torch.minimum(rising, falling).clamp_min(0)
+    empty = (filters.sum(1) == 0).nonzero().flatten().tolist()
+    if empty:
+        raise ValueError(
+            f"mel bands {empty} hold no bin of a {n_fft}-sample frame; "
+            f"use fewer than {mel.n_mels} bands or longer frames."
+        )
+    return filters.float()
+
+
+class Magnitude(nn.Module):
+    """|X_k| of every frame: (batch, time) -> (batch, bin, frame)."""
+
+    window: Tensor
+
+    def __init__(self, framing: Framing):
+        super().__init__()
+        self.framing = framing
+        self.register_buffer("window", window(framing), persistent=False)
+
+    def spectrum(self, waveform: Float[Tensor, "batch time"]) -> Complex[Tensor, "batch bin frame"]:
+        """Every frame's transform X_k."""
+        before = nn.functional.pad(waveform, (1, -1))
+        emphasised = waveform - self.framing.pre_emphasis * before
+        frames = emphasised.unfold(-1, self.framing.n_fft, self.framing.hop_length)
+        return torch.fft.rfft(frames * self.window).transpose(1, 2)
+
+    def forward(self, waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch bin frame"]:
+        spectrum = self.spectrum(waveform)
+        return (spectrum.real.square() + spectrum.imag.square() + TINY_POWER).sqrt()
+
+
+class Mel(nn.Module):
+    """Mel filterbank energies: magnitude (batch, bin, frame) -> (batch, mel, frame)."""
+
+    filters: Tensor
+
+    def __init__(self, scale: MelScale, n_fft: int):
+        super().__init__()
+        self.scale = scale
+        self.register_buffer("filters", mel_filterbank(scale, n_fft), persistent=False)
+
+    def forward(
+        self, magnitude: Float[Tensor, "batch bin frame"]
+    ) -> Float[Tensor, "batch mel frame"]:
+        return self.filters @ magnitude.square()
+
+
+class LogMel(nn.Module):
+    """log(E + floor), elementwise and increasing; energies below zero count as zero."""
+
+    def __init__(self, floor: float):
+        super().__init__()
+        self.floor = floor
+
+    def forward(self, mel: Float[Tensor, "batch mel frame"]) -> Float[Tensor, "batch mel frame"]:
+        return (mel.clamp_min(0) + self.floor).log()
+
+
+class RootLogMel(nn.Module):
+    """log(1 + sqrt(E) / floor), elementwise and increasing; Lipschitz in the waveform."""
+
+    def __init__(self, floor: float):
+        super().__init__()
+        self.floor = floor
+
+    def forward(self, mel: Float[Tensor, "batch mel frame"]) -> Float[Tensor, "batch mel frame"]:
+        return (mel.clamp_min(TINY_POWER).sqrt() / self.floor).log1p()
+
+
+class Mfcc(nn.Module):
+    """Orthonormal DCT-II over the bands, coefficient n times 1 + lifter/2 sin(pi n / lifter).
+
+    The sinusoidal lifter is that of HTK (Young et al., The HTK Book, eq. 5.9); 0 is none.
+    """
+
+    weight: Tensor
+
+    def __init__(self, n_mels: int, n_mfcc: int, lifter: int = 0):
+        super().__init__()
+        self.register_buffer("weight", cepstral_matrix(n_mels, n_mfcc, lifter).float(), False)
+
+    def forward(
+        self, log_mel: Float[Tensor, "batch mel frame"]
+    ) -> Float[Tensor, "batch mfcc frame"]:
+        return self.weight @ log_mel
+
+
+def cepstral_matrix(n_mels: int, n_mfcc: int, lifter: int) -> Float[Tensor, "mfcc mel"]:
+    """DCT-II (orthonormal) times lifter, in float64."""
+    n = torch.arange(n_mfcc, dtype=torch.float64)[:, None]
+    m = torch.arange(n_mels, dtype=torch.float64) + 0.5
+    dct = (pi * n * m / n_mels).cos() * (2 / n_mels) ** 0.5
+    dct[0] /= 2**0.5
+    if lifter:
+        dct = dct * (1 + lifter / 2 * (pi * n / lifter).sin())
+    return dct
+
+
+def framed(x: Float[Tensor, "batch time"], framing: Framing) -> Float[Tensor, "batch frame taps"]:
+    """Overlapping frames, with the sample before each where pre-emphasis needs it."""
+    return nn.functional.pad(x, (framing.taps - framing.n_fft, 0)).unfold(
+        -1, framing.taps, framing.hop_length
+    )
+
+
+def _hz_to_mel(hz: float, scale: str) -> float:
+    """HTK: 2595 log10(1 + f/700). Slaney: 3 mel per 200 Hz to 1 kHz, then 27 per factor 6.4."""
+    if scale == "htk":
+        return 2595 * log10(1 + hz / 700)
+    return hz * 3 / 200 if hz < 1000 else 15 + 27 * log(hz / 1000) / log(6.4)
+
+
+def _mel_to_hz(mels: Float[Tensor, " edge"], scale: str) -> Float[Tensor, " edge"]:
+    if scale == "htk":
+        return 700 * (10 ** (mels / 2595) - 1)
+    return torch.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
