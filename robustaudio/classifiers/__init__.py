@@ -1,0 +1,1 @@
+"""Representations in, logits out: classifiers, and the checkpoints that hold them."""

@@ -1,0 +1,99 @@
+"""A classifier is a chain of named stages that can be split at any of them."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from robustaudio.audio.clip import Clip
+from robustaudio.audio.datasets import Dataset
+
+
+class Classifier(nn.Module):
+    """waveform -> ... named representations ... -> logits.
+
+    `stages` maps the name of each representation to the module that makes it from the one
+    before; `network` takes the last one to the logits. `sample_rate` is in Hz, `length` is the
+    number of samples it looks at. The waveform it expects has a peak of 1 (see `prepare`).
+    """
+
+    gain_policy = "peak"
+
+    def __init__(
+        self,
+        stages: Mapping[str, nn.Module],
+        network: nn.Sequential,
+        *,
+        labels: tuple[str, ...],
+        sample_rate: int,
+        length: int,
+        name: str = "",
+    ):
+        super().__init__()
+        self.stages = nn.ModuleDict(OrderedDict(stages))
+        self.network = network
+        self.labels, self.sample_rate, self.length, self.name = labels, sample_rate, length, name
+
+    @property
+    def representations(self) -> tuple[str, ...]:
+        """Names at which the classifier can be split, from the waveform on."""
+        return ("waveform", *self.stages)
+
+    def split(self, representation: str) -> tuple[nn.Sequential, nn.Sequential]:
+        """(front, back): waveform -> representation, representation -> logits.
+
+        Raises:
+            ValueError: if the classifier has no representation of that name.
+        """
+        if representation not in self.representations:
+            raise ValueError(
+                f"no representation {representation!r}; choose from {self.representations}."
+            )
+        at = self.representations.index(representation)
+        stages = list(self.stages.values())
+        return nn.Sequential(*stages[:at]), nn.Sequential(*stages[at:], *self.network)
+
+    def forward(self, waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch label"]:
+        return self.split("waveform")[1](waveform)
+
+    def prepare(self, clip: Clip) -> Clip:
+        """The clip as this classifier takes it: its rate, its length, and ONE gain (peak 1).
+
+        A clip that already carries a gain keeps it: it was prepared before, and normalising it
+        again would change what was classified.
+        """
+        clip = clip.resampled(self.sample_rate).fitted(self.length)
+        return clip if clip.gain is not None else clip.scaled(1 / clip.peak)
+
+    def prepare_dataset(
+        self, dataset: Dataset
+    ) -> tuple[Float[Tensor, "clip time"], Int[Tensor, " clip"]]:
+        """Every clip of a data set, prepared, and the numbers of their labels.
+
+        Raises:
+            ValueError: if a label is unknown here, or a file cannot be read.
+        """
+        clips = [self.prepare(clip) for clip in dataset.clips()]
+        labels = [self.label_index(str(clip.label)) for clip in clips]
+        return torch.stack([clip.samples for clip in clips]), torch.tensor(labels)
+
+    def label_index(self, label: str) -> int:
+        """The number of a label.
+
+        Raises:
+            ValueError: if the classifier does not know it.
+        """
+        if label not in self.labels:
+            raise ValueError(f"no label {label!r}; choose from {', '.join(self.labels)}.")
+        return self.labels.index(label)
+
+    def label_of(self, index: int | None) -> str | None:
+        """The label of a number; None (no target, an abstention) stays None."""
+        return None if index is None else self.labels[index]
+
+    @torch.no_grad()
+    def probabilities(self, waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch label"]:
+        """Softmax of the logits."""
+        return self(waveform).softmax(-1)

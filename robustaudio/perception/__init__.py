@@ -1,0 +1,1 @@
+"""Clean and perturbed sounds in, levels and distances in dB out."""

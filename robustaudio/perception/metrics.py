@@ -1,0 +1,69 @@
+"""The one home of every level and distance: what the dB in this project mean."""
+
+from math import inf, isfinite, log10
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+STEP_16_BIT = 2.0**-15  # one step of a 16-bit file, full scale +-1
+
+
+def amplitude_db(ratio: float) -> float:
+    """20 log10(ratio); minus infinity for 0."""
+    return 20 * log10(ratio) if ratio > 0 else -inf
+
+
+def amplitude(level_db: float) -> float:
+    """10^(dB / 20), the inverse of `amplitude_db`."""
+    return 10 ** (level_db / 20)
+
+
+def linf(x: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
+    """Largest absolute value of each item."""
+    return x.flatten(1).abs().amax(1)
+
+
+def l2(x: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
+    """Euclidean norm of each item."""
+    return torch.linalg.vector_norm(x.flatten(1), dim=1)
+
+
+def level_db(
+    perturbation: Float[Tensor, "batch time"], clean: Float[Tensor, "batch time"]
+) -> Float[Tensor, " batch"]:
+    """dB_x(d) = 20 log10(max|d| / max|x|) (Carlini & Wagner 2018, section II-C)."""
+    return 20 * (linf(perturbation) / linf(clean)).log10()
+
+
+def snr_db(
+    perturbation: Float[Tensor, "batch time"], clean: Float[Tensor, "batch time"]
+) -> Float[Tensor, " batch"]:
+    """10 log10(sum x^2 / sum d^2): total energies, so that zeros around the clip change nothing.
+
+    A perturbation in the padding is heard, and counts. Minus this is the level in the l2 norm.
+    """
+    return 20 * (l2(clean) / l2(perturbation)).log10()
+
+
+def epsilon_at(
+    level_db: float, clean: Float[Tensor, "batch time"], norm: str
+) -> Float[Tensor, " batch"]:
+    """Radius at a level relative to the clip: its peak for "linf", its l2 norm for "l2".
+
+    Raises:
+        ValueError: for a level that is not a finite number.
+    """
+    if not isfinite(level_db):
+        raise ValueError(f"level {level_db} dB must be a finite number.")
+    return amplitude(level_db) * {"linf": linf, "l2": l2}[norm](clean)
+
+
+def level_of(epsilon: float, clean: Float[Tensor, " time"], norm: str) -> float:
+    """The level in dB of a radius, the inverse of `epsilon_at` for one clip."""
+    return amplitude_db(epsilon / float({"linf": linf, "l2": l2}[norm](clean[None])[0]))
+
+
+def floor_16_bit_db(clean: Float[Tensor, " time"]) -> float:
+    """Level of one 16-bit step: below it, no other 16-bit file lies in the linf ball."""
+    return amplitude_db(STEP_16_BIT / float(clean.abs().max()))

@@ -1,0 +1,76 @@
+"""Gaussian noise at a representation: the perturbation that does not look at the classifier."""
+
+from dataclasses import dataclass
+from math import inf
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.perception.metrics import amplitude_db
+from robustaudio.representations.inversion import invert_magnitude, invert_mel
+from robustaudio.representations.spectral import Magnitude, Mel
+
+AUDIBLE = ("waveform", "magnitude", "mel")  # representations that can be brought back to sound
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyClip:
+    """Noise at a representation, and the sound that comes closest to it.
+
+    `inversion_loss_db` is the size of what the sound misses of the noisy representation,
+    relative to the size of the noise (l2): minus infinity is a perfect inversion, 0 dB loses as
+    much as was added.
+    """
+
+    features: Float[Tensor, "1 *shape"]
+    waveform: Float[Tensor, "1 time"]
+    inversion_loss_db: float
+
+
+def gaussian_noise(
+    x: Float[Tensor, "*shape"], sigma: float, generator: torch.Generator
+) -> Float[Tensor, "*shape"]:
+    """x + sigma z with z ~ N(0, I). Nothing is clipped: a certificate may rely on it.
+
+    Raises:
+        ValueError: for a sigma below 0, infinite or NaN.
+    """
+    if not 0 <= sigma < inf:
+        raise ValueError(f"sigma {sigma} must be 0 or more, and finite.")
+    z = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+    return x + sigma * z
+
+
+def noisy_clip(
+    classifier: Classifier,
+    waveform: Float[Tensor, "1 time"],
+    representation: str,
+    sigma: float,
+    generator: torch.Generator,
+) -> NoisyClip:
+    """Adds noise at a representation and brings it back to sound with the clean phase.
+
+    `sigma` is in the units of the representation.
+
+    Raises:
+        ValueError: for a representation that has no way back to sound, or an impossible sigma.
+    """
+    front, _ = classifier.split(representation)
+    clean = front(waveform)
+    noisy = gaussian_noise(clean, sigma, generator)
+    match list(front):
+        case []:
+            sound = noisy
+        case [Magnitude() as magnitude]:
+            sound = invert_magnitude(magnitude, waveform, noisy)
+        case [Magnitude() as magnitude, Mel() as mel]:
+            sound = invert_mel(magnitude, mel, waveform, noisy)
+        case _:
+            choices = ", ".join(AUDIBLE)
+            raise ValueError(
+                f"{representation!r} cannot be brought back to sound; choose from {choices}."
+            )
+    missed, added = (front(sound) - noisy).norm(), (noisy - clean).norm()
+    return NoisyClip(noisy, sound, amplitude_db(float(missed / added)) if sigma else -inf)

@@ -1,0 +1,52 @@
+"""A classifier can be split anywhere, and prepares a clip once."""
+
+import pytest
+import torch
+
+from robustaudio.audio.clip import Clip
+from robustaudio.classifiers import checkpoints
+
+NAMES = checkpoints.names()
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def classifier(request):
+    return checkpoints.load_classifier(request.param)
+
+
+def test_split_recomposes_to_forward_at_every_representation(classifier):
+    x = torch.rand(3, classifier.length, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    logits = classifier(x)
+    assert logits.shape == (3, len(classifier.labels))
+    for representation in classifier.representations:
+        front, back = classifier.split(representation)
+        assert torch.equal(back(front(x)), logits)
+
+
+def test_a_batch_equals_its_clips_one_by_one(classifier):
+    x = torch.rand(4, classifier.length, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    alone = torch.cat([classifier(clip[None]) for clip in x])
+    assert torch.allclose(classifier(x), alone, atol=1e-4)
+
+
+def test_the_gradient_at_digital_silence_is_finite(classifier):
+    x = torch.zeros(1, classifier.length, requires_grad=True)
+    classifier(x)[0, 0].backward()
+    assert x.grad.isfinite().all()
+
+
+def test_an_unknown_representation_or_label_names_what_there_is(classifier):
+    with pytest.raises(ValueError, match=r"no representation 'cepstrum'; choose from \('waveform'"):
+        classifier.split("cepstrum")
+    with pytest.raises(ValueError, match="no label 'ten'; choose from 0, 1"):
+        classifier.label_index("ten")
+
+
+def test_preparing_resamples_fits_and_scales_once(classifier):
+    samples = 0.25 * torch.sin(torch.arange(44_100) * 0.05)
+    clip = classifier.prepare(Clip(samples, 44_100, "tone"))
+    assert clip.sample_rate == classifier.sample_rate
+    assert len(clip.samples) == classifier.length
+    assert clip.peak == pytest.approx(1, abs=1e-6)
+    again = classifier.prepare(Clip(clip.samples * 0.5, clip.sample_rate, gain=1.0))
+    assert torch.equal(again.samples, clip.samples * 0.5)  # it carries its gain: not scaled again
