@@ -1,0 +1,1 @@
+"""A classifier and a set of perturbations in, certificates out: intervals and smoothing."""

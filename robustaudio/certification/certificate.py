@@ -1,0 +1,19 @@
+"""One certificate for proofs and for smoothing."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """No perturbation of size <= `radius` in `norm` at `representation` changes `prediction`.
+
+    `prediction` None means abstain (then the radius is 0). `confidence` is 1 for a proof and
+    1 - alpha for randomized smoothing, whose prediction is that of the SMOOTHED classifier.
+    """
+
+    prediction: int | None
+    radius: float
+    norm: str
+    representation: str
+    confidence: float
+    method: str

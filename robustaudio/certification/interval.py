@@ -1,0 +1,221 @@
+"""Interval bound propagation: one rule per layer type (Gowal et al. 2018, arXiv:1810.12715).
+
+`propagate(layer, box)` encloses the layer's outputs over every point of the box. The rules are
+differentiable, so that the bound that verifies is the bound that trains.
+"""
+
+from dataclasses import dataclass
+from functools import singledispatch
+from math import cos, pi
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from robustaudio.classifiers.networks import LastHidden
+from robustaudio.representations.spectral import (
+    LogMel,
+    Magnitude,
+    Mel,
+    Mfcc,
+    RootLogMel,
+    analysis_rows,
+    framed,
+)
+
+ANGLES = 16  # directions at which the magnitude rule measures a box
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """All tensors between `lower` and `upper`, elementwise.
+
+    Raises:
+        ValueError: on NaN, or where lower > upper.
+    """
+
+    lower: Float[Tensor, "*shape"]
+    upper: Float[Tensor, "*shape"]
+
+    def __post_init__(self):
+        if not bool((self.lower <= self.upper).all()):
+            raise ValueError("an interval needs lower <= upper everywhere, and no NaN.")
+
+    @classmethod
+    def around(cls, center: Tensor, radius: Tensor | float) -> "Interval":
+        return cls(center - radius, center + radius)
+
+    @property
+    def center(self) -> Tensor:
+        return (self.lower + self.upper) / 2
+
+    @property
+    def radius(self) -> Tensor:
+        return (self.upper - self.lower) / 2
+
+
+class UnsupportedLayer(TypeError):
+    """A layer type that has no interval rule."""
+
+
+@singledispatch
+def propagate(layer: nn.Module, x: Interval) -> Interval:
+    """An interval that holds layer(v) for every v in x."""
+    raise UnsupportedLayer(f"no interval rule for {type(layer).__name__}; register one.")
+
+
+@propagate.register
+def _(layer: nn.Sequential, x: Interval) -> Interval:
+    for step in fused(list(layer)):
+        x = propagate(step, x)
+    return x
+
+
+@propagate.register
+def _(layer: nn.Linear, x: Interval) -> Interval:
+    """Affine rule: the centre passes W, the radius passes |W| (Gowal et al. 2018, eq. 6)."""
+    return Interval.around(layer(x.center), F.linear(x.radius, layer.weight.abs()))
+
+
+@propagate.register
+def _(layer: nn.Conv1d, x: Interval) -> Interval:
+    radius = F.conv1d(
+        x.radius,
+        layer.weight.abs(),
+        None,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        layer.groups,
+    )
+    return Interval.around(layer(x.center), radius)
+
+
+@propagate.register
+def _(layer: nn.BatchNorm1d, x: Interval) -> Interval:
+    """Affine per channel, by the statistics of the training set (evaluation mode only)."""
+    if layer.training:
+        raise UnsupportedLayer("BatchNorm1d in training mode couples the clips of a batch.")
+    ends = layer(x.lower), layer(x.upper)
+    return Interval(torch.minimum(*ends), torch.maximum(*ends))
+
+
+@propagate.register
+def _(layer: nn.Dropout, x: Interval) -> Interval:
+    """The identity in evaluation mode."""
+    if layer.training:
+        raise UnsupportedLayer("Dropout in training mode is random.")
+    return x
+
+
+@propagate.register
+def _(layer: Mfcc, x: Interval) -> Interval:
+    return Interval.around(layer(x.center), layer.weight.abs() @ x.radius)
+
+
+@propagate.register(nn.ReLU)
+@propagate.register(nn.Flatten)
+@propagate.register(LogMel)
+@propagate.register(RootLogMel)
+def _(layer: nn.Module, x: Interval) -> Interval:
+    """Elementwise and non-decreasing (or a reshape): the ends map to the ends."""
+    return Interval(layer(x.lower), layer(x.upper))
+
+
+@propagate.register
+def _(layer: Mel, x: Interval) -> Interval:
+    """Squares, then weights >= 0, which are increasing in every square."""
+    smallest = torch.where(x.lower * x.upper > 0, torch.minimum(x.lower.abs(), x.upper.abs()), 0)
+    largest = torch.maximum(x.lower.abs(), x.upper.abs())
+    return Interval(layer(smallest), layer(largest))
+
+
+@propagate.register
+def _(layer: Magnitude, x: Interval) -> Interval:
+    """|X_k| moves by at most the support function of the box's image, a disc around X_k.
+
+    The support over all angles is at most its maximum over J angles in [0, pi), divided by
+    cos(pi / 2J).
+    """
+    angles = torch.arange(ANGLES, dtype=x.lower.dtype, device=x.lower.device) * (pi / ANGLES)
+    cosine, sine = analysis_rows(layer.framing).to(x.lower)
+    rows = cosine[:, None] * angles.cos()[:, None] + sine[:, None] * angles.sin()[:, None]
+    reach = framed(x.radius, layer.framing) @ rows.abs().flatten(0, 1).T
+    radius = reach.unflatten(-1, (-1, ANGLES)).amax(-1) / cos(pi / (2 * ANGLES))
+    magnitude, radius = layer(x.center), radius.transpose(1, 2)
+    return Interval((magnitude - radius).clamp_min(0), magnitude + radius)
+
+
+@propagate.register
+def _(layer: LastHidden, x: Interval) -> Interval:
+    """Frame by frame; a gate lies in (0, 1), so that its products need two corners, not four."""
+    weight, bias = layer.weight_ih_l0, layer.bias_ih_l0 + layer.bias_hh_l0
+    inputs = F.linear(x.center.transpose(1, 2), weight, bias)
+    spread = F.linear(x.radius.transpose(1, 2), weight.abs())
+    recurrent, reach = layer.weight_hh_l0, layer.weight_hh_l0.abs()
+    zero = inputs.new_zeros(len(inputs), layer.hidden_size)
+    h_center, h_radius, c = zero, zero, (zero, zero)
+    for t in range(inputs.shape[1]):
+        center = inputs[:, t] + F.linear(h_center, recurrent)
+        radius = spread[:, t] + F.linear(h_radius, reach)
+        lower, upper = (center - radius).chunk(4, -1), (center + radius).chunk(4, -1)
+        i, f, o = ((lower[n].sigmoid(), upper[n].sigmoid()) for n in (0, 1, 3))
+        g = lower[2].tanh(), upper[2].tanh()
+        kept, added = _gated(f, c), _gated(i, g)
+        c = kept[0] + added[0], kept[1] + added[1]
+        h = _gated(o, (c[0].tanh(), c[1].tanh()))
+        h_center, h_radius = (h[0] + h[1]) / 2, (h[1] - h[0]) / 2
+    return Interval.around(h_center, h_radius)
+
+
+def _gated(gate: tuple[Tensor, Tensor], x: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Bounds of gate * x for a gate >= 0."""
+    return (
+        torch.minimum(gate[0] * x[0], gate[1] * x[0]),
+        torch.maximum(gate[0] * x[1], gate[1] * x[1]),
+    )
+
+
+class _FusedConv1d(nn.Module):
+    """An MFCC stage and the convolution after it as ONE affine map.
+
+    Two affine rules in a row lose what cancels between them; the product of the matrices does not.
+    """
+
+    def __init__(self, mfcc: Mfcc, convolution: nn.Conv1d):
+        super().__init__()
+        self.convolution = convolution
+        self.weight = torch.einsum("oct,cm->omt", convolution.weight, mfcc.weight)
+
+
+@propagate.register
+def _(layer: _FusedConv1d, x: Interval) -> Interval:
+    conv = layer.convolution
+    geometry: Any = (conv.stride, conv.padding, conv.dilation)
+    center = F.conv1d(x.center, layer.weight, conv.bias, *geometry)
+    return Interval.around(center, F.conv1d(x.radius, layer.weight.abs(), None, *geometry))
+
+
+def fused(layers: list[nn.Module]) -> list[nn.Module]:
+    """The same chain with an Mfcc and a Conv1d that follows it made one."""
+    out: list[nn.Module] = []
+    for layer in layers:
+        if isinstance(layer, nn.Conv1d) and out and isinstance(out[-1], Mfcc):
+            out[-1] = _FusedConv1d(out[-1], layer)
+        else:
+            out.append(layer)
+    return out
+
+
+def worst_margins(layer: nn.Linear, x: Interval, label: Tensor) -> Float[Tensor, "batch label"]:
+    """Lower bounds of logit[label] - logit[j] over the box, the last layer elided (0 at j = label).
+
+    The difference of two rows of W is bounded as one row: tighter than the difference of two
+    bounds (Gowal et al. 2018, section 3.3).
+    """
+    rows = layer.weight[label][:, None] - layer.weight
+    offset = layer.bias[label][:, None] - layer.bias
+    center = torch.einsum("bjh,bh->bj", rows, x.center) + offset
+    return center - torch.einsum("bjh,bh->bj", rows.abs(), x.radius)

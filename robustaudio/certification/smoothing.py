@@ -1,0 +1,103 @@
+"""Randomized smoothing (Cohen, Rosenfeld & Kolter 2019, arXiv:1902.02918)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from scipy.special import betaincinv, ndtri
+from torch import Tensor, nn
+
+from robustaudio.certification.certificate import Certificate
+
+
+@dataclass(frozen=True, eq=False)
+class Smoothed:
+    """The certificate of one item with the votes that it rests on."""
+
+    certificate: Certificate
+    p_lower: float
+    counts: Int[Tensor, " label"]
+    counts_n0: Int[Tensor, " label"]
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """CERTIFY of Cohen et al. 2019, section 3.2.2, at any representation.
+
+    `sigma` is in the units of the representation that receives the noise. Noise is added last:
+    nothing is clipped or normalised after it.
+    """
+
+    sigma: float = field(default=0.25, metadata={"help": "standard deviation of the noise"})
+    n0: int = field(default=100, metadata={"help": "draws that choose the class"})
+    n: int = field(default=1000, metadata={"help": "draws that estimate its probability"})
+    alpha: float = field(default=0.001, metadata={"help": "chance of a wrong certificate"})
+    chunk: int = field(default=250, metadata={"help": "noisy copies in memory at a time"})
+
+    def __post_init__(self):
+        if not 0 < self.sigma < float("inf"):
+            raise ValueError(f"sigma {self.sigma} must be above 0, and finite.")
+        if self.n0 < 1 or self.n < 1 or self.chunk < 1:
+            raise ValueError(f"n0 {self.n0}, n {self.n} and chunk {self.chunk} must be at least 1.")
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha {self.alpha} must lie between 0 and 1.")
+
+    def __call__(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "*shape"],
+        *,
+        representation: str = "waveform",
+        generator: torch.Generator,
+        progress: Callable[[float], None] | None = None,
+    ) -> Smoothed:
+        """With probability at least 1 - alpha: the smoothed classifier is constant in the ball."""
+        total = self.n0 + self.n
+
+        def report(done: int) -> None:
+            if progress:
+                progress(done / total)
+
+        chosen = self.votes(model, x, self.n0, generator, report)
+        counts = self.votes(model, x, self.n, generator, lambda done: report(self.n0 + done))
+        top = int(chosen.argmax())
+        p_lower = clopper_pearson_lower(int(counts[top]), self.n, self.alpha)
+        certain = p_lower > 0.5
+        certificate = Certificate(
+            prediction=top if certain else None,
+            radius=self.sigma * float(ndtri(p_lower)) if certain else 0.0,
+            norm="l2",
+            representation=representation,
+            confidence=1 - self.alpha,
+            method="smoothing",
+        )
+        return Smoothed(certificate, p_lower, counts, chosen)
+
+    @torch.no_grad()
+    def votes(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "*shape"],
+        n: int,
+        generator: torch.Generator,
+        report: Callable[[int], None] = lambda done: None,
+    ) -> Int[Tensor, " label"]:
+        """Predictions of n noisy copies, counted on x's device, `chunk` copies at a time."""
+        counts = torch.zeros((), dtype=torch.long, device=x.device)
+        for start in range(0, n, self.chunk):
+            report(start)
+            size = min(self.chunk, n - start)
+            noise = torch.randn(
+                (size, *x.shape), generator=generator, device=x.device, dtype=x.dtype
+            )
+            logits = model(noise.mul_(self.sigma).add_(x))
+            counts = counts + logits.argmax(-1).bincount(minlength=logits.shape[-1])
+        return counts.cpu()
+
+
+def clopper_pearson_lower(successes: int, trials: int, alpha: float) -> float:
+    """One-sided (1 - alpha) lower confidence bound of a proportion (Clopper & Pearson 1934)."""
+    if successes == 0:
+        return 0.0
+    return float(betaincinv(successes, trials - successes + 1, alpha))

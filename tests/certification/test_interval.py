@@ -1,0 +1,190 @@
+"""Soundness first: every rule encloses what points of the box really do."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from robustaudio.certification.frontend import magnitude_reach, mel_reach, propagate_ball
+from robustaudio.certification.interval import Interval, UnsupportedLayer, fused, propagate
+from robustaudio.classifiers.networks import LastHidden, lstm
+from robustaudio.representations.spectral import (
+    Framing,
+    LogMel,
+    Magnitude,
+    Mel,
+    MelScale,
+    Mfcc,
+    RootLogMel,
+)
+
+FRAMING = Framing(n_fft=32, hop_length=20)
+EMPHASISED = Framing(n_fft=32, hop_length=20, window="hamming", pre_emphasis=0.97, unitary=True)
+MEL = MelScale(sample_rate=8_000, n_mels=4)
+TIME, BINS, FRAMES = 92, 17, 4
+ROUNDING = 1e-12  # float64
+
+
+def seasoned(norm: nn.BatchNorm1d) -> nn.BatchNorm1d:
+    """Statistics and scales (a negative one among them) as after a training."""
+    norm.running_mean, norm.running_var = torch.randn(3), torch.rand(3) + 0.1
+    nn.init.normal_(norm.weight)
+    return norm.eval()
+
+
+LAYERS = {
+    "linear": (lambda: nn.Linear(6, 5), (6,)),
+    "conv": (lambda: nn.Conv1d(3, 4, 3, stride=2, padding=1), (3, 9)),
+    "relu": (nn.ReLU, (5,)),
+    "flatten": (nn.Flatten, (2, 3)),
+    "magnitude": (lambda: Magnitude(FRAMING), (TIME,)),
+    "magnitude, pre-emphasis": (lambda: Magnitude(EMPHASISED), (TIME,)),
+    "mel": (lambda: Mel(MEL, 32), (BINS, FRAMES)),
+    "log_mel": (lambda: LogMel(1e-3), (4, FRAMES)),
+    "root_log_mel": (lambda: RootLogMel(0.1), (4, FRAMES)),
+    "batch norm": (lambda: seasoned(nn.BatchNorm1d(3)), (3, 5)),
+    "dropout": (lambda: nn.Dropout(0.5).eval(), (5,)),
+    "mfcc": (lambda: Mfcc(6, 5, lifter=22), (6, FRAMES)),
+    "lstm": (lambda: LastHidden(3, 4), (3, 6)),
+    "lstm network": (lambda: lstm(3, 6, 4, 2), (3, 6)),
+    "mfcc and convolution": (
+        lambda: nn.Sequential(Mfcc(6, 5, 22), nn.Conv1d(5, 3, 2)),
+        (6, FRAMES),
+    ),
+}
+
+
+def points_of(box: Interval, generator: torch.Generator) -> torch.Tensor:
+    """Random corners, then interior points (the first dimension of the box is a batch of one)."""
+    size = (32, *box.lower.shape[1:])
+    uniform = torch.rand(size, generator=generator, dtype=torch.float64)
+    corners = (uniform > 0.5).double()
+    share = torch.cat([corners, uniform])
+    return box.lower + share * (box.upper - box.lower)
+
+
+def gradient_corners(layer: nn.Module, box: Interval) -> torch.Tensor:
+    """For every output, the corners that its gradient at the centre points to and away from."""
+    center = box.center.clone().requires_grad_()
+    output = layer(center).flatten()
+    chosen = range(0, len(output), max(1, len(output) // 40))
+    signs = [torch.autograd.grad(output[i], center, retain_graph=True)[0].sign() for i in chosen]
+    sign = torch.cat(signs)
+    return torch.cat([box.center + sign * box.radius, box.center - sign * box.radius])
+
+
+def assert_encloses(layer: nn.Module, box: Interval, generator: torch.Generator) -> None:
+    out = propagate(layer, box)
+    with torch.no_grad():
+        for points in (points_of(box, generator), box.center):
+            values = layer(points)
+            slack = ROUNDING * (1 + values.abs())
+            assert (values >= out.lower - slack).all()
+            assert (values <= out.upper + slack).all()
+    values = layer(gradient_corners(layer, box)).detach()
+    slack = ROUNDING * (1 + values.abs())
+    assert (values >= out.lower - slack).all() and (values <= out.upper + slack).all()
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@given(seed=st.integers(0, 10_000), log_radius=st.floats(-6, 0.5))
+def test_a_rule_encloses_every_point_of_the_box(kind, seed, log_radius):
+    make, shape = LAYERS[kind]
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    layer = make().double()
+    center = torch.randn((1, *shape), generator=generator, dtype=torch.float64)
+    spread = torch.rand((1, *shape), generator=generator, dtype=torch.float64)
+    assert_encloses(layer, Interval.around(center, 10**log_radius * spread), generator)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("framing", [FRAMING, EMPHASISED], ids=["plain", "emphasised"])
+@given(seed=st.integers(0, 10_000), log_epsilon=st.floats(-5, 0))
+def test_the_front_end_encloses_the_ball(norm, framing, seed, log_epsilon):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(1, TIME, generator=generator, dtype=torch.float64)
+    epsilon = 10**log_epsilon
+    delta = torch.randn(64, TIME, generator=generator, dtype=torch.float64)
+    delta[:32] = delta[:32].sign()
+    size = delta.abs().amax(1) if norm == "linf" else delta.norm(dim=1)
+    points = x + epsilon * delta / size[:, None]
+    magnitude = Magnitude(framing).double()
+    mel = nn.Sequential(magnitude, Mel(MEL, 32).double())
+    for stages in (nn.Sequential(magnitude), mel, nn.Sequential(*mel, RootLogMel(0.1))):
+        box = propagate_ball(stages, x, x.new_tensor([epsilon]), norm)
+        values = stages(points)
+        assert (values >= box.lower - 1e-9).all() and (values <= box.upper + 1e-9).all()
+
+
+@pytest.mark.parametrize("framing", [FRAMING, EMPHASISED], ids=["plain", "emphasised"])
+def test_the_front_end_is_never_looser_than_plain_intervals(framing):
+    x = torch.randn(3, TIME, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    epsilon = torch.tensor([1e-4, 1e-2, 1.0], dtype=torch.float64)
+    stages = nn.Sequential(Magnitude(framing), Mel(MEL, 32)).double()
+    direct = propagate_ball(stages, x, epsilon, "linf")
+    plain = propagate(stages, Interval.around(x, epsilon[:, None]))
+    assert (direct.lower >= plain.lower - 1e-12).all()
+    assert (direct.upper <= plain.upper + 1e-12).all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_the_constants_are_reached_to_within_a_few_per_cent(norm):
+    """Ascent on the semi-norm: a constant that nothing comes near would be a wrong formula."""
+    framing = Framing()
+    mel_scale = MelScale()
+    magnitude = Magnitude(framing).double()
+    stages = nn.Sequential(magnitude, Mel(mel_scale, framing.n_fft).double())
+    generator = torch.Generator().manual_seed(0)
+    delta = torch.randn(mel_scale.n_mels, framing.n_fft, generator=generator, dtype=torch.float64)
+    for _ in range(200):
+        delta.requires_grad_()
+        energy = stages(delta)[:, :, 0].diagonal()
+        (gradient,) = torch.autograd.grad(energy.sum(), delta)
+        # one step of the power method (l2), or of its analogue on the cube (linf)
+        delta = gradient.sign() if norm == "linf" else gradient / gradient.norm(dim=1, keepdim=True)
+    reached = stages(delta)[:, :, 0].diagonal().sqrt()
+    bound = mel_reach(framing, mel_scale, norm)
+    assert (reached <= bound * (1 + 1e-9)).all()
+    assert (reached / bound).min() > (0.6 if norm == "linf" else 0.99)
+    assert (magnitude(delta)[:, :, 0] <= magnitude_reach(framing, norm) * (1 + 1e-9)).all()
+
+
+def test_numbers_by_heart():
+    """From DeepMind's interval_bound_propagation tests: [1, 2, 3] +- 1 and [3, 4] +- 1."""
+    linear = nn.Linear(3, 1).double()
+    nn.init.ones_(linear.weight)
+    nn.init.constant_(linear.bias, 2)
+    x = torch.tensor([[1.0, 2, 3]], dtype=torch.float64)
+    out = propagate(linear, Interval.around(x, 1.0))
+    assert (out.lower.item(), out.upper.item()) == (5, 11)
+    conv = nn.Conv1d(1, 1, 2).double()
+    nn.init.ones_(conv.weight)
+    nn.init.constant_(conv.bias, 2)
+    out = propagate(conv, Interval.around(torch.tensor([[[3.0, 4]]], dtype=torch.float64), 1.0))
+    assert (out.lower.item(), out.upper.item()) == (7, 11)
+
+
+def test_fusing_changes_nothing_but_the_tightness():
+    torch.manual_seed(0)
+    layers = [Mfcc(6, 5, 22).double(), nn.Conv1d(5, 3, 2).double()]
+    center = torch.randn(2, 6, 4, dtype=torch.float64)
+    box = Interval.around(center, 0.1)
+    (together,) = fused(layers)
+    tight, loose = propagate(together, box), propagate(layers[1], propagate(layers[0], box))
+    assert torch.allclose(tight.center, nn.Sequential(*layers)(center))
+    assert (tight.radius <= loose.radius + 1e-12).all() and (
+        tight.radius < 0.9 * loose.radius
+    ).any()
+
+
+def test_a_layer_without_a_rule_is_named():
+    with pytest.raises(UnsupportedLayer, match="Softplus"):
+        propagate(nn.Softplus(), Interval.around(torch.zeros(1, 2), 1.0))
+
+
+@pytest.mark.parametrize("lower, upper", [(1.0, 0.0), (float("nan"), 1.0)])
+def test_an_interval_refuses_nan_and_crossed_ends(lower, upper):
+    with pytest.raises(ValueError, match="lower <= upper"):
+        Interval(torch.tensor([lower]), torch.tensor([upper]))

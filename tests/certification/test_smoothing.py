@@ -1,0 +1,80 @@
+"""Randomized smoothing: the paper's numbers, abstention, bounded memory."""
+
+import pytest
+import torch
+from scipy.special import ndtri
+from scipy.stats import binomtest
+from torch import nn
+
+from robustaudio.certification.smoothing import Smoothing, clopper_pearson_lower
+
+
+class Constant(nn.Module):
+    """Always votes for class 2, and remembers the largest batch it saw."""
+
+    largest = 0
+
+    def forward(self, x):
+        self.largest = max(self.largest, len(x))
+        return torch.eye(4)[2].expand(len(x), 4)
+
+
+class Coin(nn.Module):
+    """Votes by the sign of the first sample: a fair coin under noise around 0."""
+
+    def forward(self, x):
+        return torch.stack([x[:, 0], -x[:, 0]], 1)
+
+
+@pytest.mark.parametrize("n, radius", [(1_000, 2.46326), (10_000, 3.19858), (100_000, 3.81146)])
+def test_the_radius_when_all_votes_agree(n, radius):
+    """Cohen et al. 2019, Theorem 1: Phi^-1(alpha^(1/n)) at alpha = .001, by mpmath to 40 digits."""
+    assert float(ndtri(clopper_pearson_lower(n, n, 0.001))) == pytest.approx(radius, abs=1e-5)
+
+
+@pytest.mark.parametrize("successes, n, bound", [(990, 1000, 0.976036), (95, 100, 0.844633)])
+def test_clopper_pearson(successes, n, bound):
+    """Computed with statsmodels' proportion_confint(2 alpha, 'beta'), and by scipy's binomtest."""
+    assert clopper_pearson_lower(successes, n, 0.001) == pytest.approx(bound, abs=1e-6)
+    exact = binomtest(successes, n, alternative="greater").proportion_ci(0.999, "exact").low
+    assert clopper_pearson_lower(successes, n, 0.001) == pytest.approx(exact, abs=1e-12)
+
+
+def test_a_unanimous_vote_in_chunks():
+    model, smoothing = Constant(), Smoothing(sigma=0.5, n0=10, n=1_000, chunk=64)
+    done = []
+    result = smoothing(
+        model, torch.zeros(8), generator=torch.Generator().manual_seed(0), progress=done.append
+    )
+    assert result.certificate.prediction == 2
+    assert result.certificate.radius == pytest.approx(0.5 * 2.4631, abs=1e-4)
+    assert result.counts.tolist() == [0, 0, 1_000, 0]
+    assert model.largest == 64
+    assert done == sorted(done) and done[0] >= 0 and done[-1] < 1
+
+
+def test_a_coin_makes_it_abstain():
+    result = Smoothing(sigma=1.0)(
+        Coin(), torch.zeros(3), generator=torch.Generator().manual_seed(0)
+    )
+    assert result.certificate.prediction is None and result.certificate.radius == 0
+
+
+def test_equal_seeds_give_equal_votes():
+    first, second = (
+        Smoothing(sigma=1.0)(
+            Coin(), torch.full((3,), 0.5), generator=torch.Generator().manual_seed(7)
+        )
+        for _ in range(2)
+    )
+    assert first.counts.tolist() == second.counts.tolist()
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [({"sigma": 0.0}, "sigma 0.0"), ({"n": 0}, "n 0"), ({"alpha": 1.0}, "alpha 1.0"),
+     ({"sigma": float("nan")}, "sigma nan")],
+)  # fmt: skip
+def test_impossible_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Smoothing(**options)

@@ -1,0 +1,118 @@
+"""Whole networks: no attack inside a certificate, and the largest level is just that."""
+
+from math import inf
+
+import pytest
+import torch
+
+from robustaudio.attacks import PGD
+from robustaudio.audio.datasets import open_dataset
+from robustaudio.certification.verify import MARGIN, Verifier
+from robustaudio.classifiers import checkpoints
+from robustaudio.classifiers.networks import Architecture, build
+from robustaudio.evaluation.evaluate import load_clips
+from robustaudio.perception.metrics import epsilon_at
+from robustaudio.representations.spectral import Framing, MelScale
+from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.threat_model import ThreatModel
+
+NAMES = checkpoints.names()
+
+
+def small(network: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    cepstrum = {"n_mfcc": 8, "lifter": 22, "compression": "log", "floor": 1e-2}
+    return build(
+        Architecture(
+            tuple("abc"), 8_000, 2_000,
+            framing=Framing(n_fft=128, hop_length=80, unitary=True, pre_emphasis=0.9),
+            mel=MelScale(n_mels=8), network=network, width=8,
+            **(cepstrum if network == "lstm" else {}),
+        )
+    ).eval()  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def shipped(request):
+    classifier = checkpoints.load_classifier(request.param)
+    return classifier, load_clips(classifier, open_dataset("bundled"))
+
+
+def test_pgd_finds_nothing_inside_the_largest_verified_ball(shipped):
+    """The worst bug this project can have: a slice here, all clips in benchmarks/soundness.py."""
+    classifier, clips = shipped
+    verifier = Verifier(classifier)
+    label = verifier.predict(clips.waveforms)
+    level = verifier.largest_level(clips.waveforms, label)
+    proven = level > -inf
+    if not proven.any():
+        pytest.skip(f"{classifier.name} has no proof on the bundled clips")
+    x, label = clips.waveforms[proven].double(), label[proven]
+    epsilon = epsilon_at(0.0, x, "linf") * 10 ** (level[proven] / 20)
+    exact = classifier.double()
+    result = PGD(steps=20, restarts=3)(
+        exact, x, Misclassification(label), ThreatModel("linf", epsilon),
+        generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    classifier.float()
+    assert not result.is_adversarial.any()
+    assert verifier.verify(x, label, epsilon).verified.all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("network", ["cnn", "deep_cnn", "lstm"])
+def test_margins_and_logits_hold_for_every_sampled_point(network, norm):
+    classifier = small(network)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(2, 2_000, generator=generator, dtype=torch.float64) * 2 - 1
+    verifier = Verifier(classifier)
+    label = verifier.predict(x)
+    epsilon = torch.tensor([1e-3, 1e-2], dtype=torch.float64)
+    result = verifier.verify(x, label, epsilon, norm)
+    exact = classifier.double()
+    threat = ThreatModel(norm, epsilon, bounds=(-inf, inf))
+    for _ in range(30):
+        logits = exact(threat.sample(x, generator)).detach()
+        margins = logits.gather(1, label[:, None]) - logits
+        assert (margins >= result.margins - 1e-9).all()
+        assert (logits >= result.logits.lower - 1e-9).all()
+        assert (logits <= result.logits.upper + 1e-9).all()
+
+
+@pytest.mark.parametrize("representation", ["magnitude", "mel", "log_mel"])
+def test_a_ball_at_a_representation_is_verified_from_there(representation):
+    classifier = small("cnn")
+    x = torch.rand(1, 2_000, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    verifier = Verifier(classifier, representation)
+    label = verifier.predict(x)
+    near, far = (verifier.verify(x, label, torch.tensor([e])) for e in (1e-9, 1e3))
+    assert near.verified.all() and not far.verified.any()
+    assert near.certificate().representation == representation
+    assert far.certificate() is None
+
+
+def test_the_largest_level_is_the_last_that_verifies():
+    classifier = checkpoints.load_classifier("digits-cnn-ibp")
+    clips = load_clips(classifier, open_dataset("bundled"))
+    verifier = Verifier(classifier)
+    label = verifier.predict(clips.waveforms)
+    level = verifier.largest_level(clips.waveforms, label)
+    assert verifier.verified_at(clips.waveforms, label, level, "linf").all()
+    assert not verifier.verified_at(clips.waveforms, label, level + 0.04, "linf").any()
+
+
+def test_a_wrong_label_is_never_verified():
+    classifier = checkpoints.load_classifier("digits-cnn-ibp")
+    clips = load_clips(classifier, open_dataset("bundled"))
+    verifier = Verifier(classifier)
+    wrong = (verifier.predict(clips.waveforms) + 1) % 10
+    assert not verifier.verify(clips.waveforms, wrong, torch.zeros(len(wrong))).verified.any()
+    assert (verifier.largest_level(clips.waveforms, wrong) == -inf).all()
+
+
+def test_the_margin_covers_the_rounding_of_float32_logits(shipped):
+    classifier, clips = shipped
+    single = classifier(clips.waveforms).double()
+    exact = Verifier(classifier)
+    double = exact.last(exact.hidden(exact.front(clips.waveforms.double())))
+    assert (single - double).abs().max() < MARGIN

@@ -1,0 +1,59 @@
+"""True = proven = broken on the linear classifier, and smoothing keeps its promise there."""
+
+import pytest
+import torch
+from rosetta import rosetta
+
+from robustaudio.attacks import FGSM, PGD
+from robustaudio.certification.smoothing import Smoothing
+from robustaudio.certification.verify import Verifier
+from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.threat_model import ThreatModel
+
+UNBOUNDED = (-torch.inf, torch.inf)
+INSIDE, OUTSIDE = 0.999, 1.001
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_the_proof_holds_just_inside_the_true_radius_and_not_outside(norm, seed):
+    case = rosetta(seed)
+    verifier, radius = Verifier(case.classifier), case.radius(norm)
+    assert verifier.verify(case.x, case.label, radius * INSIDE, norm).verified.all()
+    assert not verifier.verify(case.x, case.label, radius * OUTSIDE, norm).verified.any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("attack", [FGSM(), PGD(steps=60, restarts=2)], ids=["fgsm", "pgd"])
+def test_an_attack_succeeds_just_outside_the_true_radius_and_not_inside(attack, norm, seed):
+    """With two labels the gradient points straight at the boundary: one step is enough."""
+    case = rosetta(seed, labels=2)
+    for share, succeeds in ((INSIDE, False), (OUTSIDE, True)):
+        threat = ThreatModel(norm, case.radius(norm) * share, bounds=UNBOUNDED)
+        criterion, generator = Misclassification(case.label), torch.Generator().manual_seed(seed)
+        result = attack(case.classifier, case.x, criterion, threat, generator=generator)
+        assert bool(result.is_adversarial.all()) is succeeds
+        assert bool(result.is_adversarial.any()) is succeeds
+
+
+def test_smoothing_over_certifies_at_most_as_often_as_alpha_allows():
+    """The smoothed linear classifier decides as the classifier itself, with the same l2 radius
+    (two labels; Cohen et al. 2019, appendix B): a larger certificate is a wrong one."""
+    case = rosetta(1, labels=2, points=12)
+    true, alpha, runs = case.radius("l2"), 0.05, 20
+    smoothing = Smoothing(sigma=0.25, n0=20, n=200, alpha=alpha)
+    wrong, total, ratios = 0, 0, []
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(runs):
+        for x, y, r in zip(case.x, case.label, true, strict=True):
+            certificate = smoothing(case.classifier, x, generator=generator).certificate
+            if certificate.prediction is None:
+                continue
+            total += 1
+            wrong += certificate.prediction != int(y) or certificate.radius > float(r)
+            ratios.append(certificate.radius / float(r))
+    assert total > 100
+    # three standard deviations of a binomial above its mean
+    assert wrong <= alpha * total + 3 * (alpha * (1 - alpha) * total) ** 0.5
+    assert 0.3 < sorted(ratios)[len(ratios) // 2] < 1
