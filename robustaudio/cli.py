@@ -1,0 +1,343 @@
+"""One command per verb; readable text for people, --json for machines, errors in one sentence."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from robustaudio import __version__
+from robustaudio.attacks import ATTACKS, Attack
+from robustaudio.audio.clip import SUBTYPES, Clip
+from robustaudio.audio.datasets import download, open_dataset
+from robustaudio.certification.interval import UnsupportedLayer
+from robustaudio.certification.smoothing import Smoothing
+from robustaudio.classifiers import checkpoints
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation import evaluate, tables
+from robustaudio.evaluation.report import make_report, save_perturbed, save_report
+from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.training import recipes
+
+DEFAULT_LEVELS_DB = (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0)
+DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
+DEFAULT_SIGMA = 0.1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; 0 on success, 2 after an error (whose sentence goes to stderr)."""
+    arguments = parser().parse_args(argv)
+    try:
+        record = arguments.run(arguments)
+    except (ValueError, UnsupportedLayer) as error:
+        print(f"robustaudio: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("robustaudio: cancelled.", file=sys.stderr)
+        return 130
+    if record is not None:
+        text = (
+            json.dumps(record, indent=2) if getattr(arguments, "json", False) else as_text(record)
+        )
+        print(text)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser("robustaudio", description="Hear, break and prove a classifier.")
+    top.add_argument("--version", action="version", version=__version__)
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, run: Callable, about: str) -> argparse.ArgumentParser:
+        command = verbs.add_parser(name, help=about, description=about)
+        command.set_defaults(run=run)
+        command.add_argument("--json", action="store_true", help="print JSON")
+        return command
+
+    verb("classifiers", classifiers, "List the shipped classifiers.")
+    predict = verb("predict", run_predict, "Classify a clip, or measure accuracy on a data set.")
+    attack = verb("attack", run_attack, "Look for the perturbation that changes the decision.")
+    noise = verb("noise", run_noise, "Add Gaussian noise at a representation.")
+    verify = verb("verify", run_verify, "Prove that no perturbation within a level changes it.")
+    certify = verb("certify", run_certify, "Certify the smoothed classifier's radius.")
+    ruler = verb("ruler", run_ruler, "Put the proof and the attack of a clip on one axis in dB.")
+    for command in (predict, attack, noise, verify, certify, ruler):
+        _add_input(command)
+    for command in (attack, noise, certify, ruler):
+        command.add_argument("--seed", type=int, default=0, help="seed of all randomness")
+    for command in (attack, noise):
+        command.add_argument("--output", type=Path, help="write the perturbed clip as WAV")
+        command.add_argument("--subtype", choices=SUBTYPES[:2], default=SUBTYPES[0])
+        command.add_argument("--report", type=Path, help="write a JSON report of the run")
+    for command in (attack, verify):
+        command.add_argument("--norm", choices=("linf", "l2"), default="linf")
+        command.add_argument(
+            "--level-db", type=float, action="append",
+            help="level relative to the clip's peak (linf) or l2 norm; repeatable on a data set",
+        )  # fmt: skip
+    attack.add_argument("--attack", choices=sorted(ATTACKS), default="pgd")
+    attack.add_argument("--target", help="label to reach; on a data set: random")
+    _add_fields(attack, {f.name: f for a in ATTACKS.values() for f in fields(a)}.values())
+    noise.add_argument("--sigma", type=float, action="append", help="repeatable on a data set")
+    for command in (noise, certify):
+        command.add_argument("--representation", default="waveform")
+    for command in (certify, ruler):
+        _add_fields(command, fields(Smoothing))
+    certify.add_argument("--radius", type=float, action="append", help="repeatable")
+
+    training = verb("train", run_train, "Train a checkpoint by its recipe.")
+    training.add_argument("name", choices=sorted(recipes.RECIPES))
+    training.add_argument("--output", type=Path, default=Path("runs"), help="folder to write into")
+    training.add_argument("--device", default=default_device())
+    table = verb("table", run_table, "Make a table of docs/results again.")
+    table.add_argument("name", choices=sorted(tables.TABLES))
+    table.add_argument("--output", type=Path, help="file to write (default: docs/results/NAME.md)")
+    table.add_argument("--limit", type=int, help="clips per split, for a quick look")
+    fetch = verb("download", run_download, "Download a data set's official release.")
+    fetch.add_argument("name")
+    return top
+
+
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+# --- verbs: convert, call one back-end function, return the record -------------------------------
+
+
+def classifiers(arguments: argparse.Namespace) -> list[dict]:
+    return [checkpoints.read_card(name) for name in checkpoints.names()]
+
+
+def run_predict(arguments: argparse.Namespace) -> dict:
+    classifier = _classifier(arguments)
+    if arguments.dataset:
+        return evaluate.predict_dataset(classifier, _dataset(arguments, classifier))
+    return evaluate.predict_clip(classifier, _clip(arguments, classifier).samples)
+
+
+def run_attack(arguments: argparse.Namespace) -> dict:
+    classifier, attack = _classifier(arguments), _attack(arguments)
+    common = {"norm": arguments.norm, "seed": arguments.seed, "progress": _progress()}
+    if arguments.dataset:
+        _refuse_files(arguments)
+        if arguments.target not in (None, "random"):
+            raise ValueError(f"--target {arguments.target} on a data set: only 'random' is known.")
+        return evaluate.attack_dataset(
+            classifier, _dataset(arguments, classifier), attack, arguments.attack,
+            levels_db=arguments.level_db or [-60.0, -50.0, -40.0, -30.0],
+            targeted=arguments.target is not None, **common,
+        )  # fmt: skip
+    clip = _clip(arguments, classifier)
+    target = None if arguments.target is None else classifier.label_index(arguments.target)
+    result = evaluate.attack_clip(
+        classifier, clip.samples, attack,
+        level_db=_single(arguments.level_db, "--level-db", -40.0), target=target, **common,
+    )  # fmt: skip
+    result.record["attack"] = arguments.attack
+    return _written(arguments, classifier, clip, result)
+
+
+def run_noise(arguments: argparse.Namespace) -> dict:
+    classifier = _classifier(arguments)
+    options = {"representation": arguments.representation, "seed": arguments.seed}
+    if arguments.dataset:
+        _refuse_files(arguments)
+        return evaluate.noise_dataset(
+            classifier, _dataset(arguments, classifier),
+            sigmas=arguments.sigma or [DEFAULT_SIGMA], progress=_progress(), **options,
+        )  # fmt: skip
+    clip = _clip(arguments, classifier)
+    sigma = _single(arguments.sigma, "--sigma", DEFAULT_SIGMA)
+    result = evaluate.noise_clip(classifier, clip.samples, sigma=sigma, **options)
+    return _written(arguments, classifier, clip, result)
+
+
+def run_verify(arguments: argparse.Namespace) -> dict:
+    classifier = _classifier(arguments)
+    common = {"norm": arguments.norm, "progress": _progress()}
+    if arguments.dataset:
+        return evaluate.verify_dataset(
+            classifier, _dataset(arguments, classifier),
+            levels_db=arguments.level_db or DEFAULT_LEVELS_DB, **common,
+        )  # fmt: skip
+    level_db = _single(arguments.level_db, "--level-db", -70.0)
+    clip = _clip(arguments, classifier)
+    return evaluate.verify_clip(classifier, clip.samples, level_db=level_db, **common)
+
+
+def run_certify(arguments: argparse.Namespace) -> dict:
+    classifier = _classifier(arguments)
+    smoothing = _smoothing(arguments)
+    common = {
+        "representation": arguments.representation, "seed": arguments.seed, "progress": _progress(),
+    }  # fmt: skip
+    if arguments.dataset:
+        return evaluate.certify_dataset(
+            classifier, _dataset(arguments, classifier), smoothing,
+            radii=arguments.radius or DEFAULT_RADII, **common,
+        )  # fmt: skip
+    clip = _clip(arguments, classifier)
+    return evaluate.certify_clip(classifier, clip.samples, smoothing, **common)
+
+
+def run_ruler(arguments: argparse.Namespace) -> dict:
+    if arguments.dataset:
+        raise ValueError("a ruler belongs to a single clip; see `table` for a data set.")
+    classifier = _classifier(arguments)
+    clip = _clip(arguments, classifier)
+    return measure_ruler(
+        classifier, clip.samples, smoothing=_smoothing(arguments), seed=arguments.seed,
+        progress=_progress(),
+    )  # fmt: skip
+
+
+def run_train(arguments: argparse.Namespace) -> dict:
+    def log(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    recipe = recipes.RECIPES[arguments.name]
+    recipes.run(recipe, arguments.output, device=arguments.device, log=log)
+    return checkpoints.read_card(arguments.output / f"{recipe.name}.safetensors")
+
+
+def run_table(arguments: argparse.Namespace) -> dict:
+    def log(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    return tables.TABLES[arguments.name](arguments.output, limit=arguments.limit, log=log)
+
+
+def run_download(arguments: argparse.Namespace) -> dict:
+    dataset = download(arguments.name)
+    return {"dataset": dataset.name, "folder": str(dataset.folder), "clips": len(dataset)}
+
+
+# --- from arguments to values --------------------------------------------------------------------
+
+
+def _add_input(command: argparse.ArgumentParser) -> None:
+    command.add_argument("clip", nargs="?", help="a sound file")
+    command.add_argument("--classifier", default="digits-cnn", help="name, or .safetensors file")
+    command.add_argument("--dataset", help="name of a data set, instead of a clip")
+    command.add_argument("--split", default=None, help="default: test")
+    command.add_argument("--limit", type=int, help="at most so many clips")
+    command.add_argument("--device", default=default_device())
+
+
+def _add_fields(command: argparse.ArgumentParser, options: Any) -> None:
+    """One option per dataclass field: the default and the help stand with the field."""
+    for option in options:
+        flag, about = f"--{option.name.replace('_', '-')}", option.metadata.get("help")
+        help_text = f"{about} (default {option.default})"
+        if option.type is bool:
+            action = argparse.BooleanOptionalAction
+            command.add_argument(flag, action=action, default=option.default, help=help_text)
+        else:
+            command.add_argument(flag, type=option.type, default=option.default, help=help_text)
+
+
+def _classifier(arguments: argparse.Namespace) -> Classifier:
+    if bool(arguments.clip) == bool(arguments.dataset):
+        raise ValueError("name either a sound file or --dataset NAME.")
+    try:
+        device = torch.device(arguments.device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {arguments.device} is not at hand; try cpu.") from error
+    return checkpoints.load_classifier(arguments.classifier, device)
+
+
+def _clip(arguments: argparse.Namespace, classifier: Classifier) -> Clip:
+    clip = classifier.prepare(Clip.load(arguments.clip))
+    return clip.to(next(classifier.parameters()).device)
+
+
+def _dataset(arguments: argparse.Namespace, classifier: Classifier) -> evaluate.LabelledClips:
+    dataset = open_dataset(arguments.dataset)
+    split = arguments.split or ("test" if "test" in dataset.splits else dataset.splits[0])
+    return evaluate.load_clips(classifier, dataset.select(split, arguments.limit))
+
+
+def _attack(arguments: argparse.Namespace) -> Attack:
+    return _from_fields(ATTACKS[arguments.attack], arguments)
+
+
+def _smoothing(arguments: argparse.Namespace) -> Smoothing:
+    return _from_fields(Smoothing, arguments)
+
+
+def _from_fields(kind: type, arguments: argparse.Namespace) -> Any:
+    return kind(**{f.name: getattr(arguments, f.name) for f in fields(kind)})
+
+
+def _single(values: list[float] | None, flag: str, default: float) -> float:
+    if values and len(values) > 1:
+        raise ValueError(f"{flag} may be given once for a clip; it is repeatable on a data set.")
+    return values[0] if values else default
+
+
+def _refuse_files(arguments: argparse.Namespace) -> None:
+    if arguments.output or arguments.report:
+        raise ValueError("--output and --report belong to a single clip, not to a data set.")
+
+
+def _written(
+    arguments: argparse.Namespace, classifier: Classifier, clip: Clip, result: Any
+) -> dict:
+    """The record, after the files that were asked for are written."""
+    record = result.record
+    if arguments.output:
+        record = {
+            **record,
+            **save_perturbed(classifier, clip, result, arguments.output, arguments.subtype),
+        }
+    if arguments.report:
+        command = ["python", "-m", "robustaudio", *sys.argv[1:]]
+        save_report(make_report(classifier, clip, command, record), arguments.report)
+    return record
+
+
+def _progress() -> Callable[[float], None] | None:
+    """A percentage on stderr, where somebody is looking."""
+    if not sys.stderr.isatty():
+        return None
+    return lambda done: print(f"\r{done:4.0%}", end="\r", file=sys.stderr, flush=True)
+
+
+def as_text(record: Any, indent: str = "") -> str:
+    """A record as aligned lines; lists of records as a table."""
+    if isinstance(record, list):
+        return "\n\n".join(as_text(item, indent) for item in record)
+    width = max(len(key) for key in record)
+    lines = []
+    for key, value in record.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}", as_text(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines += [f"{indent}{key}", *_table(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{key:<{width}}  {_shown(value)}")
+    return "\n".join(lines)
+
+
+def _table(rows: list[dict], indent: str) -> list[str]:
+    columns = list(rows[0])
+    widths = [max(len(c), *(len(_shown(r[c])) for r in rows)) for c in columns]
+    head = "  ".join(c.rjust(w) for c, w in zip(columns, widths, strict=True))
+    body = [
+        "  ".join(_shown(r[c]).rjust(w) for c, w in zip(columns, widths, strict=True)) for r in rows
+    ]
+    return [indent + line for line in (head, *body)]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e-3 or abs(value) >= 1e4 else f"{value:.4f}"
+    if isinstance(value, list) and len(value) > 8:
+        return f"[{len(value)} values]"
+    return "-" if value is None else str(value)

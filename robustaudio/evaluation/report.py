@@ -1,0 +1,81 @@
+"""What is written down about a run: the perturbed clip, and a report that makes it again."""
+
+import hashlib
+import json
+import platform
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from robustaudio import __version__
+from robustaudio.audio.clip import Clip, headroom_gain
+from robustaudio.classifiers.checkpoints import read_card
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation.evaluate import PerturbedClip
+from robustaudio.perception.metrics import amplitude_db
+
+PACKAGES = ("torch", "gradio", "soundfile", "soxr", "safetensors", "numpy", "scipy")
+
+
+def make_report(classifier: Classifier, clip: Clip, command: Sequence[str], record: dict) -> dict:
+    """Settings, seed, versions and hashes beside the result; `command` makes the result again."""
+    return {
+        "robustaudio": __version__,
+        "command": shlex.join(command),
+        "clip": {
+            "name": clip.name,
+            "sample_rate": clip.sample_rate,
+            "samples": len(clip.samples),
+            "gain": clip.gain,
+            "sha256": samples_hash(clip.samples),
+        },
+        "classifier": {"name": classifier.name, "sha256": read_card(classifier.name)["sha256"]},
+        "result": record,
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+        },
+        "device": str(clip.samples.device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def save_report(report: dict, path: Path) -> None:
+    """Writes a report as JSON.
+
+    Raises:
+        ValueError: if the file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"cannot write {path}: {error}") from error
+
+
+def save_perturbed(
+    classifier: Classifier, clip: Clip, result: PerturbedClip, path: Path, subtype: str
+) -> dict:
+    """Writes the perturbed clip with the headroom both clips need, and classifies the file.
+
+    The file notes its gain, so that loading it again gives what was classified here.
+    """
+    gain = headroom_gain(float(result.clean.abs().max()), float(result.perturbed.abs().max()))
+    sound = replace(clip, samples=result.perturbed.cpu() * gain, gain=gain)
+    sound.save(path, subtype)
+    again = classifier.prepare(Clip.load(path)).samples.to(result.perturbed.device)
+    return {
+        "output": str(path),
+        "subtype": subtype,
+        "headroom_gain_db": amplitude_db(gain),
+        "prediction_of_file": classifier.labels[int(classifier(again[None]).argmax())],
+    }
+
+
+def samples_hash(samples: Tensor) -> str:
+    """SHA-256 of the prepared samples as little-endian float32."""
+    return hashlib.sha256(samples.cpu().numpy().astype("<f4").tobytes()).hexdigest()

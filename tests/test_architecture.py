@@ -1,0 +1,79 @@
+"""The listing is the pipeline: imports point one way, and every value is what the design says."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from robustaudio.certification.interval import propagate
+from robustaudio.classifiers import checkpoints
+
+PACKAGE = Path(__file__).parents[1] / "robustaudio"
+RANK = {
+    "audio": 0, "representations": 1, "perception": 2, "classifiers": 3, "threats": 4,
+    "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "ui": 8, "cli": 8,
+    "__main__": 9,
+}  # fmt: skip
+
+
+def imports(path: Path) -> set[str]:
+    """First-level names under robustaudio that a module imports, function bodies included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] != "robustaudio":
+                continue
+            imported = parts[1:2] or [alias.name for alias in node.names]
+            found |= set(imported) - {"__version__"}
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_a_module_imports_only_what_stands_before_it(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    if parts == ("__init__",):
+        assert not imports(path)
+        return
+    own = parts[0]
+    for other in imports(path):
+        assert other == own or RANK[other] < RANK[own], f"{own} imports {other}"
+
+
+def test_only_the_page_knows_gradio():
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] != "ui":
+            assert "import gradio" not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.parametrize("name", checkpoints.names())
+def test_every_layer_of_a_shipped_checkpoint_has_an_interval_rule(name):
+    unknown = propagate.dispatch(nn.Module)
+    for layer in checkpoints.load_classifier(name).split("waveform")[1]:
+        assert propagate.dispatch(type(layer)) is not unknown, type(layer).__name__
+
+
+def test_nothing_in_the_package_unpickles():
+    for path in [*PACKAGE.rglob("*.py"), PACKAGE.parent / "app.py"]:
+        text = path.read_text(encoding="utf-8")
+        assert "torch.load" not in text and "pickle" not in text.replace("unpickle", "").replace(
+            "Never a pickle", ""
+        ), path
+
+
+def test_module_state_is_constant():
+    """No visitor's data can sit in a global: nothing in the package rebinds one."""
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not [n for n in ast.walk(tree) if isinstance(n, ast.Global)], path
+
+
+def test_torch_runs_in_float32_unless_asked():
+    assert torch.get_default_dtype() is torch.float32
