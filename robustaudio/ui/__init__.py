@@ -1,0 +1,1 @@
+"""The Gradio interface: the only part of the package that knows Gradio."""

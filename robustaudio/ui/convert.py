@@ -1,0 +1,231 @@
+"""The edge of the page: what a visitor chose becomes back-end values, records become words."""
+
+import html
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from robustaudio.audio.clip import Clip
+from robustaudio.audio.datasets import open_dataset
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation.evaluate import PerturbedClip
+from robustaudio.evaluation.report import save_report
+from robustaudio.ui.player import Track, amplification_db, player_value
+
+ANY_OTHER = "any other"
+UPLOAD = "your own clip"
+CORPUS_CLIPS = 40  # of a data set's test split, offered beside the bundled ones
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the page is given once at the start: classifiers by name, clips by the name shown."""
+
+    classifiers: Mapping[str, Classifier]
+    cards: Mapping[str, dict]
+    clips: Mapping[str, Path]
+    upload_folder: Path
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which clip a visitor works on; `path` was chosen from the list or uploaded."""
+
+    name: str
+    path: Path
+    uploaded: bool = False
+
+
+def listed_clips() -> dict[str, Path]:
+    """Bundled clips first, then some of the real corpora where they are at hand."""
+    bundled = open_dataset("bundled")
+    clips = {
+        f"{row['label']} · {row['speaker_or_source']}": bundled.folder / row["file"]
+        for row in bundled.rows
+    }
+    try:
+        corpus = open_dataset("fsdd").select("test", CORPUS_CLIPS)
+    except ValueError:
+        return clips
+    return clips | {
+        f"{row['label']} · FSDD {Path(row['file']).stem}": corpus.folder / row["file"]
+        for row in corpus.rows
+    }
+
+
+def open_source(services: Services, source: Source, classifier: str) -> tuple[Classifier, Clip]:
+    """The classifier, and the source prepared for it.
+
+    Raises:
+        ValueError: one sentence, for anything wrong with the file or the name.
+    """
+    if classifier not in services.classifiers:
+        raise ValueError(f"no classifier {classifier!r}; choose from {', '.join(services.cards)}.")
+    chosen = services.classifiers[classifier]
+    within = [services.upload_folder] if source.uploaded else None
+    clip = chosen.prepare(Clip.load(source.path, within=within))
+    return chosen, clip.to(services.device)
+
+
+def command_line(verb: str, source: Source, classifier: str, options: Mapping) -> list[str]:
+    """The command that makes a result of the page again."""
+    path = source.path.name if source.uploaded else _shown_path(source.path)
+    command = ["python", "-m", "robustaudio", verb, path, "--classifier", classifier]
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            command.append(flag if value else f"--no-{name.replace('_', '-')}")
+        elif value is not None:
+            command.append(f"{flag}={value}")
+    return command
+
+
+def player_tracks(result: PerturbedClip, sample_rate: int) -> dict:
+    """Clean, perturbed, and the perturbation alone with the amplification that its label says."""
+    gain_db = amplification_db(result.perturbation, result.clean)
+    tracks = [
+        Track("A", "clean", result.clean),
+        Track("B", "perturbed", result.perturbed),
+        Track("D", "perturbation alone", result.perturbation, gain_db),
+    ]
+    return player_value(tracks, sample_rate)
+
+
+def new_folder() -> Path:
+    """A fresh folder with a name nobody can guess; Gradio copies from it what it serves."""
+    return Path(tempfile.mkdtemp(prefix="robustaudio-"))
+
+
+def report_file(folder: Path, report: dict) -> str:
+    path = folder / "report.json"
+    save_report(report, path)
+    return str(path)
+
+
+# --- records as words ----------------------------------------------------------------------------
+
+
+def prediction_words(record: dict) -> str:
+    p = record["probabilities"][record["prediction"]]
+    return (
+        f"<p class='ra-verdict'>heard as <strong>{html.escape(record['prediction'])}</strong>"
+        f"<span class='ra-note'>probability {p:.1%} · {html.escape(record['classifier'])}"
+        "</span></p>"
+    )
+
+
+def perturbation_words(record: dict) -> str:
+    """What happened to the decision, how large it was, and what 16 bits leave of it."""
+    before, after = record["clean_prediction"], record["prediction"]
+    changed = record.get("success", before != after)
+    headline = f"<strong>{before}</strong> → <strong>{after}</strong>"
+    outcome = "the decision changed" if before != after else "the decision holds"
+    if record.get("targeted"):
+        outcome = f"target {record['target']} " + ("reached" if changed else "not reached")
+    facts = [
+        f"level {decibel(record['level_db'])} of the clip's peak",
+        f"SNR {decibel(record['snr_db'])}",
+        f"L2 {record['l2']:.4g}",
+        f"L∞ {record['linf']:.3g}",
+    ]
+    if "queries" in record:
+        facts.append(f"{record['queries']} queries in {record['seconds']:.1f} s")
+    notes = []
+    if before != after or changed:
+        survives = record["success_after_rounding"]
+        notes.append(
+            "survives rounding to 16 bit" if survives
+            else "does NOT survive rounding to 16 bit: a 16-bit file would undo it"
+        )  # fmt: skip
+    if record.get("representation", "waveform") != "waveform":
+        loss = record["inversion_loss_db"]
+        notes.append(
+            f"at the {record['representation']} itself the classifier says "
+            f"{record['prediction_at_representation']}; no sound has exactly this noisy spectrum: "
+            f"what the inversion with the clean phase misses is {decibel(loss)} "
+            f"relative to the noise"
+        )
+    return verdict(headline, outcome, facts, notes, bad=before != after)
+
+
+def verification_words(record: dict) -> str:
+    level, largest = decibel(record["level_db"]), record["largest_level_db"]
+    ball = {"linf": "L∞", "l2": "L2"}[record["norm"]]
+    if record["verified"]:
+        headline, outcome = "PROVEN", f"no perturbation up to {level} changes the decision"
+    else:
+        headline, outcome = "NOT PROVEN", f"a perturbation of {level} may exist that changes it"
+    rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
+    rival = max(rivals, key=rivals.__getitem__)
+    facts = [
+        f"prediction {record['prediction']}",
+        f"waveform {ball} ball of ε = {record['epsilon']:.3g}",
+        f"closest rival {rival}, at worst {rivals[rival]:+.2f} logits ahead",
+        "largest proven level " + (decibel(largest) if largest is not None else "none"),
+    ]
+    notes = [
+        "interval bounds in float64 over every sound in the ball, the silence around the clip "
+        "included; it says nothing of larger perturbations, of shifts in time or of other clips"
+    ]
+    if record["norm"] == "linf" and record["level_db"] < record["floor_16_bit_db"]:
+        notes.append("this ball lies below one 16-bit step: it holds no other 16-bit file")
+    return verdict(headline, outcome, facts, notes, bad=not record["verified"])
+
+
+def smoothing_words(record: dict) -> str:
+    if record["prediction"] is None:
+        headline, outcome = "ABSTAIN", "no class wins more than half of the noisy copies for sure"
+    else:
+        headline = f"CERTIFIED {record['prediction']}"
+        outcome = f"L2 radius {record['radius']:.3f} at the {record['representation']}"
+    facts = [
+        f"σ {record['sigma']:g}", f"n {record['n']}", f"p ≥ {record['p_lower']:.4f}",
+        f"confidence {record['confidence']:.2%}", f"{record['seconds']:.2f} s",
+    ]  # fmt: skip
+    notes = ["it speaks of the SMOOTHED classifier, which votes over noisy copies of the clip"]
+    if record["prediction"] not in (None, record["clean_prediction"]):
+        notes.append(
+            f"the classifier itself hears {record['clean_prediction']}: without training under "
+            f"this noise, its vote is constant, and wrong"
+        )
+    if record["level_l2_db"] is not None:
+        notes.append(
+            f"the radius is {decibel(record['level_l2_db'])} of the clip's L2 norm; the largest L∞ "
+            f"ball inside it lies at {decibel(record['level_linf_db'])} of the clip's peak"
+        )
+    return verdict(headline, outcome, facts, notes, bad=record["prediction"] is None)
+
+
+def verdict(
+    headline: str, outcome: str, facts: Sequence[str], notes: Sequence[str], *, bad: bool
+) -> str:
+    """One card: a headline, a sentence, numbers, and what to keep in mind."""
+    numbers = "".join(f"<li>{fact}</li>" for fact in facts)
+    remarks = "".join(f"<p class='ra-note'>{note}.</p>" for note in notes)
+    return (
+        f"<div class='ra-card {'ra-broken' if bad else 'ra-holds'}'>"
+        f"<p class='ra-verdict'>{headline}<span>{outcome}</span></p>"
+        f"<ul class='ra-facts'>{numbers}</ul>{remarks}</div>"
+    )
+
+
+def progress_bar(share: float, words: str) -> str:
+    return (
+        f"<div class='ra-progress' role='status'><progress max='1' value='{share:.3f}'></progress>"
+        f"<span>{words} {share:.0%}</span></div>"
+    )
+
+
+def decibel(value: float | None) -> str:
+    """A level for people; None stands for minus infinity."""
+    return "−∞ dB" if value is None else f"{value:.1f} dB".replace("-", "−")
+
+
+def _shown_path(path: Path) -> str:
+    """Relative to the folder that the README's commands run in, where it lies inside it."""
+    home = Path(__file__).resolve().parents[2]
+    return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)

@@ -1,0 +1,70 @@
+"""Long work behind the page: progress while it runs, cancel, one decorator for a lent GPU."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from robustaudio.certification.interval import UnsupportedLayer
+
+Result = TypeVar("Result")
+POLL_S = 0.1
+
+
+class Cancelled(Exception):
+    """Raised inside a job at its next report of progress, after somebody cancelled it."""
+
+
+def stream(
+    job: Callable[[Callable[[float], None]], Result],
+) -> Iterator[tuple[float, Result | None]]:
+    """Runs `job(progress)` in a thread; yields (share done, None), last (1, the result).
+
+    Closing the iterator (Gradio does so on cancel, and when the tab closes) stops the job at its
+    next report of progress. An error of the job is raised here.
+    """
+    done = threading.Event()
+    cancelled = threading.Event()
+    outcome: dict[str, Any] = {"share": 0.0}
+
+    def progress(share: float) -> None:
+        if cancelled.is_set():
+            raise Cancelled
+        outcome["share"] = share
+
+    def work() -> None:
+        try:
+            outcome["result"] = job(progress)
+        except BaseException as error:
+            outcome["error"] = error
+        finally:
+            done.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        while not done.wait(POLL_S):
+            yield outcome["share"], None
+    finally:
+        cancelled.set()
+    if "error" in outcome:
+        raise outcome["error"]
+    yield 1.0, outcome["result"]
+
+
+def one_sentence(error: Exception) -> gr.Error:
+    """What a visitor sees of a bad input: its sentence, no stack trace."""
+    return gr.Error(str(error), print_exception=False, title="That did not work")
+
+
+EXPECTED = (ValueError, UnsupportedLayer)  # errors whose sentence is meant for the visitor
+
+
+def on_gpu(function: Callable) -> Callable:
+    """Runs `function` on the GPU that a ZeroGPU Space lends; elsewhere it is left as it is."""
+    if not os.environ.get("SPACES_ZERO_GPU"):
+        return function
+    import spaces  # type: ignore[import-not-found]
+
+    return spaces.GPU(function)

@@ -1,0 +1,60 @@
+"""From nothing to a served page: classifiers, clips, queue."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import gradio as gr
+import torch
+
+from robustaudio.classifiers.checkpoints import load_classifier, names, read_card
+from robustaudio.ui.convert import Services, listed_clips
+from robustaudio.ui.layout import STYLE, build_page, theme
+
+MAX_UPLOAD = "20mb"
+HEAVY_RUNS = 2  # at a time; the others wait in the queue
+MAX_WAITING = 64
+
+
+def load_services() -> Services:
+    """Every shipped classifier and every clip at hand, on the GPU when there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    shipped = names()
+    uploads = os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio"
+    return Services(
+        classifiers={name: load_classifier(name, device) for name in shipped},
+        cards={name: read_card(name) for name in shipped},
+        clips=listed_clips(),
+        upload_folder=Path(uploads),
+        device=device,
+    )
+
+
+def launch(
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    *,
+    open_browser: bool = False,
+    block: bool = True,
+    quiet: bool = False,
+) -> gr.Blocks:
+    """Serves the page; with `block` False it returns at once (tests close it again)."""
+    page = build_page(load_services())
+    page.queue(default_concurrency_limit=HEAVY_RUNS, max_size=MAX_WAITING)
+    page.launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=open_browser,
+        prevent_thread_lock=not block,
+        quiet=quiet,
+        share=False,
+        theme=theme(),
+        css_paths=[STYLE],
+        max_file_size=MAX_UPLOAD,
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        show_error=True,
+        footer_links=["settings"],
+    )
+    return page

@@ -1,0 +1,104 @@
+"""The page: a clip and a classifier on top, then hear and break, prove, the ruler, and words."""
+
+from pathlib import Path
+
+import gradio as gr
+from gradio.themes import Base
+
+from robustaudio.classifiers.checkpoints import CHECKPOINTS
+from robustaudio.evaluation.evaluate import predict_clip
+from robustaudio.ui import convert
+from robustaudio.ui.blocks import QUIET, words
+from robustaudio.ui.certify import RULER_HINT, build_certify, build_ruler
+from robustaudio.ui.convert import Services, Source
+from robustaudio.ui.explore import build_explore
+from robustaudio.ui.jobs import EXPECTED, one_sentence
+from robustaudio.ui.learn import LEARN, card_words
+
+START_CLASSIFIER = "digits-cnn"
+STYLE = CHECKPOINTS.parent / "assets" / "style.css"
+HEADER = (
+    "<header class='ra-header'><h1>robustaudio</h1>"
+    "<p>Hear, break and prove an audio classifier.</p></header>"
+)
+FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+
+
+def theme() -> Base:
+    """Calm colours and the visitor's own fonts: nothing is fetched from elsewhere."""
+    return Base(
+        primary_hue="teal", secondary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO
+    )
+
+
+def build_page(services: Services) -> gr.Blocks:
+    """The whole app; one visitor's state is in gr.State, everything else is read-only."""
+    first_name, first_path = next(iter(services.clips.items()))
+    names = list(services.classifiers)
+    start = START_CLASSIFIER if START_CLASSIFIER in names else names[0]
+    with gr.Blocks(title="robustaudio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+        source = gr.State(Source(first_name, first_path))
+        runs = gr.State(())
+        words("header", HEADER)
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=3, min_width=300):
+                clip = gr.Dropdown(
+                    list(services.clips), value=first_name, label="Clip", elem_id="clip"
+                )
+                with gr.Accordion("Upload or record your own", open=False, elem_id="own-clip"):
+                    upload = gr.Audio(
+                        sources=["upload", "microphone"], type="filepath", show_label=False,
+                        elem_id="upload",
+                    )  # fmt: skip
+            with gr.Column(scale=3, min_width=300):
+                classifier = gr.Dropdown(
+                    names, value=start, label="Classifier", elem_id="classifier"
+                )
+                with gr.Accordion("About this classifier", open=False):
+                    card = words("card", card_words(services.cards[start]))
+            with gr.Column(scale=2, min_width=240):
+                prediction = words("prediction")
+        changed = [page.load, source.change, classifier.change]
+        with gr.Tabs() as tabs:
+            with gr.Tab("Hear & break", elem_id="tab-explore"):
+                build_explore(services, source, classifier, changed)
+            with gr.Tab("Prove", elem_id="tab-prove"):
+                stale = build_certify(services, source, classifier, runs)
+            with gr.Tab("Ruler", elem_id="tab-ruler"):
+                stale += build_ruler(services, source, classifier, runs)
+            with gr.Tab("Learn", elem_id="tab-learn"):
+                gr.Markdown(LEARN)
+
+        # a plot that was drawn while its tab was hidden measures its place now
+        tabs.select(None, js="() => window.dispatchEvent(new Event('resize'))", **QUIET)
+
+        def predict(source: Source, classifier: str) -> list:
+            """The prediction and the card; what was proven of another clip or classifier goes."""
+            try:
+                chosen, opened = convert.open_source(services, source, classifier)
+                record = predict_clip(chosen, opened.samples)
+            except EXPECTED as error:
+                raise one_sentence(error) from None
+            emptied = [RULER_HINT if block.elem_id == "ruler" else None for block in stale]
+            card = card_words(services.cards[classifier])
+            return [convert.prediction_words(record), card, *emptied, ()]
+
+        def use_upload(path: str | None, current: Source) -> Source:
+            """The visitor's own clip, if it can be read; else the sentence that says why not."""
+            if path is None:
+                return current
+            uploaded = Source(convert.UPLOAD, Path(path), uploaded=True)
+            try:
+                convert.open_source(services, uploaded, start)
+            except EXPECTED as error:
+                raise one_sentence(error) from None
+            return uploaded
+
+        # queued: an event outside the queue changes a State without telling its listeners
+        quick = {**QUIET, "queue": True}
+        clip.input(lambda name: Source(name, services.clips[name]), clip, source, **quick)
+        own = [upload.upload, upload.stop_recording]
+        gr.on(own, use_upload, [upload, source], source, **quick)
+        gr.on(changed, predict, [source, classifier], [prediction, card, *stale, runs], **QUIET)
+    return page

@@ -1,0 +1,168 @@
+"""A player that switches between a clean and a perturbed clip while they play.
+
+The browser's half is `assets/player.js`; this half states how loud each track is. Nothing is
+normalised per track: a perturbation 40 dB below its clip sounds 40 dB below it, unless its track
+says by how much it is amplified.
+"""
+
+import base64
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+ASSETS = Path(__file__).parents[2] / "assets"
+MAX_AMPLIFICATION_DB = 120
+RESERVED_KEYS = {" ", "L"}  # play and loop
+
+TEMPLATE = """
+<div class="ra-player" role="group" aria-label="Comparison player">
+  <p class="ra-hint"></p>
+  <div class="ra-tracks" role="group" aria-label="Track"></div>
+  <template class="ra-track-template">
+    <button type="button" class="ra-track">
+      <kbd></kbd><span class="ra-label"></span><span class="ra-gain"></span>
+    </button>
+  </template>
+  <div class="ra-transport">
+    <button type="button" class="ra-play" aria-keyshortcuts="Space">
+      <svg viewBox="0 0 24 24" aria-hidden="true">
+        <path class="ra-icon-play" d="M8 5.2v13.6L19 12z"/>
+        <path class="ra-icon-pause" d="M7 5.5h3.6v13H7zM13.4 5.5H17v13h-3.6z"/>
+      </svg>
+    </button>
+    <input type="range" class="ra-position" aria-label="Position" min="0" step="any" value="0">
+    <output class="ra-time"></output>
+    <button type="button" class="ra-loop" aria-label="Loop" aria-keyshortcuts="L">
+      <svg viewBox="0 0 24 24" aria-hidden="true">
+        <path d="M4.5 12.5V11a4 4 0 0 1 4-4h11M16.5 4l3 3-3 3
+                 M19.5 11.5V13a4 4 0 0 1-4 4h-11M7.5 20l-3-3 3-3"/>
+      </svg>
+    </button>
+  </div>
+  <div class="ra-footer">
+    <span class="ra-status" aria-live="polite"></span>
+    <span class="ra-common"></span>
+    <span class="ra-keys" aria-hidden="true">
+      <span><kbd>Space</kbd> play</span> <span><kbd>L</kbd> loop</span>
+    </span>
+  </div>
+</div>
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One choice of the player: `key` is its letter on the keyboard and on the button."""
+
+    key: str
+    label: str
+    samples: Float[Tensor, " time"]
+    gain_db: float = 0.0
+
+
+def amplification_db(
+    perturbation: Float[Tensor, " time"], reference: Float[Tensor, " time"]
+) -> float:
+    """Largest whole number of dB, 0 to 120, that keeps the peak 6 dB below the reference's.
+
+    0 if either is silent, and if the perturbation is already louder than that.
+    """
+    peak, reference_peak = _peak(perturbation), _peak(reference)
+    if peak == 0 or reference_peak == 0:
+        return 0.0
+    room_db = 20 * math.log10(reference_peak / peak) - 6
+    return float(min(max(math.floor(room_db), 0), MAX_AMPLIFICATION_DB))
+
+
+def player_value(tracks: Sequence[Track], sample_rate: int) -> dict[str, Any]:
+    """The player's JSON value: samples as base64 of little-endian float32, as they are.
+
+    `common_gain_db` (0 or below) keeps the tracks without amplification within full scale; the
+    player applies it to every track, so their ratios stay what they are.
+
+    Raises ValueError for tracks that cannot be compared, and for one amplified beyond full scale.
+    """
+    _check(tracks)
+    peak = max((_peak(track.samples) for track in tracks if track.gain_db == 0), default=0.0)
+    common_gain_db = -20 * math.log10(peak) if peak > 1 else 0.0
+    for track in tracks:
+        _check_headroom(track, common_gain_db)
+    return {
+        "sample_rate": sample_rate,
+        "common_gain_db": common_gain_db,
+        "tracks": [
+            {
+                "key": track.key,
+                "label": track.label,
+                "gain_db": track.gain_db,
+                "pcm": _to_base64(track.samples),
+            }
+            for track in tracks
+        ],
+    }
+
+
+def _peak(samples: Float[Tensor, " time"]) -> float:
+    return samples.abs().max().item()
+
+
+def _to_base64(samples: Float[Tensor, " time"]) -> str:
+    pcm = samples.detach().to("cpu", torch.float32).numpy().astype("<f4")
+    return base64.b64encode(pcm.tobytes()).decode("ascii")
+
+
+def _check(tracks: Sequence[Track]) -> None:
+    """Refuse tracks that cannot be switched between at any moment with any key."""
+    keys = [track.key.upper() for track in tracks]
+    if len(set(keys)) < len(keys) or RESERVED_KEYS & set(keys):
+        raise ValueError(f"track keys {keys} must differ from each other and from space and L")
+    lengths = {track.key: track.samples.numel() for track in tracks}
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise ValueError(f"tracks must have one common length above 0, not {lengths} samples")
+    for track in tracks:
+        if not track.samples.isfinite().all():
+            raise ValueError(f"track {track.key!r} contains NaN or infinite samples")
+
+
+def _check_headroom(track: Track, common_gain_db: float) -> None:
+    peak = _peak(track.samples) * 10 ** ((track.gain_db + common_gain_db) / 20)
+    if peak > 1 + 1e-6:
+        raise ValueError(
+            f"track {track.key!r} amplified by {track.gain_db:g} dB would peak at {peak:.3g}, "
+            "above full scale; choose its gain with amplification_db"
+        )
+
+
+class Player(gr.HTML):
+    """Comparison player; its value is what `player_value` returns, or None for the hint."""
+
+    def __init__(
+        self,
+        value: dict[str, Any] | None = None,
+        *,
+        hint: str = "Run an attack to compare the clean and the perturbed clip here.",
+        **kwargs: Any,
+    ):
+        # Gradio copies every parameter of this signature into the page's configuration, and looks
+        # unknown attributes up in the JavaScript as event names: `hint` must be a real attribute.
+        self.hint = hint
+        super().__init__(
+            value,
+            html_template=TEMPLATE,
+            css_template=(ASSETS / "player.css").read_text("utf-8"),
+            js_on_load=(ASSETS / "player.js").read_text("utf-8")
+            + "\nwindow.robustaudioPlayer.mount(element, props, watch);",
+            apply_default_css=False,
+            hint=hint,
+            **kwargs,
+        )
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object"}

@@ -1,0 +1,83 @@
+"""A real browser for the interface tests, and pages that may neither log errors nor phone home."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def find_chromium() -> str | None:
+    """Path of the browser: `CHROMIUM` if set, else the first of the usual names on the PATH."""
+    candidates = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+    return next((path for name in candidates if name and (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One headless Chromium for all browser tests; without one they are skipped."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no chromium found: install one, or name it in the environment as CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page_at(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a URL in a browser session of its own: `page_at(url, width=1280, dark=False)`.
+
+    A console error, an uncaught exception or a request to another host fails the test at its end;
+    `expected` names parts of console errors that the test provokes.
+    """
+    contexts, problems = [], []
+
+    def open_page(
+        url: str, *, width: int = 1280, dark: bool = False, expected: tuple[str, ...] = ()
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800},
+            color_scheme="dark" if dark else "light",
+            permissions=["microphone"],
+        )
+        contexts.append(context)
+
+        def on_console(message: ConsoleMessage) -> None:
+            if message.type == "error" and not any(part in message.text for part in expected):
+                problems.append(f"console: {message.text}")
+
+        def stay_inside(route: Route) -> None:
+            if urlsplit(route.request.url).netloc == urlsplit(url).netloc:
+                route.fallback()
+            else:
+                problems.append(f"outside request: {route.request.url}")
+                route.abort()
+
+        context.route(lambda address: address.startswith("http"), stay_inside)
+        page = context.new_page()
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
+        page.goto(url, wait_until="domcontentloaded")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not problems, "\n".join(problems)

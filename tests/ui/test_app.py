@@ -1,0 +1,260 @@
+"""The whole page in a real Chromium, as the person it is for."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from playwright.sync_api import Page, expect
+
+from robustaudio.audio.clip import Clip
+from robustaudio.audio.datasets import open_dataset
+from robustaudio.classifiers import checkpoints
+from robustaudio.cli import main
+from robustaudio.ui.launch import launch
+
+pytestmark = pytest.mark.browser
+SLOW_MS = 30_000
+DECIBEL = re.compile(r"−?[0-9.]+ dB")
+
+
+@pytest.fixture(scope="module")
+def app(browser):
+    page = launch(block=False, quiet=True)
+    yield page.local_url
+    page.close()
+
+
+@pytest.fixture
+def page(app, page_at) -> Page:
+    return opened(page_at, app)
+
+
+def opened(page_at, url: str, **options) -> Page:
+    """A page after its first run: prediction, verdict, player and pictures are there."""
+    page = page_at(url, **options)
+    page.set_default_timeout(SLOW_MS)
+    expect(page.locator("#prediction strong")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#perturb-words strong").first).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#player .ra-track").nth(2)).to_be_visible(timeout=SLOW_MS)
+    return page
+
+
+def choose(page: Page, field: str, option: str) -> None:
+    page.locator(f"#{field} input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def run(page: Page, button: str, words: str, expected: str) -> str:
+    """Presses a button, waits until the words hold what is expected and the bar is gone."""
+    page.locator(f"#{button}").click()
+    expect(page.locator(f"#{words}")).to_contain_text(expected, timeout=SLOW_MS)
+    expect(page.locator(".ra-progress")).to_have_count(0, timeout=SLOW_MS)
+    return page.locator(f"#{words}").inner_text()
+
+
+def test_the_first_sight_is_a_whole_example(page):
+    expect(page.locator("#prediction")).to_contain_text("heard as")
+    expect(page.locator("#perturb-words")).to_contain_text("SNR")
+    for plot in ("probabilities", "waveforms", "spectrogram-clean", "spectrogram-perturbed",
+                 "spectrogram-difference"):  # fmt: skip
+        expect(page.locator(f"#{plot} .js-plotly-plot")).to_be_visible(timeout=SLOW_MS)
+
+
+def test_break_hear_and_download(page, tmp_path, capsys):
+    choose(page, "clip", clip_name("seven-slt.wav"))
+    expect(page.locator("#prediction strong")).to_have_text("7")
+    choose(page, "target", "2")
+    level = page.locator("#level input[type=number]")
+    level.fill("-30")
+    level.press("Tab")
+    words = run(page, "perturb", "perturb-words", "target 2 reached")
+    assert "level −30.0 dB" in words
+
+    play = page.locator("#player .ra-play")
+    play.click()
+    for key, name in (("b", "perturbed"), ("a", "clean"), ("d", "perturbation alone")):
+        page.keyboard.press(key)
+        expect(page.locator("#player .ra-status")).to_contain_text(name)
+    page.keyboard.press("Space")
+
+    wav = downloaded(page, "download-wav", tmp_path / "perturbed.wav")
+    report = json.loads(downloaded(page, "download-report", tmp_path / "report.json").read_text())
+    assert soundfile.info(wav).subtype == "FLOAT"
+    classifier = checkpoints.load_classifier(report["classifier"]["name"])
+    again = classifier.prepare(Clip.load(wav)).samples
+    assert classifier.labels[int(classifier(again[None]).argmax())] == "2"
+    assert_made_again(report, capsys, ("prediction", "linf", "l2", "queries"))
+
+
+def test_noise_at_a_representation_says_what_the_inversion_loses(page):
+    page.locator("#method").get_by_text("Gaussian noise").click()
+    page.locator("#representation").get_by_text("mel").click()
+    sigma = page.locator("#sigma input")
+    sigma.fill("0.4")
+    sigma.press("Tab")
+    words = run(page, "perturb", "perturb-words", "what the inversion with the clean phase misses")
+    assert DECIBEL.search(words.split("misses is")[1])
+
+
+def test_prove_by_intervals_and_by_smoothing(page, tmp_path, capsys):
+    choose(page, "classifier", "digits-cnn-ibp")
+    tab(page, "Prove")
+    words = run(page, "verify", "verify-words", "largest proven level −")
+    assert "NOT PROVEN" not in words and "PROVEN" in words
+    expect(page.locator("#logit-intervals .js-plotly-plot")).to_be_visible(timeout=SLOW_MS)
+
+    choose(page, "classifier", "digits-cnn-noise")
+    expect(page.locator("#verify-words .ra-card")).to_have_count(0)  # of another classifier
+    assert "L2 radius" in run(page, "certify", "certify-words", "CERTIFIED")
+    expect(page.locator("#votes .js-plotly-plot")).to_be_visible(timeout=SLOW_MS)
+    told = downloaded(page, "download-proofs", tmp_path / "report.json").read_text()
+    (report,) = json.loads(told)["runs"]
+    assert_made_again(report, capsys, ("prediction", "radius", "counts"))
+
+
+def test_the_ruler_stands_in_order(page):
+    choose(page, "classifier", "digits-cnn-ibp")
+    tab(page, "Ruler")
+    run(page, "measure", "ruler", "the attack needs")
+    proven, broken = (
+        float(page.locator(f"#ruler .{kind} .ra-level").inner_text()[:-3].replace("−", "-"))
+        for kind in ("ra-proven", "ra-attacked")
+    )
+    assert -90 < proven < broken < 0
+
+
+def test_a_long_run_shows_progress_and_can_be_cancelled(page):
+    choose(page, "classifier", "digits-cnn-noise")
+    tab(page, "Prove")
+    page.locator("#certify-n input").fill("60000")
+    page.locator("#certify-n input").press("Tab")
+    page.locator("#certify").click()
+    expect(page.locator("#certify-status progress")).to_be_visible(timeout=SLOW_MS)
+    page.locator("#cancel-certify").click()
+    expect(page.locator("#certify-status progress")).to_have_count(0, timeout=SLOW_MS)
+    page.wait_for_timeout(500)
+    expect(page.locator("#certify-words .ra-card")).to_have_count(0)
+    page.locator("#certify-n input").fill("200")
+    page.locator("#certify-n input").press("Tab")
+    run(page, "certify", "certify-words", "CERTIFIED")
+
+
+def test_two_visitors_at_once_share_nothing(app, page_at):
+    first, second = opened(page_at, app), opened(page_at, app)
+    choose(first, "clip", clip_name("seven-slt.wav"))
+    choose(second, "clip", clip_name("six-en-gb-x-rp-f2.wav"))
+    choose(second, "classifier", "digits-cnn-noise")
+    tab(second, "Prove")
+    second.locator("#certify-n input").fill("40000")
+    second.locator("#certify-n input").press("Tab")
+    second.locator("#certify").click()
+    expect(second.locator("#certify-status progress")).to_be_visible(timeout=SLOW_MS)
+    # the second visitor's heavy run does not hold up the first one's page
+    expect(first.locator("#prediction strong")).to_have_text("7", timeout=5_000)
+    choose(first, "clip", clip_name("zero-rms.wav"))
+    expect(first.locator("#prediction strong")).to_have_text("0", timeout=5_000)
+    expect(first.locator("#perturb-words")).to_contain_text("0 →", timeout=SLOW_MS)
+    expect(second.locator("#prediction strong")).to_have_text("6")
+    second.locator("#cancel-certify").click()
+
+
+@pytest.mark.parametrize(
+    "name, content, sentence",
+    [
+        ("empty.wav", b"", "is empty"),
+        ("letter.wav", b"Dear committee, " * 40, "not a sound file that can be read"),
+        ("silence.wav", np.zeros(4_000), "is silent"),
+        ("blip.wav", np.ones(40), "at least 0.05 s"),
+    ],
+)
+def test_a_bad_upload_gives_one_sentence_and_loses_nothing(
+    app, page_at, tmp_path, name, content, sentence
+):
+    # Gradio's own preview of the file complains in the console, too
+    page = opened(page_at, app, expected=("Waveform load error", "Failed to load resource"))
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        soundfile.write(path, content, 8_000)
+    before = page.locator("#prediction").inner_text()
+    upload(page, path)
+    toast = page.locator(".toast-body")
+    expect(toast).to_contain_text(sentence, timeout=SLOW_MS)
+    assert "Traceback" not in toast.inner_text()
+    assert page.locator("#prediction").inner_text() == before
+
+
+def test_an_upload_of_another_rate_is_heard(page, tmp_path):
+    clip = Clip.load(open_dataset("bundled").folder / "four-rms.wav").resampled(44_100)
+    path = tmp_path / "mine.flac"
+    soundfile.write(path, np.stack([clip.samples.numpy()] * 2, 1), 44_100)
+    upload(page, path)
+    expect(page.locator("#prediction strong")).to_have_text("4", timeout=SLOW_MS)
+
+
+def test_a_recording_from_the_microphone_is_classified(page):
+    page.locator("#own-clip button").first.click()
+    page.locator("#upload").get_by_label("Record audio").click()
+    page.locator("#upload").get_by_text("Record", exact=True).locator("visible=true").click()
+    page.wait_for_timeout(1_200)
+    before = page.locator("#perturb-words").inner_text()
+    page.locator("#upload").get_by_text("Stop", exact=True).locator("visible=true").first.click()
+    expect(page.locator("#perturb-words")).not_to_have_text(
+        before, timeout=SLOW_MS, use_inner_text=True
+    )
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_phone_shows_all_of_it_without_sideways_scrolling(app, page_at, dark):
+    page = opened(page_at, app, width=390, dark=dark)
+    for name in ("Prove", "Ruler", "Learn", "Hear & break"):
+        tab(page, name)
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # drawn while its tab was hidden, a plot still fits
+    expect(page.locator("#waveforms .main-svg").first).to_be_visible(timeout=SLOW_MS)
+    page.wait_for_function("document.querySelector('#waveforms .main-svg').clientWidth <= 390")
+
+
+def test_files_of_the_machine_stay_on_the_machine(app, page_at):
+    page = opened(page_at, app)
+    for path in ("/etc/passwd", "app.py", str(Path(__file__).resolve())):
+        assert page.request.get(f"{app}gradio_api/file={path}").status in (403, 404)
+
+
+def clip_name(file: str) -> str:
+    """What the page calls a bundled clip."""
+    row = next(row for row in open_dataset("bundled").rows if row["file"] == file)
+    return f"{row['label']} · {row['speaker_or_source']}"
+
+
+def upload(page: Page, path: Path) -> None:
+    page.locator("#own-clip button").first.click()
+    page.locator("#upload input[type=file]").set_input_files(path)
+
+
+def downloaded(page: Page, button: str, to: Path) -> Path:
+    with page.expect_download() as download:
+        page.locator(f"#{button}").click()
+    download.value.save_as(to)
+    return to
+
+
+def assert_made_again(report: dict, capsys, keys: tuple[str, ...]) -> None:
+    """The command that a report names gives the report's own numbers."""
+    import shlex
+
+    capsys.readouterr()
+    arguments = shlex.split(report["command"])[3:]
+    assert main([*arguments, "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    for key in keys:
+        assert again[key] == report["result"][key], key
