@@ -1,0 +1,108 @@
+"""How long a visitor waits: `python benchmarks/speed.py [--device cuda]` prints a table.
+
+The first row needs playwright and a Chromium; it is left out where they are missing.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from robustaudio.attacks import PGD
+from robustaudio.audio.clip import Clip
+from robustaudio.audio.datasets import BUNDLED
+from robustaudio.certification.smoothing import Smoothing
+from robustaudio.classifiers import checkpoints
+from robustaudio.evaluation import evaluate
+from robustaudio.evaluation.ruler import measure_ruler
+
+ROOT = Path(__file__).resolve().parents[1]
+PORT = 7955
+REPEATS = 5
+CLIP = BUNDLED / "seven-slt.wav"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    device = parser.parse_args().device
+    name = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} cores"
+    print(f"torch {torch.__version__}, {device} ({name}), median of {REPEATS} after a warm-up\n")
+    print(f"{'command to usable page':<44}{time_to_page():>9.2f} s")
+    for classifier_name in checkpoints.names():
+        classifier = checkpoints.load_classifier(classifier_name, device)
+        clip = classifier.prepare(Clip.load(CLIP)).to(device)
+        print(f"\n{classifier_name}")
+        for what, job in jobs(classifier, clip.samples).items():
+            print(f"  {what:<42}{median_seconds(job):>9.3f} s")
+
+
+def jobs(classifier, waveform) -> dict[str, Callable[[], object]]:
+    """What the page runs, by the same functions."""
+    # a target that is out of reach at -90 dB, so that no early stop shortens the 40 steps
+    steps = PGD(steps=40)
+    smoothing = Smoothing(sigma=0.25, n0=100, n=1000)
+    return {
+        "load and predict": lambda: evaluate.predict_clip(
+            classifier, classifier.prepare(Clip.load(CLIP)).samples.to(waveform.device)
+        ),
+        "PGD, 40 steps": lambda: evaluate.attack_clip(
+            classifier, waveform, steps, norm="linf", level_db=-90, target=2, seed=0
+        ),
+        "verify, with bisection": lambda: evaluate.verify_clip(
+            classifier, waveform, norm="linf", level_db=-70
+        ),
+        "certify, n = 1000": lambda: evaluate.certify_clip(
+            classifier, waveform, smoothing, representation="waveform", seed=0
+        ),
+        "ruler": lambda: measure_ruler(classifier, waveform, smoothing=smoothing),
+    }
+
+
+def median_seconds(job: Callable[[], object]) -> float:
+    job()
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        job()
+        seconds.append(time.perf_counter() - started)
+    return sorted(seconds)[REPEATS // 2]
+
+
+def time_to_page() -> float:
+    """From the start of `python app.py` to the first verdict on the page in a Chromium."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        return float("nan")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        return float("nan")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        started = time.perf_counter()
+        command = [sys.executable, "app.py", "--port", str(PORT), "--no-open"]
+        app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        try:
+            while True:
+                try:
+                    page.goto(f"http://127.0.0.1:{PORT}", wait_until="domcontentloaded")
+                    break
+                except Error:
+                    time.sleep(0.1)
+            page.locator("#perturb-words strong").first.wait_for(timeout=60_000)
+            return time.perf_counter() - started
+        finally:
+            app.terminate()
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
