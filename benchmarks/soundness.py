@@ -1,4 +1,4 @@
-"""Attacks every certificate with all that PGD has: `python benchmarks/soundness.py --restarts 10`.
+"""Attacks every certificate with all that PGD has: `python -m benchmarks.soundness --restarts 10`.
 
 For each shipped classifier: the largest verified ball of every test clip, then PGD in float64 on
 the whole ball (the waveform's bounds do not hold it back), in both norms. One success is a defect

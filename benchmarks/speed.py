@@ -1,4 +1,4 @@
-"""How long a visitor waits: `python benchmarks/speed.py [--device cuda]` prints a table.
+"""How long a visitor waits: `python -m benchmarks.speed [--device cuda]` prints a table.
 
 The first row needs playwright and a Chromium; it is left out where they are missing.
 """
@@ -32,8 +32,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     device = parser.parse_args().device
+    torch.set_num_threads(1)  # as the app does
     name = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} cores"
-    print(f"torch {torch.__version__}, {device} ({name}), median of {REPEATS} after a warm-up\n")
+    print(f"torch {torch.__version__}, {device} ({name}), one thread, median of {REPEATS} after a warm-up\n")
     print(f"{'command to usable page':<44}{time_to_page():>9.2f} s")
     for classifier_name in checkpoints.names():
         classifier = checkpoints.load_classifier(classifier_name, device)

@@ -7,7 +7,6 @@ from math import pi
 
 import torch
 from jaxtyping import Complex, Float
-from scipy.signal import lfilter
 from torch import Tensor
 
 from robustaudio.representations.spectral import Magnitude, Mel
@@ -61,6 +60,8 @@ def _inverse(
     total, weights = (_overlap_add(f, framing.hop_length, length) for f in (frames, weight))
     sound = torch.where(weights > THIN * weights.max(), total / weights.clamp_min(1e-30), 0)
     if framing.pre_emphasis:
+        from scipy.signal import lfilter  # here: its import would cost every start 0.7 s
+
         filtered = lfilter([1.0], [1.0, -framing.pre_emphasis], sound.cpu().double().numpy())
         sound = torch.from_numpy(filtered).to(sound)
     return sound

@@ -90,7 +90,7 @@ def player_tracks(result: PerturbedClip, sample_rate: int) -> dict:
     tracks = [
         Track("A", "clean", result.clean),
         Track("B", "perturbed", result.perturbed),
-        Track("D", "perturbation alone", result.perturbation, gain_db),
+        Track("D", "difference", result.perturbation, gain_db),
     ]
     return player_value(tracks, sample_rate)
 

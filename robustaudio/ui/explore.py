@@ -166,7 +166,9 @@ def _shown(
         figures.waveforms(clean, perturbed, rate),
         figures.spectrogram(clean, clean, rate, title="clean"),
         figures.spectrogram(perturbed, clean, rate, title="perturbed"),
-        figures.spectrogram(result.perturbation, clean, rate, title="perturbation alone"),
+        figures.spectrogram(
+            result.perturbation, clean, rate, title="difference: the perturbation alone"
+        ),
         gr.DownloadButton(value=str(path), interactive=True),
         gr.DownloadButton(value=convert.report_file(folder, report), interactive=True),
     ]

@@ -15,7 +15,7 @@ from robustaudio.ui.explore import build_explore
 from robustaudio.ui.jobs import EXPECTED, one_sentence
 from robustaudio.ui.learn import LEARN, card_words
 
-START_CLASSIFIER = "digits-cnn"
+START_CLASSIFIER, START_CLIP = "digits-cnn", "7 · flite slt"  # a pair that breaks at -45 dB
 STYLE = CHECKPOINTS.parent / "assets" / "style.css"
 HEADER = (
     "<header class='ra-header'><h1>robustaudio</h1>"
@@ -34,18 +34,16 @@ def theme() -> Base:
 
 def build_page(services: Services) -> gr.Blocks:
     """The whole app; one visitor's state is in gr.State, everything else is read-only."""
-    first_name, first_path = next(iter(services.clips.items()))
     names = list(services.classifiers)
     start = START_CLASSIFIER if START_CLASSIFIER in names else names[0]
+    first = START_CLIP if START_CLIP in services.clips else next(iter(services.clips))
     with gr.Blocks(title="robustaudio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
-        source = gr.State(Source(first_name, first_path))
+        source = gr.State(Source(first, services.clips[first]))
         runs = gr.State(())
         words("header", HEADER)
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=300):
-                clip = gr.Dropdown(
-                    list(services.clips), value=first_name, label="Clip", elem_id="clip"
-                )
+                clip = gr.Dropdown(list(services.clips), value=first, label="Clip", elem_id="clip")
                 with gr.Accordion("Upload or record your own", open=False, elem_id="own-clip"):
                     upload = gr.Audio(
                         sources=["upload", "microphone"], type="filepath", show_label=False,

@@ -5,8 +5,8 @@ from html import escape
 LEARN = """
 ### What you hear
 Clean and perturbed start at the same sample and play together; a switch only moves their gains,
-within 10 ms. Both get the same gain, always. The perturbation alone is too quiet to hear at most
-levels: the player amplifies it, and says by how many dB.
+within 10 ms. Both get the same gain, always. Their difference, the perturbation alone, is
+too quiet to hear at most levels: the player amplifies it, and says by how many dB.
 
 ### What a level is
 **L∞, in dB**: the largest sample of the perturbation against the largest sample of the clip,

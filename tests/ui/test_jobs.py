@@ -1,0 +1,58 @@
+"""Long work behind the page: progress, result, error, cancel."""
+
+import threading
+import time
+
+import pytest
+
+from robustaudio.ui import jobs
+from robustaudio.ui.jobs import on_gpu, stream
+
+
+def test_progress_comes_first_and_the_result_last():
+    def job(progress):
+        for step in range(4):
+            progress(step / 4)
+            time.sleep(jobs.POLL_S)
+        return "done"
+
+    steps = list(stream(job))
+    assert steps[-1] == (1.0, "done")
+    assert len(steps) > 2 and all(result is None for _, result in steps[:-1])
+    shares = [share for share, _ in steps]
+    assert shares == sorted(shares)
+
+
+def test_an_error_of_the_job_is_raised_where_it_is_read():
+    def job(progress):
+        raise ValueError("sigma -1 must be 0 or more")
+
+    with pytest.raises(ValueError, match="sigma -1"):
+        list(stream(job))
+
+
+def test_closing_the_stream_stops_the_job_at_its_next_report():
+    stopped = threading.Event()
+
+    def job(progress):
+        try:
+            while True:
+                progress(0.5)
+                time.sleep(0.01)
+        except jobs.Cancelled:
+            stopped.set()
+            raise
+
+    steps = stream(job)
+    assert next(steps) == (pytest.approx(0.5), None) or next(steps)[1] is None
+    steps.close()
+    assert stopped.wait(2)
+
+
+def test_the_gpu_decorator_is_absent_outside_a_zero_gpu_space(monkeypatch):
+    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+
+    def function():
+        return 1
+
+    assert on_gpu(function) is function
