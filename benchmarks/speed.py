@@ -34,7 +34,8 @@ def main() -> None:
     device = parser.parse_args().device
     torch.set_num_threads(1)  # as the app does
     name = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} cores"
-    print(f"torch {torch.__version__}, {device} ({name}), one thread, median of {REPEATS} after a warm-up\n")
+    print(f"torch {torch.__version__}, {device} ({name}), one thread")
+    print(f"median of {REPEATS} after a warm-up\n")
     print(f"{'command to usable page':<44}{time_to_page():>9.2f} s")
     for classifier_name in checkpoints.names():
         classifier = checkpoints.load_classifier(classifier_name, device)

@@ -168,6 +168,8 @@ def test_text_is_for_people(capsys):
         (["attack", CLIP, "--target", "11"], "no label '11'; choose from"),
         (["attack", CLIP, "--target", "7"], "the target '7' is already the prediction"),
         (["attack", CLIP, "--steps", "0"], "steps 0"),
+        (["attack", CLIP, "--seed", "-1"], "seed -1 must lie between"),
+        (["certify", CLIP, "--seed", str(2**63)], "must lie between 0 and 2^63 - 1"),
         (["attack", CLIP, "--level-db", "nan"], "level nan"),
         (["attack", CLIP, "--level-db", "-3", "--level-db", "-4"], "--level-db may be given once"),
         (["attack", *DATA, "--output", "x.wav"], "--output and --report belong to a single clip"),

@@ -38,7 +38,7 @@ class PGD:
     """
 
     steps: int = field(default=40, metadata={"help": "steps per restart", "range": (1, 1000)})
-    restarts: int = field(default=1, metadata={"help": "independent starts", "range": (1, 100)})
+    restarts: int = field(default=1, metadata={"help": "independent starts", "range": (1, 20)})
     step_size: float = field(
         default=0.1, metadata={"help": "length of a step, as a share of epsilon", "range": (0, 2)}
     )

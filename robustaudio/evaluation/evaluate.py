@@ -40,7 +40,13 @@ class LabelledClips:
 
 
 def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """All randomness of a run."""
+    """All randomness of a run.
+
+    Raises:
+        ValueError: for a seed outside 0 to 2^63 - 1.
+    """
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed {seed} must lie between 0 and 2^63 - 1.")
     return torch.Generator(device).manual_seed(seed)
 
 
@@ -125,6 +131,7 @@ def attack_clip(
     perturbed = result.adversarial[0]
     record = {
         "success": bool(result.is_adversarial[0]),
+        "output": None,
         "norm": norm,
         "targeted": target is not None,
         "target": classifier.label_of(target),

@@ -34,4 +34,5 @@ def wire(
 ) -> None:
     """Runs a long job on any trigger, newest wish last; `stop` cancels it and clears `status`."""
     event = gr.on(triggers, on_gpu(run), inputs, outputs, trigger_mode="always_last", **HEAVY)
-    stop.click(lambda: "", None, status, cancels=[event], **QUIET)
+    stopped = stop.click(None, None, None, cancels=[event], **QUIET)
+    stopped.then(lambda: "", None, status, **QUIET)  # after the last report of progress, not before

@@ -19,6 +19,7 @@ from robustaudio.ui.ruler import ruler_html
 
 START_LEVEL_DB = -70
 MAX_DRAWS = 100_000
+TEXTS = ("norm", "representation")  # options that are not numbers
 REPRESENTATIONS = ("waveform", "magnitude", "mel", "log_mel", "mfcc")
 RULER_HINT = (
     "<p class='ra-note'>Press the button: proof, attack and smoothing on one axis in dB.</p>"
@@ -135,15 +136,23 @@ def _run(
     The rest of each pair are the values of report button, runs and status.
     """
     try:
+        convert.required(**{k: v for k, v in options.items() if k not in TEXTS})
         chosen, clip = convert.open_source(services, source, classifier)
         command = convert.command_line(verb, source, classifier, options)
         for share, record in stream(lambda progress: job(chosen, clip, progress)):
             if record is None:
                 yield None, [gr.skip(), gr.skip(), convert.progress_bar(share, verb)]
             else:
-                runs = (*runs, make_report(chosen, clip, command, record))
-                path = convert.report_file(convert.new_folder(), {"runs": list(runs)})
-                yield record, [gr.DownloadButton(value=path, interactive=True), runs, ""]
+                runs = _with(runs, make_report(chosen, clip, command, record))
+                with convert.scratch_folder() as folder:
+                    path = convert.report_file(folder, {"runs": list(runs)})
+                    yield record, [gr.DownloadButton(value=path, interactive=True), runs, ""]
     except EXPECTED as error:
         yield None, [gr.skip(), gr.skip(), ""]
         raise one_sentence(error) from None
+
+
+def _with(runs: tuple[dict, ...], report: dict) -> tuple[dict, ...]:
+    """The reports so far on the same clip and classifier, and a new one."""
+    same = (run for run in runs if all(run[k] == report[k] for k in ("clip", "classifier")))
+    return (*same, report)

@@ -2,7 +2,8 @@
 
 import html
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,9 +96,22 @@ def player_tracks(result: PerturbedClip, sample_rate: int) -> dict:
     return player_value(tracks, sample_rate)
 
 
-def new_folder() -> Path:
-    """A fresh folder with a name nobody can guess; Gradio copies from it what it serves."""
-    return Path(tempfile.mkdtemp(prefix="robustaudio-"))
+def required(**numbers: float | None) -> None:
+    """Refuses a number field that was left empty.
+
+    Raises:
+        ValueError: one sentence that names the field.
+    """
+    for name, number in numbers.items():
+        if number is None:
+            raise ValueError(f"{name} is empty; a number would be right.")
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for the files of one answer; Gradio has copied what it serves when it goes."""
+    with tempfile.TemporaryDirectory(prefix="robustaudio-") as folder:
+        yield Path(folder)
 
 
 def report_file(folder: Path, report: dict) -> str:

@@ -129,14 +129,23 @@ def build_explore(
     def perturb(source: Source, classifier: str, subtype: str, *widgets: Any) -> Iterator[list]:
         nothing = [gr.skip()] * (len(outputs) - 1)
         try:
+            convert.required(sigma=widgets[5], seed=widgets[6])
             wish = Wish(*widgets[:7], options=dict(zip(options, widgets[7:], strict=True)))
             chosen, clip = convert.open_source(services, source, classifier)
             command = wish.command(source, classifier)
             for share, result in stream(lambda progress: wish.run(chosen, clip, progress)):
                 if result is None:
                     yield [*nothing, convert.progress_bar(share, wish.method)]
-                else:
-                    yield [*_shown(chosen, clip, source, result, subtype, command), ""]
+                    continue
+                with convert.scratch_folder() as folder:
+                    path = folder / f"{source.path.stem}-{chosen.name}-perturbed.wav"
+                    file = save_perturbed(chosen, clip, result, path, subtype)
+                    record = {**result.record, **file, "output": path.name}
+                    report = convert.report_file(folder, make_report(chosen, clip, command, record))
+                    files = [
+                        gr.DownloadButton(value=str(f), interactive=True) for f in (path, report)
+                    ]
+                    yield [*_shown(chosen, clip, result), *files, ""]
         except EXPECTED as error:
             yield [*nothing, ""]
             raise one_sentence(error) from None
@@ -146,16 +155,9 @@ def build_explore(
     wire([*changed, run.click], stop, perturb, inputs, outputs, status)
 
 
-def _shown(
-    classifier: Classifier, clip: Clip, source: Source, result: PerturbedClip, subtype: str,
-    command: list[str],
-) -> list:  # fmt: skip
-    """What the tab shows of a result, in the order of its outputs."""
+def _shown(classifier: Classifier, clip: Clip, result: PerturbedClip) -> list:
+    """Words, player and pictures of a result, in the order of the tab's outputs."""
     rate, clean, perturbed = clip.sample_rate, result.clean, result.perturbed
-    folder = convert.new_folder()
-    path = folder / f"{source.path.stem}-{classifier.name}-perturbed.wav"
-    file = save_perturbed(classifier, clip, result, path, subtype)
-    report = make_report(classifier, clip, command, {**result.record, **file, "output": path.name})
     before = classifier.probabilities(clean[None])[0].tolist()
     return [
         convert.perturbation_words(result.record),
@@ -169,8 +171,6 @@ def _shown(
         figures.spectrogram(
             result.perturbation, clean, rate, title="difference: the perturbation alone"
         ),
-        gr.DownloadButton(value=str(path), interactive=True),
-        gr.DownloadButton(value=convert.report_file(folder, report), interactive=True),
     ]
 
 

@@ -9,6 +9,11 @@ import gradio as gr
 
 from robustaudio.certification.interval import UnsupportedLayer
 
+if os.environ.get("SPACES_ZERO_GPU"):  # first of all: it has to come before CUDA is touched
+    import spaces  # type: ignore[import-not-found]
+else:
+    spaces = None
+
 Result = TypeVar("Result")
 POLL_S = 0.1
 
@@ -63,8 +68,4 @@ EXPECTED = (ValueError, UnsupportedLayer)  # errors whose sentence is meant for 
 
 def on_gpu(function: Callable) -> Callable:
     """Runs `function` on the GPU that a ZeroGPU Space lends; elsewhere it is left as it is."""
-    if not os.environ.get("SPACES_ZERO_GPU"):
-        return function
-    import spaces  # type: ignore[import-not-found]
-
-    return spaces.GPU(function)
+    return spaces.GPU(function) if spaces else function

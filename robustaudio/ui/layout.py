@@ -1,5 +1,6 @@
 """The page: a clip and a classifier on top, then hear and break, prove, the ruler, and words."""
 
+import json
 from pathlib import Path
 
 import gradio as gr
@@ -72,15 +73,12 @@ def build_page(services: Services) -> gr.Blocks:
         tabs.select(None, js="() => window.dispatchEvent(new Event('resize'))", **QUIET)
 
         def predict(source: Source, classifier: str) -> list:
-            """The prediction and the card; what was proven of another clip or classifier goes."""
             try:
                 chosen, opened = convert.open_source(services, source, classifier)
                 record = predict_clip(chosen, opened.samples)
             except EXPECTED as error:
                 raise one_sentence(error) from None
-            emptied = [RULER_HINT if block.elem_id == "ruler" else None for block in stale]
-            card = card_words(services.cards[classifier])
-            return [convert.prediction_words(record), card, *emptied, ()]
+            return [convert.prediction_words(record), card_words(services.cards[classifier])]
 
         def use_upload(path: str | None, current: Source) -> Source:
             """The visitor's own clip, if it can be read; else the sentence that says why not."""
@@ -98,5 +96,9 @@ def build_page(services: Services) -> gr.Blocks:
         clip.input(lambda name: Source(name, services.clips[name]), clip, source, **quick)
         own = [upload.upload, upload.stop_recording]
         gr.on(own, use_upload, [upload, source], source, **quick)
-        gr.on(changed, predict, [source, classifier], [prediction, card, *stale, runs], **QUIET)
+        gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
+        # what was proven of another clip or classifier goes at once, in the browser
+        emptied = [RULER_HINT if block.elem_id == "ruler" else None for block in stale]
+        for event in (clip.input, classifier.input, upload.upload, upload.stop_recording):
+            event(None, None, stale, js=f"() => {json.dumps(emptied)}", **QUIET)
     return page

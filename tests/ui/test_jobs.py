@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,10 +50,11 @@ def test_closing_the_stream_stops_the_job_at_its_next_report():
     assert stopped.wait(2)
 
 
-def test_the_gpu_decorator_is_absent_outside_a_zero_gpu_space(monkeypatch):
-    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
-
+def test_the_gpu_decorator_is_there_on_a_zero_gpu_space_and_nowhere_else(monkeypatch):
     def function():
         return 1
 
     assert on_gpu(function) is function
+    lender = SimpleNamespace(GPU=lambda wrapped: ("on the GPU", wrapped))
+    monkeypatch.setattr(jobs, "spaces", lender)
+    assert on_gpu(function) == ("on the GPU", function)
