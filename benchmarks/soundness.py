@@ -51,7 +51,7 @@ def attack_certificates(name: str, norm: str, options: argparse.Namespace) -> in
     level = verifier.largest_level(clips.waveforms, label, norm)
     proven = level > -inf
     x, label = clips.waveforms[proven].double(), label[proven]
-    epsilon = epsilon_at(0.0, x, norm) * 10 ** (level[proven] / 20)
+    epsilon = epsilon_at(level[proven], x, norm)
     threat = ThreatModel(norm, epsilon, bounds=(-inf, inf))
     result = PGD(steps=options.steps, restarts=options.restarts)(
         classifier.double(),

@@ -30,7 +30,8 @@ DEFAULT_SIGMA = 0.1
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; 0 on success, 2 after an error (whose sentence goes to stderr)."""
-    arguments = parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = parser().parse_args(argv, argparse.Namespace(argv=argv))
     try:
         record = arguments.run(arguments)
     except (ValueError, UnsupportedLayer) as error:
@@ -197,19 +198,13 @@ def run_ruler(arguments: argparse.Namespace) -> dict:
 
 
 def run_train(arguments: argparse.Namespace) -> dict:
-    def log(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
     recipe = recipes.RECIPES[arguments.name]
-    recipes.run(recipe, arguments.output, device=arguments.device, log=log)
+    recipes.run(recipe, arguments.output, device=arguments.device, log=_log)
     return checkpoints.read_card(arguments.output / f"{recipe.name}.safetensors")
 
 
 def run_table(arguments: argparse.Namespace) -> dict:
-    def log(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    return tables.TABLES[arguments.name](arguments.output, limit=arguments.limit, log=log)
+    return tables.TABLES[arguments.name](arguments.output, limit=arguments.limit, log=_log)
 
 
 def run_download(arguments: argparse.Namespace) -> dict:
@@ -246,8 +241,8 @@ def _classifier(arguments: argparse.Namespace) -> Classifier:
         raise ValueError("name either a sound file or --dataset NAME.")
     try:
         device = torch.device(arguments.device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).item()  # a device without data fails here
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"--device {arguments.device} is not at hand; try cpu.") from error
     return checkpoints.load_classifier(arguments.classifier, device)
 
@@ -297,9 +292,13 @@ def _written(
             **save_perturbed(classifier, clip, result, arguments.output, arguments.subtype),
         }
     if arguments.report:
-        command = ["python", "-m", "robustaudio", *sys.argv[1:]]
+        command = ["python", "-m", "robustaudio", *arguments.argv]
         save_report(make_report(classifier, clip, command, record), arguments.report)
     return record
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _progress() -> Callable[[float], None] | None:
@@ -313,7 +312,7 @@ def as_text(record: Any, indent: str = "") -> str:
     """A record as aligned lines; lists of records as a table."""
     if isinstance(record, list):
         return "\n\n".join(as_text(item, indent) for item in record)
-    width = max(len(key) for key in record)
+    width = max(map(len, record), default=0)
     lines = []
     for key, value in record.items():
         if isinstance(value, dict):

@@ -4,11 +4,13 @@ import json
 import shlex
 
 import pytest
+import torch
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
 from robustaudio.cli import main
+from robustaudio.training.recipes import RECIPES
 
 CLIP = str(open_dataset("bundled").folder / "seven-slt.wav")
 DATA = ["--dataset", "bundled", "--split", "bundled", "--limit", "4"]
@@ -109,7 +111,24 @@ def test_a_report_names_a_command_that_parses(run, tmp_path):
     report = tmp_path / "report.json"
     run("noise", CLIP, "--sigma", "0.05", "--report", str(report))
     command = shlex.split(json.loads(report.read_text())["command"])
-    assert command[:3] == ["python", "-m", "robustaudio"]
+    assert command == [
+        *("python", "-m", "robustaudio", "noise", CLIP, "--sigma", "0.05"),
+        *("--report", str(report), "--json"),
+    ]
+
+
+def test_a_classifier_by_its_path_is_the_one_reported(run, tmp_path):
+    original = checkpoints.load_classifier("digits-cnn")
+    original.name = "mine"
+    with torch.no_grad():
+        original.network[-1].bias += 0.01
+    card = checkpoints.read_card("digits-cnn") | {"name": "mine"}
+    architecture = RECIPES["digits-cnn"].architecture
+    path = checkpoints.save_classifier(original, architecture, card, tmp_path)
+    report = tmp_path / "report.json"
+    run("attack", CLIP, "--classifier", str(path), "--steps", "2", "--report", str(report))
+    told = json.loads(report.read_text())["classifier"]
+    assert told == {"name": "mine", "sha256": checkpoints.sha256(path)}
 
 
 def test_a_target_is_reached_at_a_generous_level(run):
@@ -149,6 +168,15 @@ def test_ruler(run):
     assert ruler["floor_16_bit_db"] == pytest.approx(-90.3, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    "arguments", [["attack", CLIP, "--attack", "fgsm"], ["attack", *DATA, "--attack", "fgsm"],
+                  ["classifiers"], ["predict", CLIP], ["ruler", CLIP, "--n", "50"]],
+)  # fmt: skip
+def test_every_record_can_be_read_as_text(capsys, arguments):
+    assert main(arguments) == 0
+    assert "classifier" in capsys.readouterr().out or arguments == ["classifiers"]
+
+
 def test_text_is_for_people(capsys):
     assert main(["verify", *DATA, "--level-db", "-90"]) == 0
     out = capsys.readouterr().out
@@ -172,6 +200,11 @@ def test_text_is_for_people(capsys):
         (["certify", CLIP, "--seed", str(2**63)], "must lie between 0 and 2^63 - 1"),
         (["attack", CLIP, "--level-db", "nan"], "level nan"),
         (["attack", CLIP, "--level-db", "-3", "--level-db", "-4"], "--level-db may be given once"),
+        (["attack", CLIP, "--level-db", "7000"], "level 7000 dB must lie within"),
+        (["verify", *DATA, "--level-db", "nan"], "level nan dB must lie within"),
+        (["certify", *DATA, "--radius", "-2"], "must be 0 or more"),
+        (["predict", CLIP, "--device", "meta"], "--device meta is not at hand"),
+        (["predict", CLIP, "--classifier", "digits-cnn.safetensors"], "is not a .safetensors file"),
         (["attack", *DATA, "--output", "x.wav"], "--output and --report belong to a single clip"),
         (["attack", *DATA, "--target", "3"], "only 'random' is known"),
         (["attack", CLIP, "--output", "/nowhere/x.wav"], "/nowhere/x.wav"),

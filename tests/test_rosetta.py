@@ -6,7 +6,9 @@ from rosetta import rosetta
 
 from robustaudio.attacks import FGSM, PGD
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.certification.verify import Verifier
+from robustaudio.certification.verify import MARGIN, Verifier
+from robustaudio.evaluation.evaluate import smallest_level
+from robustaudio.perception.metrics import SIZES
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.threat_model import ThreatModel
 
@@ -57,3 +59,52 @@ def test_smoothing_over_certifies_at_most_as_often_as_alpha_allows():
     # three standard deviations of a binomial above its mean
     assert wrong <= alpha * total + 3 * (alpha * (1 - alpha) * total) ** 0.5
     assert 0.3 < sorted(ratios)[len(ratios) // 2] < 1
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_margin_smaller_than_the_rounding_allowance_is_no_proof(norm):
+    case = rosetta(0)
+    layer = case.classifier.network[-1]
+    rows = layer.weight[case.label][:, None] - layer.weight
+    steepest = torch.linalg.vector_norm(rows, {"linf": 1, "l2": 2}[norm], dim=2).amax(1).detach()
+    epsilon = case.radius(norm) - 0.5 * MARGIN / steepest  # leaves a margin in (0, MARGIN)
+    verifier = Verifier(case.classifier)
+    assert not verifier.verify(case.x, case.label, epsilon, norm).verified.any()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_the_largest_level_is_the_true_one(norm):
+    case = rosetta(1)
+    true = 20 * (case.radius(norm) / SIZES[norm](case.x)).log10()
+    below = true < -0.1  # levels end at 0 dB
+    found = Verifier(case.classifier).largest_level(case.x[below], case.label[below], norm)
+    assert ((true[below] - found > 0) & (true[below] - found < 0.05)).all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_the_smallest_broken_level_is_the_true_one(norm):
+    case = rosetta(2, labels=2)
+    for x, radius in zip(case.x[:4], case.radius(norm), strict=False):
+        true = 20 * float((radius / SIZES[norm](x[None])).log10())
+        level = smallest_level(case.classifier, x, PGD(steps=30), norm=norm, seed=0)
+        assert true <= level <= true + 0.1
+
+
+def test_a_certificate_belongs_to_its_item():
+    case = rosetta(0)
+    epsilon = case.radius("l2") * torch.linspace(0.1, 0.9, len(case.x))
+    result = Verifier(case.classifier).verify(case.x, case.label, epsilon, "l2")
+    for item, radius in enumerate(epsilon.tolist()):
+        certificate = result.certificate(item)
+        assert certificate.radius == pytest.approx(radius)
+        assert certificate.prediction == int(case.label[item])
+
+
+def test_the_bounds_of_the_logits_are_exact():
+    case = rosetta(0)
+    epsilon = case.radius("linf")
+    result = Verifier(case.classifier).verify(case.x, case.label, epsilon, "linf")
+    logits = case.classifier(case.x)
+    reach = epsilon[:, None] * case.classifier.network[-1].weight.abs().sum(1)
+    torch.testing.assert_close(result.logits.upper, logits + reach)
+    torch.testing.assert_close(result.logits.lower, logits - reach)

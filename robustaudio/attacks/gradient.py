@@ -70,7 +70,7 @@ class PGD:
         for restart in range(self.restarts):
             active = (~found).nonzero().flatten()
             start = threat.sample(x, generator) if self.random_start else x
-            current = threat.project(start, x)[active]
+            current = start[active]
             for step in range(self.steps + 1):
                 if not len(active):
                     break

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,13 +20,14 @@ MIN_DURATION_S = 0.05
 MAX_DURATION_S = 120.0
 SAMPLE_RATES = (4_000, 192_000)  # Hz, both ends allowed
 PEAKS = (2.0**-31, 2.0**31)  # from one step of 32-bit PCM to integers kept as floats
+LEAST_HEADROOM = 2.0**-40
 FORMATS = "WAV, FLAC, OGG or MP3"
 SUBTYPES = ("FLOAT", "PCM_24", "PCM_16")
 PCM_BITS = {"PCM_24": 24, "PCM_16": 16}
 BLOCK = 2**20  # samples of all channels that are decoded at a time
 OGG_PAGE = 65_307  # bytes of the longest page
 UNKNOWN_LENGTH = 2**63 - 1  # what libsndfile says of a FLAC stream without a length
-GAIN_NOTE = "robustaudio gain="
+NOTE = re.compile(r"robustaudio gain=(\S+) headroom=(\S+)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,8 @@ class Clip:
         """
         path = Path(path)
         samples, sample_rate, comment = _decode(_readable(path, within), path.name)
-        clip = cls(torch.from_numpy(samples), sample_rate, path.stem, gain=_noted_gain(comment))
+        gain, headroom = _noted(comment)
+        clip = cls(torch.from_numpy(samples) / headroom, sample_rate, path.stem, gain=gain)
         _check_samples(clip.samples, path.name)
         return clip
 
@@ -94,8 +97,12 @@ class Clip:
         """The clip with its samples on a device."""
         return replace(self, samples=self.samples.to(device))
 
-    def save(self, path: str | os.PathLike, subtype: str = "FLOAT") -> Path:
-        """Write a WAV file at unit gain (subtype FLOAT, PCM_24 or PCM_16).
+    def save(
+        self, path: str | os.PathLike, subtype: str = "FLOAT", *, headroom: float = 1.0
+    ) -> Path:
+        """Write a WAV file (subtype FLOAT, PCM_24 or PCM_16), scaled by `headroom` and no more.
+
+        A clip that carries a gain notes it and the headroom in the file; `load` undoes the latter.
 
         Raises:
             ValueError: for another subtype, samples that are not finite or that an integer format
@@ -105,11 +112,13 @@ class Clip:
             raise ValueError(f"no WAV subtype {subtype!r}; choose from {SUBTYPES}.")
         if not self.samples.isfinite().all():
             raise ValueError("samples that are NaN or infinite cannot be written.")
-        if subtype in PCM_BITS and self.peak > 1:
+        samples = self.samples.cpu() * headroom
+        peak = float(samples.abs().max())
+        if subtype in PCM_BITS and peak > 1:
             raise ValueError(
-                f"the peak is {self.peak:.3f} and {subtype} ends at 1; write FLOAT, or scale first."
+                f"the peak is {peak:.3f} and {subtype} ends at 1; write FLOAT, or scale first."
             )
-        path, samples = Path(path), self.samples.cpu()
+        path = Path(path)
         if subtype in PCM_BITS:
             samples = _quantised(samples, PCM_BITS[subtype])
         try:
@@ -120,7 +129,8 @@ class Clip:
                 ) as file,
             ):
                 if self.gain is not None:
-                    file.comment = f"{GAIN_NOTE}{float(self.gain)!r}"
+                    note = f"gain={float(self.gain)!r} headroom={float(headroom)!r}"
+                    file.comment = f"robustaudio {note}"
                 file.write(samples.numpy())
         except (OSError, RuntimeError, ValueError) as error:
             raise ValueError(f"cannot write {str(path)!r}: {error}") from error
@@ -242,11 +252,13 @@ def _check_samples(samples: Float[Tensor, " time"], name: str) -> None:
         raise ValueError(f"{name} peaks at {peak:.1e}; {low:.1e} to {high:.1e} would be right.")
 
 
-def _noted_gain(comment: str) -> float | None:
-    if not comment.startswith(GAIN_NOTE):
-        return None
+def _noted(comment: str) -> tuple[float | None, float]:
+    """Gain and headroom that `save` noted; (None, 1) for any other comment."""
+    if not (note := NOTE.fullmatch(comment)):
+        return None, 1.0
     try:
-        gain = float(comment.removeprefix(GAIN_NOTE))
+        gain, headroom = (float(number) for number in note.groups())
     except ValueError:
-        return None
-    return gain if 0 < gain < math.inf else None
+        return None, 1.0
+    in_range = 0 < gain < math.inf and LEAST_HEADROOM <= headroom <= 1
+    return (gain, headroom) if in_range else (None, 1.0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Certificate:
-    """No perturbation of size <= `radius` in `norm` at `representation` changes `prediction`.
+    """No perturbation smaller than `radius` in `norm` at `representation` changes `prediction`.
 
     `prediction` None means abstain (then the radius is 0). `confidence` is 1 for a proof and
     1 - alpha for randomized smoothing, whose prediction is that of the SMOOTHED classifier.

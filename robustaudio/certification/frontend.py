@@ -68,11 +68,11 @@ def mel_reach(framing: Framing, mel: MelScale, norm: str) -> Float[Tensor, " mel
 
 def propagate_ball(
     stages: nn.Sequential,
-    x: Float[Tensor, "batch time"],
+    x: Float[Tensor, "batch *shape"],
     epsilon: Float[Tensor, " batch"],
     norm: str,
 ) -> Interval:
-    """Encloses stages(x + d) for all ||d|| <= epsilon, from the waveform on.
+    """Encloses stages(x + d) for all ||d|| <= epsilon, from the waveform (or any stage) on.
 
     The direct constants are used for as many stages as they know (magnitude, mel, or one dense
     layer); interval rules take over from there. Each direct enclosure is intersected with the
@@ -89,7 +89,7 @@ def propagate_ball(
             box = Interval.around(layer(x), radius)
         case [*rest]:
             # an l2 ball lies in the linf ball of the same radius
-            box = Interval.around(x, epsilon[:, None])
+            box = Interval.around(x, epsilon.reshape(-1, *[1] * (x.ndim - 1)))
     return propagate(nn.Sequential(*rest), box)
 
 

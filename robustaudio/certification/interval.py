@@ -81,6 +81,8 @@ def _(layer: nn.Linear, x: Interval) -> Interval:
 
 @propagate.register
 def _(layer: nn.Conv1d, x: Interval) -> Interval:
+    if layer.padding_mode != "zeros":
+        raise UnsupportedLayer(f"no interval rule for Conv1d with {layer.padding_mode!r} padding.")
     radius = F.conv1d(
         x.radius,
         layer.weight.abs(),
@@ -96,8 +98,8 @@ def _(layer: nn.Conv1d, x: Interval) -> Interval:
 @propagate.register
 def _(layer: nn.BatchNorm1d, x: Interval) -> Interval:
     """Affine per channel, by the statistics of the training set (evaluation mode only)."""
-    if layer.training:
-        raise UnsupportedLayer("BatchNorm1d in training mode couples the clips of a batch.")
+    if layer.training or layer.running_mean is None:
+        raise UnsupportedLayer("BatchNorm1d by the batch's own statistics couples its clips.")
     ends = layer(x.lower), layer(x.upper)
     return Interval(torch.minimum(*ends), torch.maximum(*ends))
 
@@ -209,13 +211,20 @@ def fused(layers: list[nn.Module]) -> list[nn.Module]:
     return out
 
 
+def differences(layer: nn.Linear, label: Tensor) -> tuple[Tensor, Tensor]:
+    """w_label - w_j and b_label - b_j for every item and every j."""
+    rows = layer.weight[label][:, None] - layer.weight
+    if layer.bias is None:
+        return rows, rows.new_zeros(())
+    return rows, layer.bias[label][:, None] - layer.bias
+
+
 def worst_margins(layer: nn.Linear, x: Interval, label: Tensor) -> Float[Tensor, "batch label"]:
     """Lower bounds of logit[label] - logit[j] over the box, the last layer elided (0 at j = label).
 
     The difference of two rows of W is bounded as one row: tighter than the difference of two
     bounds (Gowal et al. 2018, section 3.3).
     """
-    rows = layer.weight[label][:, None] - layer.weight
-    offset = layer.bias[label][:, None] - layer.bias
+    rows, offset = differences(layer, label)
     center = torch.einsum("bjh,bh->bj", rows, x.center) + offset
     return center - torch.einsum("bjh,bh->bj", rows.abs(), x.radius)

@@ -83,7 +83,11 @@ class Smoothing:
         generator: torch.Generator,
         report: Callable[[int], None] = lambda done: None,
     ) -> Int[Tensor, " label"]:
-        """Predictions of n noisy copies, counted on x's device, `chunk` copies at a time."""
+        """Predictions of n noisy copies, counted on x's device, `chunk` copies at a time.
+
+        Raises:
+            ValueError: if a logit is not finite: its argmax would be a vote for nothing.
+        """
         counts = torch.zeros((), dtype=torch.long, device=x.device)
         for start in range(0, n, self.chunk):
             report(start)
@@ -92,6 +96,8 @@ class Smoothing:
                 (size, *x.shape), generator=generator, device=x.device, dtype=x.dtype
             )
             logits = model(noise.mul_(self.sigma).add_(x))
+            if not bool(logits.isfinite().all()):
+                raise ValueError("the classifier gave NaN or infinite logits under this noise.")
             counts = counts + logits.argmax(-1).bincount(minlength=logits.shape[-1])
         return counts.cpu()
 

@@ -11,11 +11,11 @@ from math import inf
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.frontend import dual_norm, propagate_ball
-from robustaudio.certification.interval import Interval, propagate, worst_margins
+from robustaudio.certification.interval import Interval, differences, propagate, worst_margins
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.perception.metrics import epsilon_at
 from robustaudio.threats.threat_model import ThreatModel
@@ -55,17 +55,14 @@ class Verifier:
 
     Raises:
         UnsupportedLayer: (on use) if a layer has no interval rule.
-        TypeError: if the last layer is not dense.
+        ValueError: if the last layer is not dense.
     """
 
     def __init__(self, classifier: Classifier, representation: str = "waveform"):
         exact = copy.deepcopy(classifier).double().eval()
         self.representation = representation
-        self.front, back = exact.split(representation)
-        *hidden, last = back
-        if not isinstance(last, nn.Linear):
-            raise TypeError(f"the last layer must be dense, not {type(last).__name__}.")
-        self.hidden, self.last = nn.Sequential(*hidden), last
+        self.front, _ = exact.split(representation)
+        self.hidden, self.last = exact.hidden_and_last(representation)
 
     @torch.no_grad()
     def predict(self, waveform: Float[Tensor, "batch time"]) -> Int[Tensor, " batch"]:
@@ -88,27 +85,32 @@ class Verifier:
         else:
             margins, logits = self._linear(x, label, epsilon, norm)
         others = margins.scatter(1, label[:, None], inf)
-        threat = ThreatModel(norm, epsilon, self.representation)
+        threat = ThreatModel(norm, epsilon, self.representation, bounds=(-inf, inf))
         return Verification(label, threat, logits, margins, others.amin(1) > MARGIN)
 
     def _linear(self, x: Tensor, label: Tensor, epsilon: Tensor, norm: str):
         """Exact margins of a classifier that is one dense layer: m - epsilon ||w||_dual."""
-        weight, bias, radius = self.last.weight, self.last.bias, epsilon[:, None]
+        weight, radius = self.last.weight, epsilon[:, None]
         logits = Interval.around(self.last(x), radius * dual_norm(weight, norm))
-        rows, offset = weight[label][:, None] - weight, bias[label][:, None] - bias
+        rows, offset = differences(self.last, label)
         margins = torch.einsum("bjt,bt->bj", rows, x) + offset - radius * dual_norm(rows, norm)
         return margins, logits
 
     def verified_at(
         self, waveform: Tensor, label: Tensor, level_db: Float[Tensor, " batch"], norm: str
     ) -> Bool[Tensor, " batch"]:
-        """Verdicts at a level per item, in chunks."""
+        """Verdicts at a level per item, in chunks.
+
+        Raises:
+            ValueError: at another representation than the waveform, where levels mean nothing.
+        """
+        if self.representation != "waveform":
+            raise ValueError(f"a level in dB is one of the waveform, not of {self.representation}.")
         verdicts = []
         for x, y, level in zip(
             *(t.split(CHUNK) for t in (waveform.double(), label, level_db.double())), strict=True
         ):
-            epsilon = epsilon_at(0.0, x, norm) * 10 ** (level / 20)
-            verdicts.append(self.verify(x, y, epsilon, norm).verified)
+            verdicts.append(self.verify(x, y, epsilon_at(level, x, norm), norm).verified)
         return torch.cat(verdicts)
 
     def largest_level(
@@ -124,7 +126,7 @@ class Verifier:
         cut into 17 at a time, all levels in one batch.
         """
         low = torch.full((len(waveform),), LOWEST_DB, dtype=torch.float64, device=waveform.device)
-        low[~self.verified_at(waveform, label, low, norm)] = -inf
+        proven = self.verified_at(waveform, label, low, norm)
         width = HIGHEST_DB - LOWEST_DB
         inner = torch.arange(1, SECTIONS + 1, device=waveform.device) / (SECTIONS + 1)
         for turn in range(ROUNDS):
@@ -142,4 +144,4 @@ class Verifier:
                 held > 0, levels.gather(1, (held - 1).clamp_min(0)[:, None])[:, 0], low
             )
             width /= SECTIONS + 1
-        return low
+        return low.masked_fill(~proven, -inf)

@@ -32,6 +32,7 @@ def read_card(name_or_path: str | os.PathLike) -> dict:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         Architecture.from_json(card["architecture"])
+        str(card["name"])
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not a card that can be read: {error!r}.") from error
     return card
@@ -48,11 +49,14 @@ def load_classifier(
     path, card = _weights_path(name_or_path), read_card(name_or_path)
     if sha256(path) != card.get("sha256"):
         raise ValueError(f"{path.name} does not have the sha256 that its card names.")
-    classifier = build(Architecture.from_json(card["architecture"]), card["name"])
     try:
+        classifier = build(Architecture.from_json(card["architecture"]), card["name"])
         classifier.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name} does not hold the weights its card describes.") from error
+    classifier.sha256 = card["sha256"]
+    # TF32 rounds to 10 bits: logits would stray further from the proof's than its margin
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return classifier.to(device).eval()
 
 
@@ -76,11 +80,11 @@ def sha256(path: Path) -> str:
 
 def _weights_path(name_or_path: str | os.PathLike) -> Path:
     path = Path(name_or_path)
-    if path.name != os.fspath(name_or_path):
+    if path.name != os.fspath(name_or_path) or path.suffix == ".safetensors":
         if path.suffix != ".safetensors" or not path.is_file():
             raise ValueError(f"{path} is not a .safetensors file.")
         return path
-    found = CHECKPOINTS / f"{path.name.removesuffix('.safetensors')}.safetensors"
+    found = CHECKPOINTS / f"{path.name}.safetensors"
     if not found.is_file():
         raise ValueError(f"no classifier {path.name!r}; choose from {', '.join(names())}.")
     return found

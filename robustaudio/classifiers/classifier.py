@@ -20,6 +20,7 @@ class Classifier(nn.Module):
     """
 
     gain_policy = "peak"
+    sha256 = ""  # of the checkpoint that the weights came from
 
     def __init__(
         self,
@@ -54,6 +55,17 @@ class Classifier(nn.Module):
         at = self.representations.index(representation)
         stages = list(self.stages.values())
         return nn.Sequential(*stages[:at]), nn.Sequential(*stages[at:], *self.network)
+
+    def hidden_and_last(self, representation: str = "waveform") -> tuple[nn.Sequential, nn.Linear]:
+        """The layers from a representation up to the last, and the last, which margins elide.
+
+        Raises:
+            ValueError: if the last layer is not dense.
+        """
+        *hidden, last = self.split(representation)[1]
+        if not isinstance(last, nn.Linear):
+            raise ValueError(f"the last layer must be dense, not {type(last).__name__}.")
+        return nn.Sequential(*hidden), last
 
     def forward(self, waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch label"]:
         return self.split("waveform")[1](waveform)

@@ -278,11 +278,10 @@ def smallest_level(
     rng, label = generator(seed, waveform.device), predictions(classifier, waveform[None])
     clean, labels = waveform.expand(SECTIONS, -1), label.expand(SECTIONS)
     low, width, best = LOWEST_ATTACK_DB, -LOWEST_ATTACK_DB, inf
-    measure = {"linf": metrics.level_db, "l2": lambda d, x: -metrics.snr_db(d, x)}[norm]
     for turn in range(ROUNDS):
         step = width / (SECTIONS + (turn > 0))
         levels = low + step * torch.arange(1, SECTIONS + 1, dtype=torch.float64)
-        epsilon = metrics.epsilon_at(0.0, clean, norm) * 10 ** (levels.to(clean) / 20)
+        epsilon = metrics.epsilon_at(levels, clean, norm)
         result = attack(
             classifier,
             clean,
@@ -294,7 +293,8 @@ def smallest_level(
         fooled = result.is_adversarial.nonzero().flatten()
         if len(fooled):
             first = int(fooled[0])
-            sizes = measure((result.adversarial - clean)[fooled], clean[fooled])
+            found = (result.adversarial - clean)[fooled]
+            sizes = metrics.level_in(norm, found, clean[fooled])
             best, low = min(best, float(sizes.min())), low + step * first
         elif turn == 0:
             return inf
@@ -423,7 +423,7 @@ def verify_dataset(
     for number, level_db in enumerate(levels_db):
         if progress:
             progress(number / len(levels_db))
-        level = torch.full((len(correct),), level_db, device=correct.device)
+        level = torch.full((len(correct),), level_db, device=correct.device, dtype=torch.float64)
         held = correct & verifier.verified_at(clips.waveforms, clips.labels, level, norm)
         levels.append(
             {
@@ -515,6 +515,8 @@ def certify_dataset(
 ) -> dict:
     """Share of clips whose certified class is right with at least each radius."""
     started, rng = time.monotonic(), generator(seed, clips.waveforms.device)
+    if not all(0 <= radius < inf for radius in radii):
+        raise ValueError(f"radii {[*radii]} must be 0 or more, and finite.")
     certificates = []
     for number, waveform in enumerate(clips.waveforms):
         certificates.append(
@@ -528,7 +530,7 @@ def certify_dataset(
             ).certificate
         )
     right = [
-        c.radius if c.prediction == int(y) else -1.0
+        c.radius if c.prediction == int(y) else -inf
         for c, y in zip(certificates, clips.labels, strict=True)
     ]
     reached = torch.tensor(right, dtype=torch.float64)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from robustaudio import __version__
 from robustaudio.audio.clip import Clip, headroom_gain
-from robustaudio.classifiers.checkpoints import read_card
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.evaluate import PerturbedClip
 from robustaudio.perception.metrics import amplitude_db
@@ -34,7 +33,7 @@ def make_report(classifier: Classifier, clip: Clip, command: Sequence[str], reco
             "gain": clip.gain,
             "sha256": samples_hash(clip.samples),
         },
-        "classifier": {"name": classifier.name, "sha256": read_card(classifier.name)["sha256"]},
+        "classifier": {"name": classifier.name, "sha256": classifier.sha256},
         "result": record,
         "versions": {
             "python": platform.python_version(),
@@ -62,16 +61,15 @@ def save_perturbed(
 ) -> dict:
     """Writes the perturbed clip with the headroom both clips need, and classifies the file.
 
-    The file notes its gain, so that loading it again gives what was classified here.
+    The file notes gain and headroom, so that loading it again gives what was classified here.
     """
-    gain = headroom_gain(float(result.clean.abs().max()), float(result.perturbed.abs().max()))
-    sound = replace(clip, samples=result.perturbed.cpu() * gain, gain=gain)
-    sound.save(path, subtype)
+    headroom = headroom_gain(float(result.clean.abs().max()), float(result.perturbed.abs().max()))
+    replace(clip, samples=result.perturbed).save(path, subtype, headroom=headroom)
     again = classifier.prepare(Clip.load(path)).samples.to(result.perturbed.device)
     return {
         "output": str(path),
         "subtype": subtype,
-        "headroom_gain_db": amplitude_db(gain),
+        "headroom_gain_db": amplitude_db(headroom),
         "prediction_of_file": classifier.labels[int(classifier(again[None]).argmax())],
     }
 

@@ -112,8 +112,8 @@ Still correct after the attack: an upper bound of what any proof can reach.
 
 {by_level("robust")}
 
-One 16-bit step lies at -90.3 dB for a clip whose peak is full scale: a ball below it holds no \
-other 16-bit file.
+One 16-bit step lies at -90.3 dB for a clip whose peak is full scale: what stays below it mostly \
+vanishes when a clip is saved in 16 bit.
 
 ## Randomized smoothing at the waveform
 

@@ -1,12 +1,13 @@
 """The one home of every level and distance: what the dB in this project mean."""
 
-from math import inf, isfinite, log10
+from math import inf, log10
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 STEP_16_BIT = 2.0**-15  # one step of a 16-bit file, full scale +-1
+MAX_LEVEL_DB = 1_000.0
 
 
 def amplitude_db(ratio: float) -> float:
@@ -33,7 +34,7 @@ def level_db(
     perturbation: Float[Tensor, "batch time"], clean: Float[Tensor, "batch time"]
 ) -> Float[Tensor, " batch"]:
     """dB_x(d) = 20 log10(max|d| / max|x|) (Carlini & Wagner 2018, section II-C)."""
-    return 20 * (linf(perturbation) / linf(clean)).log10()
+    return level_in("linf", perturbation, clean)
 
 
 def snr_db(
@@ -43,27 +44,43 @@ def snr_db(
 
     A perturbation in the padding is heard, and counts. Minus this is the level in the l2 norm.
     """
-    return 20 * (l2(clean) / l2(perturbation)).log10()
+    return -level_in("l2", perturbation, clean)
+
+
+SIZES = {"linf": linf, "l2": l2}  # what a level is relative to: the clip's own size in the norm
 
 
 def epsilon_at(
-    level_db: float, clean: Float[Tensor, "batch time"], norm: str
+    level_db: float | Float[Tensor, " batch"], clean: Float[Tensor, "batch time"], norm: str
 ) -> Float[Tensor, " batch"]:
     """Radius at a level relative to the clip: its peak for "linf", its l2 norm for "l2".
 
     Raises:
-        ValueError: for a level that is not a finite number.
+        ValueError: for a level outside +-1000 dB, or an unknown norm.
     """
-    if not isfinite(level_db):
-        raise ValueError(f"level {level_db} dB must be a finite number.")
-    return amplitude(level_db) * {"linf": linf, "l2": l2}[norm](clean)
+    levels = torch.as_tensor(level_db, dtype=clean.dtype, device=clean.device)
+    outside = levels[~(levels.abs() <= MAX_LEVEL_DB)]
+    if len(outside.flatten()):
+        raise ValueError(
+            f"level {outside.flatten()[0]:g} dB must lie within +-{MAX_LEVEL_DB:g} dB."
+        )
+    if norm not in SIZES:
+        raise ValueError(f"no norm {norm!r}; choose from {', '.join(SIZES)}.")
+    return 10 ** (levels / 20) * SIZES[norm](clean)
+
+
+def level_in(
+    norm: str, perturbation: Float[Tensor, "batch time"], clean: Float[Tensor, "batch time"]
+) -> Float[Tensor, " batch"]:
+    """Level of each perturbation in a norm: `level_db` for "linf", minus `snr_db` for "l2"."""
+    return 20 * (SIZES[norm](perturbation) / SIZES[norm](clean)).log10()
 
 
 def level_of(epsilon: float, clean: Float[Tensor, " time"], norm: str) -> float:
     """The level in dB of a radius, the inverse of `epsilon_at` for one clip."""
-    return amplitude_db(epsilon / float({"linf": linf, "l2": l2}[norm](clean[None])[0]))
+    return amplitude_db(epsilon / float(SIZES[norm](clean[None])[0]))
 
 
 def floor_16_bit_db(clean: Float[Tensor, " time"]) -> float:
-    """Level of one 16-bit step: below it, no other 16-bit file lies in the linf ball."""
+    """Level of one 16-bit step: smaller changes mostly disappear when a clip is saved so."""
     return amplitude_db(STEP_16_BIT / float(clean.abs().max()))

@@ -58,7 +58,7 @@ class ThreatModel:
     """All x + d with ||d|| <= epsilon at `representation`, inside `bounds`.
 
     `epsilon` is one radius per item. The bounds are those of the representation: +-1 for a
-    waveform, (0, inf) for magnitudes and energies.
+    waveform, (0, inf) for magnitudes and energies; where x itself lies outside, it may stay.
     """
 
     norm: str
@@ -85,7 +85,7 @@ class ThreatModel:
     ) -> Float[Tensor, "batch *shape"]:
         """The nearest point of the ball around x, then of the bounds (it stays in the ball)."""
         delta = NORMS[self.norm].project(adversarial - x, self._radius(x))
-        return (x + delta).clamp(*self.bounds)
+        return self._bounded(x + delta, x)
 
     def steepest(self, gradient: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
         """The step of size epsilon that raises a linear function most."""
@@ -96,7 +96,12 @@ class ThreatModel:
     ) -> Float[Tensor, "batch *shape"]:
         """A uniform point of the ball around x, inside the bounds."""
         delta = NORMS[self.norm].sample(x, self._radius(x), generator)
-        return (x + delta).clamp(*self.bounds)
+        return self._bounded(x + delta, x)
+
+    def _bounded(self, adversarial: Tensor, x: Tensor) -> Tensor:
+        """Inside the bounds, or as far outside as x itself is: clamping must not move x."""
+        low, high = self.bounds
+        return torch.clamp(adversarial, x.clamp_max(low), x.clamp_min(high))
 
     def _radius(self, like: Tensor) -> Tensor:
         return _per_item(self.epsilon.to(like), like)

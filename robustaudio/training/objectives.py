@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from robustaudio.certification.frontend import propagate_ball
 from robustaudio.certification.interval import worst_margins
@@ -72,7 +72,7 @@ class WorstCase:
 
     def __call__(self, classifier, x, y, progress, generator):
         kappa = 1 - (1 - self.kappa) * self.share(progress)
-        hidden, last = hidden_and_last(classifier)
+        hidden, last = classifier.hidden_and_last()
         radius = x.abs().amax(1) * self.epsilon(progress)
         worst = -worst_margins(last, propagate_ball(hidden, x, radius, "linf"), y)
         return kappa * F.cross_entropy(classifier(x), y) + (1 - kappa) * F.cross_entropy(worst, y)
@@ -98,11 +98,3 @@ class UnderNoise:
         )
         noise = torch.randn(x.shape, generator=generator, device=x.device)
         return F.cross_entropy(classifier(x + self.sigma * share * noise), y)
-
-
-def hidden_and_last(classifier: Classifier) -> tuple[nn.Sequential, nn.Linear]:
-    """All layers from the waveform up to the last, and the last (which margins elide)."""
-    *hidden, last = classifier.split("waveform")[1]
-    if not isinstance(last, nn.Linear):
-        raise TypeError(f"the last layer must be dense, not {type(last).__name__}.")
-    return nn.Sequential(*hidden), last

@@ -186,7 +186,9 @@ def verification_words(record: dict) -> str:
         "included; it says nothing of larger perturbations, of shifts in time or of other clips"
     ]
     if record["norm"] == "linf" and record["level_db"] < record["floor_16_bit_db"]:
-        notes.append("this ball lies below one 16-bit step: it holds no other 16-bit file")
+        notes.append(
+            "this ball is smaller than one step of a 16-bit file, where most of it vanishes"
+        )
     return verdict(headline, outcome, facts, notes, bad=not record["verified"])
 
 

@@ -12,8 +12,8 @@ too quiet to hear at most levels: the player amplifies it, and says by how many 
 **L∞, in dB**: the largest sample of the perturbation against the largest sample of the clip,
 20 log₁₀(max|δ| / max|x|) (Carlini & Wagner 2018). −40 dB is one hundredth of the peak.
 **L2, in dB**: the perturbation's energy against the clip's, which is minus the **SNR**.
-One step of a 16-bit file lies at −90.3 dB of full scale: what stays below it is gone after saving
-in 16 bit, and every result here says so.
+One step of a 16-bit file lies at −90.3 dB of full scale: what stays well below it vanishes when
+saved in 16 bit, and every result here says whether it survives.
 
 ### What a proof is, and what it is not
 *Interval verification* sends the whole ball of perturbed sounds through the classifier, layer by

@@ -17,7 +17,7 @@ def ruler_html(record: dict) -> str:
     )
     rows = [
         _row("16-bit step", "ra-floor", ruler["floor_16_bit_db"],
-             "below it no other 16-bit file exists"),
+             "the resolution of a 16-bit file: smaller changes mostly vanish in it"),
         _row("proven", "ra-proven", proven,
              "interval bounds: no perturbation up to here changes the decision"
              if proven is not None else "interval bounds prove nothing above −160 dB"),

@@ -124,3 +124,21 @@ def test_progress_is_told_and_may_cancel():
 def test_impossible_options_are_refused(options):
     with pytest.raises(ValueError, match="at least 1"):
         PGD(**options)
+
+
+class Valley(nn.Module):
+    """Label 1 only near -1; from the right half the gradient leads away from it."""
+
+    def forward(self, x):
+        z = x[:, 0]
+        return torch.stack([torch.zeros_like(z), torch.where(z < 0, -z - 0.9, z - 2)], 1)
+
+
+def test_restarts_find_what_one_start_misses():
+    x = torch.zeros(64, 1)
+
+    def success(restarts: int) -> float:
+        attack = PGD(steps=10, restarts=restarts)
+        return float(run(attack, x, 1.0, model=Valley()).is_adversarial.float().mean())
+
+    assert success(1) < 0.75 and success(8) > 0.95

@@ -16,7 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustaudio.audio.clip import GAIN_NOTE, Clip, headroom_gain
+from robustaudio.audio.clip import Clip, headroom_gain
 
 RATE = 8_000
 FORMATS = {
@@ -403,9 +403,23 @@ def test_full_scale_fits_an_integer_file_to_one_step(subtype, bits, tmp_path):
     assert again.samples.unique().tolist() == [-1.0, 1 - 2.0 ** (1 - bits)]
 
 
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_24"])
+def test_headroom_is_noted_and_undone(subtype, tmp_path):
+    clip = Clip(3.5 * torch.from_numpy(tone(peak=0.99)), RATE, gain=2.0)
+    path = clip.save(tmp_path / "a.wav", subtype, headroom=headroom_gain(clip.peak))
+    assert soundfile.read(path)[0].max() <= 1
+    again = Clip.load(path)
+    assert again.gain == 2.0
+    assert (again.samples - clip.samples).abs().max() <= (0 if subtype == "FLOAT" else 2.0**-21)
+
+
 def test_the_noted_gain_may_be_any_kind_of_number(tmp_path):
     clip = Clip(torch.from_numpy(tone()), RATE, gain=np.float64(0.1))
     assert Clip.load(clip.save(tmp_path / "a.wav")).gain == 0.1
+
+
+def noted(gain: str, headroom: str) -> str:
+    return f"robustaudio gain={gain} headroom={headroom}"
 
 
 @pytest.mark.parametrize(
@@ -413,12 +427,13 @@ def test_the_noted_gain_may_be_any_kind_of_number(tmp_path):
     [
         "recorded in May",
         "gain=2",
-        GAIN_NOTE,
-        *(GAIN_NOTE + value for value in ("nan", "inf", "-inf", "1e999", "0", "-1", "x", "1; 2")),
-        GAIN_NOTE + "__import__('os').abort()",
-        "my " + GAIN_NOTE + "2",
+        "robustaudio gain=2",
+        *(noted(value, "1.0") for value in ("nan", "inf", "-inf", "1e999", "0", "-1", "x", "1; 2")),
+        *(noted("1.0", value) for value in ("nan", "inf", "0", "-1", "2", "1e-300", "x", "")),
+        noted("__import__('os').abort()", "1.0"),
+        "my " + noted("2", "1.0"),
         "\udcff\udcfe" * 10,
-        GAIN_NOTE + "9" * 400,
+        noted("9" * 400, "1.0"),
     ],
 )
 def test_foreign_and_hostile_comments_are_ignored(comment, tmp_path):

@@ -17,6 +17,7 @@ from robustaudio.representations.spectral import (
     MelScale,
     Mfcc,
     RootLogMel,
+    analysis_rows,
 )
 
 FRAMING = Framing(n_fft=32, hop_length=20)
@@ -188,3 +189,50 @@ def test_a_layer_without_a_rule_is_named():
 def test_an_interval_refuses_nan_and_crossed_ends(lower, upper):
     with pytest.raises(ValueError, match="lower <= upper"):
         Interval(torch.tensor([lower]), torch.tensor([upper]))
+
+
+def test_the_bounds_of_a_positive_lstm_are_its_values_at_the_two_ends():
+    """With weights >= 0 an LSTM is increasing on positive inputs: interval bounds are exact."""
+    torch.manual_seed(0)
+    layer = LastHidden(3, 4).double()
+    for parameter in layer.parameters():
+        parameter.data.abs_()
+    center = 0.3 + torch.rand(2, 3, 6, dtype=torch.float64)
+    box = Interval.around(center, 0.2 * torch.rand(2, 3, 6, dtype=torch.float64))
+    out = propagate(layer, box)
+    torch.testing.assert_close(out.lower, layer(box.lower), rtol=0, atol=1e-12)
+    torch.testing.assert_close(out.upper, layer(box.upper), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("framing", [FRAMING, EMPHASISED], ids=["plain", "emphasised"])
+def test_the_disc_constant_is_the_support_over_all_angles(framing):
+    rows = analysis_rows(framing)
+    angles = torch.arange(4_096, dtype=torch.float64) * torch.pi / 4_096
+    support = torch.stack([(rows[0] * a.cos() + rows[1] * a.sin()).abs().sum(1) for a in angles])
+    true, bound = support.amax(0), magnitude_reach(framing, "linf")
+    assert (bound >= true).all() and (bound <= 1.002 * true).all()
+    in_l2 = magnitude_reach(framing, "l2")
+    assert torch.allclose(in_l2, torch.linalg.svdvals(rows.transpose(0, 1))[:, 0], rtol=1e-6)
+
+
+def test_a_ball_at_a_stage_is_the_box_around_it():
+    x = torch.rand(3, 4, 5, dtype=torch.float64)
+    epsilon = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    stages = nn.Sequential(LogMel(0.1))
+    ball = propagate_ball(stages, x, epsilon, "linf")
+    box = propagate(stages, Interval.around(x, epsilon[:, None, None]))
+    assert torch.equal(ball.lower, box.lower) and torch.equal(ball.upper, box.upper)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv1d(2, 2, 3, padding=1, padding_mode="circular"),
+        nn.BatchNorm1d(2, track_running_stats=False).eval(),
+        nn.BatchNorm1d(2).train(),
+        nn.Dropout().train(),
+    ],
+)
+def test_a_layer_that_its_rule_does_not_cover_is_refused(layer):
+    with pytest.raises(UnsupportedLayer):
+        propagate(layer, Interval.around(torch.zeros(1, 2, 5), 1.0))

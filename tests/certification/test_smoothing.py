@@ -78,3 +78,30 @@ def test_equal_seeds_give_equal_votes():
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Smoothing(**options)
+
+
+class Turncoat(nn.Module):
+    """Votes 0 for its first ten copies, 1 for all after them."""
+
+    seen = 0
+
+    def forward(self, x):
+        votes = (torch.arange(self.seen, self.seen + len(x)) >= 10).long()
+        self.seen += len(x)
+        return torch.eye(2)[votes]
+
+
+def test_the_class_is_chosen_on_other_draws_than_its_probability():
+    rng = torch.Generator().manual_seed(0)
+    result = Smoothing(n0=10, n=1_000)(Turncoat(), torch.zeros(3), generator=rng)
+    assert result.counts_n0.tolist() == [10, 0] and result.counts.tolist() == [0, 1_000]
+    assert result.certificate.prediction is None and result.p_lower == 0
+
+
+def test_votes_that_are_not_numbers_certify_nothing():
+    class Broken(nn.Module):
+        def forward(self, x):
+            return torch.full((len(x), 4), float("nan"))
+
+    with pytest.raises(ValueError, match="NaN or infinite logits"):
+        Smoothing()(Broken(), torch.zeros(3), generator=torch.Generator().manual_seed(0))

@@ -48,7 +48,7 @@ def test_pgd_finds_nothing_inside_the_largest_verified_ball(shipped):
     if not proven.any():
         pytest.skip(f"{classifier.name} has no proof on the bundled clips")
     x, label = clips.waveforms[proven].double(), label[proven]
-    epsilon = epsilon_at(0.0, x, "linf") * 10 ** (level[proven] / 20)
+    epsilon = epsilon_at(level[proven], x, "linf")
     exact = classifier.double()
     result = PGD(steps=20, restarts=3)(
         exact, x, Misclassification(label), ThreatModel("linf", epsilon),
@@ -116,3 +116,38 @@ def test_the_margin_covers_the_rounding_of_float32_logits(shipped):
     exact = Verifier(classifier)
     double = exact.last(exact.hidden(exact.front(clips.waveforms.double())))
     assert (single - double).abs().max() < MARGIN
+
+
+def test_a_classifier_in_training_mode_is_verified_in_evaluation_mode():
+    verifier = Verifier(small("deep_cnn").train())
+    x = torch.rand(1, 2_000, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    alone = verifier.verify(x, verifier.predict(x), torch.tensor([1e-6])).margins
+    pair = torch.cat([x, -x])
+    beside = verifier.verify(pair, verifier.predict(pair), torch.tensor([1e-6, 1e-6])).margins
+    torch.testing.assert_close(beside[:1], alone)
+
+
+@pytest.mark.parametrize("representation", ["waveform", "magnitude", "log_mel"])
+def test_every_item_has_its_own_ball(representation):
+    """As many items as bands: a radius must not slip into the wrong dimension."""
+    verifier = Verifier(small("cnn"), representation)
+    x = torch.rand(8, 2_000, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    label, epsilon = verifier.predict(x), torch.logspace(-6, -1, 8)
+    together = verifier.verify(x, label, epsilon).margins
+    for i in range(8):
+        alone = verifier.verify(x[i : i + 1], label[i : i + 1], epsilon[i : i + 1]).margins
+        torch.testing.assert_close(together[i], alone[0])
+
+
+def test_a_level_belongs_to_the_waveform():
+    verifier = Verifier(small("cnn"), "mel")
+    x = torch.rand(1, 2_000)
+    with pytest.raises(ValueError, match="a level in dB is one of the waveform, not of mel"):
+        verifier.largest_level(x, verifier.predict(x))
+
+
+def test_a_network_that_does_not_end_in_a_dense_layer_is_refused():
+    classifier = small("cnn")
+    classifier.network.append(torch.nn.ReLU())
+    with pytest.raises(ValueError, match="the last layer must be dense, not ReLU"):
+        Verifier(classifier)

@@ -1,15 +1,18 @@
 """Records: levels mean what they say, the smallest level is one, the ruler is in order."""
 
 import math
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
-from robustaudio.attacks import PGD
+from robustaudio.attacks import PGD, AttackResult
+from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import evaluate, figures
+from robustaudio.evaluation.report import save_perturbed
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.perception import metrics
 
@@ -69,8 +72,6 @@ def test_an_attack_that_never_succeeds_has_no_smallest_level(clips):
 
 
 def test_rounding_to_16_bit_is_what_a_16_bit_file_does(tmp_path, clips):
-    from robustaudio.audio.clip import Clip
-
     waveform = clips.waveforms[0] * 0.999
     Clip(waveform, 8_000).save(tmp_path / "a.wav", "PCM_16")
     read = Clip.load(tmp_path / "a.wav").samples
@@ -134,3 +135,136 @@ def test_figures_share_one_scale_and_stay_small(clips):
     wave = figures.waveforms(clean, clean, 8_000)
     assert all(len(trace.x) <= figures.MAX_POINTS for trace in wave.data)
     assert max(wave.data[0].y) == pytest.approx(float(clean.max()))
+
+
+class Reader(torch.nn.Module):
+    """Says which sample of the clip is the largest."""
+
+    name, labels = "reader", ("a", "b", "c")
+
+    def forward(self, x):
+        return x
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """An attack whose outcome is known; without a script it reaches every target."""
+
+    after: tuple[int, ...] = ()
+
+    def __call__(self, model, x, criterion, threat, *, generator, progress=None):
+        after = torch.tensor(self.after) if self.after else criterion.target
+        nothing = torch.zeros(len(x))
+        reached = torch.eye(3)[after]
+        return AttackResult(x, reached, nothing > 0, nothing, nothing.long(), nothing)
+
+
+def scripted(says: list[int], labels: list[int], attack: Scripted, *, targeted: bool) -> dict:
+    waveforms = torch.eye(3)[torch.tensor(says)]
+    data = evaluate.LabelledClips("made", "test", waveforms, torch.tensor(labels))
+    options = {"norm": "linf", "levels_db": [-20.0], "targeted": targeted, "seed": 0}
+    return evaluate.attack_dataset(Reader(), data, attack, "scripted", **options)
+
+
+def test_shares_of_an_attack_by_hand():
+    """Clean a b c a, labels a b b c, attacked a a b c: one right, one broken, and two that were
+    wrong before and are right now: they count for nobody."""
+    attack = Scripted((0, 0, 1, 2))
+    record = scripted([0, 1, 2, 0], [0, 1, 1, 2], attack, targeted=False)
+    assert record["clean_accuracy"] == 0.5
+    shares = {"level_db": -20.0, "success_rate": 0.5, "robust_accuracy": 0.25}
+    assert record["levels"] == [shares]
+
+
+def test_a_clip_that_is_at_its_target_already_is_not_a_success():
+    says, labels = [1, 2] * 20, [0] * 40
+    record = scripted(says, labels, Scripted(), targeted=True)
+    assert record["levels"][0]["success_rate"] == 1.0
+    record = scripted(says, labels, Scripted(tuple(says)), targeted=True)
+    assert record["levels"][0]["success_rate"] == 0.0
+
+
+def one_label_wrong(classifier) -> evaluate.LabelledClips:
+    some = evaluate.load_clips(classifier, open_dataset("bundled").select("bundled", 4))
+    labels = some.labels.clone()
+    labels[0] = (labels[0] + 1) % 10
+    return replace(some, labels=labels)
+
+
+def test_provability_is_of_the_correct_clips_and_verified_accuracy_of_all():
+    classifier = checkpoints.load_classifier("digits-cnn-ibp")
+    record = evaluate.verify_dataset(
+        classifier, one_label_wrong(classifier), norm="linf", levels_db=[-140.0]
+    )
+    assert record["clean_accuracy"] == 0.75
+    (level,) = record["levels"]
+    assert (level["verified_accuracy"], level["provability"]) == (0.75, 1.0)
+
+
+def test_a_certificate_of_the_wrong_label_counts_for_nothing():
+    classifier = checkpoints.load_classifier("digits-cnn-noise")
+    record = evaluate.certify_dataset(
+        classifier, one_label_wrong(classifier), Smoothing(n=200),
+        representation="waveform", radii=(0.0,), seed=0,
+    )  # fmt: skip
+    assert record["abstained"] == 0
+    assert record["radii"] == [{"radius": 0.0, "certified_accuracy": 0.75}]
+    with pytest.raises(ValueError, match="must be 0 or more"):
+        evaluate.certify_dataset(
+            classifier, one_label_wrong(classifier), Smoothing(n=20),
+            representation="waveform", radii=(-1.0,), seed=0,
+        )  # fmt: skip
+
+
+def test_the_levels_of_a_radius_by_hand(clips):
+    classifier, x = checkpoints.load_classifier("digits-cnn-noise"), clips.waveforms[0]
+    record = evaluate.certify_clip(
+        classifier, x, Smoothing(n=100), representation="waveform", seed=0
+    )
+    radius, peak, size = record["radius"], float(x.abs().max()), float(x.norm())
+    assert record["level_l2_db"] == pytest.approx(20 * math.log10(radius / size), abs=1e-4)
+    inscribed = radius / math.sqrt(8_000)
+    assert record["level_linf_db"] == pytest.approx(20 * math.log10(inscribed / peak), abs=1e-4)
+
+
+class Fine(torch.nn.Module):
+    """Tells apart what a 16-bit file cannot hold."""
+
+    name, labels = "fine", ("a", "b")
+
+    def forward(self, x):
+        return torch.stack([0 * x[:, 1], x[:, 1] - 0.2 * metrics.STEP_16_BIT], 1)
+
+    def probabilities(self, x):
+        return self(x).softmax(-1)
+
+
+@pytest.mark.parametrize("steps, survives", [(0.3, False), (1.0, True)])
+def test_success_after_rounding_is_that_of_the_rounded_clip(steps, survives):
+    perturbed = torch.tensor([0.5, steps * metrics.STEP_16_BIT])
+    record = evaluate.compare(Fine(), torch.tensor([0.5, 0.0]), perturbed)
+    assert record["prediction"] == "b"
+    assert record["success_after_rounding"] is survives
+    assert record["prediction_after_rounding"] == ("b" if survives else "a")
+
+
+def test_worst_logits_are_negative_where_something_is_proven(clips):
+    classifier = checkpoints.load_classifier("digits-cnn-ibp")
+    record = evaluate.verify_clip(classifier, clips.waveforms[7], norm="linf", level_db=-80)
+    rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
+    assert record["verified"] and max(rivals.values()) < 0
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_24"])
+def test_the_file_of_a_loud_noise_is_what_was_classified(clips, classifier, tmp_path, subtype):
+    clip = Clip(clips.waveforms[3], 8_000, "three", gain=1.0)
+    for seed in range(3):
+        result = evaluate.noise_clip(
+            classifier, clip.samples, representation="waveform", sigma=0.3, seed=seed
+        )
+        path = tmp_path / "loud.wav"
+        saved = save_perturbed(classifier, clip, result, path, subtype)
+        assert saved["headroom_gain_db"] < 0
+        again = classifier.prepare(Clip.load(path)).samples
+        assert (again - result.perturbed).abs().max() <= (0 if subtype == "FLOAT" else 2.0**-21)
+        assert saved["prediction_of_file"] == result.record["prediction"]

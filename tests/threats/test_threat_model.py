@@ -81,3 +81,20 @@ def test_criteria_grow_towards_success():
     step = torch.tensor([[-1.0, 1.0, 0.0]])
     first = leave[torch.tensor([0])]
     assert first.loss(logits[:1] + step) > first.loss(logits[:1])
+
+
+def test_an_l2_sample_is_uniform_in_the_ball():
+    x = torch.zeros(4_000, 4)
+    threat = ThreatModel("l2", torch.ones(4_000))
+    distance = threat.distance(threat.sample(x, torch.Generator().manual_seed(0)))
+    assert (distance < 0.5).double().mean().item() == pytest.approx(0.5**4, abs=0.02)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_clip_beyond_full_scale_keeps_its_ball(norm):
+    x = torch.tensor([[1.5, -3.0, 0.2]])
+    threat = ThreatModel(norm, torch.tensor([0.01]))
+    generator = torch.Generator().manual_seed(0)
+    for moved in (threat.sample(x, generator), threat.project(x + 1, x), threat.project(x - 1, x)):
+        assert (threat.distance(moved - x) <= 0.01 * (1 + 1e-4)).all()
+        assert moved.abs().max() <= 3.0  # no further out than the clip itself
