@@ -17,7 +17,7 @@ from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation.evaluate import load_clips
+from robustaudio.evaluation.clips import load_clips
 from robustaudio.perception.metrics import epsilon_at
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.threat_model import ThreatModel

@@ -19,8 +19,11 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation import evaluate
+from robustaudio.evaluation.attack import attack_clip
+from robustaudio.evaluation.certify import certify_clip
+from robustaudio.evaluation.predict import predict_clip
 from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.verify import verify_clip
 
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 7955
@@ -51,16 +54,16 @@ def jobs(classifier, waveform) -> dict[str, Callable[[], object]]:
     steps = PGD(steps=40)
     smoothing = Smoothing(sigma=0.25, n0=100, n=1000)
     return {
-        "load and predict": lambda: evaluate.predict_clip(
+        "load and predict": lambda: predict_clip(
             classifier, classifier.prepare(Clip.load(CLIP)).samples.to(waveform.device)
         ),
-        "PGD, 40 steps": lambda: evaluate.attack_clip(
+        "PGD, 40 steps": lambda: attack_clip(
             classifier, waveform, steps, norm="linf", level_db=-90, target=2, seed=0
         ),
-        "verify, with bisection": lambda: evaluate.verify_clip(
+        "verify, with bisection": lambda: verify_clip(
             classifier, waveform, norm="linf", level_db=-70
         ),
-        "certify, n = 1000": lambda: evaluate.certify_clip(
+        "certify, n = 1000": lambda: certify_clip(
             classifier, waveform, smoothing, representation="waveform", seed=0
         ),
         "ruler": lambda: measure_ruler(classifier, waveform, smoothing=smoothing),

@@ -18,9 +18,15 @@ from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation import evaluate, tables
+from robustaudio.evaluation import tables
+from robustaudio.evaluation.attack import attack_clip, attack_dataset
+from robustaudio.evaluation.certify import certify_clip, certify_dataset
+from robustaudio.evaluation.clips import LabelledClips, load_clips
+from robustaudio.evaluation.noise import noise_clip, noise_dataset
+from robustaudio.evaluation.predict import predict_clip, predict_dataset
 from robustaudio.evaluation.report import make_report, save_perturbed, save_report
 from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.verify import verify_clip, verify_dataset
 from robustaudio.training import recipes
 
 DEFAULT_LEVELS_DB = (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0)
@@ -117,8 +123,8 @@ def classifiers(arguments: argparse.Namespace) -> list[dict]:
 def run_predict(arguments: argparse.Namespace) -> dict:
     classifier = _classifier(arguments)
     if arguments.dataset:
-        return evaluate.predict_dataset(classifier, _dataset(arguments, classifier))
-    return evaluate.predict_clip(classifier, _clip(arguments, classifier).samples)
+        return predict_dataset(classifier, _dataset(arguments, classifier))
+    return predict_clip(classifier, _clip(arguments, classifier).samples)
 
 
 def run_attack(arguments: argparse.Namespace) -> dict:
@@ -128,14 +134,14 @@ def run_attack(arguments: argparse.Namespace) -> dict:
         _refuse_files(arguments)
         if arguments.target not in (None, "random"):
             raise ValueError(f"--target {arguments.target} on a data set: only 'random' is known.")
-        return evaluate.attack_dataset(
+        return attack_dataset(
             classifier, _dataset(arguments, classifier), attack, arguments.attack,
             levels_db=arguments.level_db or [-60.0, -50.0, -40.0, -30.0],
             targeted=arguments.target is not None, **common,
         )  # fmt: skip
     clip = _clip(arguments, classifier)
     target = None if arguments.target is None else classifier.label_index(arguments.target)
-    result = evaluate.attack_clip(
+    result = attack_clip(
         classifier, clip.samples, attack,
         level_db=_single(arguments.level_db, "--level-db", -40.0), target=target, **common,
     )  # fmt: skip
@@ -148,13 +154,13 @@ def run_noise(arguments: argparse.Namespace) -> dict:
     options = {"representation": arguments.representation, "seed": arguments.seed}
     if arguments.dataset:
         _refuse_files(arguments)
-        return evaluate.noise_dataset(
+        return noise_dataset(
             classifier, _dataset(arguments, classifier),
             sigmas=arguments.sigma or [DEFAULT_SIGMA], progress=_progress(), **options,
         )  # fmt: skip
     clip = _clip(arguments, classifier)
     sigma = _single(arguments.sigma, "--sigma", DEFAULT_SIGMA)
-    result = evaluate.noise_clip(classifier, clip.samples, sigma=sigma, **options)
+    result = noise_clip(classifier, clip.samples, sigma=sigma, **options)
     return _written(arguments, classifier, clip, result)
 
 
@@ -162,13 +168,13 @@ def run_verify(arguments: argparse.Namespace) -> dict:
     classifier = _classifier(arguments)
     common = {"norm": arguments.norm, "progress": _progress()}
     if arguments.dataset:
-        return evaluate.verify_dataset(
+        return verify_dataset(
             classifier, _dataset(arguments, classifier),
             levels_db=arguments.level_db or DEFAULT_LEVELS_DB, **common,
         )  # fmt: skip
     level_db = _single(arguments.level_db, "--level-db", -70.0)
     clip = _clip(arguments, classifier)
-    return evaluate.verify_clip(classifier, clip.samples, level_db=level_db, **common)
+    return verify_clip(classifier, clip.samples, level_db=level_db, **common)
 
 
 def run_certify(arguments: argparse.Namespace) -> dict:
@@ -178,12 +184,12 @@ def run_certify(arguments: argparse.Namespace) -> dict:
         "representation": arguments.representation, "seed": arguments.seed, "progress": _progress(),
     }  # fmt: skip
     if arguments.dataset:
-        return evaluate.certify_dataset(
+        return certify_dataset(
             classifier, _dataset(arguments, classifier), smoothing,
             radii=arguments.radius or DEFAULT_RADII, **common,
         )  # fmt: skip
     clip = _clip(arguments, classifier)
-    return evaluate.certify_clip(classifier, clip.samples, smoothing, **common)
+    return certify_clip(classifier, clip.samples, smoothing, **common)
 
 
 def run_ruler(arguments: argparse.Namespace) -> dict:
@@ -252,10 +258,10 @@ def _clip(arguments: argparse.Namespace, classifier: Classifier) -> Clip:
     return clip.to(next(classifier.parameters()).device)
 
 
-def _dataset(arguments: argparse.Namespace, classifier: Classifier) -> evaluate.LabelledClips:
+def _dataset(arguments: argparse.Namespace, classifier: Classifier) -> LabelledClips:
     dataset = open_dataset(arguments.dataset)
     split = arguments.split or ("test" if "test" in dataset.splits else dataset.splits[0])
-    return evaluate.load_clips(classifier, dataset.select(split, arguments.limit))
+    return load_clips(classifier, dataset.select(split, arguments.limit))
 
 
 def _attack(arguments: argparse.Namespace) -> Attack:

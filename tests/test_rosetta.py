@@ -7,7 +7,7 @@ from rosetta import rosetta
 from robustaudio.attacks import FGSM, PGD
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import MARGIN, Verifier
-from robustaudio.evaluation.evaluate import smallest_level
+from robustaudio.evaluation.attack import smallest_level
 from robustaudio.perception.metrics import SIZES
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.threat_model import ThreatModel

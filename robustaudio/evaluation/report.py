@@ -15,7 +15,7 @@ from torch import Tensor
 from robustaudio import __version__
 from robustaudio.audio.clip import Clip, headroom_gain
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.evaluate import PerturbedClip
+from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.perception.metrics import amplitude_db
 
 PACKAGES = ("torch", "gradio", "soundfile", "soxr", "safetensors", "numpy", "scipy")

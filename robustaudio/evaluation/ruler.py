@@ -11,13 +11,9 @@ from robustaudio.attacks import PGD, Attack
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.evaluate import (
-    certify_clip,
-    finite,
-    part_of,
-    seconds_since,
-    smallest_level,
-)
+from robustaudio.evaluation.attack import smallest_level
+from robustaudio.evaluation.certify import certify_clip
+from robustaudio.evaluation.clips import finite, part_of, seconds_since
 from robustaudio.perception.metrics import floor_16_bit_db
 
 SHARES = (0.05, 0.75, 0.2)  # of the time: proof, attack, smoothing

@@ -12,7 +12,10 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation import evaluate
+from robustaudio.evaluation.attack import attack_dataset
+from robustaudio.evaluation.certify import certify_dataset
+from robustaudio.evaluation.clips import LabelledClips, load_clips
+from robustaudio.evaluation.verify import verify_dataset
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 LEVELS_DB = (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0)
@@ -34,12 +37,12 @@ def digits(output: Path | None = None, *, limit: int | None = None, log: Log = p
     for name in names:
         log(name)
         classifier = checkpoints.load_classifier(name)
-        rows.append(_levels(classifier, evaluate.load_clips(classifier, split)))
+        rows.append(_levels(classifier, load_clips(classifier, split)))
         if name in SMOOTHED_LEVELS_CLASSIFIERS:
             some = split.select("test", min(SMOOTHED_CLIPS, len(split)))
             smoothed.append(
-                evaluate.certify_dataset(
-                    classifier, evaluate.load_clips(classifier, some), SMOOTHING,
+                certify_dataset(
+                    classifier, load_clips(classifier, some), SMOOTHING,
                     representation="waveform", radii=RADII, seed=SEED,
                 )
             )  # fmt: skip
@@ -50,10 +53,10 @@ def digits(output: Path | None = None, *, limit: int | None = None, log: Log = p
     return {"output": str(path), "classifiers": rows, "smoothed": smoothed}
 
 
-def _levels(classifier: Classifier, clips: evaluate.LabelledClips) -> dict:
+def _levels(classifier: Classifier, clips: LabelledClips) -> dict:
     """Verified accuracy, and the robust accuracy that PGD leaves, at every level."""
-    verified = evaluate.verify_dataset(classifier, clips, norm="linf", levels_db=LEVELS_DB)
-    attacked = evaluate.attack_dataset(
+    verified = verify_dataset(classifier, clips, norm="linf", levels_db=LEVELS_DB)
+    attacked = attack_dataset(
         classifier,
         clips,
         ATTACK,

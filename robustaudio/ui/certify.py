@@ -7,9 +7,10 @@ import gradio as gr
 
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.evaluate import certify_clip, verify_clip
+from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.verify import verify_clip
 from robustaudio.ui import convert
 from robustaudio.ui.blocks import start_and_cancel, wire, words
 from robustaudio.ui.convert import Services, Source

@@ -12,7 +12,7 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.evaluate import PerturbedClip
+from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
 from robustaudio.ui.player import Track, amplification_db, player_value
 

@@ -11,7 +11,10 @@ from robustaudio.attacks import ATTACKS
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.evaluate import PerturbedClip, Progress, attack_clip, noise_clip
+from robustaudio.evaluation.attack import attack_clip
+from robustaudio.evaluation.clips import Progress
+from robustaudio.evaluation.noise import noise_clip
+from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import make_report, save_perturbed
 from robustaudio.threats.noise import AUDIBLE
 from robustaudio.ui import convert

@@ -7,7 +7,7 @@ import gradio as gr
 from gradio.themes import Base
 
 from robustaudio.classifiers.checkpoints import CHECKPOINTS
-from robustaudio.evaluation.evaluate import predict_clip
+from robustaudio.evaluation.predict import predict_clip
 from robustaudio.ui import convert
 from robustaudio.ui.blocks import QUIET, words
 from robustaudio.ui.certify import RULER_HINT, build_certify, build_ruler

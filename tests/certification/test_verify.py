@@ -10,7 +10,7 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.verify import MARGIN, Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.networks import Architecture, build
-from robustaudio.evaluation.evaluate import load_clips
+from robustaudio.evaluation.clips import load_clips
 from robustaudio.perception.metrics import epsilon_at
 from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.threats.criterion import Misclassification

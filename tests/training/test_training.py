@@ -5,7 +5,7 @@ import torch
 
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers.networks import Architecture, build
-from robustaudio.evaluation.evaluate import predictions
+from robustaudio.evaluation.clips import predictions
 from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.training.loop import Schedule, augmented, train
 from robustaudio.training.objectives import Plain, UnderNoise, WorstCase

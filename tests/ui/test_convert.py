@@ -8,7 +8,8 @@ import pytest
 from robustaudio.attacks import PGD
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.cli import parser
-from robustaudio.evaluation import evaluate
+from robustaudio.evaluation.attack import attack_clip
+from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.ui import convert
 from robustaudio.ui.convert import Source
@@ -72,7 +73,7 @@ def test_the_command_of_a_wish_parses_to_the_same_settings(services, source, wan
 
 def test_words_say_what_changed_and_what_rounding_leaves(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
-    result = evaluate.attack_clip(
+    result = attack_clip(
         classifier, clip.samples, PGD(), norm="linf", level_db=-45, target=None, seed=0
     )
     words = convert.perturbation_words(result.record)
@@ -84,9 +85,7 @@ def test_words_say_what_changed_and_what_rounding_leaves(services, source):
 
 def test_the_tracks_share_one_gain_and_the_difference_says_its_own(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
-    result = evaluate.noise_clip(
-        classifier, clip.samples, representation="waveform", sigma=0.01, seed=0
-    )
+    result = noise_clip(classifier, clip.samples, representation="waveform", sigma=0.01, seed=0)
     value = convert.player_tracks(result, clip.sample_rate)
     gains = {track["key"]: track["gain_db"] for track in value["tracks"]}
     assert gains["A"] == gains["B"] == 0 and gains["D"] > 0

@@ -11,9 +11,15 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation import evaluate, figures
+from robustaudio.evaluation import figures
+from robustaudio.evaluation.attack import attack_clip, attack_dataset, smallest_level
+from robustaudio.evaluation.certify import certify_clip, certify_dataset
+from robustaudio.evaluation.clips import LabelledClips, load_clips
+from robustaudio.evaluation.noise import noise_clip
+from robustaudio.evaluation.perturbed import compare, rounded_to_16_bit
 from robustaudio.evaluation.report import save_perturbed
 from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.verify import verify_clip, verify_dataset
 from robustaudio.perception import metrics
 
 
@@ -24,7 +30,7 @@ def classifier():
 
 @pytest.fixture(scope="module")
 def clips(classifier):
-    return evaluate.load_clips(classifier, open_dataset("bundled"))
+    return load_clips(classifier, open_dataset("bundled"))
 
 
 @pytest.mark.parametrize("norm, key, sign", [("linf", "level_db", 1), ("l2", "snr_db", -1)])
@@ -32,7 +38,7 @@ def clips(classifier):
 def test_an_attack_stays_at_its_level_in_its_own_decibels(
     classifier, clips, norm, key, sign, level_db
 ):
-    result = evaluate.attack_clip(
+    result = attack_clip(
         classifier, clips.waveforms[0], PGD(), norm=norm, level_db=level_db, target=None, seed=0
     )
     assert sign * result.record[key] <= level_db + 1e-3
@@ -54,9 +60,9 @@ def test_levels_by_hand():
 
 def test_the_smallest_level_breaks_and_a_little_less_was_not_found_to(classifier, clips):
     waveform = clips.waveforms[7]
-    level = evaluate.smallest_level(classifier, waveform, PGD(), norm="linf", seed=0)
+    level = smallest_level(classifier, waveform, PGD(), norm="linf", seed=0)
     assert -80 < level < -20
-    at = evaluate.attack_clip(
+    at = attack_clip(
         classifier, waveform, PGD(restarts=4), norm="linf", level_db=level + 1, target=None, seed=1
     )
     assert at.record["success"]
@@ -67,7 +73,7 @@ def test_an_attack_that_never_succeeds_has_no_smallest_level(clips):
         def forward(self, x):
             return torch.eye(3)[0] + 0 * x[:, :3]
 
-    level = evaluate.smallest_level(Certain(), clips.waveforms[0], PGD(steps=2), norm="l2", seed=0)
+    level = smallest_level(Certain(), clips.waveforms[0], PGD(steps=2), norm="l2", seed=0)
     assert level == math.inf
 
 
@@ -75,19 +81,19 @@ def test_rounding_to_16_bit_is_what_a_16_bit_file_does(tmp_path, clips):
     waveform = clips.waveforms[0] * 0.999
     Clip(waveform, 8_000).save(tmp_path / "a.wav", "PCM_16")
     read = Clip.load(tmp_path / "a.wav").samples
-    assert (read - evaluate.rounded_to_16_bit(waveform)).abs().max() <= metrics.STEP_16_BIT
+    assert (read - rounded_to_16_bit(waveform)).abs().max() <= metrics.STEP_16_BIT
 
 
 def test_a_perturbation_below_half_a_step_does_not_survive_rounding(classifier, clips):
-    waveform = evaluate.rounded_to_16_bit(clips.waveforms[0] * 0.9)
+    waveform = rounded_to_16_bit(clips.waveforms[0] * 0.9)
     tiny = waveform + 0.3 * metrics.STEP_16_BIT * torch.ones_like(waveform)
-    assert torch.equal(evaluate.rounded_to_16_bit(tiny), waveform)
+    assert torch.equal(rounded_to_16_bit(tiny), waveform)
 
 
 @pytest.mark.parametrize("name", checkpoints.names())
 def test_the_ruler_is_in_order_for_every_classifier(name):
     classifier = checkpoints.load_classifier(name)
-    waveform = evaluate.load_clips(classifier, open_dataset("bundled")).waveforms[7]
+    waveform = load_clips(classifier, open_dataset("bundled")).waveforms[7]
     shares = []
     record = measure_ruler(
         classifier, waveform, smoothing=Smoothing(n=200), seed=0, progress=shares.append
@@ -100,7 +106,7 @@ def test_the_ruler_is_in_order_for_every_classifier(name):
 
 def test_noise_of_sigma_zero_changes_nothing(classifier, clips):
     for representation in ("waveform", "magnitude", "mel"):
-        result = evaluate.noise_clip(
+        result = noise_clip(
             classifier, clips.waveforms[0], representation=representation, sigma=0.0, seed=0
         )
         assert result.perturbation.abs().max() < 1e-5
@@ -108,7 +114,7 @@ def test_noise_of_sigma_zero_changes_nothing(classifier, clips):
 
 
 def test_noise_has_the_size_that_sigma_says(classifier, clips):
-    result = evaluate.noise_clip(
+    result = noise_clip(
         classifier, clips.waveforms[0], representation="waveform", sigma=0.1, seed=0
     )
     assert result.perturbation.std().item() == pytest.approx(0.1, rel=0.05)
@@ -116,8 +122,8 @@ def test_noise_has_the_size_that_sigma_says(classifier, clips):
 
 def test_certified_accuracy_falls_with_the_radius(clips):
     classifier = checkpoints.load_classifier("digits-cnn-noise")
-    some = evaluate.load_clips(classifier, open_dataset("bundled").select("bundled", 4))
-    record = evaluate.certify_dataset(
+    some = load_clips(classifier, open_dataset("bundled").select("bundled", 4))
+    record = certify_dataset(
         classifier, some, Smoothing(n=300), representation="waveform",
         radii=(0.0, 0.1, 0.3, 9.0), seed=0,
     )  # fmt: skip
@@ -161,9 +167,9 @@ class Scripted:
 
 def scripted(says: list[int], labels: list[int], attack: Scripted, *, targeted: bool) -> dict:
     waveforms = torch.eye(3)[torch.tensor(says)]
-    data = evaluate.LabelledClips("made", "test", waveforms, torch.tensor(labels))
+    data = LabelledClips("made", "test", waveforms, torch.tensor(labels))
     options = {"norm": "linf", "levels_db": [-20.0], "targeted": targeted, "seed": 0}
-    return evaluate.attack_dataset(Reader(), data, attack, "scripted", **options)
+    return attack_dataset(Reader(), data, attack, "scripted", **options)
 
 
 def test_shares_of_an_attack_by_hand():
@@ -184,8 +190,8 @@ def test_a_clip_that_is_at_its_target_already_is_not_a_success():
     assert record["levels"][0]["success_rate"] == 0.0
 
 
-def one_label_wrong(classifier) -> evaluate.LabelledClips:
-    some = evaluate.load_clips(classifier, open_dataset("bundled").select("bundled", 4))
+def one_label_wrong(classifier) -> LabelledClips:
+    some = load_clips(classifier, open_dataset("bundled").select("bundled", 4))
     labels = some.labels.clone()
     labels[0] = (labels[0] + 1) % 10
     return replace(some, labels=labels)
@@ -193,7 +199,7 @@ def one_label_wrong(classifier) -> evaluate.LabelledClips:
 
 def test_provability_is_of_the_correct_clips_and_verified_accuracy_of_all():
     classifier = checkpoints.load_classifier("digits-cnn-ibp")
-    record = evaluate.verify_dataset(
+    record = verify_dataset(
         classifier, one_label_wrong(classifier), norm="linf", levels_db=[-140.0]
     )
     assert record["clean_accuracy"] == 0.75
@@ -203,14 +209,14 @@ def test_provability_is_of_the_correct_clips_and_verified_accuracy_of_all():
 
 def test_a_certificate_of_the_wrong_label_counts_for_nothing():
     classifier = checkpoints.load_classifier("digits-cnn-noise")
-    record = evaluate.certify_dataset(
+    record = certify_dataset(
         classifier, one_label_wrong(classifier), Smoothing(n=200),
         representation="waveform", radii=(0.0,), seed=0,
     )  # fmt: skip
     assert record["abstained"] == 0
     assert record["radii"] == [{"radius": 0.0, "certified_accuracy": 0.75}]
     with pytest.raises(ValueError, match="must be 0 or more"):
-        evaluate.certify_dataset(
+        certify_dataset(
             classifier, one_label_wrong(classifier), Smoothing(n=20),
             representation="waveform", radii=(-1.0,), seed=0,
         )  # fmt: skip
@@ -218,9 +224,7 @@ def test_a_certificate_of_the_wrong_label_counts_for_nothing():
 
 def test_the_levels_of_a_radius_by_hand(clips):
     classifier, x = checkpoints.load_classifier("digits-cnn-noise"), clips.waveforms[0]
-    record = evaluate.certify_clip(
-        classifier, x, Smoothing(n=100), representation="waveform", seed=0
-    )
+    record = certify_clip(classifier, x, Smoothing(n=100), representation="waveform", seed=0)
     radius, peak, size = record["radius"], float(x.abs().max()), float(x.norm())
     assert record["level_l2_db"] == pytest.approx(20 * math.log10(radius / size), abs=1e-4)
     inscribed = radius / math.sqrt(8_000)
@@ -242,7 +246,7 @@ class Fine(torch.nn.Module):
 @pytest.mark.parametrize("steps, survives", [(0.3, False), (1.0, True)])
 def test_success_after_rounding_is_that_of_the_rounded_clip(steps, survives):
     perturbed = torch.tensor([0.5, steps * metrics.STEP_16_BIT])
-    record = evaluate.compare(Fine(), torch.tensor([0.5, 0.0]), perturbed)
+    record = compare(Fine(), torch.tensor([0.5, 0.0]), perturbed)
     assert record["prediction"] == "b"
     assert record["success_after_rounding"] is survives
     assert record["prediction_after_rounding"] == ("b" if survives else "a")
@@ -250,7 +254,7 @@ def test_success_after_rounding_is_that_of_the_rounded_clip(steps, survives):
 
 def test_worst_logits_are_negative_where_something_is_proven(clips):
     classifier = checkpoints.load_classifier("digits-cnn-ibp")
-    record = evaluate.verify_clip(classifier, clips.waveforms[7], norm="linf", level_db=-80)
+    record = verify_clip(classifier, clips.waveforms[7], norm="linf", level_db=-80)
     rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
     assert record["verified"] and max(rivals.values()) < 0
 
@@ -259,7 +263,7 @@ def test_worst_logits_are_negative_where_something_is_proven(clips):
 def test_the_file_of_a_loud_noise_is_what_was_classified(clips, classifier, tmp_path, subtype):
     clip = Clip(clips.waveforms[3], 8_000, "three", gain=1.0)
     for seed in range(3):
-        result = evaluate.noise_clip(
+        result = noise_clip(
             classifier, clip.samples, representation="waveform", sigma=0.3, seed=seed
         )
         path = tmp_path / "loud.wav"

@@ -1,0 +1,123 @@
+"""Randomized smoothing of a clip and of a data set."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import inf
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from robustaudio.certification.smoothing import Smoothed, Smoothing
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation.clips import (
+    LabelledClips,
+    Progress,
+    generator,
+    part_of,
+    predictions,
+    seconds_since,
+    share,
+)
+from robustaudio.perception import metrics
+
+
+def certify_clip(
+    classifier: Classifier,
+    waveform: Float[Tensor, " time"],
+    smoothing: Smoothing,
+    *,
+    representation: str,
+    seed: int,
+    progress: Progress | None = None,
+) -> dict:
+    """The smoothed classifier's class and radius on one clip, with the votes.
+
+    At the waveform the l2 radius R is also given as levels: R against the clip's l2 norm, and
+    R / sqrt(T) against its peak, for the linf ball that lies inside the l2 ball.
+    """
+    started, rng = time.monotonic(), generator(seed, waveform.device)
+    smoothed = smooth_clip(
+        classifier, waveform, smoothing, representation=representation, rng=rng, progress=progress
+    )
+    certificate, radius = smoothed.certificate, smoothed.certificate.radius
+    at_waveform = representation == "waveform" and certificate.prediction is not None
+    inscribed = radius / len(waveform) ** 0.5
+    return {
+        "classifier": classifier.name,
+        "clean_prediction": classifier.labels[int(predictions(classifier, waveform[None]))],
+        "prediction": classifier.label_of(certificate.prediction),
+        "radius": radius,
+        "norm": certificate.norm,
+        "representation": representation,
+        "confidence": certificate.confidence,
+        "p_lower": smoothed.p_lower,
+        "counts": dict(zip(classifier.labels, smoothed.counts.tolist(), strict=True)),
+        "level_l2_db": metrics.level_of(radius, waveform, "l2") if at_waveform else None,
+        "level_linf_db": metrics.level_of(inscribed, waveform, "linf") if at_waveform else None,
+        **asdict(smoothing),
+        "seed": seed,
+        "seconds": seconds_since(started),
+    }
+
+
+def certify_dataset(
+    classifier: Classifier,
+    clips: LabelledClips,
+    smoothing: Smoothing,
+    *,
+    representation: str,
+    radii: Sequence[float],
+    seed: int,
+    progress: Progress | None = None,
+) -> dict:
+    """Share of clips whose certified class is right with at least each radius."""
+    started, rng = time.monotonic(), generator(seed, clips.waveforms.device)
+    if not all(0 <= radius < inf for radius in radii):
+        raise ValueError(f"radii {[*radii]} must be 0 or more, and finite.")
+    certificates = []
+    for number, waveform in enumerate(clips.waveforms):
+        certificates.append(
+            smooth_clip(
+                classifier,
+                waveform,
+                smoothing,
+                representation=representation,
+                rng=rng,
+                progress=part_of(progress, number, len(clips.labels)),
+            ).certificate
+        )
+    right = [
+        c.radius if c.prediction == int(y) else -inf
+        for c, y in zip(certificates, clips.labels, strict=True)
+    ]
+    reached = torch.tensor(right, dtype=torch.float64)
+    return {
+        "classifier": classifier.name,
+        **clips.header,
+        "representation": representation,
+        **asdict(smoothing),
+        "seed": seed,
+        "abstained": sum(c.prediction is None for c in certificates) / len(certificates),
+        "radii": [{"radius": r, "certified_accuracy": share(reached >= r)} for r in radii],
+        "seconds": seconds_since(started),
+    }
+
+
+def smooth_clip(
+    classifier: Classifier,
+    waveform: Float[Tensor, " time"],
+    smoothing: Smoothing,
+    *,
+    representation: str,
+    rng: torch.Generator,
+    progress: Progress | None = None,
+) -> Smoothed:
+    """Smoothing of one prepared clip at a representation."""
+    front, back = classifier.split(representation)
+    with torch.no_grad():
+        features = front(waveform[None])[0]
+    return smoothing(
+        back, features, representation=representation, generator=rng, progress=progress
+    )
