@@ -32,6 +32,7 @@ from robustaudio.training import recipes
 DEFAULT_LEVELS_DB = (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0)
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
 DEFAULT_SIGMA = 0.1
+CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  # as text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,11 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("robustaudio: cancelled.", file=sys.stderr)
         return 130
-    if record is not None:
-        text = (
-            json.dumps(record, indent=2) if getattr(arguments, "json", False) else as_text(record)
-        )
-        print(text)
+    print(json.dumps(record, indent=2) if arguments.json else as_text(record))
     return 0
 
 
@@ -117,7 +114,8 @@ def default_device() -> str:
 
 
 def classifiers(arguments: argparse.Namespace) -> list[dict]:
-    return [checkpoints.read_card(name) for name in checkpoints.names()]
+    cards = [checkpoints.read_card(name) for name in checkpoints.names()]
+    return cards if arguments.json else [{k: card[k] for k in CARD_COLUMNS} for card in cards]
 
 
 def run_predict(arguments: argparse.Namespace) -> dict:
@@ -317,7 +315,7 @@ def _progress() -> Callable[[float], None] | None:
 def as_text(record: Any, indent: str = "") -> str:
     """A record as aligned lines; lists of records as a table."""
     if isinstance(record, list):
-        return "\n\n".join(as_text(item, indent) for item in record)
+        return "\n".join(_table(record, indent))
     width = max(map(len, record), default=0)
     lines = []
     for key, value in record.items():
@@ -331,13 +329,12 @@ def as_text(record: Any, indent: str = "") -> str:
 
 
 def _table(rows: list[dict], indent: str) -> list[str]:
-    columns = list(rows[0])
-    widths = [max(len(c), *(len(_shown(r[c])) for r in rows)) for c in columns]
-    head = "  ".join(c.rjust(w) for c, w in zip(columns, widths, strict=True))
-    body = [
-        "  ".join(_shown(r[c]).rjust(w) for c, w in zip(columns, widths, strict=True)) for r in rows
-    ]
-    return [indent + line for line in (head, *body)]
+    columns = {c: [c, *(_shown(row[c]) for row in rows)] for c in rows[0]}
+    padded = []
+    for name, cells in columns.items():
+        width, is_text = max(map(len, cells)), isinstance(rows[0][name], str)
+        padded.append([c.ljust(width) if is_text else c.rjust(width) for c in cells])
+    return [(indent + "  ".join(line)).rstrip() for line in zip(*padded, strict=True)]
 
 
 def _shown(value: Any) -> str:

@@ -75,7 +75,7 @@ RECIPES = {
                Schedule(epochs=200, max_tempo=0.1), rendered=2),
         Recipe("digits-cnn-noise", "A deeper CNN, trained under Gaussian noise of sigma 0.25.",
                DEEP_CNN, UnderNoise(0.25), NOISE_SCHEDULE),
-        Recipe("digits-lstm", "Dense layer and LSTM on MFCC, trained plainly (seed 0's network).",
+        Recipe("digits-lstm", "Dense layer and LSTM on MFCC, trained plainly (PROVER's network).",
                LSTM, Plain(), Schedule(epochs=60, learning_rate=2e-3, max_tempo=0.1)),
         Recipe("digits-lstm-ibp", "The same LSTM, trained on its interval bounds up to -82 dB.",
                LSTM, WorstCase(-82.0), Schedule(epochs=90, learning_rate=2e-3, max_tempo=0.1)),

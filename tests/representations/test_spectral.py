@@ -1,4 +1,4 @@
-"""Every stage against somebody else's: librosa, torchaudio, and seed 0's front end in numpy."""
+"""Every stage against somebody else's: librosa, torchaudio, and audio-classification-ibp's in numpy."""
 
 from math import cos, log, pi, sin
 
