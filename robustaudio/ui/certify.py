@@ -107,11 +107,14 @@ def build_ruler(
             Smoothing().sigma, label="σ of the smoothing", minimum=0, step=0.05, min_width=120
         )
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=120)
+        everyone = gr.Checkbox(
+            False, label="all classifiers, one below the other", min_width=240, elem_id="everyone"
+        )
     measure, stop = start_and_cancel("Measure", "measure")
     status, picture = words("ruler-status"), words("ruler", RULER_HINT)
     report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-ruler")
 
-    def run_ruler(source, classifier, runs, sigma, seed) -> Iterator[list]:
+    def run_ruler(source, classifier, runs, sigma, seed, everyone) -> Iterator[list]:
         options = {"sigma": sigma, "seed": seed}
 
         def job(chosen, clip, progress):
@@ -120,10 +123,15 @@ def build_ruler(
                 chosen, clip.samples, smoothing=smoothing, seed=seed, progress=progress
             )
 
-        for record, rest in _run(services, source, classifier, runs, "ruler", options, job):
-            yield [ruler_html(record) if record else gr.skip(), *rest]
+        pictures = []
+        for name in services.classifiers if everyone else [classifier]:
+            for record, rest in _run(services, source, name, runs, "ruler", options, job):
+                if record:
+                    pictures.append(ruler_html(record))
+                    runs = rest[1]
+                yield ["".join(pictures) if record else gr.skip(), *rest]
 
-    wire([measure.click], stop, run_ruler, [source, classifier, runs, sigma, seed],
+    wire([measure.click], stop, run_ruler, [source, classifier, runs, sigma, seed, everyone],
          [picture, report, runs, status], status)  # fmt: skip
     return [picture]
 
@@ -154,6 +162,5 @@ def _run(
 
 
 def _with(runs: tuple[dict, ...], report: dict) -> tuple[dict, ...]:
-    """The reports so far on the same clip and classifier, and a new one."""
-    same = (run for run in runs if all(run[k] == report[k] for k in ("clip", "classifier")))
-    return (*same, report)
+    """The reports so far on the same clip, and a new one."""
+    return (*(run for run in runs if run["clip"] == report["clip"]), report)

@@ -1,4 +1,4 @@
-"""Every stage against somebody else's: librosa, torchaudio, and audio-classification-ibp's in numpy."""
+"""Every stage against somebody else's: librosa, torchaudio, audio-classification-ibp (in numpy)."""
 
 from math import cos, log, pi, sin
 
@@ -144,7 +144,7 @@ def test_mfcc_are_torchaudios(clip):
 # --- by hand -------------------------------------------------------------------------------------
 
 
-def seed_0(samples, floor):
+def published_front_end(samples, floor):
     """The front end of the project this one grew from, step by step (a periodic Hamming window)."""
     frame, step, bands, lifter = 256, 160, 16, 22
     emphasised = np.append(samples[0], samples[1:] - 0.97 * samples[:-1])
@@ -172,7 +172,7 @@ def seed_0(samples, floor):
 
 
 @pytest.mark.parametrize("gain, floor", [(1, 1e-4), (1, 1e-10), (32_767, 1e-10)])
-def test_the_front_end_of_seed_0(gain, floor, clip):
+def test_the_front_end_of_audio_classification_ibp(gain, floor, clip):
     stages = nn.Sequential(
         Magnitude(FRAMINGS["emphasised"]),
         Mel(MelScale(n_mels=16), 256),
@@ -180,8 +180,11 @@ def test_the_front_end_of_seed_0(gain, floor, clip):
         Mfcc(16, 16, lifter=22),
     ).double()
     scaled = gain * clip.double() / clip.abs().max()
-    assert relative(stages(scaled)[0], seed_0(scaled[0].numpy(), floor)) < 1e-5
-    assert relative(stages.float()(scaled.float())[0], seed_0(scaled[0].numpy(), floor)) < 1e-4
+    assert relative(stages(scaled)[0], published_front_end(scaled[0].numpy(), floor)) < 1e-5
+    assert (
+        relative(stages.float()(scaled.float())[0], published_front_end(scaled[0].numpy(), floor))
+        < 1e-4
+    )
 
 
 @pytest.mark.parametrize(
