@@ -123,12 +123,12 @@ def report_file(folder: Path, report: dict) -> str:
 # --- records as words ----------------------------------------------------------------------------
 
 
-def prediction_words(record: dict) -> str:
+def prediction_words(record: dict, source: Source) -> str:
     p = record["probabilities"][record["prediction"]]
     return (
         f"<p class='ra-verdict'>heard as <strong>{html.escape(record['prediction'])}</strong>"
-        f"<span class='ra-note'>probability {p:.1%} · {html.escape(record['classifier'])}"
-        "</span></p>"
+        f"<span class='ra-note'>probability {p:.1%} · {html.escape(record['classifier'])} · "
+        f"{html.escape(source.name)}</span></p>"
     )
 
 

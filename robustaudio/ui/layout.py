@@ -78,24 +78,28 @@ def build_page(services: Services) -> gr.Blocks:
                 record = predict_clip(chosen, opened.samples)
             except EXPECTED as error:
                 raise one_sentence(error) from None
-            return [convert.prediction_words(record), card_words(services.cards[classifier])]
+            heard = convert.prediction_words(record, source)
+            return [heard, card_words(services.cards[classifier])]
 
-        def use_upload(path: str | None, current: Source) -> Source:
-            """The visitor's own clip, if it can be read; else the sentence that says why not."""
+        def use_upload(path: str | None) -> tuple:
+            """The visitor's own clip, if it can be read; else the sentence that says why not.
+
+            The list of clips is emptied, so that any of its clips can be chosen again.
+            """
             if path is None:
-                return current
+                return gr.skip(), gr.skip()
             uploaded = Source(convert.UPLOAD, Path(path), uploaded=True)
             try:
                 convert.open_source(services, uploaded, start)
             except EXPECTED as error:
                 raise one_sentence(error) from None
-            return uploaded
+            return uploaded, gr.Dropdown(value=None)
 
         # queued: an event outside the queue changes a State without telling its listeners
         quick = {**QUIET, "queue": True}
         clip.input(lambda name: Source(name, services.clips[name]), clip, source, **quick)
         own = [upload.upload, upload.stop_recording]
-        gr.on(own, use_upload, [upload, source], source, **quick)
+        gr.on(own, use_upload, upload, [source, clip], **quick)
         gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
         # what was proven of another clip or classifier goes at once, in the browser
         emptied = [RULER_HINT if block.elem_id == "ruler" else None for block in stale]

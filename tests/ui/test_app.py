@@ -201,6 +201,9 @@ def test_an_upload_of_another_rate_is_heard(page, tmp_path):
     soundfile.write(path, np.stack([clip.samples.numpy()] * 2, 1), 44_100)
     upload(page, path)
     expect(page.locator("#prediction strong")).to_have_text("4", timeout=SLOW_MS)
+    expect(page.locator("#prediction")).to_contain_text("your own clip")
+    choose(page, "clip", "7 · flite slt")  # the clip from before can be chosen again
+    expect(page.locator("#prediction strong")).to_have_text("7", timeout=SLOW_MS)
 
 
 def test_a_recording_from_the_microphone_is_classified(page):
