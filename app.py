@@ -20,7 +20,10 @@ def main() -> None:
         help="open the page in a browser (default: when started from a terminal)",
     )
     arguments = parser.parse_args()
-    launch(arguments.host, arguments.port, open_browser=arguments.open)
+    try:
+        launch(arguments.host, arguments.port, open_browser=arguments.open)
+    except OSError as error:  # the port is taken, or the address is not this machine's
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from robustaudio.evaluation.verify import verify_clip
 
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 7955
+URL = f"http://127.0.0.1:{PORT}"
 REPEATS = 5
 CLIP = BUNDLED / "seven-slt.wav"
 
@@ -80,10 +82,17 @@ def median_seconds(job: Callable[[], object]) -> float:
     return sorted(seconds)[REPEATS // 2]
 
 
+def is_served() -> bool:
+    try:
+        return urllib.request.urlopen(URL, timeout=5).status == 200
+    except OSError:
+        return False
+
+
 def time_to_page() -> float:
     """From the start of `python app.py` to the first verdict on the page in a Chromium."""
     try:
-        from playwright.sync_api import Error, sync_playwright
+        from playwright.sync_api import sync_playwright
     except ImportError:
         return float("nan")
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
@@ -96,12 +105,9 @@ def time_to_page() -> float:
         command = [sys.executable, "app.py", "--port", str(PORT), "--no-open"]
         app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         try:
-            while True:
-                try:
-                    page.goto(f"http://127.0.0.1:{PORT}", wait_until="domcontentloaded")
-                    break
-                except Error:
-                    time.sleep(0.1)
+            while not is_served():
+                time.sleep(0.05)
+            page.goto(URL, wait_until="domcontentloaded")
             page.locator("#perturb-words strong").first.wait_for(timeout=60_000)
             return time.perf_counter() - started
         finally:
