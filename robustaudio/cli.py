@@ -143,7 +143,6 @@ def run_attack(arguments: argparse.Namespace) -> dict:
         classifier, clip.samples, attack,
         level_db=_single(arguments.level_db, "--level-db", -40.0), target=target, **common,
     )  # fmt: skip
-    result.record["attack"] = arguments.attack
     return _written(arguments, classifier, clip, result)
 
 

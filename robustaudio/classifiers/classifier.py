@@ -50,7 +50,8 @@ class Classifier(nn.Module):
         """
         if representation not in self.representations:
             raise ValueError(
-                f"no representation {representation!r}; choose from {self.representations}."
+                f"no representation {representation!r}; "
+                f"choose from {', '.join(self.representations)}."
             )
         at = self.representations.index(representation)
         stages = list(self.stages.values())

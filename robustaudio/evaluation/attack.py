@@ -57,6 +57,7 @@ def attack_clip(
     perturbed = result.adversarial[0]
     record = {
         "success": bool(result.is_adversarial[0]),
+        "attack": type(attack).__name__.lower(),
         "output": None,
         "norm": norm,
         "targeted": target is not None,

@@ -72,5 +72,7 @@ def noisy_clip(
             raise ValueError(
                 f"{representation!r} cannot be brought back to sound; choose from {choices}."
             )
+    if not bool(sound.isfinite().all()):
+        raise ValueError(f"sigma {sigma} is more than the arithmetic holds; 0 to 1000 would do.")
     missed, added = (front(sound) - noisy).norm(), (noisy - clean).norm()
     return NoisyClip(noisy, sound, amplitude_db(float(missed / added)) if sigma else -inf)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from robustaudio.ui.jobs import on_gpu
 
@@ -31,8 +32,9 @@ def start_and_cancel(start: str, elem_id: str) -> tuple[gr.Button, gr.Button]:
 
 def wire(
     triggers: list, stop: gr.Button, run: Callable, inputs: list, outputs: list, status: gr.HTML
-) -> None:
+) -> Dependency:
     """Runs a long job on any trigger, newest wish last; `stop` cancels it and clears `status`."""
     event = gr.on(triggers, on_gpu(run), inputs, outputs, trigger_mode="always_last", **HEAVY)
     stopped = stop.click(None, None, None, cancels=[event], **QUIET)
     stopped.then(lambda: "", None, status, **QUIET)  # after the last report of progress, not before
+    return event

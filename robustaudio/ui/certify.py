@@ -12,7 +12,7 @@ from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import verify_clip
 from robustaudio.ui import convert
-from robustaudio.ui.blocks import start_and_cancel, wire, words
+from robustaudio.ui.blocks import QUIET, start_and_cancel, wire, words
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.explore import NORMS
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
@@ -21,16 +21,18 @@ from robustaudio.ui.ruler import ruler_html
 START_LEVEL_DB = -70
 MAX_DRAWS = 100_000
 TEXTS = ("norm", "representation")  # options that are not numbers
-REPRESENTATIONS = ("waveform", "magnitude", "mel", "log_mel", "mfcc")
 RULER_HINT = (
     "<p class='ra-note'>Press the button: proof, attack and smoothing on one axis in dB.</p>"
 )
 
 
 def build_certify(
-    services: Services, source: gr.State, classifier: gr.Dropdown, runs: gr.State
-) -> list:
-    """Interval verification beside randomized smoothing; returns what a new clip makes stale."""
+    services: Services, source: gr.State, classifier: gr.Dropdown, runs: gr.State, changed: list
+) -> tuple[list, list]:
+    """Interval verification beside randomized smoothing.
+
+    Returns what a new clip makes stale, and the jobs it stops.
+    """
     with gr.Row(equal_height=False):
         with gr.Column(min_width=320):
             gr.Markdown("### Interval verification\nA proof over every sound within the level.")
@@ -46,20 +48,30 @@ def build_certify(
         with gr.Column(min_width=320):
             gr.Markdown("### Randomized smoothing\nA radius for the vote over noisy copies.")
             representation = gr.Dropdown(
-                list(REPRESENTATIONS), value="waveform", label="Noise at", elem_id="certify-at"
+                ["waveform"], value="waveform", label="Noise at", elem_id="certify-at"
             )
+            gr.on(
+                changed,
+                lambda name: gr.Dropdown(services.classifiers[name].representations),
+                classifier, representation, **QUIET,
+            )  # fmt: skip
             with gr.Row():
                 defaults = Smoothing()
                 sigma = gr.Number(
                     defaults.sigma, label="σ", minimum=0, step=0.05, elem_id="certify-sigma",
                     min_width=100,
                 )  # fmt: skip
-                n0 = gr.Number(defaults.n0, label="n₀", precision=0, minimum=1, min_width=100)
+                n0 = gr.Number(
+                    defaults.n0, label="n₀", precision=0, minimum=1, maximum=MAX_DRAWS,
+                    min_width=100, info="votes to choose the class",
+                )  # fmt: skip
                 n = gr.Number(
                     defaults.n, label="n", precision=0, minimum=1, maximum=MAX_DRAWS,
-                    elem_id="certify-n", min_width=100,
+                    elem_id="certify-n", min_width=100, info="votes to count it",
                 )  # fmt: skip
-                alpha = gr.Number(defaults.alpha, label="α", step=0.001, min_width=100)
+                alpha = gr.Number(
+                    defaults.alpha, label="α", step=0.001, min_width=100, info="risk of a wrong one"
+                )
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=100)
             certify, stop_certify = start_and_cancel("Certify", "certify")
             certify_status, radius = words("certify-status"), words("certify-words")
@@ -90,18 +102,19 @@ def build_certify(
             yield [*(shown or [gr.skip()] * 2), *rest]
 
     inputs = [source, classifier, runs]
-    wire([verify.click], stop_verify, run_verify, [*inputs, norm, level_db],
+    verifying = wire([verify.click], stop_verify, run_verify, [*inputs, norm, level_db],
          [verdict, bounds, report, runs, verify_status], verify_status)  # fmt: skip
-    wire([certify.click], stop_certify, run_certify,
+    certifying = wire([certify.click], stop_certify, run_certify,
          [*inputs, representation, sigma, n0, n, alpha, seed],
          [radius, votes, report, runs, certify_status], certify_status)  # fmt: skip
-    return [verdict, bounds, radius, votes]
+    stale = [verdict, bounds, verify_status, radius, votes, certify_status, report]
+    return stale, [verifying, certifying]
 
 
 def build_ruler(
     services: Services, source: gr.State, classifier: gr.Dropdown, runs: gr.State
-) -> list:
-    """The ruler; returns what a new clip makes stale."""
+) -> tuple[list, list]:
+    """The ruler; returns what a new clip makes stale, and the jobs it stops."""
     with gr.Row():
         sigma = gr.Number(
             Smoothing().sigma, label="σ of the smoothing", minimum=0, step=0.05, min_width=120
@@ -131,9 +144,10 @@ def build_ruler(
                     runs = rest[1]
                 yield ["".join(pictures) if record else gr.skip(), *rest]
 
-    wire([measure.click], stop, run_ruler, [source, classifier, runs, sigma, seed, everyone],
-         [picture, report, runs, status], status)  # fmt: skip
-    return [picture]
+    inputs = [source, classifier, runs, sigma, seed, everyone]
+    outputs = [picture, report, runs, status]
+    measuring = wire([measure.click], stop, run_ruler, inputs, outputs, status)
+    return [picture, status, report], [measuring]
 
 
 def _run(

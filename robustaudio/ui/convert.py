@@ -18,6 +18,7 @@ from robustaudio.ui.player import Track, amplification_db, player_value
 
 ANY_OTHER = "any other"
 UPLOAD = "your own clip"
+BALLS = {"linf": "L∞", "l2": "L2"}
 CORPUS_CLIPS = 40  # of a data set's test split, offered beside the bundled ones
 
 
@@ -140,14 +141,10 @@ def perturbation_words(record: dict) -> str:
     outcome = "the decision changed" if before != after else "the decision holds"
     if record.get("targeted"):
         outcome = f"target {record['target']} " + ("reached" if changed else "not reached")
-    facts = [
-        f"level {decibel(record['level_db'])} of the clip's peak",
-        f"SNR {decibel(record['snr_db'])}",
-        f"L2 {record['l2']:.4g}",
-        f"L∞ {record['linf']:.3g}",
-    ]
+    facts = [*_made_by(record), *_sizes(record)]
     if "queries" in record:
-        facts.append(f"{record['queries']} queries in {record['seconds']:.1f} s")
+        plural = "query" if record["queries"] == 1 else "queries"
+        facts.append(f"{record['queries']} {plural} in {record['seconds']:.1f} s")
     notes = []
     if before != after or changed:
         survives = record["success_after_rounding"]
@@ -155,7 +152,7 @@ def perturbation_words(record: dict) -> str:
             "survives rounding to 16 bit" if survives
             else "does NOT survive rounding to 16 bit: a 16-bit file would undo it"
         )  # fmt: skip
-    if record.get("representation", "waveform") != "waveform":
+    if record.get("representation", "waveform") != "waveform" and record["sigma"]:
         loss = record["inversion_loss_db"]
         notes.append(
             f"at the {record['representation']} itself the classifier says "
@@ -168,17 +165,21 @@ def perturbation_words(record: dict) -> str:
 
 def verification_words(record: dict) -> str:
     level, largest = decibel(record["level_db"]), record["largest_level_db"]
-    ball = {"linf": "L∞", "l2": "L2"}[record["norm"]]
+    ball = BALLS[record["norm"]]
     if record["verified"]:
-        headline, outcome = "PROVEN", f"no perturbation up to {level} changes the decision"
+        headline, outcome = (
+            "PROVEN",
+            f"no perturbation up to {level} in {ball} changes the decision",
+        )
     else:
-        headline, outcome = "NOT PROVEN", f"a perturbation of {level} may exist that changes it"
+        headline = "NOT PROVEN"
+        outcome = f"a perturbation of {level} in {ball} may exist that changes it"
     rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
     rival = max(rivals, key=rivals.__getitem__)
     facts = [
         f"prediction {record['prediction']}",
         f"waveform {ball} ball of ε = {record['epsilon']:.3g}",
-        f"closest rival {rival}, at worst {rivals[rival]:+.2f} logits ahead",
+        _closest(record["prediction"], rival, rivals[rival]),
         "largest proven level " + (decibel(largest) if largest is not None else "none"),
     ]
     notes = [
@@ -197,16 +198,16 @@ def smoothing_words(record: dict) -> str:
         headline, outcome = "ABSTAIN", "no class wins more than half of the noisy copies for sure"
     else:
         headline = f"CERTIFIED {record['prediction']}"
-        outcome = f"L2 radius {record['radius']:.3f} at the {record['representation']}"
+        outcome = f"L2 radius {record['radius']:.3g} at the {record['representation']}"
     facts = [
         f"σ {record['sigma']:g}", f"n {record['n']}", f"p ≥ {record['p_lower']:.4f}",
-        f"confidence {record['confidence']:.2%}", f"{record['seconds']:.2f} s",
+        f"confidence 1 − {record['alpha']:g}", f"{record['seconds']:.2f} s",
     ]  # fmt: skip
     notes = ["it speaks of the SMOOTHED classifier, which votes over noisy copies of the clip"]
     if record["prediction"] not in (None, record["clean_prediction"]):
         notes.append(
-            f"the classifier itself hears {record['clean_prediction']}: without training under "
-            f"this noise, its vote is constant, and wrong"
+            f"the classifier itself hears {record['clean_prediction']}: the certificate is for "
+            f"what the vote hears, as it does where nothing was trained under this noise"
         )
     if record["level_l2_db"] is not None:
         notes.append(
@@ -236,9 +237,36 @@ def progress_bar(share: float, words: str) -> str:
     )
 
 
-def decibel(value: float | None) -> str:
-    """A level for people; None stands for minus infinity."""
-    return "−∞ dB" if value is None else f"{value:.1f} dB".replace("-", "−")
+def decibel(value: float | None, none: str = "−∞ dB") -> str:
+    """A level for people; None stands for an infinite one."""
+    return none if value is None else f"{round(value, 1) + 0.0:.1f} dB".replace("-", "−")
+
+
+def _made_by(record: dict) -> list[str]:
+    """The method, so that the words stay true when a widget is moved."""
+    if "attack" not in record:
+        return [f"Gaussian noise, σ {record['sigma']:g} at the {record['representation']}"]
+    return [f"{record['attack'].upper()} in {BALLS[record['norm']]} on {record['classifier']}"]
+
+
+def _sizes(record: dict) -> list[str]:
+    """Level and SNR, the norm that was asked for first."""
+    if not record["linf"]:
+        return ["no perturbation at all"]
+    peak = f"level {decibel(record['level_db'])} of the clip's peak"
+    energy = f"SNR {decibel(record['snr_db'], '∞ dB')}"
+    if record.get("norm") == "l2":
+        level = f"L2 level {decibel(-record['snr_db'])} of the clip's energy"
+        first = [level, energy, f"largest sample {decibel(record['level_db'])} of the peak"]
+    else:
+        first = [peak, energy]
+    return [*first, f"L2 {record['l2']:.4g}", f"L∞ {record['linf']:.3g}"]
+
+
+def _closest(prediction: str, rival: str, lead: float) -> str:
+    if lead < 0:
+        return f"{prediction} stays {-lead:.2f} logits above every rival (closest: {rival})"
+    return f"at worst {rival} could lead by {lead:.2f} logits"
 
 
 def _shown_path(path: Path) -> str:

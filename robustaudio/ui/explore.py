@@ -26,7 +26,7 @@ from robustaudio.ui.player import Player
 NOISE = "Gaussian noise"
 METHODS = {"PGD": "pgd", "FGSM": "fgsm", NOISE: "noise"}
 NORMS = {"L∞ (largest sample)": "linf", "L2 (energy)": "l2"}
-START_LEVEL_DB, START_SIGMA = -45, 0.1
+START_LEVEL_DB, START_SIGMA, MAX_SIGMA = -45, 0.1, 1_000
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def build_explore(
                     list(AUDIBLE), value="waveform", label="Added to", elem_id="representation"
                 )
                 sigma = gr.Number(
-                    START_SIGMA, label="σ", minimum=0, step=0.01, elem_id="sigma",
+                    START_SIGMA, label="σ", minimum=0, maximum=MAX_SIGMA, step=0.01,
+                    elem_id="sigma",
                     info="standard deviation in the representation's own units (the peak is 1)",
                 )  # fmt: skip
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
@@ -108,7 +109,7 @@ def build_explore(
             status = words("perturb-status")
         with gr.Column(scale=5, min_width=320):
             verdict = words("perturb-words")
-            player = Player(elem_id="player", hint="Choose a clip to hear it here.")
+            player = Player(elem_id="player", hint="The first result is on its way.")
             probabilities = gr.Plot(show_label=False, elem_id="probabilities")
     waveforms = gr.Plot(show_label=False, elem_id="waveforms")
     with gr.Row():

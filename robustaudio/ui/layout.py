@@ -28,8 +28,16 @@ MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 def theme() -> Base:
     """Calm colours and the visitor's own fonts: nothing is fetched from elsewhere."""
-    return Base(
+    plain = Base(
         primary_hue="teal", secondary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO
+    )
+    return plain.set(  # the caveats stand in subdued text: it has to be readable
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
     )
 
 
@@ -48,7 +56,7 @@ def build_page(services: Services) -> gr.Blocks:
                 with gr.Accordion("Upload or record your own", open=False, elem_id="own-clip"):
                     upload = gr.Audio(
                         sources=["upload", "microphone"], type="filepath", show_label=False,
-                        elem_id="upload",
+                        elem_id="upload", editable=False, buttons=[],
                     )  # fmt: skip
             with gr.Column(scale=3, min_width=300):
                 classifier = gr.Dropdown(
@@ -63,9 +71,9 @@ def build_page(services: Services) -> gr.Blocks:
             with gr.Tab("Hear & break", elem_id="tab-explore"):
                 build_explore(services, source, classifier, changed)
             with gr.Tab("Prove", elem_id="tab-prove"):
-                stale = build_certify(services, source, classifier, runs)
+                stale, jobs = build_certify(services, source, classifier, runs, changed)
             with gr.Tab("Ruler", elem_id="tab-ruler"):
-                stale += build_ruler(services, source, classifier, runs)
+                of_ruler, measuring = build_ruler(services, source, classifier, runs)
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 
@@ -80,6 +88,11 @@ def build_page(services: Services) -> gr.Blocks:
                 raise one_sentence(error) from None
             heard = convert.prediction_words(record, source)
             return [heard, card_words(services.cards[classifier])]
+
+        def choose(name: str | None) -> Source:
+            if name is None or name not in services.clips:
+                raise one_sentence(ValueError(f"no clip {name!r}; choose one from the list."))
+            return Source(name, services.clips[name])
 
         def use_upload(path: str | None) -> tuple:
             """The visitor's own clip, if it can be read; else the sentence that says why not.
@@ -97,12 +110,15 @@ def build_page(services: Services) -> gr.Blocks:
 
         # queued: an event outside the queue changes a State without telling its listeners
         quick = {**QUIET, "queue": True}
-        clip.input(lambda name: Source(name, services.clips[name]), clip, source, **quick)
+        clip.input(choose, clip, source, **quick)
         own = [upload.upload, upload.stop_recording]
         gr.on(own, use_upload, upload, [source, clip], **quick)
         gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
-        # what was proven of another clip or classifier goes at once, in the browser
+        # what was, or is being, proven of another clip or classifier goes, in the browser
+        stale, jobs = [*stale, *of_ruler], [*jobs, *measuring]
         emptied = [RULER_HINT if block.elem_id == "ruler" else None for block in stale]
-        for event in (clip.input, classifier.input, upload.upload, upload.stop_recording):
+        for event in (clip.input, classifier.input, *own):
             event(None, None, stale, js=f"() => {json.dumps(emptied)}", **QUIET)
+            stopped = event(None, None, None, cancels=jobs, **QUIET)
+            stopped.then(lambda: emptied, None, stale, **QUIET)
     return page

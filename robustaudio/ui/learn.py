@@ -25,6 +25,13 @@ clip included. It does not cover shifts in time, changes of gain, rooms or codec
 *Randomized smoothing* certifies another classifier: the majority vote over noisy copies. Its radius
 holds with confidence 1 − α, in the L2 norm of the representation that received the noise.
 
+### Words
+**FGSM** takes one step along the gradient, **PGD** many small ones that never leave the ball.
+**ε** is the size of the ball, **logits** are the scores before they become probabilities.
+**σ** is the standard deviation of the noise; **n₀** noisy copies choose the class, **n** others
+estimate its probability, of which **p ≥** is the lower bound at risk **α**. Equal **seeds** give
+equal results.
+
 ### What the ruler says
 Everything left of *proven* is safe, everything right of *broken* has been broken, and the truth
 lies between. Better training moves the proof to the right; better attacks move the break to the

@@ -4,7 +4,7 @@ from html import escape
 
 from robustaudio.ui.convert import decibel
 
-LOW_DB, HIGH_DB, TICK_DB = -120, 0, 20
+LOW_DB, HIGH_DB, TICK_DB = -140, 0, 20
 
 
 def ruler_html(record: dict) -> str:

@@ -149,6 +149,22 @@ def test_a_long_run_shows_progress_and_can_be_cancelled(page):
     run(page, "certify", "certify-words", "CERTIFIED")
 
 
+def test_a_proof_of_another_clip_never_appears(page):
+    choose(page, "classifier", "digits-cnn-noise")
+    tab(page, "Prove")
+    page.locator("#certify-n input").fill("4000")
+    page.locator("#certify-n input").press("Tab")
+    page.locator("#certify").click()
+    expect(page.locator("#certify-status progress")).to_be_visible(timeout=SLOW_MS)
+    choose(page, "clip", clip_name("zero-rms.wav"))
+    expect(page.locator("#prediction strong")).to_have_text("0", timeout=SLOW_MS)
+    page.wait_for_timeout(3_000)
+    expect(page.locator("#certify-words .ra-card")).to_have_count(0)
+    expect(page.locator("#certify-status progress")).to_have_count(0)
+    choose(page, "certify-at", "log_mel")  # what this classifier has
+    run(page, "certify", "certify-words", "at the log_mel")
+
+
 def test_two_visitors_at_once_share_nothing(app, page_at):
     first, second = opened(page_at, app), opened(page_at, app)
     choose(first, "clip", clip_name("five-awb.wav"))

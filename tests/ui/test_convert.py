@@ -81,6 +81,22 @@ def test_words_say_what_changed_and_what_rounding_leaves(services, source):
     assert "survives rounding to 16 bit" in words
     lost = {**result.record, "success_after_rounding": False}
     assert "does NOT survive rounding" in convert.perturbation_words(lost)
+    assert "PGD in L∞ on digits-cnn" in words
+
+
+def test_words_name_the_norm_that_was_asked_for(services, source):
+    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    result = attack_clip(
+        classifier, clip.samples, PGD(), norm="l2", level_db=-30, target=None, seed=0
+    )
+    assert "L2 level −30.0 dB of the clip's energy" in convert.perturbation_words(result.record)
+
+
+def test_no_noise_is_no_perturbation(services, source):
+    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    result = noise_clip(classifier, clip.samples, representation="mel", sigma=0.0, seed=0)
+    words = convert.perturbation_words(result.record)
+    assert "no perturbation at all" in words and "inversion" not in words
 
 
 def test_the_tracks_share_one_gain_and_the_difference_says_its_own(services, source):
@@ -106,7 +122,8 @@ def test_the_ruler_tells_whose_mark_is_whose(services, source, name, smoothed):
 def test_a_smoothed_class_that_differs_is_said_so():
     record = {
         "prediction": "5", "clean_prediction": "0", "radius": 0.6, "representation": "waveform",
-        "sigma": 0.25, "n": 1000, "p_lower": 0.99, "confidence": 0.999, "seconds": 0.1,
+        "sigma": 0.25, "n": 1000, "alpha": 0.001, "p_lower": 0.99, "confidence": 0.999,
+        "seconds": 0.1,
         "level_l2_db": -27.0, "level_linf_db": -43.0,
     }  # fmt: skip
     assert "the classifier itself hears 0" in convert.smoothing_words(record)
@@ -115,3 +132,4 @@ def test_a_smoothed_class_that_differs_is_said_so():
 def test_silence_has_no_level():
     assert convert.decibel(None) == "−∞ dB"
     assert convert.decibel(-12.34) == "−12.3 dB"
+    assert convert.decibel(-0.01) == "0.0 dB"
