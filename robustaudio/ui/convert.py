@@ -206,8 +206,8 @@ def smoothing_words(record: dict) -> str:
     notes = ["it speaks of the SMOOTHED classifier, which votes over noisy copies of the clip"]
     if record["prediction"] not in (None, record["clean_prediction"]):
         notes.append(
-            f"the classifier itself hears {record['clean_prediction']}: the certificate is for "
-            f"what the vote hears, as it does where nothing was trained under this noise"
+            f"the classifier itself hears {record['clean_prediction']}; the certificate is for the "
+            "vote, which is often wrong under noise that the classifier was not trained for"
         )
     if record["level_l2_db"] is not None:
         notes.append(
