@@ -1,7 +1,6 @@
 """What every verb shares: prepared clips, randomness, progress, shares."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 
@@ -9,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from robustaudio.attacks.attack import Progress
 from robustaudio.audio.datasets import Dataset
 from robustaudio.classifiers.classifier import Classifier
 
-Progress = Callable[[float], None]
 BATCH = 100  # clips at a time
 
 

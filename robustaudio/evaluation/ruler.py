@@ -1,7 +1,6 @@
 """The ruler: for one clip and one classifier, what is proven and what is broken, on one axis."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from jaxtyping import Float
@@ -13,7 +12,7 @@ from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import smallest_level
 from robustaudio.evaluation.certify import certify_clip
-from robustaudio.evaluation.clips import finite, part_of, seconds_since
+from robustaudio.evaluation.clips import Progress, finite, part_of, seconds_since
 from robustaudio.perception.metrics import floor_16_bit_db
 
 SHARES = (0.05, 0.75, 0.2)  # of the time: proof, attack, smoothing
@@ -47,7 +46,7 @@ def measure_ruler(
     smoothing: Smoothing,
     attack: Attack | None = None,
     seed: int = 0,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict:
     """The ruler of one prepared clip, with the settings behind each mark."""
     attack, started = attack or PGD(), time.monotonic()

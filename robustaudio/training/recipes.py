@@ -144,7 +144,7 @@ def _card(
         "gain": f"{classifier.gain_policy}: the clean clip is scaled once, to a peak of 1",
         **scores,
         "test": "FSDD test split (indices 0-4), 300 clips, all of them",
-        "data": f"FSDD train split without indices 5-9 (validation); rendered voices x "
+        "data": f"FSDD recordings 10-44 (5-9: validation); rendered voices x "
                 f"{recipe.rendered}; {clips} clips in all",
         "licence": LICENCE,
         "attribution": "Trained on the Free Spoken Digit Dataset (Jackson et al., CC BY-SA 4.0).",

@@ -39,8 +39,8 @@ def launch(
     quiet: bool = False,
 ) -> gr.Blocks:
     """Serves the page; with `block` False it returns at once (tests close it again)."""
-    # runs share the cores, not each run's operators: two visitors' OpenMP teams on two cores made
-    # a run a hundred times slower, and alone one thread is as fast for networks of this size
+    # runs share the cores, not each run's operators: two visitors' OpenMP teams on two cores wait
+    # for threads that are not scheduled, and both runs become many times slower
     torch.set_num_threads(1)
     page = build_page(load_services())
     page.queue(default_concurrency_limit=HEAVY_RUNS, max_size=MAX_WAITING)
