@@ -21,8 +21,10 @@ INSIDE, OUTSIDE = 0.999, 1.001
 def test_the_proof_holds_just_inside_the_true_radius_and_not_outside(norm, seed):
     case = rosetta(seed)
     verifier, radius = Verifier(case.classifier), case.radius(norm)
-    assert verifier.verify(case.x, case.label, radius * INSIDE, norm).verified.all()
-    assert not verifier.verify(case.x, case.label, radius * OUTSIDE, norm).verified.any()
+    assert verifier.verify(case.x, case.label, ThreatModel(norm, radius * INSIDE)).verified.all()
+    assert not verifier.verify(
+        case.x, case.label, ThreatModel(norm, radius * OUTSIDE)
+    ).verified.any()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -69,7 +71,7 @@ def test_a_margin_smaller_than_the_rounding_allowance_is_no_proof(norm):
     steepest = torch.linalg.vector_norm(rows, {"linf": 1, "l2": 2}[norm], dim=2).amax(1).detach()
     epsilon = case.radius(norm) - 0.5 * MARGIN / steepest  # leaves a margin in (0, MARGIN)
     verifier = Verifier(case.classifier)
-    assert not verifier.verify(case.x, case.label, epsilon, norm).verified.any()
+    assert not verifier.verify(case.x, case.label, ThreatModel(norm, epsilon)).verified.any()
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -93,7 +95,7 @@ def test_the_smallest_broken_level_is_the_true_one(norm):
 def test_a_certificate_belongs_to_its_item():
     case = rosetta(0)
     epsilon = case.radius("l2") * torch.linspace(0.1, 0.9, len(case.x))
-    result = Verifier(case.classifier).verify(case.x, case.label, epsilon, "l2")
+    result = Verifier(case.classifier).verify(case.x, case.label, ThreatModel("l2", epsilon))
     for item, radius in enumerate(epsilon.tolist()):
         certificate = result.certificate(item)
         assert certificate.radius == pytest.approx(radius)
@@ -103,8 +105,8 @@ def test_a_certificate_belongs_to_its_item():
 def test_the_bounds_of_the_logits_are_exact():
     case = rosetta(0)
     epsilon = case.radius("linf")
-    result = Verifier(case.classifier).verify(case.x, case.label, epsilon, "linf")
+    bounds = Verifier(case.classifier).logits(case.x, ThreatModel("linf", epsilon))
     logits = case.classifier(case.x)
     reach = epsilon[:, None] * case.classifier.network[-1].weight.abs().sum(1)
-    torch.testing.assert_close(result.logits.upper, logits + reach)
-    torch.testing.assert_close(result.logits.lower, logits - reach)
+    torch.testing.assert_close(bounds.upper, logits + reach)
+    torch.testing.assert_close(bounds.lower, logits - reach)

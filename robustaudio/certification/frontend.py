@@ -1,28 +1,37 @@
-"""From a ball around the waveform to an interval of magnitudes or mel energies.
+"""From a threat around the waveform to what the compressed mel bands can become.
 
-The norm of a ball is known before any clip is: how far it moves |X_k| or sqrt(E_m) at most is
-one constant per bin or band, computed once per front end.
+How far a ball moves |X_k| or sqrt(E_m) at most is one constant per bin or band, known before any
+clip is. Two enclosures hold at once: an interval for every band, and a ball for all bands
+together, because no perturbation has the energy to be worst in all of them.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from math import cos, pi
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from robustaudio.certification.interval import Interval, fused, propagate
+from robustaudio.certification.interval import Affine, Interval, affine, fused, propagate
 from robustaudio.representations.spectral import (
     Framing,
+    LogMel,
     Magnitude,
     Mel,
     MelScale,
+    RootLogMel,
     analysis_rows,
     mel_filterbank,
 )
+from robustaudio.threats.threat_model import ThreatModel
 
 SUPPORT_ANGLES = 64
 OUTWARD = 1 + 1e-9  # covers the rounding of the constants themselves
+DUALS = {"linf": 1, "l2": 2}
+TINY = 1e-30  # keeps the gradient of a square root finite
+SHORT = 1e-6  # below this a secant is a tangent
 
 
 @lru_cache(maxsize=32)
@@ -66,56 +75,197 @@ def mel_reach(framing: Framing, mel: MelScale, norm: str) -> Float[Tensor, " mel
     return bounds.amin(0).sqrt() * OUTWARD
 
 
-def propagate_ball(
-    stages: nn.Sequential,
-    x: Float[Tensor, "batch *shape"],
-    epsilon: Float[Tensor, " batch"],
-    norm: str,
-) -> Interval:
-    """Encloses stages(x + d) for all ||d|| <= epsilon, from the waveform (or any stage) on.
+@lru_cache(maxsize=32)
+def joint_reach(framing: Framing, mel: MelScale, norm: str) -> float:
+    """An upper bound of sup { ||(sqrt(E_m(d)))_m|| : ||d|| <= 1 }: all bands at once.
 
-    The direct constants are used for as many stages as they know (magnitude, mel, or one dense
-    layer); interval rules take over from there. Each direct enclosure is intersected with the
-    interval rule's own.
+    With Q = sum_m Q_m and a diagonal D > 0, d' Q d <= lambda sum_n D_n d_n^2, lambda being the
+    largest eigenvalue of D^-1/2 Q D^-1/2. linf: for one frame, at most lambda trace(D). l2: for
+    all frames of the clip together, at most lambda times the largest sum of the D of the frames
+    that share a sample (the frames see a sample more than once, but with a window each).
+    """
+    rows = analysis_rows(framing)
+    weights = mel_filterbank(mel, framing.n_fft).double().sum(0)
+    q = torch.einsum("k,pki,pkj->ij", weights, rows, rows)
+    d = q.diagonal() + 1e-9 * q.diagonal().amax()
+    largest = _largest_eigenvalue(q / (d[:, None] * d).sqrt())
+    if norm == "linf":
+        return float((largest * d.sum()).sqrt() * OUTWARD)
+    padded = F.pad(d, (0, -len(d) % framing.hop_length)).unflatten(0, (-1, framing.hop_length))
+    return float((largest * padded.sum(0).amax()).sqrt() * OUTWARD)
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """All that a threat can make of the compressed bands y of shape (batch, band, frame).
+
+    `center` is what the unperturbed x gives. y lies in `box`. And y = center + e with |e| <= spread * u elementwise, where the vector u has
+    an l2 norm of at most 1 in every frame, or in the whole clip if `joined`. Without `spread`
+    only the box is known.
+    """
+
+    box: Interval
+    center: Tensor
+    spread: Tensor | None = None
+    joined: bool = False
+
+    def through(self, layer: nn.Module) -> Interval:
+        """The interval of an affine layer's outputs."""
+        box, step = propagate(layer, self.box), affine(layer)
+        if self.spread is None or step is None:
+            return box
+        center, radius = step(self.center), self._radius(step)
+        # the centre is a point of the set: widening to it undoes rounding and loses nothing
+        lower = torch.minimum(torch.maximum(box.lower, center - radius), center)
+        upper = torch.maximum(torch.minimum(box.upper, center + radius), center)
+        return Interval(lower, upper)
+
+    def _radius(self, step: Affine) -> Tensor:
+        """sup of |w . e| for every output: an l2 norm over bands, summed over the frames."""
+        spread, weight = F.pad(self.spread, (step.padding, step.padding)), step.weight
+        outputs, bands, taps = weight.shape
+        if self.joined:
+            square = F.conv1d(spread.square(), weight.square(), None, step.stride)
+            return (square + TINY).sqrt()
+        rows = weight.square().permute(2, 0, 1).reshape(taps * outputs, bands, 1)
+        per_frame = (F.conv1d(spread.square(), rows) + TINY).sqrt().unflatten(1, (taps, outputs))
+        frames = (spread.shape[2] - taps) // step.stride + 1
+        last = (frames - 1) * step.stride + 1
+        return sum(per_frame[:, k, :, k : k + last : step.stride] for k in range(taps))
+
+    def minimum(self, rows: Float[Tensor, "batch row band frame"]) -> Float[Tensor, "batch row"]:
+        """A lower bound of the sum of rows * y."""
+        down, up = self.center - self.box.lower, self.box.upper - self.center
+        falls = rows.clamp_min(0) * down[:, None] - rows.clamp_max(0) * up[:, None]
+        center = (rows * self.center[:, None]).flatten(2).sum(2)
+        if self.spread is None:
+            return center - falls.flatten(2).sum(2)
+        moved = rows * self.spread[:, None]
+        if self.joined:
+            ball = torch.linalg.vector_norm(moved.flatten(2), dim=2)
+            return center - torch.minimum(falls.flatten(2).sum(2), ball)
+        ball = torch.linalg.vector_norm(moved, dim=2)
+        return center - torch.minimum(falls.sum(2), ball).sum(2)
+
+
+def enclose(
+    stages: nn.Sequential, x: Float[Tensor, "batch *shape"], threat: ThreatModel
+) -> tuple[Features, list[nn.Module]]:
+    """What the first layers make of x + d for every d of the threat, and the layers after them.
+
+    The direct constants serve as many stages as they know; each interval is intersected with
+    that of the interval rules.
     """
     layers = fused(list(stages))
     match layers:
+        case [Magnitude() as magnitude, Mel() as mel, (LogMel() | RootLogMel()) as log, *rest]:
+            return _compressed(magnitude, mel, log, x, threat), rest
         case [Magnitude() as magnitude, Mel() as mel, *rest]:
-            box = _mel_ball(magnitude, mel, magnitude(x), epsilon, norm)
+            center = magnitude(x)
+            box, center = _mel_box(magnitude, mel, center, threat), mel(center)
         case [Magnitude() as magnitude, *rest]:
-            box = _magnitude_ball(magnitude, magnitude(x), epsilon, norm)
+            center = magnitude(x)
+            box = _magnitude_box(magnitude, center, threat)
         case [nn.Linear() as layer, *rest]:
-            radius = epsilon[:, None] * dual_norm(layer.weight, norm)
-            box = Interval.around(layer(x), radius)
+            center = layer(x)
+            radius = threat.epsilon[:, None] * dual_norm(layer.weight, threat.norm)
+            box = Interval.around(center, radius)
         case [*rest]:
             # an l2 ball lies in the linf ball of the same radius
-            box = Interval.around(x, epsilon.reshape(-1, *[1] * (x.ndim - 1)))
-    return propagate(nn.Sequential(*rest), box)
+            if threat.norm not in DUALS:
+                raise ValueError(f"no bounds for the {threat.norm} set at this representation.")
+            center = x
+            box = Interval.around(x, threat.epsilon.reshape(-1, *[1] * (x.ndim - 1)))
+    return Features(box, center), rest
+
+
+def propagate_threat(
+    stages: nn.Sequential, x: Float[Tensor, "batch *shape"], threat: ThreatModel
+) -> Interval:
+    """Encloses stages(x + d) for every d of the threat, from the waveform (or any stage) on."""
+    return boxes(*enclose(stages, x, threat))[-1]
+
+
+def boxes(features: Features, layers: list[nn.Module]) -> list[Interval]:
+    """The input of every layer, and the last output."""
+    found = [features.box]
+    for number, layer in enumerate(layers):
+        found.append(propagate(layer, found[-1]) if number else features.through(layer))
+    return found
 
 
 def dual_norm(rows: Float[Tensor, "*rows time"], norm: str) -> Float[Tensor, "*rows"]:
-    """sup { row . d : ||d|| <= 1 }: the l1 norm for "linf", the l2 norm for "l2"."""
-    return torch.linalg.vector_norm(rows, {"linf": 1, "l2": 2}[norm], dim=-1)
+    """sup { row . d : ||d|| <= 1 }: the l1 norm for "linf", the l2 norm for "l2".
+
+    Raises:
+        ValueError: for the masking set, whose support has no formula.
+    """
+    if norm not in DUALS:
+        raise ValueError(f"no bounds for a dense layer on the waveform under the {norm} set.")
+    return torch.linalg.vector_norm(rows, DUALS[norm], dim=-1)
 
 
-def _magnitude_ball(layer: Magnitude, magnitude: Tensor, epsilon: Tensor, norm: str) -> Interval:
-    radius = epsilon[:, None, None] * magnitude_reach(layer.framing, norm).to(magnitude)[:, None]
+def _magnitude_box(layer: Magnitude, magnitude: Tensor, threat: ThreatModel) -> Interval:
+    """Discs around every X_k; the masking set says by itself how large they are."""
+    epsilon = threat.epsilon.to(magnitude)[:, None, None]
+    if threat.threshold is None:
+        radius = epsilon * magnitude_reach(layer.framing, threat.norm).to(magnitude)[:, None]
+    elif threat.threshold.framing == layer.framing:
+        radius = epsilon * threat.threshold.amplitude.to(magnitude)
+    else:
+        raise ValueError("the masking threshold must be that of the classifier's own frames.")
     return Interval((magnitude - radius).clamp_min(0), magnitude + radius)
 
 
-def _mel_ball(
-    layer: Magnitude, mel: Mel, magnitude: Tensor, epsilon: Tensor, norm: str
-) -> Interval:
-    chain = propagate(mel, _magnitude_ball(layer, magnitude, epsilon, norm))
+def _mel_box(layer: Magnitude, mel: Mel, magnitude: Tensor, threat: ThreatModel) -> Interval:
+    chain = propagate(mel, _magnitude_box(layer, magnitude, threat))
+    if threat.threshold is not None:
+        return chain
     energy = mel(magnitude)
-    root, radius = (
-        energy.sqrt(),
-        epsilon[:, None, None] * (mel_reach(layer.framing, mel.scale, norm).to(magnitude)[:, None]),
-    )
+    root, radius = energy.sqrt(), _band_radius(layer, mel, energy, threat)
     lower = torch.maximum((root - radius).clamp_min(0).square(), chain.lower)
     upper = torch.minimum((root + radius).square(), chain.upper)
     # the centre is in the set: widening to it undoes rounding and loses nothing
     return Interval(torch.minimum(lower, energy), torch.maximum(upper, energy))
+
+
+def _band_radius(layer: Magnitude, mel: Mel, like: Tensor, threat: ThreatModel) -> Tensor:
+    reach = mel_reach(layer.framing, mel.scale, threat.norm).to(like)[:, None]
+    return threat.epsilon.to(like)[:, None, None] * reach
+
+
+def _compressed(
+    layer: Magnitude, mel: Mel, log: LogMel | RootLogMel, x: Tensor, threat: ThreatModel
+) -> Features:
+    """Interval and ball of the compressed bands.
+
+    v_m = sqrt(E_m(x + d)) - sqrt(E_m(x)) obeys |v_m| <= sqrt(E_m(d)), whose sum of squares is
+    bounded by `joint_reach`; the compression moves by at most its steepest slope times |v_m|.
+    """
+    magnitude = layer(x)
+    energy, box = mel(magnitude), propagate(log, _mel_box(layer, mel, magnitude, threat))
+    center = log(energy)
+    if threat.threshold is not None:
+        return Features(box, center)
+    slope = steepest_slope(log, energy.sqrt(), _band_radius(layer, mel, energy, threat))
+    reach = joint_reach(layer.framing, mel.scale, threat.norm)
+    spread = slope * reach * threat.epsilon.to(x)[:, None, None]
+    return Features(box, center, spread, joined=threat.norm == "l2")
+
+
+def steepest_slope(
+    log: LogMel | RootLogMel, root: Float[Tensor, "*shape"], radius: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """sup of |f(r + v) - f(r)| / |v| over |v| <= radius, r + v >= 0, as f of the ROOT r of E."""
+    low = (root - radius).clamp_min(0)
+    if isinstance(log, RootLogMel):
+        # concave: the secant to the lowest point is the steepest
+        run = (root - low).clamp_min(SHORT)
+        return ((log.floor + root) / (log.floor + root - run)).log() / run
+    # 2r / (r^2 + floor) peaks at r = sqrt(floor)
+    peak = torch.full_like(root, log.floor**0.5)
+    at = torch.minimum(torch.maximum(peak, low), root + radius)
+    return 2 * at / (at.square() + log.floor)
 
 
 def _largest_eigenvalue(q: Tensor) -> Tensor:

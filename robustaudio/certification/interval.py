@@ -4,10 +4,11 @@
 differentiable, so that the bound that verifies is the bound that trains.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
 from math import cos, pi
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -150,37 +151,65 @@ def _(layer: Magnitude, x: Interval) -> Interval:
     return Interval((magnitude - radius).clamp_min(0), magnitude + radius)
 
 
+Ends = tuple[Tensor, Tensor]  # lower, upper
+
+
+class Frame(NamedTuple):
+    """Bounds at one frame of an LSTM: gates before their squashing, cell before and after."""
+
+    i: Ends
+    f: Ends
+    g: Ends
+    o: Ends
+    before: Ends
+    cell: Ends
+
+
 @propagate.register
 def _(layer: LastHidden, x: Interval) -> Interval:
-    """Frame by frame; a gate lies in (0, 1), so that its products need two corners, not four."""
+    frame = unrolled(layer, x)[-1]
+    return Interval(*_hidden(frame))
+
+
+def unrolled(layer: LastHidden, x: Interval) -> list[Frame]:
+    """Interval bounds frame by frame."""
     weight, bias = layer.weight_ih_l0, layer.bias_ih_l0 + layer.bias_hh_l0
     inputs = F.linear(x.center.transpose(1, 2), weight, bias)
     spread = F.linear(x.radius.transpose(1, 2), weight.abs())
     recurrent, reach = layer.weight_hh_l0, layer.weight_hh_l0.abs()
     zero = inputs.new_zeros(len(inputs), layer.hidden_size)
-    h_center, h_radius, c = zero, zero, (zero, zero)
+    h, c, frames = (zero, zero), (zero, zero), []
     for t in range(inputs.shape[1]):
-        center = inputs[:, t] + F.linear(h_center, recurrent)
-        radius = spread[:, t] + F.linear(h_radius, reach)
+        center = inputs[:, t] + F.linear((h[0] + h[1]) / 2, recurrent)
+        radius = spread[:, t] + F.linear((h[1] - h[0]) / 2, reach)
         lower, upper = (center - radius).chunk(4, -1), (center + radius).chunk(4, -1)
-        i, f, o = ((lower[n].sigmoid(), upper[n].sigmoid()) for n in (0, 1, 3))
-        g = lower[2].tanh(), upper[2].tanh()
-        kept, added = _gated(f, c), _gated(i, g)
-        c = kept[0] + added[0], kept[1] + added[1]
-        h = _gated(o, (c[0].tanh(), c[1].tanh()))
-        h_center, h_radius = (h[0] + h[1]) / 2, (h[1] - h[0]) / 2
-    return Interval.around(h_center, h_radius)
+        i, f, g, o = zip(lower, upper, strict=True)
+        kept = _gated(_map(torch.sigmoid, f), c)
+        added = _gated(_map(torch.sigmoid, i), _map(torch.tanh, g))
+        before, c = c, (kept[0] + added[0], kept[1] + added[1])
+        frames.append(Frame(i, f, g, o, before, c))
+        h = _hidden(frames[-1])
+    return frames
 
 
-def _gated(gate: tuple[Tensor, Tensor], x: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Bounds of gate * x for a gate >= 0."""
+def _hidden(frame: Frame) -> Ends:
+    return _gated(_map(torch.sigmoid, frame.o), _map(torch.tanh, frame.cell))
+
+
+def _map(f: Callable[[Tensor], Tensor], x: Ends) -> Ends:
+    """Bounds of an increasing function."""
+    return f(x[0]), f(x[1])
+
+
+def _gated(gate: Ends, x: Ends) -> Ends:
+    """Bounds of gate * x for a gate >= 0: two corners each, not four."""
     return (
         torch.minimum(gate[0] * x[0], gate[1] * x[0]),
         torch.maximum(gate[0] * x[1], gate[1] * x[1]),
     )
 
 
-class _FusedConv1d(nn.Module):
+class FusedConv1d(nn.Module):
     """An MFCC stage and the convolution after it as ONE affine map.
 
     Two affine rules in a row lose what cancels between them; the product of the matrices does not.
@@ -191,13 +220,42 @@ class _FusedConv1d(nn.Module):
         self.convolution = convolution
         self.weight = torch.einsum("oct,cm->omt", convolution.weight, mfcc.weight)
 
+    def forward(self, x: Tensor) -> Tensor:
+        conv = self.convolution
+        geometry: Any = (conv.stride, conv.padding, conv.dilation)
+        return F.conv1d(x, self.weight, conv.bias, *geometry)
+
 
 @propagate.register
-def _(layer: _FusedConv1d, x: Interval) -> Interval:
+def _(layer: FusedConv1d, x: Interval) -> Interval:
     conv = layer.convolution
     geometry: Any = (conv.stride, conv.padding, conv.dilation)
-    center = F.conv1d(x.center, layer.weight, conv.bias, *geometry)
-    return Interval.around(center, F.conv1d(x.radius, layer.weight.abs(), None, *geometry))
+    radius = F.conv1d(x.radius, layer.weight.abs(), None, *geometry)
+    return Interval.around(layer(x.center), radius)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """What a convolution is made of, for bounds that are not elementwise."""
+
+    weight: Float[Tensor, "out in tap"]
+    bias: Tensor | None
+    stride: int
+    padding: int
+
+    def __call__(self, x: Float[Tensor, "batch in frame"]) -> Float[Tensor, "batch out step"]:
+        return F.conv1d(x, self.weight, self.bias, self.stride, self.padding)
+
+
+def affine(layer: nn.Module) -> Affine | None:
+    """The parts of a plain or fused convolution; None for other layers."""
+    conv = layer.convolution if isinstance(layer, FusedConv1d) else layer
+    if not isinstance(conv, nn.Conv1d) or conv.groups != 1 or conv.dilation != (1,):
+        return None
+    if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+        return None
+    weight: Any = layer.weight
+    return Affine(weight, conv.bias, conv.stride[0], int(conv.padding[0]))
 
 
 def fused(layers: list[nn.Module]) -> list[nn.Module]:
@@ -205,7 +263,7 @@ def fused(layers: list[nn.Module]) -> list[nn.Module]:
     out: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.Conv1d) and out and isinstance(out[-1], Mfcc):
-            out[-1] = _FusedConv1d(out[-1], layer)
+            out[-1] = FusedConv1d(out[-1], layer)
         else:
             out.append(layer)
     return out

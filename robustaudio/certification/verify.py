@@ -1,12 +1,14 @@
 """Deterministic verification: does any perturbation within a level change the decision?
 
-Everything runs in float64 on a copy of the classifier. A margin has to exceed `MARGIN`, which
-stands for the rounding of the bounds themselves and of the float32 logits that people see.
+Two methods: "interval" bounds, and "crown", which carries linear bounds back through them and
+takes the better of both. Everything runs in float64 on a copy of the classifier. A margin has to
+exceed `MARGIN`, which stands for the rounding of the bounds themselves and of the float32 logits
+that people see.
 """
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
@@ -14,27 +16,31 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from robustaudio.certification.certificate import Certificate
-from robustaudio.certification.frontend import dual_norm, propagate_ball
+from robustaudio.certification.crown import Form, lower_bounds
+from robustaudio.certification.frontend import boxes, dual_norm, enclose
 from robustaudio.certification.interval import Interval, differences, propagate, worst_margins
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.perception.metrics import epsilon_at
-from robustaudio.threats.threat_model import ThreatModel
+from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
+METHODS = ("interval", "crown")
 MARGIN = 1e-4  # in logits
-LOWEST_DB, HIGHEST_DB = -160.0, 0.0  # where the largest verified level is looked for
+RANGES_DB = {"linf": (-160.0, 0.0), "l2": (-160.0, 0.0), "masking": (-100.0, 60.0)}  # bisected
 SECTIONS, ROUNDS = 16, 3  # 160 dB / 17^3: levels to 0.03 dB
-CHUNK = 512  # boxes at a time
+CHUNK = 512  # items at a time
 
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """Bounds of one verification, a row per item; `margins` is 0 at the item's own label."""
+    """One verification, a row per item.
+
+    `margins` are lower bounds of logit[label] - logit[j]; 0 at the item's own label.
+    """
 
     label: Int[Tensor, " batch"]
     threat: ThreatModel
-    logits: Interval
     margins: Float[Tensor, "batch label"]
     verified: Bool[Tensor, " batch"]
+    method: str
 
     def certificate(self, item: int = 0) -> Certificate | None:
         """The certificate of an item, or None where nothing was proven."""
@@ -46,21 +52,25 @@ class Verification:
             norm=self.threat.norm,
             representation=self.threat.representation,
             confidence=1.0,
-            method="interval",
+            method=self.method,
         )
 
 
 class Verifier:
-    """Interval verification of one classifier, from a representation on.
+    """Verification of one classifier, from a representation on.
 
     Raises:
-        UnsupportedLayer: (on use) if a layer has no interval rule.
-        ValueError: if the last layer is not dense.
+        UnsupportedLayer: (on use) if a layer has no rule.
+        ValueError: if the last layer is not dense, or the method is unknown.
     """
 
-    def __init__(self, classifier: Classifier, representation: str = "waveform"):
+    def __init__(
+        self, classifier: Classifier, representation: str = "waveform", method: str = "interval"
+    ):
+        if method not in METHODS:
+            raise ValueError(f"no method {method!r}; choose from {', '.join(METHODS)}.")
         exact = copy.deepcopy(classifier).double().eval()
-        self.representation = representation
+        self.classifier, self.representation, self.method = exact, representation, method
         self.front, _ = exact.split(representation)
         self.hidden, self.last = exact.hidden_and_last(representation)
 
@@ -69,49 +79,89 @@ class Verifier:
         """The float64 prediction."""
         return self.last(self.hidden(self.front(waveform.double()))).argmax(-1)
 
-    @torch.no_grad()
-    def verify(
-        self,
-        waveform: Float[Tensor, "batch time"],
-        label: Int[Tensor, " batch"],
-        epsilon: Float[Tensor, " batch"],
-        norm: str = "linf",
-    ) -> Verification:
-        """Whether `label` is the prediction on the whole ball around each item."""
-        x, epsilon = self.front(waveform.double()), epsilon.double()
-        if len(self.hidden):
-            box = propagate_ball(self.hidden, x, epsilon, norm)
-            margins, logits = worst_margins(self.last, box, label), propagate(self.last, box)
-        else:
-            margins, logits = self._linear(x, label, epsilon, norm)
-        others = margins.scatter(1, label[:, None], inf)
-        threat = ThreatModel(norm, epsilon, self.representation, bounds=(-inf, inf))
-        return Verification(label, threat, logits, margins, others.amin(1) > MARGIN)
-
-    def _linear(self, x: Tensor, label: Tensor, epsilon: Tensor, norm: str):
-        """Exact margins of a classifier that is one dense layer: m - epsilon ||w||_dual."""
-        weight, radius = self.last.weight, epsilon[:, None]
-        logits = Interval.around(self.last(x), radius * dual_norm(weight, norm))
-        rows, offset = differences(self.last, label)
-        margins = torch.einsum("bjt,bt->bj", rows, x) + offset - radius * dual_norm(rows, norm)
-        return margins, logits
-
-    def verified_at(
-        self, waveform: Tensor, label: Tensor, level_db: Float[Tensor, " batch"], norm: str
-    ) -> Bool[Tensor, " batch"]:
-        """Verdicts at a level per item, in chunks.
+    def threat_at(
+        self, waveform: Float[Tensor, "batch time"], level_db: float | Tensor, norm: str
+    ) -> ThreatModel:
+        """Everything within a level of the waveform, full scale or not, in float64.
 
         Raises:
             ValueError: at another representation than the waveform, where levels mean nothing.
         """
         if self.representation != "waveform":
             raise ValueError(f"a level in dB is one of the waveform, not of {self.representation}.")
-        verdicts = []
-        for x, y, level in zip(
-            *(t.split(CHUNK) for t in (waveform.double(), label, level_db.double())), strict=True
-        ):
-            verdicts.append(self.verify(x, y, epsilon_at(level, x, norm), norm).verified)
-        return torch.cat(verdicts)
+        return threat_at(self.classifier, waveform.double(), level_db, norm, UNBOUNDED)
+
+    @torch.no_grad()
+    def verify(
+        self,
+        waveform: Float[Tensor, "batch time"],
+        label: Int[Tensor, " batch"],
+        threat: ThreatModel,
+    ) -> Verification:
+        """Whether `label` is the prediction under every perturbation of the threat.
+
+        Raises:
+            ValueError: for a threat at another representation than the verifier's.
+        """
+        x, threat = self.front(waveform.double()), self._exact(threat)
+        margins = self._margins(x, label, threat)
+        others = margins.scatter(1, label[:, None], inf)
+        return Verification(label, threat, margins, others.amin(1) > MARGIN, self.method)
+
+    @torch.no_grad()
+    def logits(self, waveform: Float[Tensor, "batch time"], threat: ThreatModel) -> Interval:
+        """Bounds of every logit under every perturbation of the threat."""
+        x, threat = self.front(waveform.double()), self._exact(threat)
+        rows = self.last.weight.expand(len(x), -1, -1)
+        bias = rows.new_zeros(rows.shape[:2]) + (0 if self.last.bias is None else self.last.bias)
+        if not len(self.hidden):
+            reach = threat.epsilon[:, None] * dual_norm(self.last.weight, threat.norm)
+            return Interval.around(self.last(x), reach)
+        features, layers = enclose(self.hidden, x, threat)
+        inputs = boxes(features, layers)
+        box = propagate(self.last, inputs[-1])
+        if self.method == "interval":
+            return box
+        both = Form(torch.cat([rows, -rows], 1), torch.cat([bias, -bias], 1))
+        lower, upper = lower_bounds(both, features, layers, inputs).chunk(2, 1)
+        return Interval(torch.maximum(box.lower, lower), torch.minimum(box.upper, -upper))
+
+    def _margins(self, x: Tensor, label: Tensor, threat: ThreatModel) -> Tensor:
+        rows, offset = differences(self.last, label)
+        if not len(self.hidden):  # one dense layer: exactly m - epsilon ||w||_dual
+            reach = threat.epsilon[:, None] * dual_norm(rows, threat.norm)
+            return torch.einsum("bjt,bt->bj", rows, x) + offset - reach
+        features, layers = enclose(self.hidden, x, threat)
+        inputs = boxes(features, layers)
+        margins = worst_margins(self.last, inputs[-1], label)
+        if self.method == "interval":
+            return margins
+        form = Form(rows, offset.expand_as(margins))
+        return torch.maximum(margins, lower_bounds(form, features, layers, inputs))
+
+    def verified_at(
+        self,
+        waveform: Float[Tensor, "batch time"],
+        label: Int[Tensor, " batch"],
+        level_db: float | Tensor,
+        norm: str,
+    ) -> Bool[Tensor, " batch"]:
+        """Verdicts at a level per item (or one for all), in chunks."""
+        items = torch.arange(len(waveform), device=waveform.device)
+        threat = self.threat_at(waveform, level_db, norm)
+        return self._verdicts(waveform, label, threat, items, torch.zeros_like(threat.epsilon))
+
+    def _verdicts(
+        self, waveform: Tensor, label: Tensor, threat: ThreatModel, items: Tensor, by_db: Tensor
+    ) -> Bool[Tensor, " item"]:
+        """Verdicts for numbers of clips, each with its threat moved by so many dB."""
+        chunks = zip(items.split(CHUNK), by_db.split(CHUNK), strict=True)
+        return torch.cat(
+            [
+                self.verify(waveform[at], label[at], threat[at].scaled(10 ** (db / 20))).verified
+                for at, db in chunks
+            ]
+        )
 
     def largest_level(
         self,
@@ -122,26 +172,33 @@ class Verifier:
     ) -> Float[Tensor, " batch"]:
         """The largest level in dB that verifies, to 0.03 dB from below; -inf where none does.
 
-        Larger boxes hold smaller ones, so verdicts are monotone in the level: the interval is
-        cut into 17 at a time, all levels in one batch.
+        The interval is cut into 17 at a time, all levels of a round in one batch; the level found
+        verifies, and so does every one that was tried below it.
         """
-        low = torch.full((len(waveform),), LOWEST_DB, dtype=torch.float64, device=waveform.device)
-        proven = self.verified_at(waveform, label, low, norm)
-        width = HIGHEST_DB - LOWEST_DB
+        lowest, highest = RANGES_DB[norm]
+        items = torch.arange(len(waveform), device=waveform.device)
+        at_0_db = self.threat_at(waveform, 0.0, norm)
+        low = torch.full_like(at_0_db.epsilon, lowest)
+        proven = self._verdicts(waveform, label, at_0_db, items, low)
+        width = highest - lowest
         inner = torch.arange(1, SECTIONS + 1, device=waveform.device) / (SECTIONS + 1)
         for turn in range(ROUNDS):
             if progress:
                 progress(turn / ROUNDS)
             levels = low[:, None] + width * inner
-            verdict = self.verified_at(
-                waveform.repeat_interleave(SECTIONS, 0),
-                label.repeat_interleave(SECTIONS),
-                levels.flatten(),
-                norm,
+            verdict = self._verdicts(
+                waveform, label, at_0_db, items.repeat_interleave(SECTIONS), levels.flatten()
             ).unflatten(0, (-1, SECTIONS))
             held = verdict.long().cumprod(1).sum(1)  # levels verified before the first that is not
-            low = torch.where(
-                held > 0, levels.gather(1, (held - 1).clamp_min(0)[:, None])[:, 0], low
-            )
+            reached = levels.gather(1, (held - 1).clamp_min(0)[:, None])[:, 0]
+            low = torch.where(held > 0, reached, low)
             width /= SECTIONS + 1
         return low.masked_fill(~proven, -inf)
+
+    def _exact(self, threat: ThreatModel) -> ThreatModel:
+        """The threat in float64, without bounds of the waveform, which no bound here would use."""
+        if threat.representation != self.representation:
+            raise ValueError(
+                f"a threat at the {threat.representation} is not one at the {self.representation}."
+            )
+        return replace(threat, epsilon=threat.epsilon.double(), bounds=UNBOUNDED)

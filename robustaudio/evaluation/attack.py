@@ -24,7 +24,7 @@ from robustaudio.evaluation.clips import (
 from robustaudio.evaluation.perturbed import PerturbedClip, compare
 from robustaudio.perception import metrics
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
-from robustaudio.threats.threat_model import ThreatModel
+from robustaudio.threats.threat_model import threat_at
 
 LOWEST_ATTACK_DB, SECTIONS, ROUNDS = -120.0, 12, 3  # 120 dB / 13^3: levels to 0.06 dB
 
@@ -50,7 +50,7 @@ def attack_clip(
     if target is not None and target == int(label):
         raise ValueError(f"the target {classifier.labels[target]!r} is already the prediction.")
     criterion = _criterion(label, None if target is None else label.new_tensor([target]))
-    threat = ThreatModel(norm, metrics.epsilon_at(level_db, x, norm))
+    threat = threat_at(classifier, x, level_db, norm)
     result = attack(
         classifier, x, criterion, threat, generator=generator(seed, x.device), progress=progress
     )
@@ -153,7 +153,7 @@ def attacked(
     for start in range(0, len(x), BATCH):
         at = slice(start, start + BATCH)
         criterion = _criterion(label[at], None if targets is None else targets[at])
-        threat = ThreatModel(norm, metrics.epsilon_at(level_db, x[at], norm))
+        threat = threat_at(classifier, x[at], level_db, norm)
         part = part_of(progress, start, len(x), BATCH)
         result = attack(classifier, x[at], criterion, threat, generator=rng, progress=part)
         out.append(result.adversarial)
@@ -180,12 +180,12 @@ def smallest_level(
     for turn in range(ROUNDS):
         step = width / (SECTIONS + (turn > 0))
         levels = low + step * torch.arange(1, SECTIONS + 1, dtype=torch.float64)
-        epsilon = metrics.epsilon_at(levels, clean, norm)
+        threat = threat_at(classifier, clean, levels, norm)
         result = attack(
             classifier,
             clean,
             Misclassification(labels),
-            ThreatModel(norm, epsilon),
+            threat,
             generator=rng,
             progress=part_of(progress, turn, ROUNDS),
         )
@@ -193,8 +193,9 @@ def smallest_level(
         if len(fooled):
             first = int(fooled[0])
             found = (result.adversarial - clean)[fooled]
-            sizes = metrics.level_in(norm, found, clean[fooled])
-            best, low = min(best, float(sizes.min())), low + step * first
+            sizes = threat[fooled].distance(found) / metrics.REFERENCES[norm](clean[fooled])
+            best = min(best, float(20 * sizes.log10().min()))
+            low += step * first
         elif turn == 0:
             return inf
         else:

@@ -23,6 +23,7 @@ class LabelledClips:
     split: str
     waveforms: Float[Tensor, "clip time"]
     labels: Int[Tensor, " clip"]
+    names: tuple[str, ...]
 
     @property
     def header(self) -> dict:
@@ -34,7 +35,8 @@ def load_clips(classifier: Classifier, dataset: Dataset) -> LabelledClips:
     waveforms, labels = classifier.prepare_dataset(dataset)
     device = next(classifier.parameters()).device
     split = dataset.rows[0]["split"]
-    return LabelledClips(dataset.name, split, waveforms.to(device), labels.to(device))
+    names = tuple(row["file"] for row in dataset.rows)
+    return LabelledClips(dataset.name, split, waveforms.to(device), labels.to(device), names)
 
 
 def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:

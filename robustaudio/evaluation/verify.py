@@ -1,7 +1,10 @@
-"""Interval verification of a clip and of a data set."""
+"""Verification of a clip and of a data set."""
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log10
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -10,14 +13,19 @@ from torch import Tensor
 from robustaudio.certification.verify import Verification, Verifier
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import (
-    BATCH,
     LabelledClips,
     Progress,
     finite,
+    generator,
     seconds_since,
     share,
 )
+from robustaudio.evaluation.engine import resumable
 from robustaudio.perception import metrics
+from robustaudio.perception.masking import noise_to_mask_ratio
+from robustaudio.threats.threat_model import UNBOUNDED, threat_at
+
+CHUNK = 50  # clips between two lines of a resumable run
 
 
 def verify_clip(
@@ -26,24 +34,27 @@ def verify_clip(
     *,
     norm: str,
     level_db: float,
+    method: str = "interval",
     progress: Progress | None = None,
 ) -> dict:
     """The verdict at a level, the bounds of all logits there, and the largest level that holds."""
-    started, verifier, x = time.monotonic(), Verifier(classifier), waveform[None]
+    started, x = time.monotonic(), waveform[None]
+    verifier = Verifier(classifier, method=method)
     label = verifier.predict(x)
-    at = verifier.verify(x, label, metrics.epsilon_at(level_db, x.double(), norm), norm)
+    threat = verifier.threat_at(x, level_db, norm)
+    at, logits = verifier.verify(x, label, threat), verifier.logits(x, threat)
     largest = float(verifier.largest_level(x, label, norm, progress)[0])
     return {
         "classifier": classifier.name,
         "prediction": classifier.labels[int(label)],
         "norm": norm,
-        "method": "interval",
+        "method": method,
         "level_db": level_db,
         "epsilon": float(at.threat.epsilon[0]),
         "verified": bool(at.verified[0]),
         "worst_logits": worst_logits(classifier, at),
-        "logits_lower": dict(zip(classifier.labels, at.logits.lower[0].tolist(), strict=True)),
-        "logits_upper": dict(zip(classifier.labels, at.logits.upper[0].tolist(), strict=True)),
+        "logits_lower": dict(zip(classifier.labels, logits.lower[0].tolist(), strict=True)),
+        "logits_upper": dict(zip(classifier.labels, logits.upper[0].tolist(), strict=True)),
         "largest_level_db": finite(largest),
         "floor_16_bit_db": metrics.floor_16_bit_db(waveform),
         "seconds": seconds_since(started),
@@ -56,36 +67,102 @@ def worst_logits(classifier: Classifier, verification: Verification, item: int =
     return dict(zip(classifier.labels, margins, strict=True))
 
 
+@dataclass(frozen=True, eq=False)
+class NoisePair:
+    """Noise that lies under the masking threshold, and white noise of the same energy."""
+
+    shaped: Float[Tensor, " time"]
+    white: Float[Tensor, " time"]
+    record: dict
+
+
+def noise_under_threshold(
+    classifier: Classifier, waveform: Float[Tensor, " time"], *, level_db: float, seed: int
+) -> NoisePair:
+    """What a level of the masking set sounds like, and why energy is the wrong unit.
+
+    The shaped noise is a point of the set that the certificate speaks of. The white one lies where
+    the shaped one does: in time its energy follows the clip's own span.
+    """
+    x, rng = waveform[None], generator(seed, waveform.device)
+    threat = threat_at(classifier, x, level_db, "masking", UNBOUNDED)
+    shaped = threat.sample(x, rng) - x
+    white = torch.randn(x.shape, generator=rng, device=x.device) * (x != 0)
+    white = white * metrics.l2(shaped) / metrics.l2(white).clamp_min(1e-30)
+    assert threat.threshold is not None
+    return NoisePair(
+        shaped[0],
+        white[0],
+        {
+            "level_db": level_db,
+            "seed": seed,
+            "snr_db": finite(metrics.snr_db(shaped, x)[0]),
+            "exceeds_threshold_db": {
+                name: finite(metrics.amplitude_db(float(threat.distance(noise)[0])))
+                for name, noise in (("shaped", shaped), ("white", white))
+            },
+            "noise_to_mask_db": {
+                name: total_noise_to_mask(noise_to_mask_ratio(noise, threat.threshold))
+                for name, noise in (("shaped", shaped), ("white", white))
+            },
+        },
+    )
+
+
+def total_noise_to_mask(ratio_db: Float[Tensor, "1 band frame"]) -> float:
+    """The noise-to-mask ratio of a clip: the mean over bands and frames of the ratio, in dB."""
+    return 10 * log10(float((10 ** (ratio_db.double() / 10)).mean()))
+
+
 def verify_dataset(
     classifier: Classifier,
     clips: LabelledClips,
     *,
     norm: str,
     levels_db: Sequence[float],
+    method: str = "interval",
+    path: Path | None = None,
     progress: Progress | None = None,
 ) -> dict:
-    """Verified accuracy over ALL clips, and provability: the share of the correct ones."""
-    started, verifier = time.monotonic(), Verifier(classifier)
-    correct = torch.cat([verifier.predict(x) for x in clips.waveforms.split(BATCH)]) == clips.labels
-    levels = []
-    for number, level_db in enumerate(levels_db):
-        if progress:
-            progress(number / len(levels_db))
-        level = torch.full((len(correct),), level_db, device=correct.device, dtype=torch.float64)
-        held = correct & verifier.verified_at(clips.waveforms, clips.labels, level, norm)
-        levels.append(
-            {
-                "level_db": level_db,
-                "verified_accuracy": share(held),
-                "provability": share(held[correct]),
-            }
-        )
-    return {
+    """Verified accuracy over ALL clips, and provability: the share of the correct ones.
+
+    With a path, the run is resumable: verdicts stand there, a line per clip.
+    """
+    started, verifier = time.monotonic(), Verifier(classifier, method=method)
+    header = {
         "classifier": classifier.name,
         **clips.header,
         "norm": norm,
-        "method": "interval",
+        "method": method,
+    }
+
+    def verdicts(numbers: list[int]) -> list[dict]:
+        x, y = clips.waveforms[numbers], clips.labels[numbers]
+        correct = verifier.predict(x) == y
+        held = torch.stack([verifier.verified_at(x, y, level, norm) for level in levels_db], 1)
+        pairs = zip(correct.tolist(), (held & correct[:, None]).tolist(), strict=True)
+        return [{"correct": right, "verified": proven} for right, proven in pairs]
+
+    rows = resumable(
+        verdicts,
+        clips.names,
+        chunk=CHUNK,
+        path=path,
+        header={**header, "sha256": classifier.sha256, "levels_db": list(levels_db)},
+        progress=progress,
+    )
+    correct = torch.tensor([row["correct"] for row in rows])
+    held = torch.tensor([row["verified"] for row in rows])
+    return {
+        **header,
         "clean_accuracy": share(correct),
-        "levels": levels,
+        "levels": [
+            {
+                "level_db": level_db,
+                "verified_accuracy": share(held[:, number]),
+                "provability": share(held[correct, number]),
+            }
+            for number, level_db in enumerate(levels_db)
+        ],
         "seconds": seconds_since(started),
     }

@@ -47,13 +47,17 @@ def snr_db(
     return -level_in("l2", perturbation, clean)
 
 
-SIZES = {"linf": linf, "l2": l2}  # what a level is relative to: the clip's own size in the norm
+SIZES = {"linf": linf, "l2": l2}
+# what a level is relative to: the clip's own size in the norm, or its masking threshold
+REFERENCES = {**SIZES, "masking": lambda clean: clean.new_ones(len(clean))}
 
 
 def epsilon_at(
     level_db: float | Float[Tensor, " batch"], clean: Float[Tensor, "batch time"], norm: str
 ) -> Float[Tensor, " batch"]:
-    """Radius at a level relative to the clip: its peak for "linf", its l2 norm for "l2".
+    """Radius at a level: relative to the peak for "linf", to the l2 norm for "l2".
+
+    For "masking" it is relative to the clip's masking threshold: 0 dB is the threshold itself.
 
     Raises:
         ValueError: for a level outside +-1000 dB, or an unknown norm.
@@ -64,9 +68,9 @@ def epsilon_at(
         raise ValueError(
             f"level {outside.flatten()[0]:g} dB must lie within +-{MAX_LEVEL_DB:g} dB."
         )
-    if norm not in SIZES:
-        raise ValueError(f"no norm {norm!r}; choose from {', '.join(SIZES)}.")
-    return 10 ** (levels / 20) * SIZES[norm](clean)
+    if norm not in REFERENCES:
+        raise ValueError(f"no norm {norm!r}; choose from {', '.join(REFERENCES)}.")
+    return 10 ** (levels / 20) * REFERENCES[norm](clean)
 
 
 def level_in(
@@ -78,7 +82,7 @@ def level_in(
 
 def level_of(epsilon: float, clean: Float[Tensor, " time"], norm: str) -> float:
     """The level in dB of a radius, the inverse of `epsilon_at` for one clip."""
-    return amplitude_db(epsilon / float(SIZES[norm](clean[None])[0]))
+    return amplitude_db(epsilon / float(REFERENCES[norm](clean[None])[0]))
 
 
 def floor_16_bit_db(clean: Float[Tensor, " time"]) -> float:

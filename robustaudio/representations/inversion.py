@@ -22,7 +22,7 @@ def invert_magnitude(
     """The sound whose frames come closest to `magnitude` with the clean phase.
 
     Negative magnitudes count as 0. Overlapping frames cannot all have what was asked for: the
-    least-squares compromise is returned (Griffin & Lim 1984, eq. 6). Digital silence has no
+    least-squares compromise is returned. Digital silence has no
     phase: it gets one fixed random draw, so that what is added there sounds like noise (equal
     phases would be a click in every frame).
     """
@@ -30,7 +30,7 @@ def invert_magnitude(
     draw = torch.rand(clean.shape[1:], generator=torch.Generator().manual_seed(0))
     angle = torch.where(clean == 0, 2 * pi * draw.to(waveform), clean.angle())
     change = torch.polar(magnitude.clamp_min(0) - stage(waveform), angle)
-    return waveform + _inverse(stage, change, waveform.shape[-1])
+    return waveform + inverse(stage, change, waveform.shape[-1])
 
 
 def invert_mel(
@@ -50,10 +50,13 @@ def invert_mel(
     return invert_magnitude(stage, waveform, changed.clamp_min(0).sqrt())
 
 
-def _inverse(
+def inverse(
     stage: Magnitude, spectrum: Complex[Tensor, "batch bin frame"], length: int
 ) -> Float[Tensor, "batch time"]:
-    """Weighted overlap-add, then the inverse of the pre-emphasis filter."""
+    """The sound whose frames come closest to `spectrum` (Griffin & Lim 1984, eq. 6).
+
+    Weighted overlap-add, then the inverse of the pre-emphasis filter.
+    """
     framing = stage.framing
     frames = torch.fft.irfft(spectrum.transpose(1, 2), framing.n_fft) * stage.window
     weight = stage.window.square().expand(1, frames.shape[1], -1)

@@ -1,63 +1,27 @@
 """A threat is a value: a ball of perturbations in a norm, at a representation, within bounds."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.perception.metrics import l2, linf
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.perception.masking import MaskingThreshold, masking_threshold
+from robustaudio.perception.metrics import epsilon_at
+from robustaudio.representations.spectral import Magnitude
+from robustaudio.threats.norms import NORMS, Norm, per_item
 
-TINY = 1e-12  # guards a division by the norm of a zero gradient
-
-
-@dataclass(frozen=True)
-class Norm:
-    """How a norm measures, projects, ascends and samples; `radius` has the shape (batch, 1...)."""
-
-    measure: Callable[[Tensor], Tensor]
-    project: Callable[[Tensor, Tensor], Tensor]
-    steepest: Callable[[Tensor], Tensor]
-    sample: Callable[[Tensor, Tensor, torch.Generator], Tensor]
-
-
-def _per_item(value: Tensor, like: Tensor) -> Tensor:
-    return value.reshape(-1, *[1] * (like.ndim - 1))
-
-
-def _project_l2(delta: Tensor, radius: Tensor) -> Tensor:
-    return delta * (radius / _per_item(l2(delta), delta).clamp_min(TINY)).clamp_max(1)
-
-
-def _steepest_l2(gradient: Tensor) -> Tensor:
-    return gradient / _per_item(l2(gradient), gradient).clamp_min(TINY)
-
-
-def _sample_linf(like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
-    uniform = torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype)
-    return (2 * uniform - 1) * radius
-
-
-def _sample_l2(like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
-    """Uniform in the ball: a uniform direction, and a length ~ U^(1/d)."""
-    normal = torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
-    length = torch.rand(len(like), generator=generator, device=like.device, dtype=like.dtype)
-    dimension = like[0].numel()
-    return _steepest_l2(normal) * radius * _per_item(length ** (1 / dimension), like)
-
-
-NORMS = {
-    "linf": Norm(linf, lambda d, r: torch.clamp(d, -r, r), torch.sign, _sample_linf),
-    "l2": Norm(l2, _project_l2, _steepest_l2, _sample_l2),
-}
+UNBOUNDED = (-inf, inf)
 
 
 @dataclass(frozen=True, eq=False)
 class ThreatModel:
     """All x + d with ||d|| <= epsilon at `representation`, inside `bounds`.
 
-    `epsilon` is one radius per item. The bounds are those of the representation: +-1 for a
+    `epsilon` is one radius per item; in the norm "masking" it is relative to `threshold`, the
+    masking threshold of the clips. The bounds are those of the representation: +-1 for a
     waveform, (0, inf) for magnitudes and energies; where x itself lies outside, it may stay.
     """
 
@@ -65,6 +29,7 @@ class ThreatModel:
     epsilon: Float[Tensor, " batch"]
     representation: str = "waveform"
     bounds: tuple[float, float] = (-1.0, 1.0)
+    threshold: MaskingThreshold | None = None
 
     def __post_init__(self):
         if self.norm not in NORMS:
@@ -74,29 +39,38 @@ class ThreatModel:
 
     def __getitem__(self, index: Tensor) -> "ThreatModel":
         """The same threat for some of the items."""
-        return replace(self, epsilon=self.epsilon[index])
+        threshold = self.threshold and self.threshold[index]
+        return replace(self, epsilon=self.epsilon[index], threshold=threshold)
+
+    def scaled(self, factor: float | Float[Tensor, " batch"]) -> "ThreatModel":
+        """The same threat with its radii times a factor (one, or one per item)."""
+        return replace(self, epsilon=self.epsilon * factor)
 
     def distance(self, perturbation: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
         """Size of each perturbation in the threat's norm."""
-        return NORMS[self.norm].measure(perturbation)
+        return self._norm.measure(perturbation)
 
     def project(
         self, adversarial: Float[Tensor, "batch *shape"], x: Float[Tensor, "batch *shape"]
     ) -> Float[Tensor, "batch *shape"]:
         """The nearest point of the ball around x, then of the bounds (it stays in the ball)."""
-        delta = NORMS[self.norm].project(adversarial - x, self._radius(x))
+        delta = self._norm.project(adversarial - x, self._radius(x))
         return self._bounded(x + delta, x)
 
     def steepest(self, gradient: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
         """The step of size epsilon that raises a linear function most."""
-        return NORMS[self.norm].steepest(gradient) * self._radius(gradient)
+        return self._norm.steepest(gradient) * self._radius(gradient)
 
     def sample(
         self, x: Float[Tensor, "batch *shape"], generator: torch.Generator
     ) -> Float[Tensor, "batch *shape"]:
         """A uniform point of the ball around x, inside the bounds."""
-        delta = NORMS[self.norm].sample(x, self._radius(x), generator)
+        delta = self._norm.sample(x, self._radius(x), generator)
         return self._bounded(x + delta, x)
+
+    @property
+    def _norm(self) -> Norm:
+        return NORMS[self.norm](self.threshold)
 
     def _bounded(self, adversarial: Tensor, x: Tensor) -> Tensor:
         """Inside the bounds, or as far outside as x itself is: clamping must not move x."""
@@ -104,4 +78,29 @@ class ThreatModel:
         return torch.clamp(adversarial, x.clamp_max(low), x.clamp_min(high))
 
     def _radius(self, like: Tensor) -> Tensor:
-        return _per_item(self.epsilon.to(like), like)
+        return per_item(self.epsilon.to(like), like)
+
+
+def threat_at(
+    classifier: Classifier,
+    waveform: Float[Tensor, "batch time"],
+    level_db: float | Float[Tensor, " batch"],
+    norm: str,
+    bounds: tuple[float, float] = (-1.0, 1.0),
+) -> ThreatModel:
+    """The threat at a level, around prepared clips.
+
+    Levels are relative to the clip's peak ("linf"), its l2 norm ("l2"), or its masking threshold
+    on the classifier's own frames ("masking").
+
+    Raises:
+        ValueError: for an impossible level, an unknown norm, or the masking norm where the
+            classifier has no magnitude stage.
+    """
+    epsilon, threshold = epsilon_at(level_db, waveform, norm), None
+    if norm == "masking":
+        magnitude = next(iter(classifier.stages.values()), None)
+        if not isinstance(magnitude, Magnitude):
+            raise ValueError("the masking set needs a classifier that starts with a magnitude.")
+        threshold = masking_threshold(waveform, magnitude.framing, classifier.sample_rate)
+    return ThreatModel(norm, epsilon.expand(len(waveform)), "waveform", bounds, threshold)

@@ -6,12 +6,13 @@ from typing import ClassVar, Protocol
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
-from robustaudio.certification.frontend import propagate_ball
+from robustaudio.certification.frontend import boxes, enclose
 from robustaudio.certification.interval import worst_margins
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.perception.metrics import amplitude
+from robustaudio.threats.threat_model import UNBOUNDED, threat_at
 
 Waveforms = Float[Tensor, "batch time"]
 Labels = Int[Tensor, " batch"]
@@ -44,7 +45,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class WorstCase:
-    """kappa CE(clean) + (1 - kappa) CE(worst logits in the linf ball) (Gowal et al. 2018, eq. 12).
+    """kappa CE(clean) + (1 - kappa) CE(worst logits of a threat) (Gowal et al. 2018, eq. 12).
 
     kappa falls from 1 to `kappa`, and the level rises linearly in `ramp` from `start_db` to
     `target_db`, between the shares `ramp_from` and `ramp_until` of the training. An IBP-trained
@@ -58,13 +59,14 @@ class WorstCase:
     ramp_from: float = 0.0
     ramp_until: float = 0.75
     kappa: float = 0.5
+    norm: str = "linf"
 
     def share(self, progress: float) -> float:
         """How far along the ramp, 0 to 1."""
         return min(max((progress - self.ramp_from) / (self.ramp_until - self.ramp_from), 0), 1)
 
     def epsilon(self, progress: float) -> float:
-        """Radius of the ball, relative to the clip's peak."""
+        """Radius of the threat, relative to its size at 0 dB."""
         share = self.share(progress)
         if self.ramp == "db":
             return amplitude(self.start_db + share * (self.target_db - self.start_db))
@@ -73,9 +75,11 @@ class WorstCase:
     def __call__(self, classifier, x, y, progress, generator):
         kappa = 1 - (1 - self.kappa) * self.share(progress)
         hidden, last = classifier.hidden_and_last()
-        radius = x.abs().amax(1) * self.epsilon(progress)
-        worst = -worst_margins(last, propagate_ball(hidden, x, radius, "linf"), y)
-        return kappa * F.cross_entropy(classifier(x), y) + (1 - kappa) * F.cross_entropy(worst, y)
+        threat = threat_at(classifier, x, 0.0, self.norm, UNBOUNDED).scaled(self.epsilon(progress))
+        features, layers = enclose(hidden, x, threat)
+        clean = last(nn.Sequential(*layers)(features.center))
+        worst = -worst_margins(last, boxes(features, layers)[-1], y)
+        return kappa * F.cross_entropy(clean, y) + (1 - kappa) * F.cross_entropy(worst, y)
 
 
 @dataclass(frozen=True)

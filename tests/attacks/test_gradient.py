@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from robustaudio.attacks import ATTACKS, FGSM, PGD
+from robustaudio.perception.metrics import SIZES
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
-from robustaudio.threats.threat_model import NORMS, ThreatModel
+from robustaudio.threats.threat_model import ThreatModel
 
 TIME = 40
 
@@ -32,7 +33,7 @@ def run(attack, x, epsilon, norm="linf", seed=0, criterion=None, model=None):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", SIZES)
 @settings(max_examples=8)
 @given(seed=st.integers(0, 1_000), log_epsilon=st.floats(-4, 0.5))
 def test_the_output_lies_in_budget_and_bounds_and_says_so(name, norm, seed, log_epsilon):
@@ -41,7 +42,7 @@ def test_the_output_lies_in_budget_and_bounds_and_says_so(name, norm, seed, log_
     result = run(ATTACKS[name](), x, epsilon, norm, seed, model=model)
     assert (result.distance <= epsilon * (1 + 1e-5) + 1e-6).all()
     assert result.adversarial.abs().max() <= 1
-    assert torch.equal(result.distance, NORMS[norm].measure(result.adversarial - x))
+    assert torch.equal(result.distance, SIZES[norm](result.adversarial - x))
     changed = model(result.adversarial).argmax(1) != model(x).argmax(1)
     assert torch.equal(result.is_adversarial, changed)
     assert not result.adversarial.requires_grad
@@ -55,7 +56,7 @@ def test_an_attack_is_a_frozen_dataclass_with_a_default_for_every_option(name):
     assert all("help" in field.metadata for field in fields(kind))
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", SIZES)
 def test_one_step_of_size_epsilon_from_the_clip_is_fgsm(norm):
     x = clips()
     by_hand = run(PGD(steps=1, restarts=1, step_size=1.0, random_start=False), x, 0.05, norm)
@@ -71,7 +72,7 @@ def test_fgsm_is_the_sign_of_the_gradient():
     assert torch.allclose(run(FGSM(), x.detach(), 0.01).adversarial, expected)
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", SIZES)
 def test_equal_seeds_give_equal_results_and_other_seeds_do_not(norm):
     x = clips()
     first, second, third = (run(PGD(steps=5), x, 0.01, norm, seed) for seed in (1, 1, 2))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from robustaudio.certification.frontend import magnitude_reach, mel_reach, propagate_ball
+from robustaudio.certification.frontend import magnitude_reach, mel_reach, propagate_threat
 from robustaudio.certification.interval import Interval, UnsupportedLayer, fused, propagate
 from robustaudio.classifiers.networks import LastHidden, lstm
 from robustaudio.representations.spectral import (
@@ -19,6 +19,7 @@ from robustaudio.representations.spectral import (
     RootLogMel,
     analysis_rows,
 )
+from robustaudio.threats.threat_model import ThreatModel
 
 FRAMING = Framing(n_fft=32, hop_length=20)
 EMPHASISED = Framing(n_fft=32, hop_length=20, window="hamming", pre_emphasis=0.97, unitary=True)
@@ -114,7 +115,7 @@ def test_the_front_end_encloses_the_ball(norm, framing, seed, log_epsilon):
     magnitude = Magnitude(framing).double()
     mel = nn.Sequential(magnitude, Mel(MEL, 32).double())
     for stages in (nn.Sequential(magnitude), mel, nn.Sequential(*mel, RootLogMel(0.1))):
-        box = propagate_ball(stages, x, x.new_tensor([epsilon]), norm)
+        box = propagate_threat(stages, x, ThreatModel(norm, x.new_tensor([epsilon])))
         values = stages(points)
         assert (values >= box.lower - 1e-9).all() and (values <= box.upper + 1e-9).all()
 
@@ -124,7 +125,7 @@ def test_the_front_end_is_never_looser_than_plain_intervals(framing):
     x = torch.randn(3, TIME, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     epsilon = torch.tensor([1e-4, 1e-2, 1.0], dtype=torch.float64)
     stages = nn.Sequential(Magnitude(framing), Mel(MEL, 32)).double()
-    direct = propagate_ball(stages, x, epsilon, "linf")
+    direct = propagate_threat(stages, x, ThreatModel("linf", epsilon))
     plain = propagate(stages, Interval.around(x, epsilon[:, None]))
     assert (direct.lower >= plain.lower - 1e-12).all()
     assert (direct.upper <= plain.upper + 1e-12).all()
@@ -219,7 +220,7 @@ def test_a_ball_at_a_stage_is_the_box_around_it():
     x = torch.rand(3, 4, 5, dtype=torch.float64)
     epsilon = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
     stages = nn.Sequential(LogMel(0.1))
-    ball = propagate_ball(stages, x, epsilon, "linf")
+    ball = propagate_threat(stages, x, ThreatModel("linf", epsilon))
     box = propagate(stages, Interval.around(x, epsilon[:, None, None]))
     assert torch.equal(ball.lower, box.lower) and torch.equal(ball.upper, box.upper)
 

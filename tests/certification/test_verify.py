@@ -32,6 +32,10 @@ def small(network: str) -> torch.nn.Module:
     ).eval()  # fmt: skip
 
 
+def linf(epsilon: list[float], representation: str = "waveform") -> ThreatModel:
+    return ThreatModel("linf", torch.tensor(epsilon, dtype=torch.float64), representation)
+
+
 @pytest.fixture(scope="module", params=NAMES)
 def shipped(request):
     classifier = checkpoints.load_classifier(request.param)
@@ -56,7 +60,7 @@ def test_pgd_finds_nothing_inside_the_largest_verified_ball(shipped):
     )  # fmt: skip
     classifier.float()
     assert not result.is_adversarial.any()
-    assert verifier.verify(x, label, epsilon).verified.all()
+    assert verifier.verify(x, label, ThreatModel("linf", epsilon)).verified.all()
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -68,15 +72,15 @@ def test_margins_and_logits_hold_for_every_sampled_point(network, norm):
     verifier = Verifier(classifier)
     label = verifier.predict(x)
     epsilon = torch.tensor([1e-3, 1e-2], dtype=torch.float64)
-    result = verifier.verify(x, label, epsilon, norm)
-    exact = classifier.double()
     threat = ThreatModel(norm, epsilon, bounds=(-inf, inf))
+    margins, bounds = verifier.verify(x, label, threat).margins, verifier.logits(x, threat)
+    exact = classifier.double()
     for _ in range(30):
         logits = exact(threat.sample(x, generator)).detach()
-        margins = logits.gather(1, label[:, None]) - logits
-        assert (margins >= result.margins - 1e-9).all()
-        assert (logits >= result.logits.lower - 1e-9).all()
-        assert (logits <= result.logits.upper + 1e-9).all()
+        found = logits.gather(1, label[:, None]) - logits
+        assert (found >= margins - 1e-9).all()
+        assert (logits >= bounds.lower - 1e-9).all()
+        assert (logits <= bounds.upper + 1e-9).all()
 
 
 @pytest.mark.parametrize("representation", ["magnitude", "mel", "log_mel"])
@@ -85,7 +89,7 @@ def test_a_ball_at_a_representation_is_verified_from_there(representation):
     x = torch.rand(1, 2_000, generator=torch.Generator().manual_seed(0)) * 2 - 1
     verifier = Verifier(classifier, representation)
     label = verifier.predict(x)
-    near, far = (verifier.verify(x, label, torch.tensor([e])) for e in (1e-9, 1e3))
+    near, far = (verifier.verify(x, label, linf([e], representation)) for e in (1e-9, 1e3))
     assert near.verified.all() and not far.verified.any()
     assert near.certificate().representation == representation
     assert far.certificate() is None
@@ -106,7 +110,7 @@ def test_a_wrong_label_is_never_verified():
     clips = load_clips(classifier, open_dataset("bundled"))
     verifier = Verifier(classifier)
     wrong = (verifier.predict(clips.waveforms) + 1) % 10
-    assert not verifier.verify(clips.waveforms, wrong, torch.zeros(len(wrong))).verified.any()
+    assert not verifier.verify(clips.waveforms, wrong, linf([0.0] * len(wrong))).verified.any()
     assert (verifier.largest_level(clips.waveforms, wrong) == -inf).all()
 
 
@@ -121,9 +125,9 @@ def test_the_margin_covers_the_rounding_of_float32_logits(shipped):
 def test_a_classifier_in_training_mode_is_verified_in_evaluation_mode():
     verifier = Verifier(small("deep_cnn").train())
     x = torch.rand(1, 2_000, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    alone = verifier.verify(x, verifier.predict(x), torch.tensor([1e-6])).margins
+    alone = verifier.verify(x, verifier.predict(x), linf([1e-6])).margins
     pair = torch.cat([x, -x])
-    beside = verifier.verify(pair, verifier.predict(pair), torch.tensor([1e-6, 1e-6])).margins
+    beside = verifier.verify(pair, verifier.predict(pair), linf([1e-6, 1e-6])).margins
     torch.testing.assert_close(beside[:1], alone)
 
 
@@ -132,10 +136,11 @@ def test_every_item_has_its_own_ball(representation):
     """As many items as bands: a radius must not slip into the wrong dimension."""
     verifier = Verifier(small("cnn"), representation)
     x = torch.rand(8, 2_000, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    label, epsilon = verifier.predict(x), torch.logspace(-6, -1, 8)
-    together = verifier.verify(x, label, epsilon).margins
+    label, epsilon = verifier.predict(x), torch.logspace(-6, -1, 8).tolist()
+    together = verifier.verify(x, label, linf(epsilon, representation)).margins
     for i in range(8):
-        alone = verifier.verify(x[i : i + 1], label[i : i + 1], epsilon[i : i + 1]).margins
+        threat = linf([epsilon[i]], representation)
+        alone = verifier.verify(x[i : i + 1], label[i : i + 1], threat).margins
         torch.testing.assert_close(together[i], alone[0])
 
 

@@ -167,7 +167,9 @@ class Scripted:
 
 def scripted(says: list[int], labels: list[int], attack: Scripted, *, targeted: bool) -> dict:
     waveforms = torch.eye(3)[torch.tensor(says)]
-    data = LabelledClips("made", "test", waveforms, torch.tensor(labels))
+    data = LabelledClips(
+        "made", "test", waveforms, torch.tensor(labels), tuple(map(str, range(len(labels))))
+    )
     options = {"norm": "linf", "levels_db": [-20.0], "targeted": targeted, "seed": 0}
     return attack_dataset(Reader(), data, attack, "scripted", **options)
 

@@ -5,8 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robustaudio.perception.metrics import SIZES
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
-from robustaudio.threats.threat_model import NORMS, ThreatModel
+from robustaudio.threats.threat_model import ThreatModel
 
 SEEDS = st.integers(0, 10_000)
 
@@ -18,7 +19,7 @@ def case(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Generator]:
     return x, epsilon, generator
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", SIZES)
 @given(seed=SEEDS, size=st.floats(-3, 2))
 def test_a_projection_lies_in_ball_and_bounds_and_is_idempotent(norm, seed, size):
     x, epsilon, generator = case(seed)
@@ -32,7 +33,7 @@ def test_a_projection_lies_in_ball_and_bounds_and_is_idempotent(norm, seed, size
     assert torch.allclose(threat.project(inside, x), inside, atol=1e-6)
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", SIZES)
 @given(seed=SEEDS)
 def test_a_sample_lies_in_the_ball_and_fills_it(norm, seed):
     _, _, generator = case(seed)
@@ -43,7 +44,7 @@ def test_a_sample_lies_in_the_ball_and_fills_it(norm, seed):
     assert distance.max() > 0.48 and distance.min() < 0.35
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", SIZES)
 @given(seed=SEEDS)
 def test_no_step_of_size_epsilon_rises_more_than_the_steepest(norm, seed):
     gradient, epsilon, generator = case(seed)
@@ -90,7 +91,7 @@ def test_an_l2_sample_is_uniform_in_the_ball():
     assert (distance < 0.5).double().mean().item() == pytest.approx(0.5**4, abs=0.02)
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", SIZES)
 def test_a_clip_beyond_full_scale_keeps_its_ball(norm):
     x = torch.tensor([[1.5, -3.0, 0.2]])
     threat = ThreatModel(norm, torch.tensor([0.01]))

@@ -1,0 +1,182 @@
+"""CROWN-IBP: linear bounds carried backwards from the margins, with interval bounds inside.
+
+Zhang et al. 2018 (arXiv:1811.00866) for the linear bounds, Zhang et al. 2020 (arXiv:1906.06316)
+for the intervals. `backward(layer, form, box)` replaces a linear lower bound in a layer's outputs
+by one in its inputs, sound for every input in `box`. What the interval rules forget between
+layers, that one unit falls as another rises, a linear form remembers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from robustaudio.certification.frontend import Features, boxes
+from robustaudio.certification.interval import (
+    Ends,
+    FusedConv1d,
+    Interval,
+    UnsupportedLayer,
+    affine,
+    unrolled,
+)
+from robustaudio.classifiers.networks import LastHidden
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """Linear lower bounds: rows * y + constant <= what is bounded, a row per quantity."""
+
+    rows: Float[Tensor, "batch row *shape"]
+    constant: Float[Tensor, "batch row"]
+
+
+def lower_bounds(
+    form: Form, features: Features, layers: list[nn.Module], inputs: list[Interval] | None = None
+) -> Float[Tensor, "batch row"]:
+    """Lower bounds of linear forms of the layers' last output, over all that `features` hold.
+
+    `inputs` are the intervals at the input of every layer, as `boxes` finds them.
+
+    Raises:
+        UnsupportedLayer: if a layer has no backward rule.
+    """
+    inputs = inputs or boxes(features, layers)
+    for layer, box in reversed(list(zip(layers, inputs, strict=False))):
+        form = backward(layer, form, box)
+    return features.minimum(form.rows) + form.constant
+
+
+@singledispatch
+def backward(layer: nn.Module, form: Form, box: Interval) -> Form:
+    """A linear lower bound in the layer's inputs, from one in its outputs."""
+    raise UnsupportedLayer(f"no backward rule for {type(layer).__name__}; register one.")
+
+
+@backward.register
+def _(layer: nn.Linear, form: Form, box: Interval) -> Form:
+    constant = form.constant
+    if layer.bias is not None:
+        constant = constant + form.rows @ layer.bias
+    return Form(form.rows @ layer.weight, constant)
+
+
+@backward.register(nn.Conv1d)
+@backward.register(FusedConv1d)
+def _(layer: nn.Module, form: Form, box: Interval) -> Form:
+    step = affine(layer)
+    if step is None:
+        raise UnsupportedLayer("no backward rule for a grouped, dilated or oddly padded Conv1d.")
+    batch, rows, _, frames = form.rows.shape
+    unused = box.lower.shape[2] + 2 * step.padding - ((frames - 1) * step.stride)
+    back = F.conv_transpose1d(
+        form.rows.flatten(0, 1), step.weight, None, step.stride, step.padding,
+        unused - step.weight.shape[2],
+    )  # fmt: skip
+    constant = form.constant
+    if step.bias is not None:
+        constant = constant + form.rows.sum(3) @ step.bias
+    return Form(back.unflatten(0, (batch, rows)), constant)
+
+
+@backward.register
+def _(layer: nn.BatchNorm1d, form: Form, box: Interval) -> Form:
+    scale = layer.weight / (layer.running_var + layer.eps).sqrt()
+    shift = layer.bias - layer.running_mean * scale
+    shape = (-1, *[1] * (form.rows.ndim - 3))
+    constant = form.constant + (form.rows * shift.reshape(shape)).flatten(2).sum(2)
+    return Form(form.rows * scale.reshape(shape), constant)
+
+
+@backward.register
+def _(layer: nn.Dropout, form: Form, box: Interval) -> Form:
+    """The identity in evaluation mode (the interval rule has refused the other)."""
+    return form
+
+
+@backward.register
+def _(layer: nn.Flatten, form: Form, box: Interval) -> Form:
+    return replace(form, rows=form.rows.unflatten(2, box.lower.shape[1:]))
+
+
+@backward.register
+def _(layer: nn.ReLU, form: Form, box: Interval) -> Form:
+    """Above: the chord. Below: 0 or the identity, whichever is nearer (CROWN's adaptive slope)."""
+    lower, upper = box.lower, box.upper
+    unstable = (lower < 0) & (upper > 0)
+    active = (lower >= 0).to(lower)
+    chord = torch.where(unstable, upper / (upper - lower).clamp_min(1e-30), active)
+    offset = torch.where(unstable, -chord * lower, 0)
+    below = torch.where(unstable, (upper > -lower).to(lower), active)
+    return _relaxed(form, below, torch.zeros_like(offset), chord, offset)
+
+
+def _relaxed(form: Form, below: Tensor, low: Tensor, above: Tensor, high: Tensor) -> Form:
+    """Elementwise: below * y + low <= f(y) <= above * y + high."""
+    rising, falling = form.rows.clamp_min(0), form.rows.clamp_max(0)
+    constant = (rising * low[:, None] + falling * high[:, None]).flatten(2).sum(2)
+    return Form(rising * below[:, None] + falling * above[:, None], form.constant + constant)
+
+
+@backward.register
+def _(layer: LastHidden, form: Form, box: Interval) -> Form:
+    """Back through time, from the state after the last frame to the zeros before the first."""
+    bias = layer.bias_ih_l0 + layer.bias_hh_l0
+    constant, hidden, cell, rows = form.constant, form.rows, torch.zeros_like(form.rows), []
+    for frame in reversed(unrolled(layer, box)):
+        o, after, given = _product(hidden, SIGMOID, frame.o, TANH, frame.cell)
+        f, before, kept = _product(cell + after, SIGMOID, frame.f, None, frame.before)
+        i, g, added = _product(cell + after, SIGMOID, frame.i, TANH, frame.g)
+        gates = torch.cat([i, f, g, o], 2)
+        constant = constant + given + kept + added + gates @ bias
+        rows.append(gates @ layer.weight_ih_l0)
+        hidden, cell = gates @ layer.weight_hh_l0, before
+    return Form(torch.stack(rows[::-1], 3), constant)
+
+
+class Squash(NamedTuple):
+    """An increasing function that is convex below 0 and concave above, and its derivative."""
+
+    of: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor], Tensor]
+
+
+SIGMOID = Squash(torch.sigmoid, lambda x: torch.sigmoid(x) * torch.sigmoid(-x))
+TANH = Squash(torch.tanh, lambda x: 1 - torch.tanh(x).square())
+
+
+def _product(
+    rows: Float[Tensor, "batch row unit"], f: Squash, a: Ends, g: Squash | None, b: Ends
+) -> tuple[Tensor, Tensor, Tensor]:
+    """rows * f(a) * g(b) from below: its rows in a, its rows in b, and its constant.
+
+    s u = mid(u) s + mid(s) u - mid(s) mid(u), give or take rad(s) rad(u): the mean of the two
+    McCormick planes on either side. `g` None is the identity.
+    """
+    s, u = (f.of(a[0]), f.of(a[1])), (g.of(b[0]), g.of(b[1])) if g else b
+    mid_s, mid_u = (s[0] + s[1]) / 2, (u[0] + u[1]) / 2
+    slack = (s[1] - s[0]) * (u[1] - u[0]) / 4
+    constant = -(rows * (mid_s * mid_u)[:, None] + rows.abs() * slack[:, None]).sum(2)
+    in_a, of_a = _line(rows * mid_u[:, None], f, a)
+    in_b, of_b = _line(rows * mid_s[:, None], g, b) if g else (rows * mid_s[:, None], 0)
+    return in_a, in_b, constant + of_a + of_b
+
+
+def _line(rows: Tensor, f: Squash, x: Ends) -> tuple[Tensor, Tensor]:
+    """rows * f(x) from below: chord and tangent where f bends one way, else parallel lines."""
+    lower, upper = x
+    middle, width = (lower + upper) / 2, upper - lower
+    tangent, ends = f.slope(middle), torch.minimum(f.slope(lower), f.slope(upper))
+    chord = torch.where(width > 1e-9, (f.of(upper) - f.of(lower)) / width.clamp_min(1e-9), ends)
+    concave, convex = lower >= 0, upper <= 0
+    below = torch.where(concave, chord, torch.where(convex, tangent, ends))
+    above = torch.where(convex, chord, torch.where(concave, tangent, ends))
+    low = torch.where(convex, f.of(middle) - tangent * middle, f.of(lower) - below * lower)
+    high = torch.where(concave, f.of(middle) - tangent * middle, f.of(upper) - above * upper)
+    form = _relaxed(Form(rows, rows.new_zeros(())), below, low, above, high)
+    return form.rows, form.constant

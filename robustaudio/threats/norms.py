@@ -1,0 +1,143 @@
+"""Norms as values: how each measures, projects, ascends and samples."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from robustaudio.perception.masking import MaskingThreshold
+from robustaudio.perception.metrics import l2, linf
+from robustaudio.representations.inversion import inverse
+from robustaudio.representations.spectral import Magnitude
+
+TINY = 1e-12  # guards a division by the norm of a zero gradient
+CONSISTENCY_ROUNDS = 4  # frames that overlap agree on a sound
+FITTING_ROUNDS = 8  # frames that are still too loud are turned down
+
+
+@dataclass(frozen=True)
+class Norm:
+    """How a norm measures, projects, ascends and samples; `radius` has the shape (batch, 1...)."""
+
+    measure: Callable[[Tensor], Tensor]
+    project: Callable[[Tensor, Tensor], Tensor]
+    steepest: Callable[[Tensor], Tensor]
+    sample: Callable[[Tensor, Tensor, torch.Generator], Tensor]
+
+
+def per_item(value: Tensor, like: Tensor) -> Tensor:
+    """One value per item, in a shape that multiplies `like`."""
+    return value.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _project_l2(delta: Tensor, radius: Tensor) -> Tensor:
+    return delta * (radius / per_item(l2(delta), delta).clamp_min(TINY)).clamp_max(1)
+
+
+def _steepest_l2(gradient: Tensor) -> Tensor:
+    return gradient / per_item(l2(gradient), gradient).clamp_min(TINY)
+
+
+def _sample_linf(like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
+    uniform = torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+    return (2 * uniform - 1) * radius
+
+
+def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+
+
+def _sample_l2(like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
+    """Uniform in the ball: a uniform direction, and a length ~ U^(1/d)."""
+    direction = _steepest_l2(_normal(like, generator))
+    length = torch.rand(len(like), generator=generator, device=like.device, dtype=like.dtype)
+    dimension = like[0].numel()
+    return direction * radius * per_item(length ** (1 / dimension), like)
+
+
+LINF = Norm(linf, lambda d, r: torch.clamp(d, -r, r), torch.sign, _sample_linf)
+L2 = Norm(l2, _project_l2, _steepest_l2, _sample_l2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Masking:
+    """max over bins and frames of |STFT(d)| / threshold: 1 is the threshold itself."""
+
+    threshold: MaskingThreshold
+
+    @property
+    def stage(self) -> Magnitude:
+        return Magnitude(self.threshold.framing).to(self.threshold.amplitude)
+
+    def measure(self, delta: Tensor) -> Tensor:
+        return self._excess(delta).flatten(1).amax(1)
+
+    def project(self, delta: Tensor, radius: Tensor) -> Tensor:
+        """A point of the set near `delta` (not the nearest: no formula is known).
+
+        Bins are cut to the threshold and frames made to agree, some rounds; frames that still
+        exceed it are turned down, and at last the whole is.
+        """
+        limit = radius[..., None] * self.threshold.amplitude
+        for _ in range(CONSISTENCY_ROUNDS):
+            spectrum = self.stage.spectrum(delta)
+            cut = (limit / spectrum.abs().clamp_min(TINY)).clamp_max(1)
+            if bool((cut == 1).all()):
+                return delta
+            delta = self._sound(spectrum * cut, delta)
+        for _ in range(FITTING_ROUNDS):
+            excess = self._excess(delta).amax(1) / radius
+            if bool((excess <= 1).all()):
+                break
+            gain = 1 / torch.nn.functional.max_pool1d(excess.clamp_min(1), 3, 1, 1)
+            delta = self._turned_down(delta, gain)
+        return delta * (radius / per_item(self.measure(delta), delta).clamp_min(TINY)).clamp_max(1)
+
+    def steepest(self, gradient: Tensor) -> Tensor:
+        """The gradient's phase at the threshold's size: the steepest step if no frames met."""
+        spectrum = self.stage.spectrum(gradient)
+        return self._sound(torch.polar(self.threshold.amplitude, spectrum.angle()), gradient)
+
+    def sample(self, like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
+        """Gaussian noise shaped like the threshold, as loud as the set allows."""
+        delta = self.steepest(_normal(like, generator)) * radius
+        for _ in range(CONSISTENCY_ROUNDS):
+            delta = self.steepest(delta) * radius
+        return self.project(delta, radius)
+
+    def _excess(self, delta: Tensor) -> Tensor:
+        return self.stage.spectrum(delta).abs() / self.threshold.amplitude.clamp_min(TINY)
+
+    def _sound(self, spectrum: Tensor, like: Tensor) -> Tensor:
+        return inverse(self.stage, spectrum, like.shape[-1])
+
+    def _turned_down(self, delta: Tensor, gain: Float[Tensor, "batch frame"]) -> Tensor:
+        """`delta` times a gain that glides from frame to frame."""
+        framing = self.threshold.framing
+        at = torch.arange(delta.shape[-1], device=delta.device) - framing.n_fft / 2
+        position = (at / framing.hop_length).clamp(0, gain.shape[1] - 1)
+        before = position.floor().long()
+        after = (before + 1).clamp_max(gain.shape[1] - 1)
+        share = (position - before).to(delta)
+        return delta * (gain[:, before] * (1 - share) + gain[:, after] * share)
+
+
+def masking(threshold: MaskingThreshold | None) -> Norm:
+    """The norm whose unit ball is the masking set of these clips.
+
+    Raises:
+        ValueError: without a threshold.
+    """
+    if threshold is None:
+        raise ValueError("the masking norm needs the masking threshold of the clips.")
+    norm = _Masking(threshold)
+    return Norm(norm.measure, norm.project, norm.steepest, norm.sample)
+
+
+NORMS: dict[str, Callable[[MaskingThreshold | None], Norm]] = {
+    "linf": lambda _: LINF,
+    "l2": lambda _: L2,
+    "masking": masking,
+}
