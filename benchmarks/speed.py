@@ -17,11 +17,13 @@ import torch
 
 from robustaudio.attacks import PGD
 from robustaudio.audio.clip import Clip
-from robustaudio.audio.datasets import BUNDLED
+from robustaudio.audio.datasets import BUNDLED, Dataset, open_dataset
 from robustaudio.certification.smoothing import Smoothing
+from robustaudio.certification.verify import RANGES_DB, Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import attack_clip
 from robustaudio.evaluation.certify import certify_clip
+from robustaudio.evaluation.clips import load_clips
 from robustaudio.evaluation.predict import predict_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import verify_clip
@@ -42,11 +44,14 @@ def main() -> None:
     print(f"torch {torch.__version__}, {device} ({name}), one thread")
     print(f"median of {REPEATS} after a warm-up\n")
     print(f"{'command to usable page':<44}{time_to_page():>9.2f} s")
+    split = test_split()
     for classifier_name in checkpoints.names():
         classifier = checkpoints.load_classifier(classifier_name, device)
         clip = classifier.prepare(Clip.load(CLIP)).to(device)
         print(f"\n{classifier_name}")
         for what, job in jobs(classifier, clip.samples).items():
+            print(f"  {what:<42}{median_seconds(job):>9.3f} s")
+        for what, job in proofs(classifier, split).items():
             print(f"  {what:<42}{median_seconds(job):>9.3f} s")
 
 
@@ -70,6 +75,34 @@ def jobs(classifier, waveform) -> dict[str, Callable[[], object]]:
         ),
         "ruler": lambda: measure_ruler(classifier, waveform, smoothing=smoothing),
     }
+
+
+def test_split() -> Dataset | None:
+    try:
+        return open_dataset("fsdd").select("test")
+    except ValueError:  # not at hand
+        return None
+
+
+def proofs(classifier, split: Dataset | None) -> dict[str, Callable[[], object]]:
+    """Verification alone: of one clip under every threat, and of a whole test split."""
+    clip = classifier.prepare(Clip.load(CLIP)).samples[None]
+    clip = clip.to(next(classifier.parameters()).device)
+    verifier, crown = Verifier(classifier), Verifier(classifier, method="crown")
+    label = verifier.predict(clip)
+    found: dict[str, Callable[[], object]] = {
+        "bisection under three threats, interval": lambda: [
+            verifier.largest_level(clip, label, norm) for norm in RANGES_DB
+        ],
+        "CROWN-IBP at one level": lambda: crown.verified_at(clip, label, -60.0, "linf"),
+    }
+    if split is not None:
+        clips = load_clips(classifier, split)
+        for norm in RANGES_DB:
+            found[f"{len(split)} clips at one level, {norm}"] = lambda norm=norm: (
+                verifier.verified_at(clips.waveforms, clips.labels, -60.0, norm)
+            )
+    return found
 
 
 def median_seconds(job: Callable[[], object]) -> float:

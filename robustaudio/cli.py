@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from robustaudio.audio.clip import SUBTYPES, Clip
 from robustaudio.audio.datasets import download, open_dataset
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.smoothing import Smoothing
+from robustaudio.certification.verify import METHODS
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import tables
@@ -27,9 +28,15 @@ from robustaudio.evaluation.predict import predict_clip, predict_dataset
 from robustaudio.evaluation.report import make_report, save_perturbed, save_report
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import verify_clip, verify_dataset
+from robustaudio.threats.norms import NORMS
 from robustaudio.training import recipes
 
-DEFAULT_LEVELS_DB = (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0)
+DEFAULT_LEVEL_DB = {"linf": -70.0, "l2": -70.0, "masking": -12.0}
+DEFAULT_LEVELS_DB = {
+    "linf": (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
+    "l2": (-100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0),
+    "masking": (-36.0, -24.0, -12.0, -6.0, 0.0),
+}
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
 DEFAULT_SIGMA = 0.1
 CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  # as text
@@ -78,11 +85,19 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--subtype", choices=SUBTYPES[:2], default=SUBTYPES[0])
         command.add_argument("--report", type=Path, help="write a JSON report of the run")
     for command in (attack, verify):
-        command.add_argument("--norm", choices=("linf", "l2"), default="linf")
+        command.add_argument("--norm", choices=sorted(NORMS), default="linf")
         command.add_argument(
             "--level-db", type=float, action="append",
-            help="level relative to the clip's peak (linf) or l2 norm; repeatable on a data set",
+            help="level relative to the clip's peak (linf), l2 norm (l2) or masking threshold "
+            "(masking; 0 is the threshold itself); repeatable on a data set",
         )  # fmt: skip
+    verify.add_argument(
+        "--method", choices=METHODS, default="interval", help="crown: slower, and never looser"
+    )
+    verify.add_argument(
+        "--resume", type=Path, metavar="FILE",
+        help="on a data set: keep a line per clip in FILE, and go on where it ends",
+    )  # fmt: skip
     attack.add_argument("--attack", choices=sorted(ATTACKS), default="pgd")
     attack.add_argument("--target", help="label to reach; on a data set: random")
     _add_fields(attack, {f.name: f for a in ATTACKS.values() for f in fields(a)}.values())
@@ -96,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
     training = verb("train", run_train, "Train a checkpoint by its recipe.")
     training.add_argument("name", choices=sorted(recipes.RECIPES))
     training.add_argument("--output", type=Path, default=Path("runs"), help="folder to write into")
+    training.add_argument("--seed", type=int, default=0, help="0 is the shipped run")
     training.add_argument("--device", default=default_device())
     table = verb("table", run_table, "Make a table of docs/results again.")
     table.add_argument("name", choices=sorted(tables.TABLES))
@@ -163,13 +179,15 @@ def run_noise(arguments: argparse.Namespace) -> dict:
 
 def run_verify(arguments: argparse.Namespace) -> dict:
     classifier = _classifier(arguments)
-    common = {"norm": arguments.norm, "progress": _progress()}
+    common = {"norm": arguments.norm, "method": arguments.method, "progress": _progress()}
     if arguments.dataset:
         return verify_dataset(
-            classifier, _dataset(arguments, classifier),
-            levels_db=arguments.level_db or DEFAULT_LEVELS_DB, **common,
+            classifier, _dataset(arguments, classifier), path=arguments.resume,
+            levels_db=arguments.level_db or DEFAULT_LEVELS_DB[arguments.norm], **common,
         )  # fmt: skip
-    level_db = _single(arguments.level_db, "--level-db", -70.0)
+    if arguments.resume:
+        raise ValueError("--resume belongs to a data set, not to a single clip.")
+    level_db = _single(arguments.level_db, "--level-db", DEFAULT_LEVEL_DB[arguments.norm])
     clip = _clip(arguments, classifier)
     return verify_clip(classifier, clip.samples, level_db=level_db, **common)
 
@@ -201,7 +219,7 @@ def run_ruler(arguments: argparse.Namespace) -> dict:
 
 
 def run_train(arguments: argparse.Namespace) -> dict:
-    recipe = recipes.RECIPES[arguments.name]
+    recipe = replace(recipes.RECIPES[arguments.name], seed=arguments.seed)
     recipes.run(recipe, arguments.output, device=arguments.device, log=_log)
     return checkpoints.read_card(arguments.output / f"{recipe.name}.safetensors")
 

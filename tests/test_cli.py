@@ -68,6 +68,29 @@ def test_verify_on_a_dataset(run):
     assert last["verified_accuracy"] == last["provability"] == 0
 
 
+def test_verify_the_masking_set_by_both_methods(run):
+    options = ["--classifier", "digits-cnn-ibp", "--norm", "masking", "--level-db", "-24"]
+    interval = run("verify", CLIP, *options)
+    crown = run("verify", CLIP, *options, "--method", "crown")
+    assert (interval["method"], crown["method"]) == ("interval", "crown")
+    assert interval["norm"] == "masking" and interval["epsilon"] == pytest.approx(10 ** (-24 / 20))
+    assert crown["largest_level_db"] >= interval["largest_level_db"] > -24
+    for label, low in interval["logits_lower"].items():
+        assert crown["logits_lower"][label] >= low
+
+
+def test_verify_on_a_dataset_goes_on_where_it_ended(run, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    command = ["verify", *DATA, "--norm", "l2", "--level-db", "-80", "--resume", str(rows)]
+    first = run(*command)
+    lines = rows.read_text().splitlines()
+    assert len(lines) == 5 and json.loads(lines[0])["sha256"]
+    rows.write_text("\n".join(lines[:3]) + "\n")
+    again = run(*command)
+    assert again["levels"] == first["levels"]
+    assert rows.read_text().splitlines() == lines
+
+
 def test_certify_on_a_clip(run):
     record = run("certify", CLIP, "--classifier", "digits-cnn-noise", "--n", "200", "--n0", "20")
     assert {"prediction", "radius", "p_lower", "counts"} <= set(record)

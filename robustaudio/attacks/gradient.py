@@ -82,7 +82,7 @@ class PGD:
                 best[active] = current
                 fooled = criterion[active].is_adversarial(logits)
                 found[active] = fooled
-                if step == self.steps:
+                if step == self.steps or fooled.all():
                     break
                 active, current, gradient = active[~fooled], current[~fooled], gradient[~fooled]
                 ball = threat[active]

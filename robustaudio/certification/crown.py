@@ -9,7 +9,7 @@ layers, that one unit falls as another rises, a linear form remembers.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import singledispatch
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,6 @@ from robustaudio.certification.interval import (
     FusedConv1d,
     Interval,
     UnsupportedLayer,
-    affine,
     unrolled,
 )
 from robustaudio.classifiers.networks import LastHidden
@@ -62,32 +61,39 @@ def backward(layer: nn.Module, form: Form, box: Interval) -> Form:
 def _(layer: nn.Linear, form: Form, box: Interval) -> Form:
     constant = form.constant
     if layer.bias is not None:
-        constant = constant + form.rows @ layer.bias
+        constant = constant + (form.rows * layer.bias).flatten(2).sum(2)
     return Form(form.rows @ layer.weight, constant)
 
 
 @backward.register(nn.Conv1d)
 @backward.register(FusedConv1d)
 def _(layer: nn.Module, form: Form, box: Interval) -> Form:
-    step = affine(layer)
-    if step is None:
-        raise UnsupportedLayer("no backward rule for a grouped, dilated or oddly padded Conv1d.")
+    conv: Any = layer.convolution if isinstance(layer, FusedConv1d) else layer
+    if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+        raise UnsupportedLayer("no backward rule for a Conv1d whose padding is not of zeros.")
+    (stride,), (padding,), (dilation,), weight = (
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        layer.weight,
+    )
     batch, rows, _, frames = form.rows.shape
-    unused = box.lower.shape[2] + 2 * step.padding - ((frames - 1) * step.stride)
+    seen = (frames - 1) * stride + dilation * (weight.shape[2] - 1) + 1
+    unused = box.lower.shape[2] + 2 * padding - seen
     back = F.conv_transpose1d(
-        form.rows.flatten(0, 1), step.weight, None, step.stride, step.padding,
-        unused - step.weight.shape[2],
-    )  # fmt: skip
+        form.rows.flatten(0, 1), weight, None, stride, padding, unused, conv.groups, dilation
+    )
     constant = form.constant
-    if step.bias is not None:
-        constant = constant + form.rows.sum(3) @ step.bias
+    if conv.bias is not None:
+        constant = constant + form.rows.sum(3) @ conv.bias
     return Form(back.unflatten(0, (batch, rows)), constant)
 
 
 @backward.register
 def _(layer: nn.BatchNorm1d, form: Form, box: Interval) -> Form:
-    scale = layer.weight / (layer.running_var + layer.eps).sqrt()
-    shift = layer.bias - layer.running_mean * scale
+    scale = (layer.running_var + layer.eps).rsqrt()
+    scale = scale if layer.weight is None else scale * layer.weight
+    shift = (0 if layer.bias is None else layer.bias) - layer.running_mean * scale
     shape = (-1, *[1] * (form.rows.ndim - 3))
     constant = form.constant + (form.rows * shift.reshape(shape)).flatten(2).sum(2)
     return Form(form.rows * scale.reshape(shape), constant)
@@ -101,7 +107,7 @@ def _(layer: nn.Dropout, form: Form, box: Interval) -> Form:
 
 @backward.register
 def _(layer: nn.Flatten, form: Form, box: Interval) -> Form:
-    return replace(form, rows=form.rows.unflatten(2, box.lower.shape[1:]))
+    return replace(form, rows=form.rows.reshape(*form.rows.shape[:2], *box.lower.shape[1:]))
 
 
 @backward.register
@@ -114,6 +120,12 @@ def _(layer: nn.ReLU, form: Form, box: Interval) -> Form:
     offset = torch.where(unstable, -chord * lower, 0)
     below = torch.where(unstable, (upper > -lower).to(lower), active)
     return _relaxed(form, below, torch.zeros_like(offset), chord, offset)
+
+
+@backward.register
+def _(layer: nn.Sigmoid, form: Form, box: Interval) -> Form:
+    rows, constant = _line(form.rows, SIGMOID, (box.lower, box.upper))
+    return Form(rows, form.constant + constant)
 
 
 def _relaxed(form: Form, below: Tensor, low: Tensor, above: Tensor, high: Tensor) -> Form:

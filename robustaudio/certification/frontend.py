@@ -31,7 +31,7 @@ SUPPORT_ANGLES = 64
 OUTWARD = 1 + 1e-9  # covers the rounding of the constants themselves
 DUALS = {"linf": 1, "l2": 2}
 TINY = 1e-30  # keeps the gradient of a square root finite
-SHORT = 1e-6  # below this a secant is a tangent
+SHORT = 1e-6  # a run this small, as a share of what it starts from, counts as one so long
 
 
 @lru_cache(maxsize=32)
@@ -99,9 +99,9 @@ def joint_reach(framing: Framing, mel: MelScale, norm: str) -> float:
 class Features:
     """All that a threat can make of the compressed bands y of shape (batch, band, frame).
 
-    `center` is what the unperturbed x gives. y lies in `box`. And y = center + e with |e| <= spread * u elementwise, where the vector u has
-    an l2 norm of at most 1 in every frame, or in the whole clip if `joined`. Without `spread`
-    only the box is known.
+    `center` is what the unperturbed x gives. y lies in `box`. And y = center + e with
+    |e| <= spread * u elementwise, where the vector u has an l2 norm of at most 1 in every frame,
+    or in the whole clip if `joined`. Without `spread` only the box is known.
     """
 
     box: Interval
@@ -208,9 +208,9 @@ def dual_norm(rows: Float[Tensor, "*rows time"], norm: str) -> Float[Tensor, "*r
 def _magnitude_box(layer: Magnitude, magnitude: Tensor, threat: ThreatModel) -> Interval:
     """Discs around every X_k; the masking set says by itself how large they are."""
     epsilon = threat.epsilon.to(magnitude)[:, None, None]
-    if threat.threshold is None:
+    if threat.norm in DUALS:
         radius = epsilon * magnitude_reach(layer.framing, threat.norm).to(magnitude)[:, None]
-    elif threat.threshold.framing == layer.framing:
+    elif threat.threshold is not None and threat.threshold.framing == layer.framing:
         radius = epsilon * threat.threshold.amplitude.to(magnitude)
     else:
         raise ValueError("the masking threshold must be that of the classifier's own frames.")
@@ -219,7 +219,7 @@ def _magnitude_box(layer: Magnitude, magnitude: Tensor, threat: ThreatModel) -> 
 
 def _mel_box(layer: Magnitude, mel: Mel, magnitude: Tensor, threat: ThreatModel) -> Interval:
     chain = propagate(mel, _magnitude_box(layer, magnitude, threat))
-    if threat.threshold is not None:
+    if threat.norm not in DUALS:
         return chain
     energy = mel(magnitude)
     root, radius = energy.sqrt(), _band_radius(layer, mel, energy, threat)
@@ -245,7 +245,7 @@ def _compressed(
     magnitude = layer(x)
     energy, box = mel(magnitude), propagate(log, _mel_box(layer, mel, magnitude, threat))
     center = log(energy)
-    if threat.threshold is not None:
+    if threat.norm not in DUALS:
         return Features(box, center)
     slope = steepest_slope(log, energy.sqrt(), _band_radius(layer, mel, energy, threat))
     reach = joint_reach(layer.framing, mel.scale, threat.norm)
@@ -260,8 +260,9 @@ def steepest_slope(
     low = (root - radius).clamp_min(0)
     if isinstance(log, RootLogMel):
         # concave: the secant to the lowest point is the steepest
-        run = (root - low).clamp_min(SHORT)
-        return ((log.floor + root) / (log.floor + root - run)).log() / run
+        scale = log.floor + root
+        share = ((root - low) / scale).clamp_min(SHORT)
+        return -(-share).log1p() / (share * scale)
     # 2r / (r^2 + floor) peaks at r = sqrt(floor)
     peak = torch.full_like(root, log.floor**0.5)
     at = torch.minimum(torch.maximum(peak, low), root + radius)

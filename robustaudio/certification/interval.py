@@ -119,6 +119,7 @@ def _(layer: Mfcc, x: Interval) -> Interval:
 
 
 @propagate.register(nn.ReLU)
+@propagate.register(nn.Sigmoid)
 @propagate.register(nn.Flatten)
 @propagate.register(LogMel)
 @propagate.register(RootLogMel)
@@ -262,7 +263,7 @@ def fused(layers: list[nn.Module]) -> list[nn.Module]:
     """The same chain with an Mfcc and a Conv1d that follows it made one."""
     out: list[nn.Module] = []
     for layer in layers:
-        if isinstance(layer, nn.Conv1d) and out and isinstance(out[-1], Mfcc):
+        if affine(layer) is not None and out and isinstance(out[-1], Mfcc):
             out[-1] = FusedConv1d(out[-1], layer)
         else:
             out.append(layer)

@@ -124,7 +124,10 @@ class Verifier:
             return box
         both = Form(torch.cat([rows, -rows], 1), torch.cat([bias, -bias], 1))
         lower, upper = lower_bounds(both, features, layers, inputs).chunk(2, 1)
-        return Interval(torch.maximum(box.lower, lower), torch.minimum(box.upper, -upper))
+        lower, upper = torch.maximum(box.lower, lower), torch.minimum(box.upper, -upper)
+        # the clip itself is in the set: widening to it undoes rounding and loses nothing
+        clean = self.last(self.hidden(x))
+        return Interval(torch.minimum(lower, clean), torch.maximum(upper, clean))
 
     def _margins(self, x: Tensor, label: Tensor, threat: ThreatModel) -> Tensor:
         rows, offset = differences(self.last, label)

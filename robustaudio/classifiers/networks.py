@@ -40,7 +40,9 @@ class Architecture:
     """All that is needed to build a classifier, apart from its weights; a card holds it as JSON.
 
     `compression` is log(E + floor) ("log") or log(1 + sqrt(E)/floor) ("root_log"); `n_mfcc` 0
-    leaves the cepstrum out. `width` is the number of channels (of a cnn) or hidden units (lstm).
+    leaves the cepstrum out. `width` is the number of channels (of a cnn) or hidden units (lstm);
+    `convolutions` are the (kernel, stride) of a cnn. `thresholds` is how many soft thresholds
+    every band of a cnn passes first (0: none).
     """
 
     labels: tuple[str, ...]
@@ -54,6 +56,8 @@ class Architecture:
     lifter: int = 0
     network: Literal["cnn", "deep_cnn", "lstm"] = "cnn"
     width: int = 96
+    convolutions: tuple[tuple[int, int], ...] = ((5, 2), (5, 2), (3, 2))
+    thresholds: int = 0
 
     def to_json(self) -> dict:
         return asdict(self)
@@ -71,6 +75,7 @@ class Architecture:
                 "labels": tuple(data["labels"]),
                 "framing": Framing(**data["framing"]),
                 "mel": MelScale(**data["mel"]),
+                "convolutions": tuple(map(tuple, data.get("convolutions", cls.convolutions))),
             }
         )
 
@@ -89,7 +94,7 @@ def build(architecture: Architecture, name: str = "") -> Classifier:
     make = {"cnn": cnn, "deep_cnn": deep_cnn, "lstm": lstm}[a.network]
     return Classifier(
         stages,
-        make(bands, frames, a.width, len(a.labels)),
+        make(a, bands, frames),
         labels=a.labels,
         sample_rate=a.sample_rate,
         length=a.length,
@@ -97,25 +102,36 @@ def build(architecture: Architecture, name: str = "") -> Classifier:
     )
 
 
-def cnn(bands: int, frames: int, width: int, labels: int) -> nn.Sequential:
-    """Three strided convolutions over time, two dense layers."""
-    convolutions = nn.Sequential(
-        nn.Conv1d(bands, width, 5, stride=2),
-        nn.ReLU(),
-        nn.Conv1d(width, width, 5, stride=2),
-        nn.ReLU(),
-        nn.Conv1d(width, width, 3, stride=2),
-        nn.ReLU(),
-        nn.Flatten(),
-    )
-    for kernel in (5, 5, 3):
-        frames = (frames - kernel) // 2 + 1
-    features = width * frames
-    return nn.Sequential(*convolutions, nn.Linear(features, 128), nn.ReLU(), nn.Linear(128, labels))
+def cnn(a: Architecture, bands: int, frames: int) -> nn.Sequential:
+    """Convolutions over time and two dense layers, behind soft thresholds if asked for."""
+    layers: list[nn.Module] = []
+    if a.thresholds:
+        layers, bands = soft_thresholds(bands, a.thresholds), bands * a.thresholds
+    for kernel, stride in a.convolutions:
+        layers += [nn.Conv1d(bands, a.width, kernel, stride), nn.ReLU()]
+        bands, frames = a.width, (frames - kernel) // stride + 1
+    dense = [nn.Linear(bands * frames, 128), nn.ReLU(), nn.Linear(128, len(a.labels))]
+    return nn.Sequential(*layers, nn.Flatten(), *dense)
 
 
-def deep_cnn(bands: int, frames: int, width: int, labels: int) -> nn.Sequential:
+def soft_thresholds(bands: int, levels: int) -> list[nn.Module]:
+    """Every band asked `levels` times whether it holds energy: sigmoid(a (log E - c)).
+
+    A cell that is far from a threshold on either side does not move however its energy is
+    changed by a few dB: what a relative perturbation cannot reach. Starts at thresholds spread
+    between silence and speech (for a clip of peak 1 and a unitary transform) and learns them.
+    """
+    steepness, (low, high) = 2.0, (-7.0, -2.4)
+    layer = nn.Conv1d(bands, bands * levels, 1, groups=bands)
+    with torch.no_grad():
+        layer.weight.fill_(steepness)
+        layer.bias.copy_(-steepness * torch.linspace(low, high, levels).repeat(bands))
+    return [layer, nn.Sigmoid()]
+
+
+def deep_cnn(a: Architecture, bands: int, frames: int) -> nn.Sequential:
     """Six normalised convolutions: the depth that noise as loud as the speech asks for."""
+    width = a.width
 
     def block(channels: int, kernel: int, stride: int) -> list[nn.Module]:
         convolution = nn.Conv1d(channels, width, kernel, stride, kernel // 2)
@@ -129,16 +145,17 @@ def deep_cnn(bands: int, frames: int, width: int, labels: int) -> nn.Sequential:
         nn.Flatten(),
     )  # fmt: skip
     features = width * math.ceil(frames / 8)
-    dense = [nn.Linear(features, 128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, labels)]
+    dense = [nn.Linear(features, 128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, len(a.labels))]
     return nn.Sequential(*convolutions, nn.Dropout(0.2), *dense)
 
 
-def lstm(bands: int, frames: int, width: int, labels: int) -> nn.Sequential:
+def lstm(a: Architecture, bands: int, frames: int) -> nn.Sequential:
     """A dense layer per frame, an LSTM, a dense layer on its last state (PROVER's network).
 
     The recurrent weights start at 0.3 of torch's and the forget bias at -0.5: a contraction,
     without which interval bounds saturate within a few frames and cannot be trained.
     """
+    width, labels = a.width, len(a.labels)
     recurrent = LastHidden(width, width)
     with torch.no_grad():
         recurrent.weight_hh_l0 *= 0.3

@@ -1,15 +1,31 @@
 """The figures, as Plotly values: decimated, transparent, readable on light and dark."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import plotly.graph_objects as go
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.evaluation.verify import HEARD_FROM_BARK, total_noise_to_mask
+from robustaudio.perception.masking import (
+    ASSUMED_PEAK_SPL_DB,
+    MaskingThreshold,
+    masking_framing,
+    masking_threshold,
+    noise_to_mask_ratio,
+    padded_magnitude,
+)
+
 INK, GRID = "#808a96", "rgba(128, 138, 150, 0.25)"
 CLEAN, PERTURBED, DELTA = "#1c9e8f", "#d9623b", "#8a63d2"
+REACHES = "#d64545"  # what could win, what could be heard
 FLOOR_DB = -100.0  # of the spectrograms, below the clean clip's loudest bin
 MAX_POINTS = 2_000
+QUIETEST_SPL_DB = -40.0  # shown of a frame's spectrum
+SOUNDING_SPL_DB = 60.0  # of a frame's loudest bin, from which on the clip counts as sounding
+MAX_RATIO_DB = 30.0  # of the noise-to-mask ratio's colours, both ways
 
 
 def waveforms(
@@ -50,7 +66,7 @@ def spectrogram(
         colorbar={"title": "dB", "thickness": 10, "tickfont": {"color": INK}},
         hovertemplate="%{x:.3f} s, %{y:.2f} kHz: %{z:.1f} dB<extra></extra>",
     )
-    return figure.update_layout(title={"text": title, "font": {"size": 14}, "x": 0.02})
+    return _titled(figure, title)
 
 
 def probabilities(before: dict[str, float], after: dict[str, float] | None) -> go.Figure:
@@ -68,20 +84,34 @@ def probabilities(before: dict[str, float], after: dict[str, float] | None) -> g
     )
 
 
+def rivals_in_reach(record: dict) -> list[str]:
+    """Labels whose upper bound reaches above the lower bound of the prediction."""
+    bar = record["logits_lower"][record["prediction"]]
+    others = record["logits_upper"].items()
+    return [label for label, high in others if label != record["prediction"] and high >= bar]
+
+
 def logit_intervals(record: dict) -> go.Figure:
-    """Every logit's interval over the ball; the prediction's in the colour of the clean clip."""
-    labels = list(record["logits_lower"])
+    """Every logit's interval over the threat: a line at the prediction's lower bound.
+
+    The prediction has the colour of the clean clip; red are the labels that reach above the line.
+    """
+    labels, reaching = list(record["logits_lower"]), rivals_in_reach(record)
     lower, upper = list(record["logits_lower"].values()), list(record["logits_upper"].values())
-    figure = _figure("", "logit over the whole ball", height=300)
+    colours = {record["prediction"]: CLEAN} | dict.fromkeys(reaching, REACHES)
+    figure = _figure("", "logit", height=300)
     figure.add_bar(
         x=labels,
         y=[high - low for low, high in zip(lower, upper, strict=True)],
         base=lower,
-        marker_color=[CLEAN if label == record["prediction"] else INK for label in labels],
+        marker_color=[colours.get(label, INK) for label in labels],
         customdata=list(zip(lower, upper, strict=True)),
         hovertemplate="%{x}: [%{customdata[0]:.2f}, %{customdata[1]:.2f}]<extra></extra>",
         width=0.35,
     )
+    bar = record["logits_lower"][record["prediction"]]
+    line = {"color": CLEAN, "width": 1.5, "dash": "dash"}
+    figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=bar, y1=bar, line=line)
     return figure.update_xaxes(type="category")
 
 
@@ -98,6 +128,95 @@ def votes(record: dict) -> go.Figure:
     return figure.update_xaxes(type="category")
 
 
+@dataclass(frozen=True, eq=False)
+class Audibility:
+    """A perturbation against the masking threshold of its clip, as the model predicts it.
+
+    `perturbation_db` is dB SPL of every bin under the assumed level; `ratio_db` the noise-to-mask
+    ratio of the bands from 1 Bark up.
+    """
+
+    threshold: MaskingThreshold
+    perturbation_db: Float[Tensor, "bin frame"]
+    ratio_db: Float[Tensor, "band frame"]
+
+    @property
+    def total_db(self) -> float:
+        """The noise-to-mask ratio of the whole clip."""
+        return total_noise_to_mask(self.ratio_db[None])
+
+    @property
+    def share_above(self) -> float:
+        """Share of the frames in which some band's ratio is above 0 dB."""
+        return float((self.ratio_db > 0).any(0).double().mean())
+
+    @property
+    def worst_frame(self) -> int:
+        """The frame with the largest noise-to-mask ratio over all its bands, while the clip sounds.
+
+        In silence there is no masking to be seen: the threshold is the one in quiet.
+        """
+        loudest = _decibel(self.threshold.spectrum)[0].amax(0)
+        ratio = (10 ** (self.ratio_db.double() / 10)).mean(0)
+        return int(ratio.masked_fill(loudest < SOUNDING_SPL_DB, 0).argmax())
+
+    def time_s(self, frame: int) -> float:
+        """Middle of a frame."""
+        framing = self.threshold.framing
+        return (frame * framing.hop_length + framing.n_fft / 2) / self.threshold.sample_rate
+
+
+def audibility(
+    clean: Float[Tensor, " time"], perturbation: Float[Tensor, " time"], sample_rate: int
+) -> Audibility:
+    """What the clip hides of the perturbation, in frames of about 32 ms."""
+    threshold = masking_threshold(clean[None], masking_framing(sample_rate), sample_rate)
+    noise = padded_magnitude(perturbation[None], threshold.framing)
+    power = threshold.threshold * (noise / threshold.amplitude).square()
+    ratio = noise_to_mask_ratio(perturbation[None], threshold)
+    return Audibility(threshold, _decibel(power)[0], ratio[0, HEARD_FROM_BARK:])
+
+
+def masking_spectrum(heard: Audibility, frame: int | None = None) -> go.Figure:
+    """Clip, perturbation and masking threshold of one frame (the worst one), in dB SPL."""
+    frame = heard.worst_frame if frame is None else frame
+    threshold = heard.threshold
+    bins = threshold.spectrum.shape[1]
+    khz = np.arange(bins, dtype=np.float32) * threshold.sample_rate / threshold.framing.n_fft / 1000
+    figure = _figure("frequency (kHz)", "dB SPL", height=300)
+    lines = (
+        ("clip", _decibel(threshold.spectrum)[0], {"color": CLEAN, "width": 1.5}),
+        ("masking threshold", _decibel(threshold.threshold)[0], {"color": INK, "width": 2.5}),
+        ("perturbation", heard.perturbation_db, {"color": PERTURBED, "width": 1.5}),
+    )
+    for name, level_db, line in lines:
+        y = level_db[:, frame].clamp_min(QUIETEST_SPL_DB).float().cpu().numpy().round(1)
+        figure.add_scatter(
+            x=khz, y=y, name=name, line=line,
+            hovertemplate="%{x:.2f} kHz: %{y:.1f} dB SPL<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.update_yaxes(range=[QUIETEST_SPL_DB, ASSUMED_PEAK_SPL_DB + 4])
+    legend = {"x": 1, "y": 1, "xanchor": "right", "bgcolor": "rgba(0,0,0,0)"}
+    return _titled(figure, f"Frame at {heard.time_s(frame):.2f} s").update_layout(legend=legend)
+
+
+def noise_to_mask(heard: Audibility) -> go.Figure:
+    """Noise-to-mask ratio per Bark band over time: red is above the threshold."""
+    z = heard.ratio_db.clamp(-MAX_RATIO_DB, MAX_RATIO_DB).round(decimals=1).float().cpu().numpy()
+    figure = _figure("time (s)", "band (Bark)", height=300)
+    figure.add_heatmap(
+        z=z,
+        x=[round(heard.time_s(frame), 4) for frame in range(z.shape[1])],
+        y=np.arange(z.shape[0]) + HEARD_FROM_BARK + 0.5,
+        zmin=-MAX_RATIO_DB,
+        zmax=MAX_RATIO_DB,
+        colorscale=[[0, "#2f6f9f"], [0.5, "rgba(128, 138, 150, 0.12)"], [1, "#d1352b"]],
+        colorbar={"title": "dB", "thickness": 10, "tickfont": {"color": INK}},
+        hovertemplate="%{x:.3f} s, band %{y:.1f} Bark: %{z:.1f} dB<extra></extra>",
+    )
+    return _titled(figure, "Noise-to-mask ratio per band")
+
+
 def _figure(x_title: str, y_title: str, *, height: int) -> go.Figure:
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID}
     return go.Figure(
@@ -112,6 +231,14 @@ def _figure(x_title: str, y_title: str, *, height: int) -> go.Figure:
             "yaxis": {"title": y_title, **axis},
         }
     )
+
+
+def _titled(figure: go.Figure, title: str) -> go.Figure:
+    return figure.update_layout(title={"text": title, "font": {"size": 14}, "x": 0.02})
+
+
+def _decibel(power: Tensor) -> Tensor:
+    return 10 * power.clamp_min(1e-20).log10()
 
 
 def _magnitude(samples: Tensor, n_fft: int, hop_length: int) -> Tensor:

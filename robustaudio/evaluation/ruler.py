@@ -1,4 +1,8 @@
-"""The ruler: for one clip and one classifier, what is proven and what is broken, on one axis."""
+"""The ruler: for one clip and one classifier, what is proven and what is broken, on one axis.
+
+The axis is that of the linf ball. The proofs against the l2 ball and the masking set stand beside
+it, each in its own decibels.
+"""
 
 import time
 from dataclasses import asdict, dataclass
@@ -8,32 +12,38 @@ from torch import Tensor
 
 from robustaudio.attacks import PGD, Attack
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.certification.verify import Verifier
+from robustaudio.certification.verify import RANGES_DB, Verifier
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import smallest_level
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.clips import Progress, finite, part_of, seconds_since
 from robustaudio.perception.metrics import floor_16_bit_db
+from robustaudio.representations.spectral import Magnitude
 
-SHARES = (0.05, 0.75, 0.2)  # of the time: proof, attack, smoothing
+SHARES = (0.3, 0.55, 0.15)  # of the time: proofs, attack, smoothing
+METHOD = "crown"  # of the proofs
 
 
 @dataclass(frozen=True)
 class Ruler:
     """Levels in dB relative to the clip's peak, for the linf ball; None where there is none.
 
-    `smoothed_db` speaks of the smoothed classifier: the largest linf ball inside its l2 ball;
-    None too where it certifies another class than the classifier's own.
+    Two speak of other threats: `verified_l2_db` is relative to the clip's l2 norm (minus SNR),
+    `verified_masking_db` to its masking threshold (0 is the threshold itself).
+    `smoothed_db` speaks of the smoothed classifier: the largest linf ball inside its l2 ball; None
+    too where it certifies another class than the classifier's own.
     """
 
     verified_db: float | None
     attacked_db: float | None
     smoothed_db: float | None
     floor_16_bit_db: float
+    verified_l2_db: float | None = None
+    verified_masking_db: float | None = None
 
     @property
     def is_consistent(self) -> bool:
-        """Whether the proof lies below the attack, as it must."""
+        """Whether the proof lies below the attack, both in linf, as it must."""
         if self.verified_db is None or self.attacked_db is None:
             return True
         return self.verified_db < self.attacked_db
@@ -50,22 +60,24 @@ def measure_ruler(
 ) -> dict:
     """The ruler of one prepared clip, with the settings behind each mark."""
     attack, started = attack or PGD(), time.monotonic()
-    verifier, x = Verifier(classifier), waveform[None]
+    verifier, x = Verifier(classifier, method=METHOD), waveform[None]
     proof, search, votes = (
         part_of(progress, sum(SHARES[:n]), 1.0, share) for n, share in enumerate(SHARES)
     )
     label = verifier.predict(x)
-    verified = float(verifier.largest_level(x, label, "linf", proof)[0])
+    verified = _largest_levels(verifier, x, label, proof)
     attacked = smallest_level(classifier, waveform, attack, norm="linf", seed=seed, progress=search)
     certified = certify_clip(
         classifier, waveform, smoothing, representation="waveform", seed=seed, progress=votes
     )
     agrees = certified["prediction"] == classifier.labels[int(label)]
     ruler = Ruler(
-        finite(verified),
-        finite(attacked),
-        certified["level_linf_db"] if agrees else None,
-        floor_16_bit_db(waveform),
+        verified_db=verified["linf"],
+        attacked_db=finite(attacked),
+        smoothed_db=certified["level_linf_db"] if agrees else None,
+        floor_16_bit_db=floor_16_bit_db(waveform),
+        verified_l2_db=verified["l2"],
+        verified_masking_db=verified.get("masking"),
     )
     if not ruler.is_consistent:
         raise AssertionError(f"an attack contradicts a proof: {ruler}")
@@ -73,9 +85,27 @@ def measure_ruler(
         "classifier": classifier.name,
         "prediction": classifier.labels[int(label)],
         "ruler": asdict(ruler),
+        "method": METHOD,
+        "norms": list(verified),
         "smoothed_prediction": certified["prediction"],
         "attack": {"name": type(attack).__name__, **asdict(attack)},
         "smoothing": asdict(smoothing),
         "seed": seed,
         "seconds": seconds_since(started),
     }
+
+
+def _largest_levels(
+    verifier: Verifier, x: Tensor, label: Tensor, progress: Progress | None
+) -> dict[str, float | None]:
+    """The largest verified level per norm; a classifier without a magnitude has no masking set."""
+    norms = [norm for norm in RANGES_DB if norm != "masking" or _has_masking_set(verifier)]
+    levels = {}
+    for number, norm in enumerate(norms):
+        part = part_of(progress, number, len(norms))
+        levels[norm] = finite(float(verifier.largest_level(x, label, norm, part)[0]))
+    return levels
+
+
+def _has_masking_set(verifier: Verifier) -> bool:
+    return isinstance(next(iter(verifier.classifier.stages.values()), None), Magnitude)

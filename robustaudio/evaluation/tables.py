@@ -15,6 +15,8 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import attack_dataset
 from robustaudio.evaluation.certify import certify_dataset
 from robustaudio.evaluation.clips import LabelledClips, load_clips
+from robustaudio.evaluation.markdown import percent, table
+from robustaudio.evaluation.verified_digits import seeds, verified_digits
 from robustaudio.evaluation.verify import verify_dataset
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
@@ -82,7 +84,7 @@ def _digits_page(command: str, clips: int, rows: list[dict], smoothed: list[dict
     levels = [f"{level:.0f} dB" for level in LEVELS_DB]
 
     def by_level(key: str) -> str:
-        return markdown(
+        return table(
             ["classifier", "clean", *levels],
             [
                 [r["classifier"], *map(percent, (r["clean_accuracy"], *r[key].values()))]
@@ -126,7 +128,7 @@ spread evenly over the split. It speaks of the smoothed classifier, with confide
 per clip.
 
 {
-        markdown(
+        table(
             ["classifier", "abstained", *(f"r = {r}" for r in RADII), "s per clip"],
             [
                 [
@@ -143,7 +145,7 @@ per clip.
 ## Bundled clips and time
 
 {
-        markdown(
+        table(
             [
                 "classifier",
                 "bundled clips correct",
@@ -164,14 +166,4 @@ per clip.
 """
 
 
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
-TABLES = {"digits": digits}
+TABLES = {"digits": digits, "verified-digits": verified_digits, "seeds": seeds}

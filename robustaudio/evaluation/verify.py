@@ -22,10 +22,11 @@ from robustaudio.evaluation.clips import (
 )
 from robustaudio.evaluation.engine import resumable
 from robustaudio.perception import metrics
-from robustaudio.perception.masking import noise_to_mask_ratio
-from robustaudio.threats.threat_model import UNBOUNDED, threat_at
+from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, noise_to_mask_ratio
+from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
 CHUNK = 50  # clips between two lines of a resumable run
+HEARD_FROM_BARK = 1  # below, the model defines no threshold in quiet and grants next to nothing
 
 
 def verify_clip(
@@ -56,8 +57,23 @@ def verify_clip(
         "logits_lower": dict(zip(classifier.labels, logits.lower[0].tolist(), strict=True)),
         "logits_upper": dict(zip(classifier.labels, logits.upper[0].tolist(), strict=True)),
         "largest_level_db": finite(largest),
+        "duration_s": len(waveform) / classifier.sample_rate,
+        "masking": masking_assumptions(at.threat),
         "floor_16_bit_db": metrics.floor_16_bit_db(waveform),
         "seconds": seconds_since(started),
+    }
+
+
+def masking_assumptions(threat: ThreatModel) -> dict | None:
+    """What a masking set supposes: whose frames, and how loud the clip is played."""
+    if threat.threshold is None:
+        return None
+    framing, rate = threat.threshold.framing, threat.threshold.sample_rate
+    return {
+        "assumed_peak_spl_db": ASSUMED_PEAK_SPL_DB,
+        "frame_ms": 1000 * framing.n_fft / rate,
+        "hop_ms": 1000 * framing.hop_length / rate,
+        "pre_emphasis": framing.pre_emphasis,
     }
 
 
@@ -84,26 +100,28 @@ def noise_under_threshold(
     The shaped noise is a point of the set that the certificate speaks of. The white one lies where
     the shaped one does: in time its energy follows the clip's own span.
     """
-    x, rng = waveform[None], generator(seed, waveform.device)
+    x, rng = waveform[None].double(), generator(seed, waveform.device)
     threat = threat_at(classifier, x, level_db, "masking", UNBOUNDED)
     shaped = threat.sample(x, rng) - x
-    white = torch.randn(x.shape, generator=rng, device=x.device) * (x != 0)
+    white = torch.randn(x.shape, generator=rng, device=x.device).double() * (x != 0)
     white = white * metrics.l2(shaped) / metrics.l2(white).clamp_min(1e-30)
     assert threat.threshold is not None
+    noises = {"shaped": shaped, "white": white}
+    ratio_db = {k: noise_to_mask_ratio(noise, threat.threshold) for k, noise in noises.items()}
     return NoisePair(
-        shaped[0],
-        white[0],
+        shaped[0].to(waveform),
+        white[0].to(waveform),
         {
             "level_db": level_db,
             "seed": seed,
             "snr_db": finite(metrics.snr_db(shaped, x)[0]),
             "exceeds_threshold_db": {
                 name: finite(metrics.amplitude_db(float(threat.distance(noise)[0])))
-                for name, noise in (("shaped", shaped), ("white", white))
+                for name, noise in noises.items()
             },
             "noise_to_mask_db": {
-                name: total_noise_to_mask(noise_to_mask_ratio(noise, threat.threshold))
-                for name, noise in (("shaped", shaped), ("white", white))
+                name: total_noise_to_mask(ratio[:, HEARD_FROM_BARK:])
+                for name, ratio in ratio_db.items()
             },
         },
     )

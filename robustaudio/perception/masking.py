@@ -17,7 +17,7 @@ from robustaudio.representations.spectral import Framing, Magnitude
 
 ASSUMED_PEAK_SPL_DB = 96.0  # Qin et al.; lower values would call more sounds inaudible
 FRAME_S = 0.032  # of the default framing
-NOTHING_DB = -60.0  # SPL; where the threshold in quiet is not defined, next to nothing is granted
+LOWEST_HZ = 100.0  # 1 Bark: below it the threshold in quiet is held
 APART_BARK = 0.5  # of two maskers closer than this, the stronger one counts
 ROWS = 4_096  # maskers spread at a time
 
@@ -92,12 +92,11 @@ def bark(hz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 def threshold_in_quiet(hz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Level in dB SPL below which nothing is heard (Terhardt 1979), 12 dB lower as Qin et al. do.
 
-    Up to 1 Bark (100 Hz), where Qin et al. have minus infinity, it is NOTHING_DB: what the
-    clip itself does not mask there counts as heard.
+    Below 100 Hz, where Qin et al. have minus infinity, the value at 100 Hz is held: cautious, for
+    hearing is less acute there, and no wall that the window's side lobes could not climb.
     """
-    khz = hz.clamp_min(1) / 1000
-    level = 3.64 * khz**-0.8 - 6.5 * (-0.6 * (khz - 3.3) ** 2).exp() + 1e-3 * khz**4 - 12
-    return level.masked_fill(bark(hz) <= 1, NOTHING_DB)
+    khz = hz.clamp_min(LOWEST_HZ) / 1000
+    return 3.64 * khz**-0.8 - 6.5 * (-0.6 * (khz - 3.3) ** 2).exp() + 1e-3 * khz**4 - 12
 
 
 def _power(level_db: Tensor) -> Tensor:

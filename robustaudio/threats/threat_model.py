@@ -11,9 +11,11 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.perception.masking import MaskingThreshold, masking_threshold
 from robustaudio.perception.metrics import epsilon_at
 from robustaudio.representations.spectral import Magnitude
-from robustaudio.threats.norms import NORMS, Norm, per_item
+from robustaudio.threats.norms import NORMS, TINY, Norm, per_item
 
 UNBOUNDED = (-inf, inf)
+BOTH_ROUNDS = 3  # between the masking set and the bounds
+NEARLY = 1.01  # outside the masking set by less: turning the whole down costs no more than 0.1 dB
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,7 @@ class ThreatModel:
     ) -> Float[Tensor, "batch *shape"]:
         """The nearest point of the ball around x, then of the bounds (it stays in the ball)."""
         delta = self._norm.project(adversarial - x, self._radius(x))
-        return self._bounded(x + delta, x)
+        return self._bounded(delta, x)
 
     def steepest(self, gradient: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
         """The step of size epsilon that raises a linear function most."""
@@ -66,16 +68,30 @@ class ThreatModel:
     ) -> Float[Tensor, "batch *shape"]:
         """A uniform point of the ball around x, inside the bounds."""
         delta = self._norm.sample(x, self._radius(x), generator)
-        return self._bounded(x + delta, x)
+        return self._bounded(delta, x)
 
     @property
     def _norm(self) -> Norm:
         return NORMS[self.norm](self.threshold)
 
-    def _bounded(self, adversarial: Tensor, x: Tensor) -> Tensor:
-        """Inside the bounds, or as far outside as x itself is: clamping must not move x."""
-        low, high = self.bounds
-        return torch.clamp(adversarial, x.clamp_max(low), x.clamp_min(high))
+    def _bounded(self, delta: Tensor, x: Tensor) -> Tensor:
+        """x + delta inside the bounds; where x lies outside, it may stay: clamping must not move x.
+
+        Clamping makes a sample's change smaller, and stays in an linf or l2 ball. It can leave the
+        masking set: the two are projected onto in turns, and what is left over is turned down,
+        towards x, which lies in both.
+        """
+        low, high = x.clamp_max(self.bounds[0]), x.clamp_min(self.bounds[1])
+        moved = torch.clamp(x + delta, low, high)
+        if self.threshold is None or self.bounds == UNBOUNDED:
+            return moved
+        radius = self._radius(x)
+        for _ in range(BOTH_ROUNDS):
+            if bool((self.distance(moved - x) <= NEARLY * self.epsilon).all()):
+                break
+            moved = torch.clamp(x + self._norm.project(moved - x, radius), low, high)
+        size = per_item(self.distance(moved - x), x)
+        return x + (moved - x) * (radius / size.clamp_min(TINY)).clamp_max(1)
 
     def _radius(self, like: Tensor) -> Tensor:
         return per_item(self.epsilon.to(like), like)

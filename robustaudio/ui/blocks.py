@@ -1,12 +1,15 @@
-"""Two building blocks that every tab uses: a place for words, and start/cancel of a long job."""
+"""Building blocks of the tabs: a place for words, a long job's start, cancel and report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 from gradio.events import Dependency
 
-from robustaudio.ui.jobs import on_gpu
+from robustaudio.evaluation.report import make_report
+from robustaudio.ui import convert, verdicts
+from robustaudio.ui.convert import Services, Source
+from robustaudio.ui.jobs import EXPECTED, on_gpu, one_sentence, stream
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 HEAVY: dict[str, Any] = {
@@ -14,6 +17,9 @@ HEAVY: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
 }
+# a plot that was drawn while it was hidden measures its place now
+MEASURE_PLOTS = "() => window.dispatchEvent(new Event('resize'))"
+TEXTS = ("norm", "method", "representation")  # options of a proof that are not numbers
 
 
 def words(elem_id: str, value: str = "") -> gr.HTML:
@@ -38,3 +44,34 @@ def wire(
     stopped = stop.click(None, None, None, cancels=[event], **QUIET)
     stopped.then(lambda: "", None, status, **QUIET)  # after the last report of progress, not before
     return event
+
+
+def proving(
+    services: Services, source: Source, classifier: str, runs: tuple, verb: str, options: dict,
+    job: Callable,
+) -> Iterator[tuple[Any, list]]:  # fmt: skip
+    """A long job: (None, ...) with its progress, then (what it returned, ...) with its report.
+
+    `job(classifier, clip, progress)` returns its record and whatever else is to be shown. The rest
+    of each pair are the values of report button, runs and status.
+    """
+    try:
+        convert.required(**{k: v for k, v in options.items() if k not in TEXTS})
+        chosen, clip = convert.open_source(services, source, classifier)
+        command = convert.command_line(verb, source, classifier, options)
+        for share, done in stream(lambda progress: job(chosen, clip, progress)):
+            if done is None:
+                yield None, [gr.skip(), gr.skip(), verdicts.progress_bar(share, verb)]
+            else:
+                runs = _with(runs, make_report(chosen, clip, command, done[0]))
+                with convert.scratch_folder() as folder:
+                    path = convert.report_file(folder, {"runs": list(runs)})
+                    yield done, [gr.DownloadButton(value=path, interactive=True), runs, ""]
+    except EXPECTED as error:
+        yield None, [gr.skip(), gr.skip(), ""]
+        raise one_sentence(error) from None
+
+
+def _with(runs: tuple[dict, ...], report: dict) -> tuple[dict, ...]:
+    """The reports so far on the same clip, and a new one."""
+    return (*(run for run in runs if run["clip"] == report["clip"]), report)

@@ -1,50 +1,39 @@
-"""Prove: interval verification of the clip, and the smoothed classifier's radius."""
+"""Prove: verification of the clip, and the smoothed classifier's radius; the ruler."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import gradio as gr
 
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.certify import certify_clip
-from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.ruler import measure_ruler
-from robustaudio.evaluation.verify import verify_clip
-from robustaudio.ui import convert
-from robustaudio.ui.blocks import QUIET, start_and_cancel, wire, words
-from robustaudio.ui.convert import Services, Source
-from robustaudio.ui.explore import NORMS
-from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
+from robustaudio.ui import verdicts
+from robustaudio.ui.blocks import QUIET, proving, start_and_cancel, wire, words
+from robustaudio.ui.convert import Services
 from robustaudio.ui.ruler import ruler_html
+from robustaudio.ui.verification import build_verification
 
-START_LEVEL_DB = -70
 MAX_DRAWS = 100_000
-TEXTS = ("norm", "representation")  # options that are not numbers
 RULER_HINT = (
-    "<p class='ra-note'>Press the button: proof, attack and smoothing on one axis in dB.</p>"
+    "<p class='ra-note'>Press the button: proof, attack and smoothing on one axis in dB, and the "
+    "proofs against the other two threats below it.</p>"
 )
 
 
 def build_certify(
     services: Services, source: gr.State, classifier: gr.Dropdown, runs: gr.State, changed: list
 ) -> tuple[list, list]:
-    """Interval verification beside randomized smoothing.
+    """Verification beside randomized smoothing.
 
     Returns what a new clip makes stale, and the jobs it stops.
     """
+    report = gr.DownloadButton(
+        "Report (JSON)", interactive=False, elem_id="download-proofs", render=False
+    )
     with gr.Row(equal_height=False):
         with gr.Column(min_width=320):
-            gr.Markdown("### Interval verification\nA proof over every sound within the level.")
-            norm = gr.Radio(
-                list(NORMS), value=next(iter(NORMS)), label="Ball", elem_id="verify-norm"
-            )
-            level_db = gr.Slider(
-                -120, 0, START_LEVEL_DB, step=1, label="Level (dB)", elem_id="verify-level"
-            )
-            verify, stop_verify = start_and_cancel("Verify", "verify")
-            verify_status, verdict = words("verify-status"), words("verify-words")
-            bounds = gr.Plot(show_label=False, elem_id="logit-intervals")
+            stale, verifying = build_verification(services, source, classifier, runs, report)
         with gr.Column(min_width=320):
             gr.Markdown("### Randomized smoothing\nA radius for the vote over noisy copies.")
             representation = gr.Dropdown(
@@ -76,17 +65,7 @@ def build_certify(
             certify, stop_certify = start_and_cancel("Certify", "certify")
             certify_status, radius = words("certify-status"), words("certify-words")
             votes = gr.Plot(show_label=False, elem_id="votes")
-    report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-proofs")
-
-    def run_verify(source, classifier, runs, norm, level_db) -> Iterator[list]:
-        options = {"norm": NORMS[norm], "level_db": level_db}
-
-        def job(chosen, clip, progress):
-            return verify_clip(chosen, clip.samples, **options, progress=progress)
-
-        for record, rest in _run(services, source, classifier, runs, "verify", options, job):
-            shown = record and [convert.verification_words(record), figures.logit_intervals(record)]
-            yield [*(shown or [gr.skip()] * 2), *rest]
+    report.render()
 
     def run_certify(
         source, classifier, runs, representation, sigma, n0, n, alpha, seed
@@ -95,20 +74,17 @@ def build_certify(
         at = {"representation": representation, "seed": seed}
 
         def job(chosen, clip, progress):
-            return certify_clip(chosen, clip.samples, Smoothing(**options), **at, progress=progress)
+            smoothing = Smoothing(**options)
+            return certify_clip(chosen, clip.samples, smoothing, **at, progress=progress), None
 
-        for record, rest in _run(services, source, classifier, runs, "certify", options | at, job):
-            shown = record and [convert.smoothing_words(record), figures.votes(record)]
+        for done, rest in proving(services, source, classifier, runs, "certify", options | at, job):
+            shown = done and [verdicts.smoothing_words(done[0]), figures.votes(done[0])]
             yield [*(shown or [gr.skip()] * 2), *rest]
 
-    inputs = [source, classifier, runs]
-    verifying = wire([verify.click], stop_verify, run_verify, [*inputs, norm, level_db],
-         [verdict, bounds, report, runs, verify_status], verify_status)  # fmt: skip
     certifying = wire([certify.click], stop_certify, run_certify,
-         [*inputs, representation, sigma, n0, n, alpha, seed],
+         [source, classifier, runs, representation, sigma, n0, n, alpha, seed],
          [radius, votes, report, runs, certify_status], certify_status)  # fmt: skip
-    stale = [verdict, bounds, verify_status, radius, votes, certify_status, report]
-    return stale, [verifying, certifying]
+    return [*stale, radius, votes, certify_status, report], [verifying, certifying]
 
 
 def build_ruler(
@@ -132,49 +108,20 @@ def build_ruler(
 
         def job(chosen, clip, progress):
             smoothing = Smoothing(sigma=sigma)
-            return measure_ruler(
+            record = measure_ruler(
                 chosen, clip.samples, smoothing=smoothing, seed=seed, progress=progress
             )
+            return record, None
 
         pictures = []
         for name in services.classifiers if everyone else [classifier]:
-            for record, rest in _run(services, source, name, runs, "ruler", options, job):
-                if record:
-                    pictures.append(ruler_html(record))
+            for done, rest in proving(services, source, name, runs, "ruler", options, job):
+                if done:
+                    pictures.append(ruler_html(done[0]))
                     runs = rest[1]
-                yield ["".join(pictures) if record else gr.skip(), *rest]
+                yield ["".join(pictures) if done else gr.skip(), *rest]
 
     inputs = [source, classifier, runs, sigma, seed, everyone]
     outputs = [picture, report, runs, status]
     measuring = wire([measure.click], stop, run_ruler, inputs, outputs, status)
     return [picture, status, report], [measuring]
-
-
-def _run(
-    services: Services, source: Source, classifier: str, runs: tuple, verb: str, options: dict,
-    job: Any,
-) -> Iterator[tuple[dict | None, list]]:  # fmt: skip
-    """A long job: (None, ...) with its progress, then (record, ...) with report and runs.
-
-    The rest of each pair are the values of report button, runs and status.
-    """
-    try:
-        convert.required(**{k: v for k, v in options.items() if k not in TEXTS})
-        chosen, clip = convert.open_source(services, source, classifier)
-        command = convert.command_line(verb, source, classifier, options)
-        for share, record in stream(lambda progress: job(chosen, clip, progress)):
-            if record is None:
-                yield None, [gr.skip(), gr.skip(), convert.progress_bar(share, verb)]
-            else:
-                runs = _with(runs, make_report(chosen, clip, command, record))
-                with convert.scratch_folder() as folder:
-                    path = convert.report_file(folder, {"runs": list(runs)})
-                    yield record, [gr.DownloadButton(value=path, interactive=True), runs, ""]
-    except EXPECTED as error:
-        yield None, [gr.skip(), gr.skip(), ""]
-        raise one_sentence(error) from None
-
-
-def _with(runs: tuple[dict, ...], report: dict) -> tuple[dict, ...]:
-    """The reports so far on the same clip, and a new one."""
-    return (*(run for run in runs if run["clip"] == report["clip"]), report)

@@ -17,8 +17,8 @@ from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import make_report, save_perturbed
 from robustaudio.threats.noise import AUDIBLE
-from robustaudio.ui import convert
-from robustaudio.ui.blocks import QUIET, start_and_cancel, wire, words
+from robustaudio.ui import convert, verdicts
+from robustaudio.ui.blocks import MEASURE_PLOTS, QUIET, start_and_cancel, wire, words
 from robustaudio.ui.convert import ANY_OTHER, Services, Source
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
 from robustaudio.ui.player import Player
@@ -117,6 +117,14 @@ def build_explore(
             gr.Plot(show_label=False, min_width=300, elem_id=f"spectrogram-{name}")
             for name in ("clean", "perturbed", "difference")
         ]
+    with gr.Accordion("Masking: what the clip hides", open=True, elem_id="masking") as hidden:
+        audibility = words("masking-words")
+        with gr.Row():
+            masking = [
+                gr.Plot(show_label=False, min_width=300, elem_id=f"masking-{name}")
+                for name in ("spectrum", "ratio")
+            ]
+    hidden.expand(None, js=MEASURE_PLOTS, **QUIET)
     with gr.Row():
         subtype = gr.Radio(
             [("32-bit float", "FLOAT"), ("24 bit", "PCM_24")], value="FLOAT", label="WAV format"
@@ -128,18 +136,20 @@ def build_explore(
         method, [of_attacks, of_pgd, of_noise],
         **QUIET,
     )  # fmt: skip
-    outputs = [verdict, player, probabilities, waveforms, *spectrograms, wav, report, status]
+    pictures = [probabilities, waveforms, *spectrograms, audibility, *masking]
+    outputs = [verdict, player, *pictures, wav, report, status]
 
     def perturb(source: Source, classifier: str, subtype: str, *widgets: Any) -> Iterator[list]:
         nothing = [gr.skip()] * (len(outputs) - 1)
         try:
-            convert.required(sigma=widgets[5], seed=widgets[6])
-            wish = Wish(*widgets[:7], options=dict(zip(options, widgets[7:], strict=True)))
+            settings = dict(zip(options, widgets[7:], strict=True))
+            convert.required(level_db=widgets[2], sigma=widgets[5], seed=widgets[6], **settings)
+            wish = Wish(*widgets[:7], options=settings)
             chosen, clip = convert.open_source(services, source, classifier)
             command = wish.command(source, classifier)
             for share, result in stream(lambda progress: wish.run(chosen, clip, progress)):
                 if result is None:
-                    yield [*nothing, convert.progress_bar(share, wish.method)]
+                    yield [*nothing, verdicts.progress_bar(share, wish.method)]
                     continue
                 with convert.scratch_folder() as folder:
                     path = folder / f"{source.path.stem}-{chosen.name}-perturbed.wav"
@@ -163,8 +173,9 @@ def _shown(classifier: Classifier, clip: Clip, result: PerturbedClip) -> list:
     """Words, player and pictures of a result, in the order of the tab's outputs."""
     rate, clean, perturbed = clip.sample_rate, result.clean, result.perturbed
     before = classifier.probabilities(clean[None])[0].tolist()
+    heard = figures.audibility(clean, result.perturbation, rate)
     return [
-        convert.perturbation_words(result.record),
+        verdicts.perturbation_words(result.record),
         convert.player_tracks(result, rate),
         figures.probabilities(
             dict(zip(classifier.labels, before, strict=True)), result.record["probabilities"]
@@ -175,6 +186,9 @@ def _shown(classifier: Classifier, clip: Clip, result: PerturbedClip) -> list:
         figures.spectrogram(
             result.perturbation, clean, rate, title="difference: the perturbation alone"
         ),
+        verdicts.audibility_words(heard),
+        figures.masking_spectrum(heard),
+        figures.noise_to_mask(heard),
     ]
 
 

@@ -8,8 +8,8 @@ from gradio.themes import Base
 
 from robustaudio.classifiers.checkpoints import CHECKPOINTS
 from robustaudio.evaluation.predict import predict_clip
-from robustaudio.ui import convert
-from robustaudio.ui.blocks import QUIET, words
+from robustaudio.ui import convert, verdicts
+from robustaudio.ui.blocks import MEASURE_PLOTS, QUIET, words
 from robustaudio.ui.certify import RULER_HINT, build_certify, build_ruler
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.explore import build_explore
@@ -77,8 +77,7 @@ def build_page(services: Services) -> gr.Blocks:
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 
-        # a plot that was drawn while its tab was hidden measures its place now
-        tabs.select(None, js="() => window.dispatchEvent(new Event('resize'))", **QUIET)
+        tabs.select(None, js=MEASURE_PLOTS, **QUIET)
 
         def predict(source: Source, classifier: str) -> list:
             try:
@@ -86,7 +85,7 @@ def build_page(services: Services) -> gr.Blocks:
                 record = predict_clip(chosen, opened.samples)
             except EXPECTED as error:
                 raise one_sentence(error) from None
-            heard = convert.prediction_words(record, source)
+            heard = verdicts.prediction_words(record, source)
             return [heard, card_words(services.cards[classifier])]
 
         def choose(name: str | None) -> Source:

@@ -16,11 +16,41 @@ One step of a 16-bit file lies at −90.3 dB of full scale: what stays well belo
 saved in 16 bit, and every result here says whether it survives.
 
 ### What a proof is, and what it is not
-*Interval verification* sends the whole ball of perturbed sounds through the classifier, layer by
+*Verification* sends the whole ball of perturbed sounds through the classifier, layer by
 layer, as intervals that are never too small. If even the worst corner keeps the prediction on top,
 **no** perturbation of that level can change it, found or not found. If not, nothing follows: the
 intervals may just be too wide. It covers changes of the samples up to the level, silence around the
 clip included. It does not cover shifts in time, changes of gain, rooms or codecs.
+
+*CROWN-IBP* takes the same intervals and carries straight lines back through the layers that bend,
+from the difference of two logits to the first numbers of the network. Intervals forget which
+perturbation made what; lines remember, so that two logits that rise together are not held against
+each other. The better of both counts, for every label.
+
+**All bands are bounded together.** Each band of a spectrum has its own worst perturbation, and no
+perturbation has the energy to be worst in all of them. So the bounds ask what one perturbation can
+do to all bands at once, and only then what each may do alone. That is most of the way between the
+proofs published so far and the ones here.
+
+### The masking set, and the inaudibility certificate
+A loud tone hides quieter sounds near it. The **masking threshold** of a clip says, for every bin of
+every short frame, how loud something may be there and still drown (Qin et al. 2019). All sounds
+that stay under it everywhere are the **masking set**; a level in dB lowers or raises the whole
+threshold, and 0 dB is the threshold itself.
+
+A proof at 0 dB is an *inaudibility certificate*: **no** perturbation that the model calls inaudible
+can change the decision. At −12 dB it holds for what stays 12 dB below the threshold.
+
+It is as good as the model. The model plays the clip's loudest bin at 96 dB SPL: who turns the
+volume up further hears more, and is not covered. It looks at one frame at a time, the classifier's
+own; masking before and after a sound is left out, and so are shifts in time. In silence it grants
+only what nobody hears even in quiet, and below 100 Hz next to nothing.
+
+*Prove* plays noise from the set beside white noise of the same energy: energy does not say what
+can be heard.
+
+The **noise-to-mask ratio** compares energies in bands of one Bark, the width of a critical band of
+hearing: above 0 dB the model predicts that the perturbation is heard there.
 
 *Randomized smoothing* certifies another classifier: the majority vote over noisy copies. Its radius
 holds with confidence 1 − α, in the L2 norm of the representation that received the noise.
@@ -36,6 +66,9 @@ equal results.
 Everything left of *proven* is safe, everything right of *broken* has been broken, and the truth
 lies between. Better training moves the proof to the right; better attacks move the break to the
 left. The two can meet, but never cross: if they did, it would be a defect of the first order.
+
+The proofs against the L2 ball and the masking set stand below the axis, on axes of their own: their
+decibels are relative to something else, and a larger number there is not a stronger proof.
 
 The smoothed radius R is an L2 norm. A perturbation whose samples are all at most R / √T has an L2
 norm of at most R (T samples), so that is where it stands on the axis.

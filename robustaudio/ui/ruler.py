@@ -1,52 +1,118 @@
-"""The ruler as HTML: one axis in dB, what is proven on the left, what is broken on the right."""
+"""The ruler as HTML: one axis in dB, what is proven on the left, what is broken on the right.
 
+That axis is the L∞ ball's. The proofs against the L2 ball and the masking set stand below it, each
+on a strip with its own axis and unit.
+"""
+
+from dataclasses import dataclass
 from html import escape
 
-from robustaudio.ui.convert import decibel
+from robustaudio.ui.verdicts import METHODS, decibel
 
-LOW_DB, HIGH_DB, TICK_DB = -140, 0, 20
+
+@dataclass(frozen=True)
+class Axis:
+    """From `low` to `high` dB with a number every `tick` dB."""
+
+    low: int
+    high: int
+    tick: int = 20
+
+    def at(self, level_db: float) -> float:
+        """Position in per cent."""
+        share = (min(max(level_db, self.low), self.high) - self.low) / (self.high - self.low)
+        return 100 * share
+
+    def ticks(self) -> str:
+        marks = "".join(
+            f"<i style='left:{self.at(level):.2f}%'><b>{str(level).replace('-', '−')}</b></i>"
+            for level in range(self.low, self.high + 1, self.tick)
+        )
+        return f"<div class='ra-axis'>{marks}</div>"
+
+
+PEAK, ENERGY, THRESHOLD = Axis(-140, 0), Axis(-140, 0), Axis(-100, 20)
 
 
 def ruler_html(record: dict) -> str:
     """A picture of one `measure_ruler` record that needs no script and fits any width."""
-    ruler = record["ruler"]
+    ruler, method = record["ruler"], METHODS[record["method"]]
     proven, attacked = ruler["verified_db"], ruler["attacked_db"]
-    ticks = "".join(
-        f"<i style='left:{_at(level):.2f}%'><b>{str(level).replace('-', '−')}</b></i>"
-        for level in range(LOW_DB, HIGH_DB + 1, TICK_DB)
-    )
     rows = [
         _row("16-bit step", "ra-floor", ruler["floor_16_bit_db"],
              "the resolution of a 16-bit file: smaller changes mostly vanish in it"),
         _row("proven", "ra-proven", proven,
-             "interval bounds: no perturbation up to here changes the decision"
-             if proven is not None else "interval bounds prove nothing above −160 dB"),
+             f"{method}: no perturbation up to here changes the decision"
+             if proven is not None else f"{method} prove nothing above −160 dB"),
         _row("smoothed", "ra-smoothed", ruler["smoothed_db"], _of_smoothing(record)),
         _row("broken", "ra-attacked", attacked,
              "the smallest PGD perturbation found that changes the decision"
              if attacked is not None else "PGD found nothing up to 0 dB"),
     ]  # fmt: skip
-    left = (
-        ""
-        if proven is None
-        else f"<span class='ra-proven' style='width:{_at(proven):.2f}%'></span>"
-    )
     right = (
         "" if attacked is None
-        else f"<span class='ra-attacked' style='left:{_at(attacked):.2f}%;right:0'></span>"
+        else f"<span class='ra-attacked' style='left:{PEAK.at(attacked):.2f}%;right:0'></span>"
     )  # fmt: skip
     return (
         f"<figure class='ra-ruler' aria-label='{escape(_spoken(record))}'>"
         f"<figcaption><strong>{escape(record['prediction'])}</strong> by "
         f"{escape(record['classifier'])}: {_summary(proven, attacked)}</figcaption>"
-        f"<div class='ra-band'>{left}{right}</div><div class='ra-axis'>{ticks}</div>"
-        "<p class='ra-unit'>largest sample of the perturbation, in dB relative to the clip's peak"
-        f"</p><dl>{''.join(rows)}</dl></figure>"
+        f"<div class='ra-band'>{_proven(PEAK, proven)}{right}</div>{PEAK.ticks()}"
+        "<p class='ra-unit'>L∞: largest sample of the perturbation, in dB relative to the clip's "
+        f"peak</p><dl>{''.join(rows)}</dl>"
+        "<p class='ra-apart'>Proven against other threats: each has its own axis and its own 0 dB"
+        f"</p>{_of_energy(record)}{_of_masking(record)}</figure>"
     )
 
 
+def _of_energy(record: dict) -> str:
+    level = record["ruler"]["verified_l2_db"]
+    words = (
+        f"no perturbation at an SNR of {decibel(-level)} or more changes the decision"
+        if level is not None else "nothing is proven above −160 dB"
+    )  # fmt: skip
+    unit = "L2 norm of the perturbation, in dB relative to the clip's: minus the SNR"
+    return _strip("ra-of-l2", "L2", level, ENERGY, unit, words)
+
+
+def _of_masking(record: dict) -> str:
+    level = record["ruler"]["verified_masking_db"]
+    unit = "the perturbation's loudest bin against the clip's masking threshold, which is 0 dB"
+    if "masking" not in record["norms"]:
+        words = "not defined: this classifier does not start with the magnitude of an STFT"
+    elif level is None:
+        words = "nothing is proven above −100 dB, relative to the threshold"
+    elif level < 0:
+        words = (
+            f"nothing that stays {decibel(-level)} below the threshold changes the decision; the "
+            "rest up to the threshold is inaudible by the model and not proven"
+        )
+    else:
+        words = "nothing under the threshold changes the decision: inaudible by the model"
+    threshold = f"<span class='ra-zero' style='left:{THRESHOLD.at(0):.2f}%'></span>"
+    return _strip("ra-of-masking", "Masking set", level, THRESHOLD, unit, words, threshold)
+
+
+def _strip(
+    kind: str, name: str, level_db: float | None, axis: Axis, unit: str, words: str, mark: str = ""
+) -> str:
+    value = "–" if level_db is None else decibel(level_db)
+    return (
+        f"<section class='ra-strip {kind}'><p><strong>{name}</strong>"
+        f"<span class='ra-level'>{value}</span></p>"
+        f"<div class='ra-band'>{_proven(axis, level_db)}{mark}</div>{axis.ticks()}"
+        f"<p class='ra-unit'>{unit}</p><p class='ra-note'>{words}</p></section>"
+    )
+
+
+def _proven(axis: Axis, level_db: float | None) -> str:
+    if level_db is None:
+        return ""
+    return f"<span class='ra-proven' style='left:0;width:{axis.at(level_db):.2f}%'></span>"
+
+
 def _row(name: str, kind: str, level_db: float | None, words: str) -> str:
-    mark = "" if level_db is None else f"<span style='left:{_at(level_db):.2f}%'></span>"
+    mark = "" if level_db is None else f"<span style='left:{PEAK.at(level_db):.2f}%'></span>"
     value = "–" if level_db is None else decibel(level_db)
     return (
         f"<div class='{kind}'><dt>{name}</dt><dd class='ra-level'>{value}</dd>"
@@ -77,8 +143,3 @@ def _summary(proven: float | None, attacked: float | None) -> str:
 def _spoken(record: dict) -> str:
     ruler = record["ruler"]
     return f"Ruler: {_summary(ruler['verified_db'], ruler['attacked_db'])}"
-
-
-def _at(level_db: float) -> float:
-    """Position on the axis in per cent."""
-    return 100 * (min(max(level_db, LOW_DB), HIGH_DB) - LOW_DB) / (HIGH_DB - LOW_DB)

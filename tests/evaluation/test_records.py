@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from rosetta import rosetta
 
 from robustaudio.attacks import PGD, AttackResult
 from robustaudio.audio.clip import Clip
@@ -19,7 +20,11 @@ from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.perturbed import compare, rounded_to_16_bit
 from robustaudio.evaluation.report import save_perturbed
 from robustaudio.evaluation.ruler import measure_ruler
-from robustaudio.evaluation.verify import verify_clip, verify_dataset
+from robustaudio.evaluation.verify import (
+    noise_under_threshold,
+    verify_clip,
+    verify_dataset,
+)
 from robustaudio.perception import metrics
 
 
@@ -101,7 +106,50 @@ def test_the_ruler_is_in_order_for_every_classifier(name):
     ruler = record["ruler"]
     assert ruler["attacked_db"] is not None
     assert ruler["verified_db"] is None or ruler["verified_db"] < ruler["attacked_db"]
+    for norm, key in (("l2", "verified_l2_db"), ("masking", "verified_masking_db")):
+        at = verify_clip(
+            classifier, waveform, norm=norm, level_db=ruler[key], method=record["method"]
+        )
+        assert at["verified"] and at["largest_level_db"] == ruler[key]
     assert shares == sorted(shares) and shares[-1] <= 1
+
+
+def test_a_classifier_without_a_magnitude_has_no_masking_mark():
+    case = rosetta(0)
+    record = measure_ruler(case.classifier, case.x[0], smoothing=Smoothing(n=50, n0=10))
+    assert record["norms"] == ["linf", "l2"]
+    ruler = record["ruler"]
+    assert ruler["verified_masking_db"] is None
+    for norm, key in (("linf", "verified_db"), ("l2", "verified_l2_db")):
+        true_db = metrics.level_of(float(case.radius(norm)[0]), case.x[0], norm)
+        assert true_db - 0.1 < ruler[key] <= true_db
+
+
+def test_the_two_noises_have_one_energy_and_only_one_is_in_the_set(clips):
+    classifier = checkpoints.load_classifier("digits-lstm-ibp")
+    x = clips.waveforms[7]
+    noise = noise_under_threshold(classifier, x, level_db=-6, seed=0)
+    assert noise.shaped.norm() == pytest.approx(float(noise.white.norm()), rel=1e-5)
+    above = noise.record["exceeds_threshold_db"]
+    assert -6.5 < above["shaped"] <= -6 + 1e-3 < 0 < above["white"]
+    ratio = noise.record["noise_to_mask_db"]
+    assert ratio["shaped"] < above["shaped"] and ratio["white"] > 0
+    assert noise.record["snr_db"] == pytest.approx(
+        20 * math.log10(float(x.norm() / noise.shaped.norm())), abs=1e-3
+    )
+
+
+def test_a_verdict_names_what_the_masking_set_supposes(clips):
+    classifier = checkpoints.load_classifier("digits-lstm-ibp")
+    at = {"level_db": -60.0}
+    assert verify_clip(classifier, clips.waveforms[7], norm="linf", **at)["masking"] is None
+    record = verify_clip(classifier, clips.waveforms[7], norm="masking", method="crown", **at)
+    framing = classifier.stages["magnitude"].framing
+    assert record["duration_s"] == 1.0 and record["method"] == "crown"
+    assert record["masking"] == {
+        "assumed_peak_spl_db": 96.0, "frame_ms": framing.n_fft / 8,
+        "hop_ms": framing.hop_length / 8, "pre_emphasis": framing.pre_emphasis,
+    }  # fmt: skip
 
 
 def test_noise_of_sigma_zero_changes_nothing(classifier, clips):

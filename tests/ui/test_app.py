@@ -62,8 +62,9 @@ def run(page: Page, button: str, words: str, expected: str) -> str:
 def test_the_first_sight_is_a_whole_example(page):
     expect(page.locator("#prediction")).to_contain_text("heard as")
     expect(page.locator("#perturb-words")).to_contain_text("the decision changed")
+    expect(page.locator("#masking-words")).to_contain_text("total noise-to-mask ratio")
     for plot in ("probabilities", "waveforms", "spectrogram-clean", "spectrogram-perturbed",
-                 "spectrogram-difference"):  # fmt: skip
+                 "spectrogram-difference", "masking-spectrum", "masking-ratio"):  # fmt: skip
         expect(page.locator(f"#{plot} .js-plotly-plot")).to_be_visible(timeout=SLOW_MS)
 
 
@@ -119,6 +120,60 @@ def test_prove_by_intervals_and_by_smoothing(page, tmp_path, capsys):
     assert_made_again(report, capsys, ("prediction", "radius", "counts"))
 
 
+def test_the_masking_set_is_verified_and_heard(page, tmp_path, capsys):
+    choose(page, "classifier", "digits-cnn-ibp")
+    tab(page, "Prove")
+    expect(page.locator("#noise-player")).to_have_count(0)  # of another threat
+    page.locator("#verify-norm").get_by_text("Masking set").click()
+    level = page.locator("#verify-level input[type=number]")
+    expect(level).to_have_value("-12")
+    expect(page.locator("#verify-level")).to_contain_text("masking threshold")
+    expect(page.locator("#noise-player .ra-hint")).to_contain_text("Verify the masking set")
+    level.fill("-30")
+    level.press("Tab")
+    page.locator("#verify-method").get_by_text("CROWN-IBP", exact=True).click()
+    words = run(page, "verify", "verify-words", "30.0 dB below the clip's masking threshold")
+    assert words.startswith("PROVEN") and "96 dB SPL" in words
+    expect(page.locator("#logit-intervals .shapelayer path")).to_have_count(1, timeout=SLOW_MS)
+    expect(page.locator("#verify-caption")).to_contain_text("Dashed: the least logit of 7")
+    expect(page.locator("#noise-words")).to_contain_text("shaped: 30.0 dB below the threshold")
+    expect(page.locator("#noise-player .ra-track")).to_have_count(5)
+    page.locator("#noise-player .ra-play").click()
+    for key, name in (("c", "+ white noise"), ("b", "+ shaped noise"), ("e", "white alone")):
+        page.keyboard.press(key)
+        expect(page.locator("#noise-player .ra-status")).to_contain_text(name)
+    page.keyboard.press("Space")
+    told = downloaded(page, "download-proofs", tmp_path / "report.json").read_text()
+    report = json.loads(told)["runs"][-1]
+    assert_made_again(report, capsys, ("verified", "method", "logits_lower", "largest_level_db"))
+
+    choose(page, "clip", clip_name("zero-rms.wav"))  # nothing of the clip before stays
+    for gone in ("#verify-words .ra-card", "#noise-words .ra-card", "#verify-caption p"):
+        expect(page.locator(gone)).to_have_count(0)
+    expect(page.locator("#noise-player .ra-hint")).to_contain_text("Verify the masking set")
+    expect(page.locator("#noise-player .ra-track").first).to_be_hidden()
+    page.locator("#verify-norm").get_by_text("L2").click()
+    expect(level).to_have_value("-70")
+    expect(page.locator("#noise-player")).to_have_count(0)
+    assert "(SNR 70.0 dB or more)" in run(page, "verify", "verify-words", "SNR 70.0 dB")
+
+
+def test_a_cleared_field_gives_one_sentence(page):
+    tab(page, "Prove")
+    level = page.locator("#verify-level input[type=number]")
+    level.fill("")
+    level.press("Tab")
+    expect(level).to_have_value("0")  # a slider's own answer, and what is verified then
+    assert "within 0.0 dB of the clip's peak" in run(page, "verify", "verify-words", "PROVEN")
+    sigma = page.locator("#certify-sigma input")
+    sigma.fill("")
+    sigma.press("Tab")
+    page.locator("#certify").click()
+    toast = page.locator(".toast-body")
+    expect(toast).to_contain_text("sigma is empty; a number would be right", timeout=SLOW_MS)
+    assert "Traceback" not in toast.inner_text()
+
+
 def test_the_ruler_stands_in_order(page):
     choose(page, "classifier", "digits-cnn-ibp")
     tab(page, "Ruler")
@@ -128,9 +183,13 @@ def test_the_ruler_stands_in_order(page):
         for kind in ("ra-proven", "ra-attacked")
     )
     assert -90 < proven < broken < 0
+    for strip in ("ra-of-l2", "ra-of-masking"):  # each on an axis of its own
+        expect(page.locator(f"#ruler .{strip} .ra-level")).to_contain_text("−")
+        expect(page.locator(f"#ruler .{strip} .ra-axis i")).not_to_have_count(0)
     page.locator("#everyone input").check()
     page.locator("#measure").click()
-    expect(page.locator("#ruler figure")).to_have_count(len(checkpoints.names()), timeout=SLOW_MS)
+    all_of_them = len(checkpoints.names())
+    expect(page.locator("#ruler figure")).to_have_count(all_of_them, timeout=4 * SLOW_MS)
 
 
 def test_a_long_run_shows_progress_and_can_be_cancelled(page):

@@ -11,11 +11,12 @@ from robustaudio.cli import parser
 from robustaudio.evaluation.attack import attack_clip
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.ruler import measure_ruler
-from robustaudio.ui import convert
+from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
+from robustaudio.ui import convert, verdicts
 from robustaudio.ui.convert import Source
 from robustaudio.ui.explore import NORMS, Wish
 from robustaudio.ui.launch import load_services
-from robustaudio.ui.ruler import ruler_html
+from robustaudio.ui.ruler import THRESHOLD, ruler_html
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,15 @@ def test_a_classifier_is_chosen_from_those_that_were_loaded(services, source):
         convert.open_source(services, source, "../x")
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2", "masking"])
+@pytest.mark.parametrize("method", ["interval", "crown"])
+def test_the_command_of_a_proof_parses_to_the_same_settings(source, norm, method):
+    options = {"norm": norm, "level_db": -12, "method": method}
+    command = convert.command_line("verify", source, "digits-cnn", options)
+    arguments = parser().parse_args(shlex.split(shlex.join(command))[3:])
+    assert (arguments.norm, arguments.method, arguments.level_db) == (norm, method, [-12.0])
+
+
 @pytest.mark.parametrize(
     "wanted", [wish(), wish(method="FGSM", target="3"), wish(method="Gaussian noise")]
 )
@@ -76,11 +86,11 @@ def test_words_say_what_changed_and_what_rounding_leaves(services, source):
     result = attack_clip(
         classifier, clip.samples, PGD(), norm="linf", level_db=-45, target=None, seed=0
     )
-    words = convert.perturbation_words(result.record)
+    words = verdicts.perturbation_words(result.record)
     assert "<strong>7</strong> → <strong>3</strong>" in words and "−45.0 dB" in words
     assert "survives rounding to 16 bit" in words
     lost = {**result.record, "success_after_rounding": False}
-    assert "does NOT survive rounding" in convert.perturbation_words(lost)
+    assert "does NOT survive rounding" in verdicts.perturbation_words(lost)
     assert "PGD in L∞ on digits-cnn" in words
 
 
@@ -89,13 +99,13 @@ def test_words_name_the_norm_that_was_asked_for(services, source):
     result = attack_clip(
         classifier, clip.samples, PGD(), norm="l2", level_db=-30, target=None, seed=0
     )
-    assert "L2 level −30.0 dB of the clip's energy" in convert.perturbation_words(result.record)
+    assert "L2 level −30.0 dB of the clip's energy" in verdicts.perturbation_words(result.record)
 
 
 def test_no_noise_is_no_perturbation(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     result = noise_clip(classifier, clip.samples, representation="mel", sigma=0.0, seed=0)
-    words = convert.perturbation_words(result.record)
+    words = verdicts.perturbation_words(result.record)
     assert "no perturbation at all" in words and "inversion" not in words
 
 
@@ -117,6 +127,91 @@ def test_the_ruler_tells_whose_mark_is_whose(services, source, name, smoothed):
     picture = ruler_html(record)
     assert smoothed in picture and "the attack needs" in picture
     assert "-" not in "".join(part.split("</b>")[0] for part in picture.split("<b>")[1:])
+    ruler = record["ruler"]
+    for strip, level in (("ra-of-l2", "verified_l2_db"), ("ra-of-masking", "verified_masking_db")):
+        own = picture.split(strip)[1].split("</section>")[0]
+        assert f"<span class='ra-level'>{verdicts.decibel(ruler[level])}" in own
+    assert f"SNR of {verdicts.decibel(-ruler['verified_l2_db'])} or more" in picture
+    assert f"left:{THRESHOLD.at(0):.2f}%" in picture.split("ra-zero")[1]
+
+
+def test_a_ruler_without_a_masking_set_says_so():
+    record = {
+        "classifier": "dense", "prediction": "5", "method": "crown", "norms": ["linf", "l2"],
+        "ruler": {"verified_db": None, "attacked_db": None, "smoothed_db": None,
+                  "floor_16_bit_db": -90.3, "verified_l2_db": None, "verified_masking_db": None},
+        "smoothing": {"sigma": 0.25}, "smoothed_prediction": None,
+    }  # fmt: skip
+    assert "not defined: this classifier does not start" in ruler_html(record)
+    record["norms"].append("masking")
+    assert "nothing is proven above −100 dB, relative to the threshold" in ruler_html(record)
+    record["ruler"]["verified_masking_db"] = 2.0
+    assert "nothing under the threshold changes the decision" in ruler_html(record)
+
+
+@pytest.mark.parametrize(
+    "norm, level_db, proven",
+    [
+        ("linf", -60, "no perturbation with every sample within −60.0 dB of the clip's peak"),
+        ("l2", -60, "L2 norm of at most −60.0 dB of the clip's (SNR 60.0 dB or more)"),
+        ("masking", -30, "nothing that stays 30.0 dB below the clip's masking threshold in every"),
+    ],
+)
+@pytest.mark.parametrize("method", ["interval", "crown"])
+def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db, proven, method):
+    classifier, clip = convert.open_source(services, source, "digits-cnn-ibp")
+    record = verify_clip(classifier, clip.samples, norm=norm, level_db=level_db, method=method)
+    words = verdicts.verification_words(record)
+    assert record["verified"] and ">PROVEN<" in words and proven in words
+    assert "over the whole 1 s" in words and verdicts.METHODS[method] in words
+    assert f"relative to {verdicts.RELATIVE_TO[norm]}" in words
+    for assumption in ("96 dB SPL", "no temporal masking", "turns the volume up", "32 ms"):
+        assert (assumption in words) == (norm == "masking")
+
+
+@pytest.mark.parametrize(
+    "level_db, subject", [(0, "stays at or below the clip's"), (6, "threshold by at most 6.0 dB")]
+)
+def test_a_level_at_or_above_the_threshold_is_not_called_below(services, source, level_db, subject):
+    classifier, clip = convert.open_source(services, source, "digits-lstm-ibp")
+    record = verify_clip(classifier, clip.samples, norm="masking", level_db=level_db)
+    words = verdicts.verification_words(record)
+    assert "NOT PROVEN" in words and "something that" in words and subject in words
+    assert "not proven is not broken" in words
+    assert "follow a pre-emphasis of" in words and "weighted bin by bin" in words
+
+
+def test_the_caption_explains_a_proof_whose_intervals_overlap():
+    record = {
+        "prediction": "1", "verified": True,
+        "logits_lower": {"0": -3.0, "1": 1.0, "2": -1.0},
+        "logits_upper": {"0": 0.5, "1": 4.0, "2": 2.0},
+    }  # fmt: skip
+    assert "Red: 2, which" in verdicts.interval_words(record)
+    assert "It is proven all the same" in verdicts.interval_words(record)
+    open_still = verdicts.interval_words({**record, "verified": False})
+    assert "A proof may hold where intervals overlap" in open_still
+    clear = verdicts.interval_words({**record, "logits_upper": {"0": 0.5, "1": 4, "2": 0.9}})
+    assert "No other label reaches it" in clear and "Red" not in clear
+
+
+def test_two_noises_of_one_energy_share_one_amplification(services, source):
+    classifier, clip = convert.open_source(services, source, "digits-cnn-ibp")
+    noise = noise_under_threshold(classifier, clip.samples, level_db=-12, seed=0)
+    value = convert.noise_tracks(clip.samples, noise, clip.sample_rate)
+    gains = {track["key"]: track["gain_db"] for track in value["tracks"]}
+    assert gains["A"] == gains["B"] == gains["C"] == 0 < gains["D"] == gains["E"]
+    words = verdicts.noise_words(noise.record)
+    assert "shaped: 12.0 dB below the threshold" in words and "the same energy" in words
+    assert "above the threshold in its worst bin" in words.split("white:")[1]
+    above = noise_under_threshold(classifier, clip.samples, level_db=20, seed=0)
+    convert.noise_tracks(clip.samples, above, clip.sample_rate)  # louder than the clip's room
+    assert "is not heard" not in verdicts.noise_words(above.record)
+
+
+def test_an_empty_field_is_named_as_the_page_names_it():
+    with pytest.raises(ValueError, match="level in dB is empty; a number would be right"):
+        convert.required(seed=0, level_db=None)
 
 
 def test_a_smoothed_class_that_differs_is_said_so():
@@ -126,10 +221,10 @@ def test_a_smoothed_class_that_differs_is_said_so():
         "seconds": 0.1,
         "level_l2_db": -27.0, "level_linf_db": -43.0,
     }  # fmt: skip
-    assert "the classifier itself hears 0" in convert.smoothing_words(record)
+    assert "the classifier itself hears 0" in verdicts.smoothing_words(record)
 
 
 def test_silence_has_no_level():
-    assert convert.decibel(None) == "−∞ dB"
-    assert convert.decibel(-12.34) == "−12.3 dB"
-    assert convert.decibel(-0.01) == "0.0 dB"
+    assert verdicts.decibel(None) == "−∞ dB"
+    assert verdicts.decibel(-12.34) == "−12.3 dB"
+    assert verdicts.decibel(-0.01) == "0.0 dB"

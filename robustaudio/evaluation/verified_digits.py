@@ -1,0 +1,299 @@
+"""docs/results/verified-digits.md: how far the certified classifiers' decisions are proven."""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from robustaudio import __version__
+from robustaudio.attacks import PGD
+from robustaudio.audio.datasets import open_dataset
+from robustaudio.certification.verify import METHODS, Verifier
+from robustaudio.classifiers import checkpoints
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation.attack import attacked
+from robustaudio.evaluation.clips import (
+    LabelledClips,
+    generator,
+    load_clips,
+    predictions,
+    share,
+)
+from robustaudio.evaluation.svg import scatter_svg
+from robustaudio.evaluation.markdown import percent, table
+from robustaudio.perception.metrics import STEP_16_BIT, amplitude
+from robustaudio.training.recipes import CERTIFIED
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
+SEEDS = RESULTS / "seeds"  # the cards of further training runs
+LEVELS_DB = {
+    "linf": (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -46.0, -40.0, -36.0),
+    "l2": (-90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
+    "masking": (-36.0, -24.0, -12.0, -6.0, 0.0, 6.0),
+}
+UNITS = {
+    "linf": "dB relative to the clip's peak",
+    "l2": "dB relative to the clip's l2 norm (minus the SNR)",
+    "masking": "dB relative to the clip's masking threshold",
+}
+PARETO_DB = -50.0
+ATTACK = PGD(steps=20, restarts=10)
+SEED = 0
+# provability in per cent of the correct clips at -100, -95, -90, -85, -80 dB, and seconds per clip
+PUBLISHED = {
+    "PROVER, single plane (Ryou et al., CAV 2021)": ("97", "90", "86", "81", "70", "22"),
+    "PROVER, multi plane (Ryou et al., CAV 2021)": ("97", "95", "89", "86", "78", "101-137"),
+    "DeepPrism, 16-rec (arXiv:2511.11699)": ("97", "95", "91", "89", "85", "236-292"),
+}
+PUBLISHED_DB = (-100.0, -95.0, -90.0, -85.0, -80.0)
+
+Log = Callable[[str], None]
+
+
+def verified_digits(
+    output: Path | None = None, *, limit: int | None = None, log: Log = print
+) -> dict:
+    """Every classifier with a certified recipe, under every threat, by both methods."""
+    split = open_dataset("fsdd").select("test", limit)
+    shipped = set(checkpoints.names())
+    rows = []
+    for name in CERTIFIED:
+        if name in shipped:
+            log(name)
+            classifier = checkpoints.load_classifier(name)
+            rows.append(_measured(classifier, load_clips(classifier, split), log))
+    peaks = torch.tensor([clip.peak for clip in split.clips()], dtype=torch.float64)
+    path = output or RESULTS / "verified-digits.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = path.with_suffix(".svg")
+    picture.write_text(_pareto(rows), encoding="utf-8")
+    command = "python -m robustaudio table verified-digits"
+    command += f" --limit {limit}" if limit else ""
+    path.write_text(_page(command, rows, peaks, picture.name), encoding="utf-8")
+    return {"output": str(path), "classifiers": rows}
+
+
+def _measured(classifier: Classifier, clips: LabelledClips, log: Log) -> dict:
+    """Verified and robust accuracy of one classifier, per threat and level."""
+    x, y = clips.waveforms, clips.labels
+    verifiers = {method: Verifier(classifier, method=method) for method in METHODS}
+    correct = verifiers["interval"].predict(x) == y
+    row = {
+        "classifier": classifier.name,
+        "clean": share(correct),
+        "correct": int(correct.sum()),
+        "norms": {},
+    }
+    for norm, levels in LEVELS_DB.items():
+        log(f"  {norm}")
+        found: dict = {"seconds": {}, "provability": {}}
+        for method, verifier in verifiers.items():
+            started = time.monotonic()
+            held = {db: correct & verifier.verified_at(x, y, db, norm) for db in levels}
+            seconds = time.monotonic() - started
+            found["seconds"][method] = seconds / len(levels) / len(y)
+            found[method] = {db: share(proven) for db, proven in held.items()}
+        found["provability"] = {db: share(held[db][correct]) for db in levels}
+        found["robust"] = {
+            db: share(held[db] | _survivors(classifier, clips, correct & ~held[db], norm, db))
+            for db in levels
+        }
+        row["norms"][norm] = found
+    extra = {db: verifiers["crown"].verified_at(x, y, db, "linf") for db in PUBLISHED_DB}
+    row["published_levels"] = {db: share((correct & v)[correct]) for db, v in extra.items()}
+    return row
+
+
+def _survivors(
+    classifier: Classifier, clips: LabelledClips, tried: Tensor, norm: str, level_db: float
+) -> Bool[Tensor, " clip"]:
+    """Which of the clips `tried` the attack leaves correct."""
+    after = torch.zeros_like(tried)
+    if tried.any():
+        x, y = clips.waveforms[tried], clips.labels[tried]
+        rng = generator(SEED, x.device)
+        adversarial = attacked(classifier, x, y, None, ATTACK, norm, level_db, rng)
+        after[tried] = predictions(classifier, adversarial) == y
+    return after
+
+
+def holds_no_other_file(
+    peaks: Float[Tensor, " clip"], level_db: float
+) -> Bool[Tensor, " clip"]:
+    """Whether a 16-bit clip's linf ball at a level holds no other 16-bit clip."""
+    return peaks * amplitude(level_db) < STEP_16_BIT
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+def _page(command: str, rows: list[dict], peaks: Tensor, picture: str) -> str:
+    def levels(norm: str, key: str) -> str:
+        head = ["classifier", "clean", *(f"{db:+.0f}" if norm == "masking" else f"{db:.0f}"
+                                         for db in LEVELS_DB[norm])]  # fmt: skip
+        return table(
+            head,
+            [
+                [r["classifier"], *map(percent, (r["clean"], *r["norms"][norm][key].values()))]
+                for r in rows
+            ],
+        )
+
+    alone = [percent(share(holds_no_other_file(peaks, db))) for db in LEVELS_DB["linf"]]
+    threads = torch.get_num_threads()
+    return f"""# Verified spoken digits
+
+Made by `{command}` (robustaudio {__version__}, torch {torch.__version__}, {threads} thread, seed \
+{SEED}) on {len(peaks)} clips of the test split of FSDD (indices 0-4; 300 is all of it). Shares are \
+per cent of ALL clips unless a heading says otherwise; float64; a margin has to exceed 1e-4. A clip \
+counts as verified if it is classified correctly and no perturbation of the threat can change that.
+
+Upper bounds come from PGD ({ATTACK.steps} steps, {ATTACK.restarts} restarts) on every correct clip \
+that is not verified; a verified clip cannot fall. The psychoacoustic attack does not exist here yet.
+
+## L-infinity: {UNITS["linf"]}
+
+### Verified accuracy, CROWN-IBP
+
+{levels("linf", "crown")}
+
+### Verified accuracy, intervals alone
+
+{levels("linf", "interval")}
+
+### Robust accuracy under PGD: what no proof can exceed
+
+{levels("linf", "robust")}
+
+### What a 16-bit file has of these balls
+
+Share of clips whose ball holds no other 16-bit file: there a proof speaks of nothing that could be \
+saved.
+
+{table([f"{db:.0f}" for db in LEVELS_DB["linf"]], [alone])}
+
+### Clean against verified
+
+![Clean accuracy against verified accuracy at {PARETO_DB:.0f} dB]({picture})
+
+## The inaudibility certificate: {UNITS["masking"]}
+
+At 0 dB: nothing that stays under the clip's own masking threshold (Qin et al. 2019, on the \
+classifier's own frames, loudest bin at 96 dB SPL), in every bin of every frame, changes the \
+decision. It does not cover temporal masking, shifts in time, or a listener who turns the volume up.
+
+### Verified accuracy, CROWN-IBP
+
+{levels("masking", "crown")}
+
+### Robust accuracy under PGD, projected onto the set
+
+{levels("masking", "robust")}
+
+## L2: {UNITS["l2"]}
+
+### Verified accuracy, CROWN-IBP
+
+{levels("l2", "crown")}
+
+## Provability of the correct clips, beside the published
+
+The published verifiers prove another network of the same task: an LSTM on MFCC that was not trained \
+for certification (clean accuracy 85.3 %). Their numbers are those of the papers.
+
+{_published(rows)}
+
+## Time per clip and level, in ms
+
+{_times(rows)}
+
+Three training runs of each recipe, with mean and spread: [seeds.md](seeds.md).
+"""
+
+
+def _published(rows: list[dict]) -> str:
+    head = ["verifier or classifier", *(f"{db:.0f}" for db in PUBLISHED_DB), "s per clip"]
+    ours = [
+        [
+            f"{r['classifier']}, CROWN-IBP",
+            *map(percent, r["published_levels"].values()),
+            f"{r['norms']['linf']['seconds']['crown']:.3f}",
+        ]
+        for r in rows
+    ]
+    return table(head, [[name, *numbers] for name, numbers in PUBLISHED.items()] + ours)
+
+
+def _times(rows: list[dict]) -> str:
+    head = ["classifier", *(f"{norm}, {method}" for norm in LEVELS_DB for method in METHODS)]
+    return table(
+        head,
+        [
+            [
+                r["classifier"],
+                *(f"{1e3 * r['norms'][n]['seconds'][m]:.1f}" for n in LEVELS_DB for m in METHODS),
+            ]
+            for r in rows
+        ],
+    )
+
+
+def seeds(output: Path | None = None, *, limit: int | None = None, log: Log = print) -> dict:
+    """Mean and spread of the training runs, from the cards that `train` writes.
+
+    Raises:
+        ValueError: for a limit, which means nothing here.
+    """
+    if limit is not None:
+        raise ValueError(f"--limit {limit}: the runs were measured on the whole test split.")
+    parts, found = [], {}
+    for name in CERTIFIED:
+        cards = [checkpoints.read_card(name)] if name in checkpoints.names() else []
+        cards += [
+            json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted(SEEDS.glob(f"{name}-*.json"))
+        ]
+        runs = {
+            f"seed {card['training']['seed']}": {"clean": card["test_accuracy"], **card["verified"]}
+            for card in cards
+            if "verified" in card
+        }
+        if runs:
+            found[name] = runs
+            parts.append(f"## {name}\n\n{_spread(runs)}")
+    path = output or RESULTS / "seeds.md"
+    path.write_text(_seeds_page(parts), encoding="utf-8")
+    return {"output": str(path), "runs": found}
+
+
+def _seeds_page(parts: list[str]) -> str:
+    return (
+        "# Training runs\n\nMade by `python -m robustaudio table seeds` from the cards of the runs "
+        "(those of further seeds are in [seeds/](seeds)), each made by `python -m robustaudio train "
+        "NAME --seed N`, which measures at its end: accuracy and verified accuracy by CROWN-IBP on "
+        "all 300 clips of FSDD's test split, per cent of all clips. Seed 0 is the shipped run.\n\n"
+        + "\n\n".join(parts)
+        + "\n"
+    )
+
+
+def _spread(runs: dict[str, dict[str, float]]) -> str:
+    columns = list(zip(*(run.values() for run in runs.values()), strict=True))
+    lines = [[name, *map(percent, run.values())] for name, run in runs.items()]
+    lines.append(["mean", *(percent(statistics.mean(c)) for c in columns)])
+    if len(runs) > 1:
+        lines.append(["standard deviation", *(percent(statistics.stdev(c)) for c in columns)])
+    return table(["run", *next(iter(runs.values()))], lines)
+
+
+def _pareto(rows: Sequence[dict]) -> str:
+    points = {
+        r["classifier"]: (100 * r["clean"], 100 * r["norms"]["linf"]["crown"][PARETO_DB])
+        for r in rows
+    }
+    return scatter_svg(points, "clean accuracy (%)", f"verified at {PARETO_DB:.0f} dB (%)")

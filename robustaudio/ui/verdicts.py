@@ -1,0 +1,291 @@
+"""Records as words: what was found, in which units, and what it does and does not cover."""
+
+import html
+from collections.abc import Sequence
+
+from robustaudio.evaluation.figures import Audibility, rivals_in_reach
+from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
+from robustaudio.ui.convert import Source
+
+BALLS = {"linf": "L∞", "l2": "L2", "masking": "masking set"}
+RELATIVE_TO = {
+    "linf": "the clip's peak",
+    "l2": "the clip's L2 norm",
+    "masking": "the masking threshold",
+}
+METHODS = {"interval": "interval bounds (IBP)", "crown": "CROWN-IBP bounds"}
+
+
+def prediction_words(record: dict, source: Source) -> str:
+    p = record["probabilities"][record["prediction"]]
+    return (
+        f"<p class='ra-verdict'>heard as <strong>{html.escape(record['prediction'])}</strong>"
+        f"<span class='ra-note'>probability {p:.1%} · {html.escape(record['classifier'])} · "
+        f"{html.escape(source.name)}</span></p>"
+    )
+
+
+def perturbation_words(record: dict) -> str:
+    """What happened to the decision, how large it was, and what 16 bits leave of it."""
+    before, after = record["clean_prediction"], record["prediction"]
+    changed = record.get("success", before != after)
+    headline = f"<strong>{before}</strong> → <strong>{after}</strong>"
+    outcome = "the decision changed" if before != after else "the decision holds"
+    if record.get("targeted"):
+        outcome = f"target {record['target']} " + ("reached" if changed else "not reached")
+    facts = [*_made_by(record), *_sizes(record)]
+    if "queries" in record:
+        plural = "query" if record["queries"] == 1 else "queries"
+        facts.append(f"{record['queries']} {plural} in {record['seconds']:.1f} s")
+    notes = []
+    if before != after or changed:
+        survives = record["success_after_rounding"]
+        notes.append(
+            "survives rounding to 16 bit" if survives
+            else "does NOT survive rounding to 16 bit: a 16-bit file would undo it"
+        )  # fmt: skip
+    if record.get("representation", "waveform") != "waveform" and record["sigma"]:
+        loss = record["inversion_loss_db"]
+        notes.append(
+            f"at the {record['representation']} itself the classifier says "
+            f"{record['prediction_at_representation']}; no sound has exactly this noisy spectrum: "
+            f"what the inversion with the clean phase misses is {decibel(loss)} "
+            f"relative to the noise"
+        )
+    return verdict(headline, outcome, facts, notes, bad=before != after)
+
+
+def verification_words(record: dict) -> str:
+    """The verdict against a threat, in its own decibels, and what it rests on."""
+    norm, largest = record["norm"], record["largest_level_db"]
+    if record["verified"]:
+        headline, outcome = "PROVEN", f"{_nothing(record)} changes the decision"
+    else:
+        headline = "NOT PROVEN"
+        outcome = f"{_nothing(record, 'something', 'a')} may exist that changes the decision"
+    rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
+    rival = max(rivals, key=rivals.__getitem__)
+    size = f"waveform {BALLS[norm]} ball of ε = {record['epsilon']:.3g}"
+    facts = [
+        f"prediction {record['prediction']}",
+        METHODS[record["method"]],
+        f"ε = {record['epsilon']:.3g} times the threshold" if norm == "masking" else size,
+        _closest(record["prediction"], rival, rivals[rival]),
+        "largest proven level "
+        + (
+            f"{decibel(largest)} relative to {RELATIVE_TO[norm]}" if largest is not None else "none"
+        ),
+        f"{record['seconds']:.2f} s",
+    ]
+    notes = [
+        f"{METHODS[record['method']]} in float64 over the whole {record['duration_s']:g} s that "
+        "the classifier hears, the silence around the clip included; no larger perturbation, no "
+        "shift in time and no other clip is covered"
+    ]
+    if not record["verified"]:
+        notes.append("not proven is not broken: the bounds may be too wide; only an attack breaks")
+    if record["masking"]:
+        notes += _masking_notes(record["masking"])
+    if norm == "linf" and record["level_db"] < record["floor_16_bit_db"]:
+        notes.append(
+            "this ball is smaller than one step of a 16-bit file, where most of it vanishes"
+        )
+    return verdict(headline, outcome, facts, notes, bad=not record["verified"])
+
+
+def _nothing(record: dict, nothing: str = "nothing", no: str = "no") -> str:
+    """All that the threat holds, as the subject of a sentence."""
+    level_db = record["level_db"]
+    if record["norm"] == "linf":
+        return f"{no} perturbation with every sample within {decibel(level_db)} of the clip's peak"
+    if record["norm"] == "l2":
+        return (
+            f"{no} perturbation with an L2 norm of at most {decibel(level_db)} of the clip's "
+            f"(SNR {decibel(-level_db)} or more)"
+        )
+    if level_db > 0:
+        return (
+            f"{nothing} that exceeds the clip's masking threshold by at most {decibel(level_db)} "
+            "in every bin of every frame"
+        )
+    where = f"{decibel(-level_db)} below" if level_db < 0 else "at or below"
+    return f"{nothing} that stays {where} the clip's masking threshold in every bin of every frame"
+
+
+def _masking_notes(masking: dict) -> list[str]:
+    """What the masking set takes for granted."""
+    weighted = (
+        f"; they follow a pre-emphasis of {masking['pre_emphasis']:g}, with which the threshold is "
+        "weighted bin by bin"
+        if masking["pre_emphasis"] else ""
+    )  # fmt: skip
+    return [
+        f"frames are those of the classifier's own STFT: {masking['frame_ms']:g} ms, one every "
+        f"{masking['hop_ms']:g} ms{weighted}",
+        "inaudible is the prediction of a model (Qin et al. 2019): the clip's loudest bin is "
+        f"played at {masking['assumed_peak_spl_db']:g} dB SPL, tones mask only what sounds in the "
+        "same frame (no temporal masking); a listener who turns the volume up is not covered",
+    ]
+
+
+def interval_words(record: dict) -> str:
+    """The caption of the logits' intervals: why it is proven, or why not."""
+    prediction, reaching = record["prediction"], rivals_in_reach(record)
+    line = f"Dashed: the least logit of {prediction} over the whole set. "
+    if not reaching:
+        return caption(line + "No other label reaches it, so the decision cannot change.")
+    red = f"Red: {', '.join(reaching)}, which may reach above it. "
+    if record["verified"]:
+        red += (
+            "It is proven all the same: the difference of two logits is bounded directly, over "
+            "the same perturbations, and that is tighter than the difference of their intervals."
+        )
+    else:
+        red += (
+            "A proof may hold where intervals overlap, because differences of logits are bounded "
+            "directly; here those bounds are not above zero either."
+        )
+    return caption(line + red)
+
+
+def noise_words(record: dict) -> str:
+    """Two noises of equal energy against the threshold."""
+    above, ratio = record["exceeds_threshold_db"], record["noise_to_mask_db"]
+    hidden = above["shaped"] <= 0
+    outcome = (
+        "beside the clip, the model predicts, the shaped noise is not heard and the white one is"
+        if hidden and above["white"] > 0
+        else "one energy, two noises, and what the model predicts of each"
+    )
+    facts = [
+        f"both: SNR {decibel(record['snr_db'], '∞ dB')}, the same energy",
+        f"shaped: {_against(above['shaped'])} in its worst bin, "
+        f"noise-to-mask ratio {decibel(ratio['shaped'])}",
+        f"white: {_against(above['white'])} in its worst bin, "
+        f"noise-to-mask ratio {decibel(ratio['white'])}",
+    ]
+    notes = [
+        "the shaped noise is one sound of the masking set, as loud as the set allows, and not its "
+        "worst one: a proof speaks of all of them. D and E have one common amplification",
+        "noise-to-mask ratio: mean over Bark bands and frames, from 100 Hz up; below, the model "
+        "grants next to nothing, and what is there decides the worst bin of the white noise",
+    ]
+    return verdict("Listen", outcome, facts, notes)
+
+
+def audibility_words(heard: Audibility) -> str:
+    """What the masking model predicts of a perturbation."""
+    total, share = heard.total_db, heard.share_above
+    outcome = f"in {share:.0%} of the frames some band lies above the threshold"
+    if not share:
+        outcome = "in every frame the whole perturbation lies below the threshold"
+    framing = heard.threshold.framing
+    worst = heard.time_s(heard.worst_frame)
+    facts = [
+        f"total noise-to-mask ratio {decibel(total)}",
+        f"frames of {1000 * framing.n_fft / heard.threshold.sample_rate:g} ms",
+        "Bark bands from 100 Hz up",
+    ]
+    notes = [
+        f"the first picture is the worst frame while the clip sounds, at {worst:.2f} s; in the "
+        "second, red is above the threshold, and in silence only the threshold in quiet hides "
+        "anything",
+        "predictions of a model (Qin et al. 2019), not of a listener: the clip's loudest bin is "
+        f"played at {ASSUMED_PEAK_SPL_DB:g} dB SPL, and no temporal masking is modelled",
+    ]
+    return verdict(
+        "predicted inaudible" if not share else "predicted audible", outcome, facts, notes
+    )
+
+
+def smoothing_words(record: dict) -> str:
+    if record["prediction"] is None:
+        headline, outcome = "ABSTAIN", "no class wins more than half of the noisy copies for sure"
+    else:
+        headline = f"CERTIFIED {record['prediction']}"
+        outcome = f"L2 radius {record['radius']:.3g} at the {record['representation']}"
+    facts = [
+        f"σ {record['sigma']:g}", f"n {record['n']}", f"p ≥ {record['p_lower']:.4f}",
+        f"confidence 1 − {record['alpha']:g}", f"{record['seconds']:.2f} s",
+    ]  # fmt: skip
+    notes = ["it speaks of the SMOOTHED classifier, which votes over noisy copies of the clip"]
+    if record["prediction"] not in (None, record["clean_prediction"]):
+        notes.append(
+            f"the classifier itself hears {record['clean_prediction']}; the certificate is for the "
+            "vote, which is often wrong under noise that the classifier was not trained for"
+        )
+    if record["level_l2_db"] is not None:
+        notes.append(
+            f"the radius is {decibel(record['level_l2_db'])} of the clip's L2 norm; the largest L∞ "
+            f"ball inside it lies at {decibel(record['level_linf_db'])} of the clip's peak"
+        )
+    return verdict(headline, outcome, facts, notes, bad=record["prediction"] is None)
+
+
+def verdict(
+    headline: str,
+    outcome: str,
+    facts: Sequence[str],
+    notes: Sequence[str],
+    *,
+    bad: bool | None = None,
+) -> str:
+    """One card: a headline, a sentence, numbers, and what to keep in mind."""
+    kind = {None: "", True: "ra-broken", False: "ra-holds"}[bad]
+    numbers = "".join(f"<li>{fact}</li>" for fact in facts)
+    remarks = "".join(f"<p class='ra-note'>{note}.</p>" for note in notes)
+    return (
+        f"<div class='ra-card {kind}'>"
+        f"<p class='ra-verdict'>{headline}<span>{outcome}</span></p>"
+        f"<ul class='ra-facts'>{numbers}</ul>{remarks}</div>"
+    )
+
+
+def caption(words: str) -> str:
+    return f"<p class='ra-note ra-caption'>{words}</p>"
+
+
+def progress_bar(share: float, words: str) -> str:
+    return (
+        f"<div class='ra-progress' role='status'><progress max='1' value='{share:.3f}'></progress>"
+        f"<span>{words} {share:.0%}</span></div>"
+    )
+
+
+def decibel(value: float | None, none: str = "−∞ dB") -> str:
+    """A level for people; None stands for an infinite one."""
+    return none if value is None else f"{round(value, 1) + 0.0:.1f} dB".replace("-", "−")
+
+
+def _made_by(record: dict) -> list[str]:
+    """The method, so that the words stay true when a widget is moved."""
+    if "attack" not in record:
+        return [f"Gaussian noise, σ {record['sigma']:g} at the {record['representation']}"]
+    return [f"{record['attack'].upper()} in {BALLS[record['norm']]} on {record['classifier']}"]
+
+
+def _sizes(record: dict) -> list[str]:
+    """Level and SNR, the norm that was asked for first."""
+    if not record["linf"]:
+        return ["no perturbation at all"]
+    peak = f"level {decibel(record['level_db'])} of the clip's peak"
+    energy = f"SNR {decibel(record['snr_db'], '∞ dB')}"
+    if record.get("norm") == "l2":
+        level = f"L2 level {decibel(-record['snr_db'])} of the clip's energy"
+        first = [level, energy, f"largest sample {decibel(record['level_db'])} of the peak"]
+    else:
+        first = [peak, energy]
+    return [*first, f"L2 {record['l2']:.4g}", f"L∞ {record['linf']:.3g}"]
+
+
+def _against(level_db: float | None) -> str:
+    """A level relative to the threshold, in words."""
+    if level_db is None or level_db <= 0:
+        return f"{decibel(None if level_db is None else -level_db, '∞ dB')} below the threshold"
+    return f"{decibel(level_db)} above the threshold"
+
+
+def _closest(prediction: str, rival: str, lead: float) -> str:
+    if lead < 0:
+        return f"{prediction} stays {-lead:.2f} logits above every rival (closest: {rival})"
+    return f"at worst {rival} could lead by {lead:.2f} logits"

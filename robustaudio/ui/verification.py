@@ -1,0 +1,107 @@
+"""Prove, on the left: verification of the clip against a threat, and how the masking set sounds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from robustaudio.evaluation import figures
+from robustaudio.evaluation.verify import NoisePair, noise_under_threshold, verify_clip
+from robustaudio.ui import convert, verdicts
+from robustaudio.ui.blocks import QUIET, proving, start_and_cancel, wire, words
+from robustaudio.ui.convert import Services
+from robustaudio.ui.player import Player
+
+METHODS = [("Interval (IBP)", "interval"), ("CROWN-IBP", "crown")]
+HINT = "Verify the masking set to hear a noise that lies exactly under the threshold."
+SEED = 0  # of the noises
+
+
+@dataclass(frozen=True)
+class Threat:
+    """What the panel offers of a norm: its name, and its level's meaning and range in dB."""
+
+    name: str
+    about: str
+    low: float
+    high: float
+    start: float
+
+
+THREATS = {
+    "linf": Threat("L∞", "largest sample, relative to the clip's peak", -120, 0, -70),
+    "l2": Threat("L2", "relative to the clip's L2 norm: minus the SNR", -120, 0, -70),
+    "masking": Threat(
+        "Masking set", "relative to the clip's masking threshold, which is 0 dB", -60, 20, -12
+    ),
+}
+
+
+def build_verification(
+    services: Services,
+    source: gr.State,
+    classifier: gr.Dropdown,
+    runs: gr.State,
+    report: gr.DownloadButton,
+) -> tuple[list, Dependency]:
+    """The panel; returns what a new clip makes stale, and the job it stops."""
+    gr.Markdown("### Verification\nA proof over every sound that the threat allows.")
+    norm = gr.Radio(
+        [(threat.name, norm) for norm, threat in THREATS.items()],
+        value="linf", label="Threat", elem_id="verify-norm",
+    )  # fmt: skip
+    start = THREATS["linf"]
+    level_db = gr.Slider(
+        start.low, start.high, start.start, step=1, label="Level (dB)", info=start.about,
+        elem_id="verify-level",
+    )  # fmt: skip
+    method = gr.Radio(
+        METHODS, value="interval", label="Bounds", elem_id="verify-method",
+        info="CROWN-IBP is never looser, and slower",
+    )  # fmt: skip
+    verify, stop = start_and_cancel("Verify", "verify")
+    status, verdict = words("verify-status"), words("verify-words")
+    bounds = gr.Plot(show_label=False, elem_id="logit-intervals")
+    caption = words("verify-caption")
+    with gr.Column(visible=False, elem_classes="ra-tight") as listening:
+        noise = words("noise-words")
+        player = Player(elem_id="noise-player", hint=HINT)
+
+    def follow(norm: str) -> list:
+        threat = THREATS[norm]
+        slider = gr.Slider(threat.low, threat.high, threat.start, info=threat.about)
+        return [slider, gr.update(visible=norm == "masking")]
+
+    norm.change(follow, norm, [level_db, listening], **QUIET)
+
+    def run_verify(source, classifier, runs, norm, level_db, method) -> Iterator[list]:
+        options = {"norm": norm, "level_db": level_db, "method": method}
+
+        def job(chosen, clip, progress):
+            record = verify_clip(chosen, clip.samples, **options, progress=progress)
+            if norm != "masking":
+                return record, ["", None]
+            pair = noise_under_threshold(chosen, clip.samples, level_db=level_db, seed=SEED)
+            return {**record, "noise": pair.record}, _heard(clip, pair)
+
+        for done, rest in proving(services, source, classifier, runs, "verify", options, job):
+            if done is None:
+                yield [*[gr.skip()] * 5, *rest]
+                continue
+            record, heard = done
+            picture = figures.logit_intervals(record)
+            said = verdicts.verification_words(record)
+            yield [said, picture, verdicts.interval_words(record), *heard, *rest]
+
+    shown = [verdict, bounds, caption, noise, player]
+    job = wire([verify.click], stop, run_verify, [source, classifier, runs, norm, level_db, method],
+        [*shown, report, runs, status], status)  # fmt: skip
+    return [*shown, status], job
+
+
+def _heard(clip: Any, pair: NoisePair) -> list:
+    """Words about the two noises, and the player's value."""
+    value = convert.noise_tracks(clip.samples, pair, clip.sample_rate)
+    return [verdicts.noise_words(pair.record), value]

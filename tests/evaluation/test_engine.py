@@ -1,0 +1,89 @@
+"""A long run: same rows however often it is killed, and no file is taken for another run's."""
+
+import json
+
+import pytest
+
+from robustaudio.evaluation.engine import resumable
+
+NAMES = ["a", "b", "c", "d", "e"]
+HEADER = {"run": "test", "levels_db": [-6.0]}
+
+
+class Killed(Exception):
+    pass
+
+
+def counting(done: list[int], *, until: int = 99):
+    """A job that notes what it was asked, and dies after `until` clips."""
+
+    def job(numbers: list[int]) -> list[dict]:
+        if len(done) + len(numbers) > until:
+            raise Killed
+        done.extend(numbers)
+        return [{"square": n * n} for n in numbers]
+
+    return job
+
+
+EXPECTED = [{"square": n * n} for n in range(5)]
+
+
+def test_without_a_file_it_is_a_map_in_the_order_of_the_clips():
+    shares: list[float] = []
+    rows = resumable(counting([]), NAMES, chunk=2, header=HEADER, progress=shares.append)
+    assert rows == EXPECTED
+    assert shares == pytest.approx([0, 0.4, 0.8])
+
+
+def test_a_killed_run_goes_on_where_it_ended(tmp_path):
+    path, first, second = tmp_path / "new" / "rows.jsonl", [], []
+    with pytest.raises(Killed):
+        resumable(counting(first, until=4), NAMES, chunk=2, path=path, header=HEADER)
+    assert first == [0, 1, 2, 3]
+    rows = resumable(counting(second), NAMES, chunk=2, path=path, header=HEADER)
+    assert rows == EXPECTED and second == [4]
+    again: list[int] = []
+    assert resumable(counting(again), NAMES, chunk=2, path=path, header=HEADER) == EXPECTED
+    assert again == []
+
+
+def test_a_torn_last_line_is_made_again(tmp_path):
+    path, done = tmp_path / "rows.jsonl", []
+    resumable(counting([]), NAMES, chunk=5, path=path, header=HEADER)
+    text = path.read_text()
+    path.write_text(text[:-7])
+    rows = resumable(counting(done), NAMES, chunk=5, path=path, header=HEADER)
+    assert rows == EXPECTED and done == [4]
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({**HEADER, "levels_db": [0.0]}) + "\n",
+        json.dumps(HEADER) + "\n" + json.dumps({"clip": "another", "square": 1}) + "\n",
+        json.dumps({"run": "other"}) + "\n" + '{"clip": "a", "squ',
+        "",
+    ],
+)
+def test_another_run_is_not_continued(tmp_path, text):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="holds another run"):
+        resumable(counting([]), NAMES, chunk=2, path=path, header=HEADER)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["[1]\n", '{"a": 1}\n{"b": 2}\n', "RIFF\n", "[]\n3\n"])
+def test_a_file_of_something_else_is_refused(tmp_path, text):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="not the file of a run|holds another run"):
+        resumable(counting([]), NAMES, chunk=2, path=path, header=HEADER)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"cannot be written|is not the file"):
+        resumable(counting([]), NAMES, chunk=2, path=tmp_path / "file" / "x", header=HEADER)
