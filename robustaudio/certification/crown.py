@@ -71,12 +71,8 @@ def _(layer: nn.Module, form: Form, box: Interval) -> Form:
     conv: Any = layer.convolution if isinstance(layer, FusedConv1d) else layer
     if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
         raise UnsupportedLayer("no backward rule for a Conv1d whose padding is not of zeros.")
-    (stride,), (padding,), (dilation,), weight = (
-        conv.stride,
-        conv.padding,
-        conv.dilation,
-        layer.weight,
-    )
+    (stride,), (padding,), (dilation,) = conv.stride, conv.padding, conv.dilation
+    weight: Any = layer.weight
     batch, rows, _, frames = form.rows.shape
     seen = (frames - 1) * stride + dilation * (weight.shape[2] - 1) + 1
     unused = box.lower.shape[2] + 2 * padding - seen
@@ -91,6 +87,7 @@ def _(layer: nn.Module, form: Form, box: Interval) -> Form:
 
 @backward.register
 def _(layer: nn.BatchNorm1d, form: Form, box: Interval) -> Form:
+    assert layer.running_var is not None and layer.running_mean is not None  # so says propagate
     scale = (layer.running_var + layer.eps).rsqrt()
     scale = scale if layer.weight is None else scale * layer.weight
     shift = (0 if layer.bias is None else layer.bias) - layer.running_mean * scale

@@ -114,15 +114,15 @@ class Features:
         box, step = propagate(layer, self.box), affine(layer)
         if self.spread is None or step is None:
             return box
-        center, radius = step(self.center), self._radius(step)
+        center, radius = step(self.center), self._radius(step, self.spread)
         # the centre is a point of the set: widening to it undoes rounding and loses nothing
         lower = torch.minimum(torch.maximum(box.lower, center - radius), center)
         upper = torch.maximum(torch.minimum(box.upper, center + radius), center)
         return Interval(lower, upper)
 
-    def _radius(self, step: Affine) -> Tensor:
+    def _radius(self, step: Affine, spread: Tensor) -> Tensor:
         """sup of |w . e| for every output: an l2 norm over bands, summed over the frames."""
-        spread, weight = F.pad(self.spread, (step.padding, step.padding)), step.weight
+        spread, weight = F.pad(spread, (step.padding, step.padding)), step.weight
         outputs, bands, taps = weight.shape
         if self.joined:
             square = F.conv1d(spread.square(), weight.square(), None, step.stride)
@@ -131,7 +131,8 @@ class Features:
         per_frame = (F.conv1d(spread.square(), rows) + TINY).sqrt().unflatten(1, (taps, outputs))
         frames = (spread.shape[2] - taps) // step.stride + 1
         last = (frames - 1) * step.stride + 1
-        return sum(per_frame[:, k, :, k : k + last : step.stride] for k in range(taps))
+        seen = [per_frame[:, k, :, k : k + last : step.stride] for k in range(taps)]
+        return torch.stack(seen).sum(0)
 
     def minimum(self, rows: Float[Tensor, "batch row band frame"]) -> Float[Tensor, "batch row"]:
         """A lower bound of the sum of rows * y."""

@@ -263,8 +263,9 @@ def fused(layers: list[nn.Module]) -> list[nn.Module]:
     """The same chain with an Mfcc and a Conv1d that follows it made one."""
     out: list[nn.Module] = []
     for layer in layers:
-        if affine(layer) is not None and out and isinstance(out[-1], Mfcc):
-            out[-1] = FusedConv1d(out[-1], layer)
+        before = out[-1] if out else None
+        if isinstance(before, Mfcc) and isinstance(layer, nn.Conv1d) and affine(layer) is not None:
+            out[-1] = FusedConv1d(before, layer)
         else:
             out.append(layer)
     return out

@@ -123,9 +123,9 @@ def soft_thresholds(bands: int, levels: int) -> list[nn.Module]:
     """
     steepness, (low, high) = 2.0, (-7.0, -2.4)
     layer = nn.Conv1d(bands, bands * levels, 1, groups=bands)
-    with torch.no_grad():
-        layer.weight.fill_(steepness)
-        layer.bias.copy_(-steepness * torch.linspace(low, high, levels).repeat(bands))
+    at = torch.linspace(low, high, levels).repeat(bands)
+    nn.init.constant_(layer.weight, steepness)
+    layer.bias = nn.Parameter(-steepness * at)
     return [layer, nn.Sigmoid()]
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.evaluation.verify import HEARD_FROM_BARK, total_noise_to_mask
+from robustaudio.evaluation.verify import total_noise_to_mask
 from robustaudio.perception.masking import (
     ASSUMED_PEAK_SPL_DB,
     MaskingThreshold,
@@ -133,7 +133,7 @@ class Audibility:
     """A perturbation against the masking threshold of its clip, as the model predicts it.
 
     `perturbation_db` is dB SPL of every bin under the assumed level; `ratio_db` the noise-to-mask
-    ratio of the bands from 1 Bark up.
+    ratio of the bands of one Bark.
     """
 
     threshold: MaskingThreshold
@@ -174,7 +174,7 @@ def audibility(
     noise = padded_magnitude(perturbation[None], threshold.framing)
     power = threshold.threshold * (noise / threshold.amplitude).square()
     ratio = noise_to_mask_ratio(perturbation[None], threshold)
-    return Audibility(threshold, _decibel(power)[0], ratio[0, HEARD_FROM_BARK:])
+    return Audibility(threshold, _decibel(power)[0], ratio[0])
 
 
 def masking_spectrum(heard: Audibility, frame: int | None = None) -> go.Figure:
@@ -207,7 +207,7 @@ def noise_to_mask(heard: Audibility) -> go.Figure:
     figure.add_heatmap(
         z=z,
         x=[round(heard.time_s(frame), 4) for frame in range(z.shape[1])],
-        y=np.arange(z.shape[0]) + HEARD_FROM_BARK + 0.5,
+        y=np.arange(z.shape[0]) + 0.5,
         zmin=-MAX_RATIO_DB,
         zmax=MAX_RATIO_DB,
         colorscale=[[0, "#2f6f9f"], [0.5, "rgba(128, 138, 150, 0.12)"], [1, "#d1352b"]],

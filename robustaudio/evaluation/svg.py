@@ -16,7 +16,9 @@ def scatter_svg(points: Mapping[str, tuple[float, float]], x_title: str, y_title
     def at(x: float, y: float) -> tuple[float, float]:
         across = (x - spans[0][0]) / (spans[0][1] - spans[0][0])
         up = (y - spans[1][0]) / (spans[1][1] - spans[1][0])
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (
+            HEIGHT - TOP - BOTTOM
+        )
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '

@@ -26,7 +26,6 @@ from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, noise_to_mask_ra
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
 CHUNK = 50  # clips between two lines of a resumable run
-HEARD_FROM_BARK = 1  # below, the model defines no threshold in quiet and grants next to nothing
 
 
 def verify_clip(
@@ -120,8 +119,7 @@ def noise_under_threshold(
                 for name, noise in noises.items()
             },
             "noise_to_mask_db": {
-                name: total_noise_to_mask(ratio[:, HEARD_FROM_BARK:])
-                for name, ratio in ratio_db.items()
+                name: total_noise_to_mask(ratio) for name, ratio in ratio_db.items()
             },
         },
     )

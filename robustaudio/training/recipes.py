@@ -144,7 +144,7 @@ def run(
         log=log,
     )
     classifier.cpu()
-    scores = {
+    scores: dict = {
         "validation_accuracy": _accuracy(classifier, held_out),
         "rendered_accuracy": _accuracy(classifier, rendered.select("val")),
         "bundled_accuracy": _accuracy(classifier, open_dataset("bundled")),

@@ -167,8 +167,7 @@ def noise_words(record: dict) -> str:
     notes = [
         "the shaped noise is one sound of the masking set, as loud as the set allows, and not its "
         "worst one: a proof speaks of all of them. D and E have one common amplification",
-        "noise-to-mask ratio: mean over Bark bands and frames, from 100 Hz up; below, the model "
-        "grants next to nothing, and what is there decides the worst bin of the white noise",
+        "noise-to-mask ratio: energy over that of the threshold, mean over Bark bands and frames",
     ]
     return verdict("Listen", outcome, facts, notes)
 
@@ -184,7 +183,7 @@ def audibility_words(heard: Audibility) -> str:
     facts = [
         f"total noise-to-mask ratio {decibel(total)}",
         f"frames of {1000 * framing.n_fft / heard.threshold.sample_rate:g} ms",
-        "Bark bands from 100 Hz up",
+        "bands of one Bark",
     ]
     notes = [
         f"the first picture is the worst frame while the clip sounds, at {worst:.2f} s; in the "

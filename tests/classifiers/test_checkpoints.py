@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from robustaudio.classifiers import checkpoints
+from robustaudio.classifiers.networks import Architecture
 from robustaudio.training.recipes import RECIPES
 
 NAMES = checkpoints.names()
@@ -32,7 +33,7 @@ def test_a_card_says_what_a_user_must_know(name):
                 "data", "licence", "sha256", "architecture"):  # fmt: skip
         assert card[key], key
     assert card["training"]["command"] == f"python -m robustaudio train {name}"
-    assert card["architecture"] == json.loads(json.dumps(RECIPES[name].architecture.to_json()))
+    assert Architecture.from_json(card["architecture"]) == RECIPES[name].architecture
     assert card["training"]["seed"] == RECIPES[name].seed
 
 

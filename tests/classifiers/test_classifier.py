@@ -1,10 +1,13 @@
 """A classifier can be split anywhere, and prepares a clip once."""
 
+import json
+
 import pytest
 import torch
 
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers import checkpoints
+from robustaudio.classifiers.networks import Architecture, build, soft_thresholds
 
 NAMES = checkpoints.names()
 
@@ -50,3 +53,22 @@ def test_preparing_resamples_fits_and_scales_once(classifier):
     assert clip.peak == pytest.approx(1, abs=1e-6)
     again = classifier.prepare(Clip(clip.samples * 0.5, clip.sample_rate, gain=1.0))
     assert torch.equal(again.samples, clip.samples * 0.5)  # it carries its gain: not scaled again
+
+
+def test_soft_thresholds_ask_every_band_at_its_own_levels():
+    """At log E = c a sigmoid says one half; far above 1, far below 0, whatever the other bands."""
+    layer, squash = soft_thresholds(bands=2, levels=3)
+    level = torch.tensor([[[-7.0], [50.0]]])  # the lowest threshold, and far above all
+    asked = squash(layer(level))[0, :, 0].detach()
+    assert asked[0] == pytest.approx(0.5)
+    assert (asked[1:3] < 0.05).all() and (asked[3:] > 0.999).all()
+    assert asked[1] > asked[2]
+
+
+def test_an_architecture_survives_its_card():
+    a = Architecture(("x", "y"), 8_000, 8_000, convolutions=((9, 4), (3, 2)), thresholds=2)
+    assert Architecture.from_json(json.loads(json.dumps(a.to_json()))) == a
+    older = {k: v for k, v in a.to_json().items() if k not in ("convolutions", "thresholds")}
+    assert Architecture.from_json(older).convolutions == ((5, 2), (5, 2), (3, 2))
+    logits = build(a).eval()(torch.rand(2, 8_000))
+    assert logits.shape == (2, 2)

@@ -79,7 +79,7 @@ def test_another_run_is_not_continued(tmp_path, text):
 def test_a_file_of_something_else_is_refused(tmp_path, text):
     path = tmp_path / "rows.jsonl"
     path.write_text(text)
-    with pytest.raises(ValueError, match="not the file of a run|holds another run"):
+    with pytest.raises(ValueError, match=r"not the file of a run|holds another run"):
         resumable(counting([]), NAMES, chunk=2, path=path, header=HEADER)
 
 
