@@ -39,19 +39,25 @@ def test_the_picture_puts_each_point_where_its_numbers_are():
 @NEEDS_FSDD
 def test_the_bounds_of_a_small_run_are_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "CERTIFIED", ("digits-lstm-ibp",))
-    monkeypatch.setattr(page, "ATTACK", PGD(steps=2))
+    monkeypatch.setattr(page, "ATTACKS", {"linf": PGD(steps=2), "masking": PGD(steps=2)})
     levels = {"linf": (-90.0, -60.0, -50.0), "l2": (-80.0,), "masking": (-24.0, 0.0)}
     monkeypatch.setattr(page, "LEVELS_DB", levels)
     monkeypatch.setattr(page, "PARETO_DB", -60.0)
+    monkeypatch.setattr(page, "KEPT", tmp_path / "kept")
     record = page.verified_digits(tmp_path / "page.md", limit=4, log=lambda line: None)
     (row,) = record["classifiers"]
     for norm, expected in levels.items():
         found = row["norms"][norm]
-        for level in expected:
-            assert found["interval"][level] <= found["crown"][level] <= found["robust"][level]
-            assert found["robust"][level] <= row["clean"]
+        assert list(found["crown"]) == [f"{level:g}" for level in expected]
+        for level in found["crown"]:
+            robust = found.get("robust", {}).get(level, row["clean"])
+            assert found["interval"][level] <= found["crown"][level] <= robust <= row["clean"]
             assert found["provability"][level] >= found["crown"][level]
         assert list(found["crown"].values()) == sorted(found["crown"].values(), reverse=True)
+    (kept,) = (tmp_path / "kept").iterdir()
+    again = page.verified_digits(tmp_path / "page.md", limit=4, log=lambda line: None)
+    assert again["classifiers"][0]["norms"] == json.loads(kept.read_text())["norms"] == row["norms"]
+    assert row["seconds"].keys() == {f"{n}, {m}" for n in levels for m in ("interval", "crown")}
     text = (tmp_path / "page.md").read_text()
     assert "python -m robustaudio table verified-digits --limit 4" in text
     assert "on 4 clips" in text and "PROVER" in text
