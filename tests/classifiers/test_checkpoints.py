@@ -101,7 +101,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match="no classifier 'digits'; choose from digits-cnn, "):
+    with pytest.raises(ValueError, match="no classifier 'digits'; choose from digits-balanced, "):
         checkpoints.load_classifier("digits")
     with pytest.raises(ValueError, match=r"is not a \.safetensors file"):
         checkpoints.load_classifier("../../etc/passwd")

@@ -54,7 +54,7 @@ def test_an_upload_outside_the_upload_folder_is_not_read(services, source):
 
 
 def test_a_classifier_is_chosen_from_those_that_were_loaded(services, source):
-    with pytest.raises(ValueError, match=r"no classifier '\.\./x'; choose from digits-cnn"):
+    with pytest.raises(ValueError, match=r"no classifier '\.\./x'; choose from digits-balanced"):
         convert.open_source(services, source, "../x")
 
 
