@@ -98,7 +98,7 @@ RECIPES = {
                "CNN of soft thresholds, trained on its bounds over the masking set up to +1 dB.",
                INAUDIBLE,
                WorstCase(1.0, ramp="epsilon", ramp_from=0.1, ramp_until=0.6, norm="masking"),
-               replace(CERTIFIED_SCHEDULE, epochs=80, max_shift_s=0.03)),
+               replace(CERTIFIED_SCHEDULE, epochs=160, max_shift_s=0.03)),
     )
 }  # fmt: skip
 CERTIFIED = tuple(r.name for r in RECIPES.values() if isinstance(r.objective, WorstCase))
