@@ -4,14 +4,14 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import Field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from robustaudio import __version__
-from robustaudio.attacks import ATTACKS, Attack
+from robustaudio.attacks import ATTACKS
 from robustaudio.audio.clip import SUBTYPES, Clip
 from robustaudio.audio.datasets import download, open_dataset
 from robustaudio.certification.interval import UnsupportedLayer
@@ -20,7 +20,7 @@ from robustaudio.certification.verify import METHODS
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import tables
-from robustaudio.evaluation.attack import attack_clip, attack_dataset
+from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset
 from robustaudio.evaluation.certify import certify_clip, certify_dataset
 from robustaudio.evaluation.clips import LabelledClips, load_clips
 from robustaudio.evaluation.noise import noise_clip, noise_dataset
@@ -94,15 +94,23 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--method", choices=METHODS, default="interval", help="crown: slower, and never looser"
     )
-    verify.add_argument(
-        "--resume", type=Path, metavar="FILE",
-        help="on a data set: keep a line per clip in FILE, and go on where it ends",
-    )  # fmt: skip
+    for command in (attack, verify):
+        command.add_argument(
+            "--resume", type=Path, metavar="FILE",
+            help="on a data set: keep a line per clip in FILE, and go on where it ends",
+        )  # fmt: skip
     attack.add_argument("--attack", choices=sorted(ATTACKS), default="pgd")
     attack.add_argument("--target", help="label to reach; on a data set: random")
-    _add_fields(attack, {f.name: f for a in ATTACKS.values() for f in fields(a)}.values())
+    attack.add_argument(
+        "--survive-rounding", action="store_true", help="what is found must survive a 16-bit file"
+    )
+    attack.add_argument(
+        "--smallest", action="store_true",
+        help="on a data set: look for the smallest level that succeeds, per clip",
+    )  # fmt: skip
+    _add_attack_fields(attack)
     noise.add_argument("--sigma", type=float, action="append", help="repeatable on a data set")
-    for command in (noise, certify):
+    for command in (attack, noise, certify):
         command.add_argument("--representation", default="waveform")
     for command in (certify, ruler):
         _add_fields(command, fields(Smoothing))
@@ -142,23 +150,24 @@ def run_predict(arguments: argparse.Namespace) -> dict:
 
 
 def run_attack(arguments: argparse.Namespace) -> dict:
-    classifier, attack = _classifier(arguments), _attack(arguments)
-    common = {"norm": arguments.norm, "seed": arguments.seed, "progress": _progress()}
+    classifier, plan = _classifier(arguments), _plan(arguments)
+    common = {"seed": arguments.seed, "progress": _progress()}
     if arguments.dataset:
         _refuse_files(arguments)
         if arguments.target not in (None, "random"):
             raise ValueError(f"--target {arguments.target} on a data set: only 'random' is known.")
         return attack_dataset(
-            classifier, _dataset(arguments, classifier), attack, arguments.attack,
+            classifier, _dataset(arguments, classifier), plan,
             levels_db=arguments.level_db or [-60.0, -50.0, -40.0, -30.0],
-            targeted=arguments.target is not None, **common,
+            targeted=arguments.target is not None, smallest=arguments.smallest,
+            path=arguments.resume, **common,
         )  # fmt: skip
+    if arguments.resume or arguments.smallest:
+        raise ValueError("--resume and --smallest belong to a data set; see `ruler` for a clip.")
     clip = _clip(arguments, classifier)
     target = None if arguments.target is None else classifier.label_index(arguments.target)
-    result = attack_clip(
-        classifier, clip.samples, attack,
-        level_db=_single(arguments.level_db, "--level-db", -40.0), target=target, **common,
-    )  # fmt: skip
+    level_db = _single(arguments.level_db, "--level-db", -40.0)
+    result = attack_clip(classifier, clip.samples, plan, level_db=level_db, target=target, **common)
     return _written(arguments, classifier, clip, result)
 
 
@@ -248,13 +257,30 @@ def _add_input(command: argparse.ArgumentParser) -> None:
 def _add_fields(command: argparse.ArgumentParser, options: Any) -> None:
     """One option per dataclass field: the default and the help stand with the field."""
     for option in options:
-        flag, about = f"--{option.name.replace('_', '-')}", option.metadata.get("help")
-        help_text = f"{about} (default {option.default})"
-        if option.type is bool:
-            action = argparse.BooleanOptionalAction
-            command.add_argument(flag, action=action, default=option.default, help=help_text)
-        else:
-            command.add_argument(flag, type=option.type, default=option.default, help=help_text)
+        about = f"{option.metadata['help']} (default {option.default})"
+        _add_field(command, option, option.default, about)
+
+
+def _add_attack_fields(command: argparse.ArgumentParser) -> None:
+    """One option per field name of any attack: each attack has its own default."""
+    known: dict[str, dict] = {}
+    for name, kind in ATTACKS.items():
+        for option in fields(kind):
+            known.setdefault(option.name, {})[name] = option
+    for named in known.values():
+        option = next(iter(named.values()))
+        defaults = ", ".join(f"{name} {o.default}" for name, o in named.items())
+        _add_field(command, option, None, f"{option.metadata['help']} ({defaults})")
+
+
+def _add_field(command: argparse.ArgumentParser, option: Field, default: Any, about: str) -> None:
+    flag = f"--{option.name.replace('_', '-')}"
+    if option.type is bool:
+        action = argparse.BooleanOptionalAction
+        command.add_argument(flag, action=action, default=default, help=about)
+    else:
+        kind, choices = cast(type, option.type), option.metadata.get("choices")
+        command.add_argument(flag, type=kind, choices=choices, default=default, help=about)
 
 
 def _classifier(arguments: argparse.Namespace) -> Classifier:
@@ -279,8 +305,12 @@ def _dataset(arguments: argparse.Namespace, classifier: Classifier) -> LabelledC
     return load_clips(classifier, dataset.select(split, arguments.limit))
 
 
-def _attack(arguments: argparse.Namespace) -> Attack:
-    return _from_fields(ATTACKS[arguments.attack], arguments)
+def _plan(arguments: argparse.Namespace) -> Plan:
+    """The attack with the options that were given; the others are its own defaults."""
+    kind = ATTACKS[arguments.attack]
+    given = {f.name: getattr(arguments, f.name) for f in fields(kind)}
+    attack = kind(**{name: value for name, value in given.items() if value is not None})
+    return Plan(attack, arguments.norm, arguments.representation, arguments.survive_rounding)
 
 
 def _smoothing(arguments: argparse.Namespace) -> Smoothing:
@@ -322,11 +352,11 @@ def _log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _progress() -> Callable[[float], None] | None:
+def _progress() -> Callable[..., None] | None:
     """A percentage on stderr, where somebody is looking."""
     if not sys.stderr.isatty():
         return None
-    return lambda done: print(f"\r{done:4.0%}", end="\r", file=sys.stderr, flush=True)
+    return lambda done, step=None: print(f"\r{done:4.0%}", end="\r", file=sys.stderr, flush=True)
 
 
 def as_text(record: Any, indent: str = "") -> str:

@@ -1,8 +1,44 @@
 """A model, clips, a criterion and a threat model in, adversarial clips out."""
 
-from robustaudio.attacks.attack import Attack, AttackResult
-from robustaudio.attacks.gradient import FGSM, PGD
+from robustaudio.attacks.attack import Attack, AttackResult, Progress, Step
+from robustaudio.attacks.carlini_wagner import CarliniWagner, CarliniWagnerAudio
+from robustaudio.attacks.deepfool import DeepFool
+from robustaudio.attacks.gradient import APGD, BIM, FGSM, MIFGSM, PGD
+from robustaudio.attacks.jsma import JSMA
+from robustaudio.attacks.psychoacoustic import Psychoacoustic
 
-ATTACKS: dict[str, type[Attack]] = {"fgsm": FGSM, "pgd": PGD}
+ATTACKS: dict[str, type[Attack]] = {
+    "fgsm": FGSM,
+    "bim": BIM,
+    "pgd": PGD,
+    "mifgsm": MIFGSM,
+    "apgd": APGD,
+    "deepfool": DeepFool,
+    "jsma": JSMA,
+    "cw": CarliniWagner,
+    "cw-audio": CarliniWagnerAudio,
+    "psychoacoustic": Psychoacoustic,
+}
+# what look for the smallest perturbation by themselves: one run answers, no bisection
+MINIMISING = (DeepFool, CarliniWagner, CarliniWagnerAudio, Psychoacoustic)
+HIDING = (Psychoacoustic,)  # what needs the clip's masking threshold
 
-__all__ = ["ATTACKS", "FGSM", "PGD", "Attack", "AttackResult"]
+__all__ = [
+    "APGD",
+    "ATTACKS",
+    "BIM",
+    "FGSM",
+    "HIDING",
+    "JSMA",
+    "MIFGSM",
+    "MINIMISING",
+    "PGD",
+    "Attack",
+    "AttackResult",
+    "CarliniWagner",
+    "CarliniWagnerAudio",
+    "DeepFool",
+    "Progress",
+    "Psychoacoustic",
+    "Step",
+]

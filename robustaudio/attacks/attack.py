@@ -1,8 +1,8 @@
-"""What every attack takes and gives."""
+"""What every attack takes and gives, and the bookkeeping they share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,19 +11,41 @@ from torch import Tensor, nn
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.threat_model import ThreatModel
 
-Progress = Callable[[float], None]  # told the share done, 0 to 1; may raise to cancel
+Rank = Callable[[Tensor, Tensor], Tensor]  # (perturbations, losses) -> a number per item
+ROUNDING = 4  # steps of the arithmetic by which a point may stand outside the ball
+DECISIVE = 32  # steps of the arithmetic by which a success must win: in another batch it still does
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a search stands: means over the items that are still worked on.
+
+    `loss` is the criterion's, `distance` that of the threat's norm.
+    """
+
+    loss: float
+    distance: float
+
+
+class Progress(Protocol):
+    """Told the share done, 0 to 1, and by an attack its `Step`; may raise to cancel."""
+
+    def __call__(self, share: float, step: Any = None, /) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
 class AttackResult:
-    """One row per item. `queries` counts forward passes, `history` is the mean loss per step."""
+    """One row per item: the best success found; where there is none, the point of highest loss.
+
+    `queries` counts forward passes of an item; `history` says how the search went.
+    """
 
     original: Float[Tensor, "batch *shape"]
     adversarial: Float[Tensor, "batch *shape"]
     is_adversarial: Bool[Tensor, " batch"]
     distance: Float[Tensor, " batch"]
     queries: Int[Tensor, " batch"]
-    history: Float[Tensor, " step"]
+    history: tuple[Step, ...]
 
 
 class Attack(Protocol):
@@ -41,3 +63,108 @@ class Attack(Protocol):
         generator: torch.Generator,
         progress: Progress | None = None,
     ) -> AttackResult: ...
+
+
+class Search:
+    """Asks the model, counts the questions, and keeps the best point of every item.
+
+    A point is `fooled` where the criterion is met beyond the rounding of the arithmetic, and by a
+    margin of `confidence` at least. That counts as success where the point lies inside the threat's
+    ball; of two, the one of the lower rank stays: its distance, so that the nearest wins, or what
+    an attack says by `rank(perturbation, loss)`. What an attack does next is its own business; what
+    it found stands here, whatever its last iterate was.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "batch *shape"],
+        criterion: Criterion,
+        threat: ThreatModel,
+        progress: Progress | None = None,
+        confidence: float = 0.0,
+    ):
+        self.model, self.x, self.criterion, self.threat = model, x, criterion, threat
+        self.progress, self.confidence = progress, confidence
+        self.adversarial = x.clone()
+        self.found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        self.queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        self.rank = x.new_full((len(x),), torch.inf)  # of the best success
+        self.loss = x.new_full((len(x),), -torch.inf)  # of the best failure
+        step = ROUNDING * torch.finfo(x.dtype).eps
+        self.reach = threat.epsilon.to(x) * (1 + step) + threat.distance(x) * step
+        self.fooled = self.found  # which of the points asked last meet the criterion
+        self.latest = self.loss, self.rank  # loss and distance of the points asked last
+        self.history: list[Step] = []
+
+    @property
+    def everything(self) -> Int[Tensor, " batch"]:
+        return torch.arange(len(self.x), device=self.x.device)
+
+    def ask(
+        self,
+        point: Float[Tensor, "some *shape"],
+        index: Int[Tensor, " some"],
+        rank: Rank | None = None,
+    ) -> Float[Tensor, "some label"]:
+        """The logits at a point of each of some items, with their graph."""
+        logits = self.model(point)
+        self.queries[index] += 1
+        with torch.no_grad():
+            self._keep(point.detach(), logits.detach(), index, rank)
+        return logits
+
+    def tell(self, share: float) -> None:
+        """The point asked last ended a step: for the history, and for whoever is looking."""
+        loss, distance = self.latest
+        self.history.append(Step(float(loss.mean()), float(distance.mean())))
+        if self.progress:
+            self.progress(share, self.history[-1])
+
+    def result(self) -> AttackResult:
+        return AttackResult(
+            self.x,
+            self.adversarial,
+            self.found,
+            self.threat.distance(self.adversarial - self.x),
+            self.queries,
+            tuple(self.history),
+        )
+
+    def _keep(self, point: Tensor, logits: Tensor, index: Tensor, rank: Rank | None) -> None:
+        criterion, delta = self.criterion[index], point - self.x[index]
+        distance = self.threat[index].distance(delta)
+        allowed = distance <= self.reach[index]
+        least = decisive(logits).clamp_min(self.confidence)
+        self.fooled = criterion.margin(logits) < -least
+        success = self.fooled & allowed
+        loss = criterion.loss(logits)
+        order = rank(delta, loss) if rank else distance
+        self.latest = loss, distance
+        nearer = success & (order < self.rank[index])
+        likelier = allowed & ~success & ~self.found[index] & (loss > self.loss[index])
+        self.rank[index] = torch.where(nearer, order, self.rank[index])
+        self.loss[index] = torch.where(likelier, loss, self.loss[index])
+        self.found[index] |= success
+        chosen = nearer | likelier
+        self.adversarial[index[chosen]] = point[chosen]
+
+
+def decisive(logits: Float[Tensor, "batch label"]) -> Float[Tensor, " batch"]:
+    """The margin by which a success must win, so that rounding does not decide."""
+    return DECISIVE * torch.finfo(logits.dtype).eps * logits.abs().amax(1)
+
+
+def ascent(
+    search: Search,
+    point: Float[Tensor, "some *shape"],
+    index: Int[Tensor, " some"],
+    rank: Rank | None = None,
+) -> tuple[Float[Tensor, " some"], Float[Tensor, "some *shape"]]:
+    """The criterion's loss per item, and its gradient at a point."""
+    with torch.enable_grad():
+        point = point.detach().requires_grad_()
+        logits = search.ask(point, index, rank)
+        loss = search.criterion[index].loss(logits)
+        (gradient,) = torch.autograd.grad(loss.sum(), point)
+    return loss.detach(), gradient

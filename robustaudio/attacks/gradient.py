@@ -1,4 +1,4 @@
-"""Attacks that follow the gradient: FGSM and PGD."""
+"""Attacks that follow the gradient inside a ball: FGSM, BIM, PGD, momentum, APGD."""
 
 from dataclasses import dataclass, field
 
@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from robustaudio.attacks.attack import AttackResult, Progress
+from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent
 from robustaudio.threats.criterion import Criterion
+from robustaudio.threats.norms import TINY, per_item
 from robustaudio.threats.threat_model import ThreatModel
 
 
@@ -26,8 +27,47 @@ class FGSM:
         progress: Progress | None = None,
     ) -> AttackResult:
         """The same as PGD with one step of size epsilon from x itself."""
-        one_step = PGD(steps=1, restarts=1, step_size=1.0, random_start=False)
-        return one_step(model, x, criterion, threat, generator=generator, progress=progress)
+        search = Search(model, x, criterion, threat, progress)
+        _walk(search, x, steps=1, step_size=1.0)
+        return search.result()
+
+
+@dataclass(frozen=True)
+class BIM:
+    """FGSM in small steps from the clip itself (Kurakin et al. 2016, arXiv:1607.02533).
+
+    Variant "a" stops at the first success; "b" takes all the steps, and gives the success of
+    highest loss: louder, and surer.
+    """
+
+    steps: int = field(default=20, metadata={"help": "steps", "range": (1, 1000)})
+    step_size: float = field(
+        default=0.1, metadata={"help": "length of a step, as a share of epsilon", "range": (0, 2)}
+    )
+    variant: str = field(
+        default="a",
+        metadata={"help": "a: stop at the first success; b: all steps", "choices": ("a", "b")},
+    )
+
+    def __post_init__(self):
+        _check_steps(self.steps, self.step_size)
+        if self.variant not in ("a", "b"):
+            raise ValueError(f"variant {self.variant!r} must be 'a' or 'b'.")
+
+    def __call__(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "batch *shape"],
+        criterion: Criterion,
+        threat: ThreatModel,
+        *,
+        generator: torch.Generator,
+        progress: Progress | None = None,
+    ) -> AttackResult:
+        search = Search(model, x, criterion, threat, progress)
+        stops = self.variant == "a"
+        _walk(search, x, steps=self.steps, step_size=self.step_size, stops=stops)
+        return search.result()
 
 
 @dataclass(frozen=True)
@@ -47,11 +87,7 @@ class PGD:
     )
 
     def __post_init__(self):
-        if self.steps < 1 or self.restarts < 1 or not self.step_size > 0:
-            raise ValueError(
-                f"steps {self.steps} and restarts {self.restarts} must be at least 1, "
-                f"and step_size {self.step_size} above 0."
-            )
+        _check_steps(self.steps, self.step_size, self.restarts)
 
     def __call__(
         self,
@@ -63,41 +99,215 @@ class PGD:
         generator: torch.Generator,
         progress: Progress | None = None,
     ) -> AttackResult:
-        best = x.clone()
-        found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-        queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
-        history: list[float] = []
+        search = Search(model, x, criterion, threat, progress)
         for restart in range(self.restarts):
-            active = (~found).nonzero().flatten()
             start = threat.sample(x, generator) if self.random_start else x
-            current = start[active]
-            for step in range(self.steps + 1):
-                if not len(active):
-                    break
-                if progress:
-                    progress((restart + step / (self.steps + 1)) / self.restarts)
-                logits, loss, gradient = _ascent(model, current, criterion[active])
-                queries[active] += 1
-                history.append(float(loss.mean()))
-                best[active] = current
-                fooled = criterion[active].is_adversarial(logits)
-                found[active] = fooled
-                if step == self.steps or fooled.all():
-                    break
-                active, current, gradient = active[~fooled], current[~fooled], gradient[~fooled]
-                ball = threat[active]
-                ascended = current + self.step_size * ball.steepest(gradient)
-                current = ball.project(ascended, x[active])
-        return AttackResult(
-            x, best, found, threat.distance(best - x), queries, torch.tensor(history)
+            part = (restart / self.restarts, 1 / self.restarts)
+            _walk(search, start, steps=self.steps, step_size=self.step_size, part=part)
+        return search.result()
+
+
+@dataclass(frozen=True)
+class MIFGSM:
+    """FGSM in small steps with momentum (MI-FGSM; Dong et al. 2018, arXiv:1710.06081).
+
+    The gradients are summed up, each divided by its l1 norm; the steps add up to epsilon.
+    """
+
+    steps: int = field(default=20, metadata={"help": "steps", "range": (1, 1000)})
+    decay: float = field(
+        default=1.0, metadata={"help": "what is kept of the earlier gradients", "range": (0, 2)}
+    )
+
+    def __post_init__(self):
+        _check_steps(self.steps, 1.0)
+        if not 0 <= self.decay <= 2:
+            raise ValueError(f"decay {self.decay} must lie between 0 and 2.")
+
+    def __call__(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "batch *shape"],
+        criterion: Criterion,
+        threat: ThreatModel,
+        *,
+        generator: torch.Generator,
+        progress: Progress | None = None,
+    ) -> AttackResult:
+        search = Search(model, x, criterion, threat, progress)
+        _walk(search, x, steps=self.steps, step_size=1 / self.steps, decay=self.decay)
+        return search.result()
+
+
+@dataclass(frozen=True)
+class APGD:
+    """PGD with momentum that chooses its own step sizes (Croce & Hein 2020, arXiv:2003.01690).
+
+    The step starts at 2 epsilon; at checkpoints it is halved, and the search goes back to its best
+    point, where too few steps have raised the loss (algorithm 1). The loss is the cross-entropy,
+    or the difference of logits ratio (DLR; eq. 6 and 8), which no scale of the logits can blind.
+    """
+
+    steps: int = field(default=100, metadata={"help": "steps per restart", "range": (2, 1000)})
+    restarts: int = field(default=1, metadata={"help": "independent starts", "range": (1, 20)})
+    loss: str = field(
+        default="ce",
+        metadata={"help": "cross-entropy, or difference of logits ratio", "choices": ("ce", "dlr")},
+    )
+    rho: float = field(
+        default=0.75,
+        metadata={"help": "share of steps that must raise the loss", "range": (0.05, 1)},
+    )
+
+    def __post_init__(self):
+        _check_steps(self.steps, self.rho, self.restarts)
+        if self.loss not in ("ce", "dlr"):
+            raise ValueError(f"loss {self.loss!r} must be 'ce' or 'dlr'.")
+
+    def __call__(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "batch *shape"],
+        criterion: Criterion,
+        threat: ThreatModel,
+        *,
+        generator: torch.Generator,
+        progress: Progress | None = None,
+    ) -> AttackResult:
+        search = Search(model, x, criterion, threat, progress)
+        for restart in range(self.restarts):
+            start = threat.sample(x, generator)
+            if not search.found.all():
+                self._climb(search, start, restart)
+        return search.result()
+
+    def _climb(self, search: Search, start: Tensor, restart: int) -> None:
+        """One run of algorithm 1 for every item that is not fooled yet."""
+        index = (~search.found).nonzero().flatten()
+        point = start[index]
+        loss, gradient = self._ask(search, point, index)
+        last = point
+        best, best_loss, best_gradient = point, loss, gradient
+        size = torch.full_like(loss, 2.0)  # of the step, in epsilon
+        rises = torch.zeros_like(loss)  # steps since the last checkpoint that raised the loss
+        checked_size, checked_loss = size, loss
+        checkpoints = _checkpoints(self.steps)
+        for step in range(1, self.steps + 1):
+            search.tell((restart + step / self.steps) / self.restarts)
+            going = ~search.found[index]
+            if not going.any():
+                return
+            if not going.all():
+                (index, point, last, loss, gradient, best, best_loss, best_gradient, size, rises,
+                 checked_size, checked_loss) = (
+                    t[going] for t in (index, point, last, loss, gradient, best, best_loss,
+                                       best_gradient, size, rises, checked_size, checked_loss)
+                )  # fmt: skip
+            ball, x = search.threat[index], search.x[index]
+            ahead = ball.project(point + per_item(size, point) * ball.steepest(gradient), x)
+            momentum = 0.75 if step > 1 else 1.0
+            moved = point + momentum * (ahead - point) + (1 - momentum) * (point - last)
+            last, before = point, loss
+            point = ball.project(moved, x)
+            loss, gradient = self._ask(search, point, index)
+            rises = rises + (loss > before)
+            better = loss > best_loss
+            best_loss = torch.where(better, loss, best_loss)
+            best, best_gradient = (
+                torch.where(per_item(better, now), now, then)
+                for now, then in ((point, best), (gradient, best_gradient))
+            )
+            if step in checkpoints:
+                stuck = rises < self.rho * checkpoints[step]
+                idle = (checked_size == size) & (checked_loss == best_loss)
+                checked_size, checked_loss = size, best_loss
+                halve = stuck | idle
+                size = torch.where(halve, size / 2, size)
+                back = per_item(halve, point)
+                point, last = torch.where(back, best, point), torch.where(back, best, last)
+                gradient = torch.where(back, best_gradient, gradient)
+                loss = torch.where(halve, best_loss, loss)
+                rises = torch.zeros_like(rises)
+
+    def _ask(self, search: Search, point: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss to climb, and its gradient."""
+        if self.loss == "ce":
+            return ascent(search, point, index)
+        with torch.enable_grad():
+            point = point.detach().requires_grad_()
+            logits = search.ask(point, index)
+            loss = difference_of_logits_ratio(logits, search.criterion[index])
+            (gradient,) = torch.autograd.grad(loss.sum(), point)
+        return loss.detach(), gradient
+
+
+def difference_of_logits_ratio(
+    logits: Float[Tensor, "batch label"], criterion: Criterion
+) -> Float[Tensor, " batch"]:
+    """Minus the criterion's margin, over the spread of the highest logits (Croce & Hein, eq. 6).
+
+    The spread is from the highest to the mean of third and fourth, as in eq. 8; to the third
+    where there are three labels, and 1 where there are two.
+    """
+    ordered = logits.sort(dim=1, descending=True).values
+    spread = ordered[:, 0] - ordered[:, 2:4].mean(1) if logits.shape[1] > 2 else 1.0
+    return -criterion.margin(logits) / (spread + TINY)
+
+
+def _checkpoints(steps: int) -> dict[int, int]:
+    """Steps at which the step size is reconsidered, with the steps since the last one.
+
+    The share p grows by less and less: p_1 = 0.22, p_(j+1) = p_j + max(p_j - p_(j-1) - 0.03, 0.06).
+    """
+    shares = [0.0, 0.22]
+    while shares[-1] < 1:
+        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
+    at = [max(1, round(share * steps)) for share in shares[1:]]
+    return {b: b - a for a, b in zip([0, *at], at, strict=False) if b > a}
+
+
+def _walk(
+    search: Search,
+    start: Float[Tensor, "batch *shape"],
+    *,
+    steps: int,
+    step_size: float,
+    decay: float = 0.0,
+    stops: bool = True,
+    part: tuple[float, float] = (0.0, 1.0),
+) -> None:
+    """Projected steps of `step_size` epsilon; `part` is (begin, length) of the whole search.
+
+    Items that are fooled leave, unless the walk does not stop: then the highest loss is kept.
+    """
+    index = (~search.found).nonzero().flatten()
+    point, velocity = start[index], torch.zeros_like(start[index])
+    for step in range(steps + 1):
+        if not len(index):
+            return
+        _, gradient = ascent(search, point, index, None if stops else _surest)
+        search.tell(part[0] + part[1] * step / (steps + 1))
+        going = ~search.fooled if stops else torch.ones_like(search.fooled)
+        if step == steps or not going.any():
+            return
+        if stops:
+            index, point = index[going], point[going]
+            gradient, velocity = gradient[going], velocity[going]
+        if decay:
+            size = per_item(gradient.flatten(1).abs().sum(1), gradient)
+            gradient = velocity = decay * velocity + gradient / size.clamp_min(TINY)
+        ball = search.threat[index]
+        moved = point + step_size * ball.steepest(gradient)
+        point = ball.project(moved, search.x[index])
+
+
+def _surest(delta: Tensor, loss: Tensor) -> Tensor:
+    return -loss
+
+
+def _check_steps(steps: int, step_size: float, restarts: int = 1) -> None:
+    if steps < 1 or restarts < 1 or not step_size > 0:
+        raise ValueError(
+            f"steps {steps} and restarts {restarts} must be at least 1, "
+            f"and step_size {step_size} above 0."
         )
-
-
-def _ascent(model: nn.Module, x: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits, loss per item, and the gradient of the loss."""
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        logits = model(x)
-        loss = criterion.loss(logits)
-        (gradient,) = torch.autograd.grad(loss.sum(), x)
-    return logits.detach(), loss.detach(), gradient

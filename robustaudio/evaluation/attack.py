@@ -1,40 +1,116 @@
 """Attacks on a clip, on a data set, and the smallest level that breaks a clip."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import inf
+from pathlib import Path
+from statistics import median
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from robustaudio.attacks import Attack
+from robustaudio.attacks import HIDING, MINIMISING, Attack, AttackResult, Step
+from robustaudio.attacks.rounding import After16Bit, rounded_to_16_bit
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import (
     BATCH,
     LabelledClips,
     Progress,
+    finite,
     generator,
     part_of,
     predictions,
     seconds_since,
     share,
 )
+from robustaudio.evaluation.engine import resumable
 from robustaudio.evaluation.perturbed import PerturbedClip, compare
 from robustaudio.perception import metrics
+from robustaudio.perception.audibility import distances
+from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
+from robustaudio.threats.noise import AUDIBLE, sound_of
 from robustaudio.threats.threat_model import threat_at
 
-LOWEST_ATTACK_DB, SECTIONS, ROUNDS = -120.0, 12, 3  # 120 dB / 13^3: levels to 0.06 dB
+# levels in which a smallest one is looked for; the masking set begins under hearing and ends where
+# the perturbation is as loud as the clip
+RANGES_DB = {"linf": (-120.0, 0.0), "l2": (-120.0, 0.0), "masking": (-60.0, 60.0)}
+SECTIONS, ROUNDS = 12, 3  # of one clip: 120 dB / 13^3: levels to 0.06 dB
+BISECTIONS = 11  # of many clips: 120 dB / 2^10: levels to 0.12 dB
+METRICS = ("snr_db", "level_db", "noise_to_mask_db", "max_noise_to_mask_db")  # of a data set's rows
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How clips are attacked: by what, in which norm, and at which representation.
+
+    With `survive_rounding` the attack hears every candidate after a 16-bit file.
+    """
+
+    attack: Attack
+    norm: str = "linf"
+    representation: str = "waveform"
+    survive_rounding: bool = False
+
+    def __call__(
+        self,
+        classifier: Classifier,
+        x: Float[Tensor, "batch time"],
+        criterion: Criterion,
+        level_db: float | Float[Tensor, " batch"],
+        rng: torch.Generator,
+        progress: Progress | None = None,
+    ) -> AttackResult:
+        """The attack at a level, on the representation of prepared clips.
+
+        Raises:
+            ValueError: for an impossible level, norm or representation.
+        """
+        front, back = classifier.split(self.representation)
+        threat = threat_at(classifier, x, level_db, self.norm, representation=self.representation)
+        if isinstance(self.attack, HIDING) or self.survive_rounding:
+            self._check_waveform()
+        if isinstance(self.attack, HIDING) and threat.threshold is None:
+            framing = masking_framing(classifier.sample_rate)
+            threshold = masking_threshold(x, framing, classifier.sample_rate)
+            threat = replace(threat, threshold=threshold)
+        model = After16Bit(back) if self.survive_rounding else back
+        return self.attack(model, front(x), criterion, threat, generator=rng, progress=progress)
+
+    @property
+    def settings(self) -> dict:
+        """What a record says of it."""
+        return {
+            "attack": type(self.attack).__name__,
+            "norm": self.norm,
+            "representation": self.representation,
+            "survive_rounding": self.survive_rounding,
+            "settings": asdict(self.attack),
+        }
+
+    def _check_waveform(self) -> None:
+        if self.representation != "waveform":
+            raise ValueError(
+                f"rounding and the masking threshold are of a waveform, not of "
+                f"{self.representation!r}."
+            )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an attack on one clip stands; the level is that of the threat's norm."""
+
+    loss: float
+    level_db: float | None
 
 
 def attack_clip(
     classifier: Classifier,
     waveform: Float[Tensor, " time"],
-    attack: Attack,
+    plan: Plan,
     *,
-    norm: str,
     level_db: float,
     target: int | None,
     seed: int,
@@ -42,166 +118,335 @@ def attack_clip(
 ) -> PerturbedClip:
     """Attacks the prediction on one prepared clip; `target` None leaves it, else goes there.
 
+    `progress` is told a `Standing` with every step. What a representation's attack sounds like is
+    its inversion, and that is what is compared with the clip.
+
     Raises:
-        ValueError: if the target is already the prediction.
+        ValueError: if the target is already the prediction, or for an impossible plan.
     """
     x, started = waveform[None], time.monotonic()
     label = predictions(classifier, x)
     if target is not None and target == int(label):
         raise ValueError(f"the target {classifier.labels[target]!r} is already the prediction.")
     criterion = _criterion(label, None if target is None else label.new_tensor([target]))
-    threat = threat_at(classifier, x, level_db, norm)
-    result = attack(
-        classifier, x, criterion, threat, generator=generator(seed, x.device), progress=progress
-    )
-    perturbed = result.adversarial[0]
+    reference = float(metrics.REFERENCES[plan.norm](classifier.split(plan.representation)[0](x))[0])
+
+    def standing(step: Step) -> Standing:
+        return Standing(step.loss, finite(metrics.amplitude_db(step.distance / reference)))
+
+    def tell(done: float, step: Step | None = None) -> None:
+        if progress:
+            progress(done, step and standing(step))
+
+    result = plan(classifier, x, criterion, level_db, generator(seed, x.device), tell)
+    perturbed = sound_of(classifier, x, plan.representation, result.adversarial)[0].detach()
+    history = [standing(step) for step in result.history]
     record = {
         "success": bool(result.is_adversarial[0]),
-        "attack": type(attack).__name__.lower(),
+        **plan.settings,
         "output": None,
-        "norm": norm,
         "targeted": target is not None,
         "target": classifier.label_of(target),
         "budget_db": level_db,
         "queries": int(result.queries[0]),
-        "history": result.history.tolist(),
+        "history": [step.loss for step in history],
+        "history_level_db": [step.level_db for step in history],
+        "seed": seed,
         "seconds": seconds_since(started),
     }
-    return PerturbedClip(
-        waveform,
-        perturbed,
-        {
-            **compare(classifier, waveform, perturbed, criterion),
-            **record,
-            "settings": asdict(attack),
-            "seed": seed,
-        },
-    )
+    compared = compare(classifier, waveform, perturbed, criterion)
+    return PerturbedClip(waveform, perturbed, {**compared, **record})
 
 
 def attack_dataset(
     classifier: Classifier,
     clips: LabelledClips,
-    attack: Attack,
-    name: str,
+    plan: Plan,
     *,
-    norm: str,
     levels_db: Sequence[float],
     targeted: bool,
     seed: int,
+    smallest: bool = False,
+    path: Path | None = None,
     progress: Progress | None = None,
 ) -> dict:
     """Success rate (of the clips that can still be fooled) and robust accuracy at each level.
 
-    Targets are random wrong labels, the same at every level.
+    Targets are random wrong labels, the same at every level. With `smallest`, the smallest level
+    that succeeds is looked for in every clip, and the curve over the levels follows from it. With
+    a path the run is resumable: a line per clip.
     """
-    started = time.monotonic()
-    x, y, rng = clips.waveforms, clips.labels, generator(seed, clips.waveforms.device)
-    clean = predictions(classifier, x)
-    shift = torch.randint(1, len(classifier.labels), y.shape, generator=rng, device=y.device)
-    targets = (y + shift) % len(classifier.labels) if targeted else None
-    attackable = clean != targets if targeted else clean == y
-    levels = []
-    for number, level_db in enumerate(levels_db):
-        adversarial = attacked(
-            classifier,
-            x,
-            y,
-            targets,
-            attack,
-            norm,
-            level_db,
-            rng,
-            part_of(progress, number, len(levels_db)),
-        )
-        after = predictions(classifier, adversarial)
-        success = after == targets if targeted else after != y
-        levels.append(
-            {
-                "level_db": level_db,
-                "success_rate": share(success[attackable]),
-                "robust_accuracy": share((clean == y) & (after == y)),
-            }
-        )
-    return {
+    header = {
         "classifier": classifier.name,
-        "attack": name,
         **clips.header,
-        "norm": norm,
+        **plan.settings,
         "targeted": targeted,
-        "settings": asdict(attack),
         "seed": seed,
-        "clean_accuracy": share(clean == y),
-        "levels": levels,
-        "seconds": seconds_since(started),
     }
+    asked = {"levels_db": list(levels_db), "smallest": smallest, "sha256": classifier.sha256}
+    targets = random_targets(classifier, clips, seed) if targeted else None
+
+    def rows(numbers: list[int]) -> list[dict]:
+        started, first = time.monotonic(), numbers[0]
+        x, y = clips.waveforms[numbers], clips.labels[numbers]
+        goals = None if targets is None else targets[numbers]
+        rng = generator((seed + first) % 2**63, x.device)
+        part = part_of(progress, first, len(clips.labels), len(numbers))
+        if smallest:
+            made = smallest_rows(classifier, x, y, goals, plan, rng, part)
+        else:
+            made = _level_rows(classifier, x, y, goals, plan, levels_db, rng, part)
+        seconds = seconds_since(started) / len(numbers)
+        return [{**row, "seconds": round(seconds, 4)} for row in made]
+
+    found = resumable(
+        rows, clips.names, chunk=BATCH, path=path, header=header | asked, progress=progress
+    )
+    summary = summary_of_smallest if smallest else _summary_of_levels
+    return {**header, **summary(found, levels_db)}
+
+
+def random_targets(classifier: Classifier, clips: LabelledClips, seed: int) -> Int[Tensor, " clip"]:
+    """A random label other than the true one."""
+    rng, y = generator(seed, clips.labels.device), clips.labels
+    shift = torch.randint(1, len(classifier.labels), y.shape, generator=rng, device=y.device)
+    return (y + shift) % len(classifier.labels)
+
+
+def _level_rows(
+    classifier: Classifier,
+    x: Tensor,
+    y: Tensor,
+    targets: Tensor | None,
+    plan: Plan,
+    levels_db: Sequence[float],
+    rng: torch.Generator,
+    progress: Progress | None,
+) -> list[dict]:
+    """What an attack at every level leaves of every clip."""
+    clean, criterion = predictions(classifier, x), _criterion(y, targets)
+    _, back = classifier.split(plan.representation)
+    after, rounded, queries = [], [], torch.zeros_like(y)
+    for number, level_db in enumerate(levels_db):
+        part = part_of(progress, number, len(levels_db))
+        result = plan(classifier, x, criterion, level_db, rng, part)
+        after.append(predictions(back, result.adversarial))
+        rounded.append(_after_rounding(classifier, x, plan, result.adversarial))
+        queries = queries + result.queries
+    can = clean != targets if targets is not None else clean == y
+    return [
+        {
+            "label": int(y[i]),
+            "target": None if targets is None else int(targets[i]),
+            "clean": int(clean[i]),
+            "attackable": bool(can[i]),
+            "after": [int(level[i]) for level in after],
+            "after_rounding": [None if level is None else int(level[i]) for level in rounded],
+            "queries": int(queries[i]),
+        }
+        for i in range(len(y))
+    ]
+
+
+def smallest_rows(
+    classifier: Classifier,
+    x: Tensor,
+    y: Tensor,
+    targets: Tensor | None,
+    plan: Plan,
+    rng: torch.Generator,
+    progress: Progress | None = None,
+) -> list[dict]:
+    """The smallest level at which each clip falls, and what that perturbation is like."""
+    clean, criterion = predictions(classifier, x), _criterion(y, targets)
+    can = clean != targets if targets is not None else clean == y
+    found = smallest_levels(classifier, x, criterion, plan, rng=rng, progress=progress)
+    rounded = _after_rounding(classifier, x, plan, found.adversarial)
+    measured = {}
+    if rounded is not None:
+        sounds = sound_of(classifier, x, plan.representation, found.adversarial)
+        measured = distances(sounds, x, classifier.sample_rate)
+    return [
+        {
+            "label": int(y[i]),
+            "target": None if targets is None else int(targets[i]),
+            "clean": int(clean[i]),
+            "attackable": bool(can[i]),
+            "smallest_db": finite(found.level_db[i]),
+            "after_rounding": None if rounded is None else int(rounded[i]),
+            **{key: finite(value[i]) for key, value in measured.items() if key in METRICS},
+            "queries": int(found.queries[i]),
+        }
+        for i in range(len(y))
+    ]
+
+
+def _after_rounding(
+    classifier: Classifier, x: Tensor, plan: Plan, adversarial: Tensor
+) -> Int[Tensor, " clip"] | None:
+    """Predictions after a 16-bit file; None where there is no way back to sound."""
+    if plan.representation not in AUDIBLE:
+        return None
+    sounds = sound_of(classifier, x, plan.representation, adversarial)
+    return predictions(classifier, rounded_to_16_bit(sounds))
+
+
+def _summary_of_levels(rows: list[dict], levels_db: Sequence[float]) -> dict:
+    can = [row for row in rows if row["attackable"]]
+    levels = [
+        {
+            "level_db": level_db,
+            "success_rate": _share(_reached(row, row["after"][at]) for row in can),
+            "success_after_rounding": _share(
+                _reached(row, row["after_rounding"][at]) for row in can
+            ),
+            "robust_accuracy": _share(
+                row["clean"] == row["label"] == row["after"][at] for row in rows
+            ),
+        }
+        for at, level_db in enumerate(levels_db)
+    ]
+    return {**_common(rows), "levels": levels}
+
+
+def summary_of_smallest(rows: list[dict], levels_db: Sequence[float]) -> dict:
+    """Shares of the clips that can be fooled, the success curve, and medians of the successes."""
+    can = [row for row in rows if row["attackable"]]
+    fallen = [row for row in can if row["smallest_db"] is not None]
+    levels = [
+        {
+            "level_db": level_db,
+            "success_rate": sum(row["smallest_db"] <= level_db for row in fallen)
+            / max(1, len(can)),
+        }
+        for level_db in levels_db
+    ]
+    return {
+        **_common(rows),
+        "success_rate": len(fallen) / max(1, len(can)),
+        "success_after_rounding": sum(_reached(row, row["after_rounding"]) for row in fallen)
+        / max(1, len(can)),
+        "median_smallest_db": _median(fallen, "smallest_db"),
+        **{f"median_{key}": _median(fallen, key) for key in METRICS},
+        "levels": levels,
+    }
+
+
+def _common(rows: list[dict]) -> dict:
+    return {
+        "clean_accuracy": _share(row["clean"] == row["label"] for row in rows),
+        "attackable": sum(row["attackable"] for row in rows),
+        "median_queries": median(row["queries"] for row in rows),
+        "seconds": round(sum(row["seconds"] for row in rows), 3),
+    }
+
+
+def _reached(row: dict, prediction: int | None) -> bool:
+    """Whether a prediction is what the attack wanted."""
+    if prediction is None:
+        return False
+    return prediction != row["label"] if row["target"] is None else prediction == row["target"]
+
+
+def _share(hits: Iterable[bool]) -> float:
+    return share(torch.tensor(list(hits), dtype=torch.bool))
+
+
+def _median(rows: list[dict], key: str) -> float | None:
+    values = [row[key] for row in rows if row.get(key) is not None]
+    return median(values) if values else None
 
 
 def attacked(
     classifier: Classifier,
     x: Float[Tensor, "clip time"],
-    label: Int[Tensor, " clip"],
-    targets: Int[Tensor, " clip"] | None,
-    attack: Attack,
-    norm: str,
+    criterion: Criterion,
+    plan: Plan,
     level_db: float,
     rng: torch.Generator,
     progress: Progress | None = None,
-) -> Float[Tensor, "clip time"]:
-    """The adversarial clips of a data set at one level, in batches."""
+) -> Float[Tensor, "clip *shape"]:
+    """What an attack at one level makes of many clips, in batches."""
     out = []
     for start in range(0, len(x), BATCH):
-        at = slice(start, start + BATCH)
-        criterion = _criterion(label[at], None if targets is None else targets[at])
-        threat = threat_at(classifier, x[at], level_db, norm)
+        at = torch.arange(start, min(start + BATCH, len(x)), device=x.device)
         part = part_of(progress, start, len(x), BATCH)
-        result = attack(classifier, x[at], criterion, threat, generator=rng, progress=part)
-        out.append(result.adversarial)
+        out.append(plan(classifier, x[at], criterion[at], level_db, rng, part).adversarial)
     return torch.cat(out)
+
+
+@dataclass(frozen=True, eq=False)
+class Smallest:
+    """The smallest successful level of each clip (inf: none), and the perturbed clip there."""
+
+    level_db: Float[Tensor, " clip"]
+    adversarial: Float[Tensor, "clip *shape"]
+    queries: Int[Tensor, " clip"]
+
+    @property
+    def is_adversarial(self) -> Bool[Tensor, " clip"]:
+        return self.level_db.isfinite()
+
+
+def smallest_levels(
+    classifier: Classifier,
+    x: Float[Tensor, "clip time"],
+    criterion: Criterion,
+    plan: Plan,
+    *,
+    rng: torch.Generator,
+    progress: Progress | None = None,
+) -> Smallest:
+    """The smallest level in dB at which an attack succeeds, per clip.
+
+    An attack that minimises by itself runs once, in the largest ball. For the others the levels are
+    searched by sections, all clips in one batch: one clip in 12 sections at a time, many by
+    bisection. The level is that of the perturbation found, which may be below the ball's.
+    """
+    lowest, highest = RANGES_DB[plan.norm]
+    reference = metrics.REFERENCES[plan.norm](classifier.split(plan.representation)[0](x))
+    sections, rounds = (SECTIONS, ROUNDS) if len(x) == 1 else (1, BISECTIONS)
+    if isinstance(plan.attack, MINIMISING):
+        sections, rounds = 1, 1
+    clip = torch.arange(len(x), device=x.device).repeat_interleave(sections)
+    low = torch.full_like(reference, lowest, dtype=torch.float64)
+    width = (highest - lowest) / sections
+    best = torch.full_like(low, inf)
+    queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
+    adversarial = classifier.split(plan.representation)[0](x).clone()
+    for turn in range(rounds):
+        ahead = width * torch.arange(1, sections + 1, dtype=torch.float64, device=x.device)
+        levels = (low[:, None] + ahead).flatten().clamp_max(highest).to(x)
+        part = part_of(progress, turn, rounds)
+        result = plan(classifier, x[clip], criterion[clip], levels, rng, part)
+        queries = queries + result.queries.unflatten(0, (-1, sections)).sum(1)
+        size = 20 * (result.distance / reference[clip]).log10()
+        size = torch.where(result.is_adversarial, size.double(), inf).unflatten(0, (-1, sections))
+        least, at = size.min(1)
+        chosen = result.adversarial.unflatten(0, (-1, sections))[range(len(x)), at]
+        better = least < best
+        best = torch.where(better, least, best)
+        adversarial[better] = chosen[better]
+        below = (size.isfinite().cumsum(1) == 0).sum(1)  # sections that failed, up to a success
+        low = low + width * below
+        width = width / (sections + 1)
+    return Smallest(best, adversarial, queries)
 
 
 def smallest_level(
     classifier: Classifier,
     waveform: Float[Tensor, " time"],
-    attack: Attack,
+    plan: Plan,
     *,
-    norm: str,
     seed: int,
     progress: Progress | None = None,
 ) -> float:
-    """Smallest level in dB at which the attack changes the prediction; inf if none up to 0 dB.
-
-    Levels are tried 12 at a time in one batch, then 12 between the smallest success and the
-    level below it. The level returned is that of the perturbation found.
-    """
-    rng, label = generator(seed, waveform.device), predictions(classifier, waveform[None])
-    clean, labels = waveform.expand(SECTIONS, -1), label.expand(SECTIONS)
-    low, width, best = LOWEST_ATTACK_DB, -LOWEST_ATTACK_DB, inf
-    for turn in range(ROUNDS):
-        step = width / (SECTIONS + (turn > 0))
-        levels = low + step * torch.arange(1, SECTIONS + 1, dtype=torch.float64)
-        threat = threat_at(classifier, clean, levels, norm)
-        result = attack(
-            classifier,
-            clean,
-            Misclassification(labels),
-            threat,
-            generator=rng,
-            progress=part_of(progress, turn, ROUNDS),
-        )
-        fooled = result.is_adversarial.nonzero().flatten()
-        if len(fooled):
-            first = int(fooled[0])
-            found = (result.adversarial - clean)[fooled]
-            sizes = threat[fooled].distance(found) / metrics.REFERENCES[norm](clean[fooled])
-            best = min(best, float(20 * sizes.log10().min()))
-            low += step * first
-        elif turn == 0:
-            return inf
-        else:
-            low += step * SECTIONS
-        width = step
-    return best
+    """Smallest level in dB at which the attack changes the prediction on a clip; inf if none."""
+    x, rng = waveform[None], generator(seed, waveform.device)
+    criterion = Misclassification(predictions(classifier, x))
+    return float(
+        smallest_levels(classifier, x, criterion, plan, rng=rng, progress=progress).level_db
+    )
 
 
 def _criterion(label: Tensor, target: Tensor | None) -> Criterion:

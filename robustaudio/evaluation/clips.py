@@ -57,7 +57,9 @@ def predictions(classifier: torch.nn.Module, x: Tensor) -> Int[Tensor, " clip"]:
 
 def part_of(progress: Progress | None, start: float, of: float, size: float = 1) -> Progress | None:
     """The progress of one part, from `start` on and `size` long, of a run that is `of` long."""
-    return progress and (lambda done: progress(min((start + done * size) / of, 1.0)))
+    return progress and (
+        lambda done, step=None: progress(min((start + done * size) / of, 1.0), step)
+    )
 
 
 def share(hits: Bool[Tensor, " clip"]) -> float:

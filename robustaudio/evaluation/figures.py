@@ -1,5 +1,6 @@
 """The figures, as Plotly values: decimated, transparent, readable on light and dark."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.evaluation.verify import total_noise_to_mask
 from robustaudio.perception.masking import (
     ASSUMED_PEAK_SPL_DB,
     MaskingThreshold,
@@ -16,6 +16,7 @@ from robustaudio.perception.masking import (
     masking_threshold,
     noise_to_mask_ratio,
     padded_magnitude,
+    total_noise_to_mask_db,
 )
 
 INK, GRID = "#808a96", "rgba(128, 138, 150, 0.25)"
@@ -23,6 +24,7 @@ CLEAN, PERTURBED, DELTA = "#1c9e8f", "#d9623b", "#8a63d2"
 REACHES = "#d64545"  # what could win, what could be heard
 FLOOR_DB = -100.0  # of the spectrograms, below the clean clip's loudest bin
 MAX_POINTS = 2_000
+MAX_STEPS = 300  # drawn of a search
 QUIETEST_SPL_DB = -40.0  # shown of a frame's spectrum
 SOUNDING_SPL_DB = 60.0  # of a frame's loudest bin, from which on the clip counts as sounding
 MAX_RATIO_DB = 30.0  # of the noise-to-mask ratio's colours, both ways
@@ -128,6 +130,37 @@ def votes(record: dict) -> go.Figure:
     return figure.update_xaxes(type="category")
 
 
+def search(losses: Sequence[float], levels_db: Sequence[float | None]) -> go.Figure:
+    """Where an attack stood after each step: its loss, and the level of its perturbation in dB."""
+    shown = list(_decimated(len(losses)))
+    figure = _figure("step", "loss", height=240)
+    lines = (
+        ("loss", [losses[step] for step in shown], PERTURBED, "y"),
+        ("level", [levels_db[step] for step in shown], CLEAN, "y2"),
+    )
+    for name, values, colour, axis in lines:
+        unit = " dB" if name == "level" else ""
+        figure.add_scatter(
+            x=shown, y=[value if value is None else float(f"{value:.4g}") for value in values],
+            name=name, yaxis=axis, line={"color": colour, "width": 1.5}, mode="lines",
+            hovertemplate="step %{x}: %{y:.4g}" + unit + f"<extra>{name}</extra>",
+        )  # fmt: skip
+    second = {"overlaying": "y", "side": "right", "showgrid": False, "zeroline": False}
+    return figure.update_layout(
+        yaxis={"title": {"text": "loss", "font": {"color": PERTURBED}}, "zeroline": False},
+        yaxis2={"title": {"text": "level (dB)", "font": {"color": CLEAN}}, **second},
+        margin={"l": 48, "r": 52, "t": 10, "b": 40},
+        showlegend=False,
+        uirevision="search",
+    )
+
+
+def _decimated(steps: int) -> range:
+    """Every n-th step, at most MAX_STEPS, and always the last one."""
+    every = max(1, -(-steps // MAX_STEPS))
+    return range((steps - 1) % every, steps, every)
+
+
 @dataclass(frozen=True, eq=False)
 class Audibility:
     """A perturbation against the masking threshold of its clip, as the model predicts it.
@@ -143,11 +176,15 @@ class Audibility:
     @property
     def total_db(self) -> float:
         """The noise-to-mask ratio of the whole clip."""
-        return total_noise_to_mask(self.ratio_db[None])
+        return float(total_noise_to_mask_db(self.ratio_db[None]))
 
     @property
     def share_above(self) -> float:
-        """Share of the frames in which some band's ratio is above 0 dB."""
+        """Share of the frames in which some band's ratio is above 0 dB, the threshold itself.
+
+        Unlike the disturbed frames of BS.1387 it has no margin: where it is 0, no band of any frame
+        lies above the threshold.
+        """
         return float((self.ratio_db > 0).any(0).double().mean())
 
     @property
@@ -164,6 +201,12 @@ class Audibility:
         """Middle of a frame."""
         framing = self.threshold.framing
         return (frame * framing.hop_length + framing.n_fft / 2) / self.threshold.sample_rate
+
+    def frame_at(self, time_s: float) -> int:
+        """The frame whose middle is nearest, the first or last one outside the clip."""
+        framing = self.threshold.framing
+        frame = (time_s * self.threshold.sample_rate - framing.n_fft / 2) / framing.hop_length
+        return min(max(round(frame), 0), self.ratio_db.shape[1] - 1)
 
 
 def audibility(
@@ -200,8 +243,12 @@ def masking_spectrum(heard: Audibility, frame: int | None = None) -> go.Figure:
     return _titled(figure, f"Frame at {heard.time_s(frame):.2f} s").update_layout(legend=legend)
 
 
-def noise_to_mask(heard: Audibility) -> go.Figure:
-    """Noise-to-mask ratio per Bark band over time: red is above the threshold."""
+def noise_to_mask(heard: Audibility, frame: int | None = None) -> go.Figure:
+    """Noise-to-mask ratio per Bark band over time: red is above the threshold.
+
+    The line is at the frame of `masking_spectrum`.
+    """
+    frame = heard.worst_frame if frame is None else frame
     z = heard.ratio_db.clamp(-MAX_RATIO_DB, MAX_RATIO_DB).round(decimals=1).float().cpu().numpy()
     figure = _figure("time (s)", "band (Bark)", height=300)
     figure.add_heatmap(
@@ -214,6 +261,7 @@ def noise_to_mask(heard: Audibility) -> go.Figure:
         colorbar={"title": "dB", "thickness": 10, "tickfont": {"color": INK}},
         hovertemplate="%{x:.3f} s, band %{y:.1f} Bark: %{z:.1f} dB<extra></extra>",
     )
+    figure.add_vline(x=heard.time_s(frame), line={"color": INK, "width": 1.5, "dash": "dot"})
     return _titled(figure, "Noise-to-mask ratio per band")
 
 

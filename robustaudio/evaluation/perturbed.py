@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.audio.clip import headroom_gain
+from robustaudio.attacks.rounding import rounded_to_16_bit
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import finite
 from robustaudio.evaluation.predict import predict_clip
-from robustaudio.perception import metrics
+from robustaudio.perception.audibility import distances
 from robustaudio.threats.criterion import Criterion, Misclassification
 
 
@@ -37,25 +37,15 @@ def compare(
     Without a criterion, success is a changed prediction.
     """
     before, after = predict_clip(classifier, clean), predict_clip(classifier, perturbed)
-    perturbation = (perturbed - clean)[None]
+    measured = distances(perturbed[None], clean[None], classifier.sample_rate)
     criterion = criterion or Misclassification(classifier(clean[None]).argmax(-1))
-    rounded = classifier(rounded_to_16_bit(perturbed)[None])
+    rounded = classifier(rounded_to_16_bit(perturbed[None]))
     return {
         "classifier": classifier.name,
         "clean_prediction": before["prediction"],
         "prediction": after["prediction"],
         "probabilities": after["probabilities"],
-        "level_db": finite(metrics.level_db(perturbation, clean[None])[0]),
-        "snr_db": finite(metrics.snr_db(perturbation, clean[None])[0]),
-        "l2": float(metrics.l2(perturbation)),
-        "linf": float(metrics.linf(perturbation)),
+        **{key: finite(value[0]) for key, value in measured.items()},
         "prediction_after_rounding": classifier.labels[int(rounded.argmax())],
         "success_after_rounding": bool(criterion.is_adversarial(rounded)[0]),
     }
-
-
-def rounded_to_16_bit(waveform: Float[Tensor, " time"]) -> Float[Tensor, " time"]:
-    """The waveform after a 16-bit file, with the common headroom gain undone."""
-    gain = headroom_gain(float(waveform.abs().max()))
-    steps = (waveform * gain / metrics.STEP_16_BIT).round()
-    return steps.clamp(-(2.0**15), 2.0**15 - 1) * metrics.STEP_16_BIT / gain

@@ -14,7 +14,7 @@ from robustaudio.attacks import PGD, Attack
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import RANGES_DB, Verifier
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import smallest_level
+from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.clips import Progress, finite, part_of, seconds_since
 from robustaudio.perception.metrics import floor_16_bit_db
@@ -66,7 +66,7 @@ def measure_ruler(
     )
     label = verifier.predict(x)
     verified = _largest_levels(verifier, x, label, proof)
-    attacked = smallest_level(classifier, waveform, attack, norm="linf", seed=seed, progress=search)
+    attacked = smallest_level(classifier, waveform, Plan(attack), seed=seed, progress=search)
     certified = certify_clip(
         classifier, waveform, smoothing, representation="waveform", seed=seed, progress=votes
     )

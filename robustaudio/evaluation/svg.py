@@ -1,24 +1,60 @@
-"""A scatter plot as SVG, readable on light and dark pages, for the tables of docs/results."""
+"""Scatter plots and curves as SVG, readable on light and dark pages, for docs/results."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 360, 64, 20, 24, 52
 INK, DOT = "#808a96", "#1c9e8f"
+COLOURS = ("#1c9e8f", "#d1352b", "#2f6f9f", "#c98a1b", "#7d5ba6", "#5f8f2f", "#b0508c", "#808a96")
+LEGEND = 150  # width
 TICKS = 5
 
 
-def scatter_svg(points: Mapping[str, tuple[float, float]], x_title: str, y_title: str) -> str:
-    """Named points; each axis spans what it has to show, widened to whole fives."""
-    xs, ys = ([p[axis] for p in points.values()] for axis in (0, 1))
-    spans = [_span(xs), _span(ys)]
+Point = tuple[float, float]
 
-    def at(x: float, y: float) -> tuple[float, float]:
+
+def scatter_svg(points: Mapping[str, Point], x_title: str, y_title: str) -> str:
+    """Named points; each axis spans what it has to show, widened to whole fives."""
+    at, parts = _axes(list(points.values()), x_title, y_title, RIGHT)
+    for name, point in points.items():
+        px, py = at(*point)
+        end = px > WIDTH * 0.6
+        parts.append(
+            f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="{DOT}"/>'
+            f'<text x="{px + (-9 if end else 9):.1f}" y="{py - 7:.1f}" '
+            f'text-anchor="{"end" if end else "start"}">{escape(name)}</text>'
+        )
+    return "".join([*parts, "</svg>\n"])
+
+
+def curves_svg(curves: Mapping[str, Sequence[Point]], x_title: str, y_title: str) -> str:
+    """Named curves, with a legend on the right."""
+    right = RIGHT + LEGEND
+    at, parts = _axes([p for curve in curves.values() for p in curve], x_title, y_title, right)
+    for number, (name, curve) in enumerate(curves.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        dash = ' stroke-dasharray="5 3"' if number >= len(COLOURS) else ""
+        line = " ".join(f"{px:.1f},{py:.1f}" for px, py in (at(*point) for point in curve))
+        y = TOP + 8 + 18 * number
+        parts.append(
+            f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
+            f'<path d="M{WIDTH - right + 14} {y}h20" stroke="{colour}" stroke-width="2"{dash}/>'
+            f'<text x="{WIDTH - right + 40}" y="{y + 4}">{escape(name)}</text>'
+        )
+    return "".join([*parts, "</svg>\n"])
+
+
+def _axes(
+    points: Sequence[Point], x_title: str, y_title: str, right: int
+) -> tuple[Callable[[float, float], Point], list[str]]:
+    """Where a point lies, and the frame with ticks and titles."""
+    spans = [_span([point[axis] for point in points]) for axis in (0, 1)]
+
+    def at(x: float, y: float) -> Point:
         across = (x - spans[0][0]) / (spans[0][1] - spans[0][0])
         up = (y - spans[1][0]) / (spans[1][1] - spans[1][0])
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (
-            HEIGHT - TOP - BOTTOM
-        )
+        height = HEIGHT - TOP - BOTTOM
+        return LEFT + across * (WIDTH - LEFT - right), HEIGHT - BOTTOM - up * height
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
@@ -28,26 +64,18 @@ def scatter_svg(points: Mapping[str, tuple[float, float]], x_title: str, y_title
         x, y = (low + (high - low) * step / TICKS for low, high in spans)
         (px, bottom), (left, py) = at(x, spans[1][0]), at(spans[0][0], y)
         parts.append(
-            f'<path d="M{px:.1f} {TOP}V{bottom:.1f}M{left:.1f} {py:.1f}H{WIDTH - RIGHT}" '
+            f'<path d="M{px:.1f} {TOP}V{bottom:.1f}M{left:.1f} {py:.1f}H{WIDTH - right}" '
             f'stroke="{INK}" stroke-opacity=".25"/>'
             f'<text x="{px:.1f}" y="{bottom + 18:.1f}" text-anchor="middle">{x:g}</text>'
             f'<text x="{left - 8:.1f}" y="{py + 4:.1f}" text-anchor="end">{y:g}</text>'
         )
-    for name, point in points.items():
-        px, py = at(*point)
-        end = px > WIDTH * 0.6
-        parts.append(
-            f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="{DOT}"/>'
-            f'<text x="{px + (-9 if end else 9):.1f}" y="{py - 7:.1f}" '
-            f'text-anchor="{"end" if end else "start"}">{escape(name)}</text>'
-        )
     middle = (TOP + HEIGHT - BOTTOM) / 2
     parts.append(
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">'
+        f'<text x="{(LEFT + WIDTH - right) / 2}" y="{HEIGHT - 10}" text-anchor="middle">'
         f'{escape(x_title)}</text><text transform="translate(16 {middle}) rotate(-90)" '
-        f'text-anchor="middle">{escape(y_title)}</text></svg>\n'
+        f'text-anchor="middle">{escape(y_title)}</text>'
     )
-    return "".join(parts)
+    return at, parts
 
 
 def _span(values: list[float]) -> tuple[float, float]:

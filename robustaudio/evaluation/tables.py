@@ -12,7 +12,8 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import attack_dataset
+from robustaudio.evaluation.attack import Plan, attack_dataset
+from robustaudio.evaluation.attacked_digits import attacked_digits
 from robustaudio.evaluation.certify import certify_dataset
 from robustaudio.evaluation.clips import LabelledClips, load_clips
 from robustaudio.evaluation.markdown import percent, table
@@ -66,9 +67,7 @@ def _levels(classifier: Classifier, clips: LabelledClips) -> dict:
     attacked = attack_dataset(
         classifier,
         clips,
-        ATTACK,
-        "pgd",
-        norm="linf",
+        Plan(ATTACK),
         levels_db=LEVELS_DB,
         targeted=False,
         seed=SEED,
@@ -172,4 +171,9 @@ per clip.
 """
 
 
-TABLES = {"digits": digits, "verified-digits": verified_digits, "seeds": seeds}
+TABLES = {
+    "digits": digits,
+    "attacks": attacked_digits,
+    "verified-digits": verified_digits,
+    "seeds": seeds,
+}

@@ -16,7 +16,7 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.verify import METHODS, Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import attacked
+from robustaudio.evaluation.attack import Plan, attacked
 from robustaudio.evaluation.clips import (
     LabelledClips,
     generator,
@@ -27,6 +27,7 @@ from robustaudio.evaluation.clips import (
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import scatter_svg
 from robustaudio.perception.metrics import STEP_16_BIT, amplitude
+from robustaudio.threats.criterion import Misclassification
 from robustaudio.training.recipes import CERTIFIED
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
@@ -144,7 +145,8 @@ def _survivors(
     if tried.any():
         x, y = clips.waveforms[tried], clips.labels[tried]
         rng = generator(SEED, x.device)
-        adversarial = attacked(classifier, x, y, None, ATTACKS[norm], norm, level_db, rng)
+        plan = Plan(ATTACKS[norm], norm)
+        adversarial = attacked(classifier, x, Misclassification(y), plan, level_db, rng)
         after[tried] = predictions(classifier, adversarial) == y
     return after
 

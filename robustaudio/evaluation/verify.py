@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log10
 from pathlib import Path
 
 import torch
@@ -22,7 +21,11 @@ from robustaudio.evaluation.clips import (
 )
 from robustaudio.evaluation.engine import resumable
 from robustaudio.perception import metrics
-from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, noise_to_mask_ratio
+from robustaudio.perception.masking import (
+    ASSUMED_PEAK_SPL_DB,
+    noise_to_mask_ratio,
+    total_noise_to_mask_db,
+)
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
 CHUNK = 50  # clips between two lines of a resumable run
@@ -119,15 +122,10 @@ def noise_under_threshold(
                 for name, noise in noises.items()
             },
             "noise_to_mask_db": {
-                name: total_noise_to_mask(ratio) for name, ratio in ratio_db.items()
+                name: float(total_noise_to_mask_db(ratio)) for name, ratio in ratio_db.items()
             },
         },
     )
-
-
-def total_noise_to_mask(ratio_db: Float[Tensor, "1 band frame"]) -> float:
-    """The noise-to-mask ratio of a clip: the mean over bands and frames of the ratio, in dB."""
-    return 10 * log10(float((10 ** (ratio_db.double() / 10)).mean()))
 
 
 def verify_dataset(

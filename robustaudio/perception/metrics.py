@@ -43,8 +43,26 @@ def snr_db(
     """10 log10(sum x^2 / sum d^2): total energies, so that zeros around the clip change nothing.
 
     A perturbation in the padding is heard, and counts. Minus this is the level in the l2 norm.
+    Infinity for a perturbation of zero, minus infinity for a silent clip.
     """
     return -level_in("l2", perturbation, clean)
+
+
+def si_sdr_db(
+    estimate: Float[Tensor, "batch time"], clean: Float[Tensor, "batch time"]
+) -> Float[Tensor, " batch"]:
+    """Scale-invariant signal-to-distortion ratio (Le Roux et al. 2019, eq. 3 to 5).
+
+    10 log10(|a s|^2 / |a s - e|^2) with a = <e, s> / |s|^2 for the clean clip s and the estimate
+    e, which is the perturbed clip and not the perturbation: no gain of e changes it. As in the
+    paper no mean is removed. Infinity for the clip itself (some 140 dB, float32's rounding, for
+    most gains of it); minus infinity where nothing of the clip is left, or the clip is silent.
+    """
+    energy = clean.square().sum(1)
+    scale = (estimate * clean).sum(1) / energy.where(energy > 0, 1)
+    target = scale[:, None] * clean
+    erased = (l2(estimate) == 0) & (energy > 0)
+    return snr_db(estimate - target, target).masked_fill(erased, -inf)
 
 
 SIZES = {"linf": linf, "l2": l2}
@@ -76,8 +94,12 @@ def epsilon_at(
 def level_in(
     norm: str, perturbation: Float[Tensor, "batch time"], clean: Float[Tensor, "batch time"]
 ) -> Float[Tensor, " batch"]:
-    """Level of each perturbation in a norm: `level_db` for "linf", minus `snr_db` for "l2"."""
-    return 20 * (SIZES[norm](perturbation) / SIZES[norm](clean)).log10()
+    """Level of each perturbation in a norm: `level_db` for "linf", minus `snr_db` for "l2".
+
+    Minus infinity for a perturbation of zero, of a silent clip too; else infinity for silence.
+    """
+    size = SIZES[norm](perturbation)
+    return 20 * size.where(size == 0, size / SIZES[norm](clean)).log10()
 
 
 def level_of(epsilon: float, clean: Float[Tensor, " time"], norm: str) -> float:

@@ -60,19 +60,31 @@ def noisy_clip(
     front, _ = classifier.split(representation)
     clean = front(waveform)
     noisy = gaussian_noise(clean, sigma, generator)
-    match list(front):
-        case []:
-            sound = noisy
-        case [Magnitude() as magnitude]:
-            sound = invert_magnitude(magnitude, waveform, noisy)
-        case [Magnitude() as magnitude, Mel() as mel]:
-            sound = invert_mel(magnitude, mel, waveform, noisy)
-        case _:
-            choices = ", ".join(AUDIBLE)
-            raise ValueError(
-                f"{representation!r} cannot be brought back to sound; choose from {choices}."
-            )
+    sound = sound_of(classifier, waveform, representation, noisy)
     if not bool(sound.isfinite().all()):
         raise ValueError(f"sigma {sigma} is more than the arithmetic holds; 0 to 1000 would do.")
     missed, added = (front(sound) - noisy).norm(), (noisy - clean).norm()
     return NoisyClip(noisy, sound, amplitude_db(float(missed / added)) if sigma else -inf)
+
+
+def sound_of(
+    classifier: Classifier,
+    waveform: Float[Tensor, "batch time"],
+    representation: str,
+    features: Float[Tensor, "batch *shape"],
+) -> Float[Tensor, "batch time"]:
+    """The sound that comes closest to changed features, with the phase of the clean clip.
+
+    Raises:
+        ValueError: for a representation that has no way back to sound.
+    """
+    match list(classifier.split(representation)[0]):
+        case []:
+            return features
+        case [Magnitude() as magnitude]:
+            return invert_magnitude(magnitude, waveform, features)
+        case [Magnitude() as magnitude, Mel() as mel]:
+            return invert_mel(magnitude, mel, waveform, features)
+    raise ValueError(
+        f"{representation!r} cannot be brought back to sound; choose from {', '.join(AUDIBLE)}."
+    )

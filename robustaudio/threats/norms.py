@@ -88,7 +88,7 @@ class _Masking:
                 return delta
             delta = self._sound(spectrum * cut, delta)
         for _ in range(FITTING_ROUNDS):
-            excess = self._excess(delta).amax(1) / radius
+            excess = self._excess(delta).amax(1) / radius.clamp_min(TINY)
             if bool((excess <= 1).all()):
                 break
             gain = 1 / torch.nn.functional.max_pool1d(excess.clamp_min(1), 3, 1, 1)

@@ -5,12 +5,12 @@ from math import inf
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.perception.masking import MaskingThreshold, masking_threshold
 from robustaudio.perception.metrics import epsilon_at
-from robustaudio.representations.spectral import Magnitude
+from robustaudio.representations.spectral import Magnitude, Mel
 from robustaudio.threats.norms import NORMS, TINY, Norm, per_item
 
 UNBOUNDED = (-inf, inf)
@@ -47,6 +47,16 @@ class ThreatModel:
     def scaled(self, factor: float | Float[Tensor, " batch"]) -> "ThreatModel":
         """The same threat with its radii times a factor (one, or one per item)."""
         return replace(self, epsilon=self.epsilon * factor)
+
+    @property
+    def unlimited(self) -> "ThreatModel":
+        """The same bounds without a radius."""
+        return replace(self, epsilon=torch.full_like(self.epsilon, inf))
+
+    @property
+    def unit(self) -> "ThreatModel":
+        """The same threat with a radius of 1."""
+        return replace(self, epsilon=torch.ones_like(self.epsilon))
 
     def distance(self, perturbation: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
         """Size of each perturbation in the threat's norm."""
@@ -102,21 +112,34 @@ def threat_at(
     waveform: Float[Tensor, "batch time"],
     level_db: float | Float[Tensor, " batch"],
     norm: str,
-    bounds: tuple[float, float] = (-1.0, 1.0),
+    bounds: tuple[float, float] | None = None,
+    representation: str = "waveform",
 ) -> ThreatModel:
     """The threat at a level, around prepared clips.
 
     Levels are relative to the clip's peak ("linf"), its l2 norm ("l2"), or its masking threshold
-    on the classifier's own frames ("masking").
+    on the classifier's own frames ("masking"); at another representation, to the largest value or
+    the l2 norm there. The bounds are +-1 for a waveform, 0 and infinity for magnitudes and energies
+    if nothing else is said.
 
     Raises:
-        ValueError: for an impossible level, an unknown norm, or the masking norm where the
-            classifier has no magnitude stage.
+        ValueError: for an impossible level, an unknown norm or representation, or the masking norm
+            at another representation or where the classifier has no magnitude stage.
     """
-    epsilon, threshold = epsilon_at(level_db, waveform, norm), None
+    front, _ = classifier.split(representation)
+    bounds = _natural_bounds(front) if bounds is None else bounds
+    epsilon, threshold = epsilon_at(level_db, front(waveform), norm), None
     if norm == "masking":
         magnitude = next(iter(classifier.stages.values()), None)
-        if not isinstance(magnitude, Magnitude):
-            raise ValueError("the masking set needs a classifier that starts with a magnitude.")
+        if not isinstance(magnitude, Magnitude) or representation != "waveform":
+            raise ValueError(
+                "the masking set is one of waveforms, of a classifier that starts with a magnitude."
+            )
         threshold = masking_threshold(waveform, magnitude.framing, classifier.sample_rate)
-    return ThreatModel(norm, epsilon.expand(len(waveform)), "waveform", bounds, threshold)
+    return ThreatModel(norm, epsilon.expand(len(waveform)), representation, bounds, threshold)
+
+
+def _natural_bounds(front: nn.Sequential) -> tuple[float, float]:
+    if not len(front):
+        return (-1.0, 1.0)
+    return (0.0, inf) if isinstance(front[-1], Magnitude | Mel) else UNBOUNDED

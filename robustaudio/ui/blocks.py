@@ -19,6 +19,19 @@ HEAVY: dict[str, Any] = {
 }
 # a plot that was drawn while it was hidden measures its place now
 MEASURE_PLOTS = "() => window.dispatchEvent(new Event('resize'))"
+# a slider reads an emptied number as 0, which its range may not even hold: the last one comes back
+KEEP_NUMBERS = """() => {
+  let last = "";
+  const number = (event) => event.target.matches?.("input[type=number][data-testid=number-input]");
+  document.addEventListener("focusin", (event) => {
+    if (number(event)) last = event.target.value;
+  });
+  document.addEventListener("blur", (event) => {
+    if (!number(event) || event.target.value !== "") return;
+    event.target.value = last;
+    event.target.dispatchEvent(new Event("input", { bubbles: true }));
+  }, true);
+}"""
 TEXTS = ("norm", "method", "representation")  # options of a proof that are not numbers
 
 
@@ -59,7 +72,7 @@ def proving(
         convert.required(**{k: v for k, v in options.items() if k not in TEXTS})
         chosen, clip = convert.open_source(services, source, classifier)
         command = convert.command_line(verb, source, classifier, options)
-        for share, done in stream(lambda progress: job(chosen, clip, progress)):
+        for share, _, done in stream(lambda progress: job(chosen, clip, progress)):
             if done is None:
                 yield None, [gr.skip(), gr.skip(), verdicts.progress_bar(share, verb)]
             else:

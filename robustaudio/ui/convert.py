@@ -1,7 +1,7 @@
 """The edge of the page: what a visitor chose becomes back-end values, results become sounds."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from torch import Tensor
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation.exhibits import Exhibit
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.verify import NoisePair
@@ -95,6 +96,13 @@ def player_tracks(result: PerturbedClip, sample_rate: int) -> dict:
         Track("D", "difference", result.perturbation, gain_db),
     ]
     return player_value(tracks, sample_rate)
+
+
+def exhibit_tracks(clean: Tensor, shown: Sequence[Exhibit], sample_rate: int) -> dict:
+    """Clean and the exhibits, all at the clip's own level."""
+    names = zip("BCD", ("perturbed", "noise", "shifted"), shown, strict=True)
+    tracks = [Track(key, name, exhibit.perturbed) for key, name, exhibit in names]
+    return player_value([Track("A", "clean", clean), *tracks], sample_rate)
 
 
 def noise_tracks(clean: Tensor, noise: NoisePair, sample_rate: int) -> dict:

@@ -1,19 +1,20 @@
 """Hear and break: perturb the clip, hear it beside the clean one, see what changed."""
 
-from collections.abc import Iterator
-from dataclasses import Field, dataclass, fields
-from typing import Any, cast
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from robustaudio.attacks import ATTACKS
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.attack import attack_clip
-from robustaudio.evaluation.clips import Progress
-from robustaudio.evaluation.noise import noise_clip
+from robustaudio.evaluation.attack import Standing
+from robustaudio.evaluation.exhibits import exhibits
+from robustaudio.evaluation.figures import Audibility
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import make_report, save_perturbed
 from robustaudio.threats.noise import AUDIBLE
@@ -21,135 +22,95 @@ from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import MEASURE_PLOTS, QUIET, start_and_cancel, wire, words
 from robustaudio.ui.convert import ANY_OTHER, Services, Source
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
+from robustaudio.ui.methods import (
+    LEVELS,
+    METHODS,
+    NOISE,
+    Wish,
+    about_level,
+    option_widgets,
+    start_level_db,
+)
 from robustaudio.ui.player import Player
 
-NOISE = "Gaussian noise"
-METHODS = {"PGD": "pgd", "FGSM": "fgsm", NOISE: "noise"}
-NORMS = {"L∞ (largest sample)": "linf", "L2 (energy)": "l2"}
-START_LEVEL_DB, START_SIGMA, MAX_SIGMA = -45, 0.1, 1_000
+START_METHOD, START_NORM, START_SIGMA, MAX_SIGMA = "pgd", "linf", 0.1, 1_000
+REDRAW_S = 0.5  # of the live picture of a search
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a visitor asked for: the values of the tab's widgets, in their order."""
+class Controls:
+    """The widgets of a wish: `wish` in the order of `Wish`, `options` by attack and field."""
 
-    method: str
-    norm: str
-    level_db: float
-    target: str
-    representation: str
-    sigma: float
-    seed: int
-    options: dict[str, Any]
+    wish: list
+    options: dict[str, dict]
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    search: gr.Plot
 
     @property
-    def kind(self) -> str:
-        return METHODS[self.method]
+    def inputs(self) -> list:
+        return [*self.wish, *chain(*(own.values() for own in self.options.values()))]
 
-    def run(self, classifier: Classifier, clip: Clip, progress: Progress) -> PerturbedClip:
-        """The perturbation, by the same back-end function that the command line calls."""
-        if self.kind == "noise":
-            return noise_clip(
-                classifier, clip.samples,
-                representation=self.representation, sigma=self.sigma, seed=self.seed,
-            )  # fmt: skip
-        target = None if self.target == ANY_OTHER else classifier.label_index(self.target)
-        return attack_clip(
-            classifier, clip.samples, ATTACKS[self.kind](**self._attack_options()),
-            norm=NORMS[self.norm], level_db=self.level_db, target=target, seed=self.seed,
-            progress=progress,
-        )  # fmt: skip
+    def read(self, values: Sequence[Any]) -> Wish:
+        """The wish that the values of `inputs` are.
 
-    def command(self, source: Source, classifier: str) -> list[str]:
-        """The command that makes the same perturbation."""
-        if self.kind == "noise":
-            options = {"representation": self.representation, "sigma": self.sigma}
-            return convert.command_line("noise", source, classifier, options | {"seed": self.seed})
+        Raises:
+            ValueError: for a number field that was left empty.
+        """
+        own, every = len(self.wish), iter(values[len(self.wish) :])
         options = {
-            "attack": self.kind, "norm": NORMS[self.norm], "level_db": self.level_db,
-            "target": None if self.target == ANY_OTHER else self.target,
-            **self._attack_options(), "seed": self.seed,
-        }  # fmt: skip
-        return convert.command_line("attack", source, classifier, options)
-
-    def _attack_options(self) -> dict[str, Any]:
-        return {f.name: self.options[f.name] for f in fields(ATTACKS[self.kind])}
+            attack: {name: next(every) for name in widgets}
+            for attack, widgets in self.options.items()
+        }
+        wish = Wish(*values[:own], options=options.get(values[0], {}))
+        convert.required(level_db=wish.level_db, sigma=wish.sigma, seed=wish.seed, **wish.options)
+        return wish
 
 
 def build_explore(
     services: Services, source: gr.State, classifier: gr.Dropdown, changed: list
 ) -> None:
     """The tab; it runs on its button and on every event of `changed`."""
-    labels = list(next(iter(services.classifiers.values())).labels)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            method = gr.Radio(list(METHODS), value="PGD", label="Perturbation", elem_id="method")
-            with gr.Column(elem_classes="ra-tight") as of_attacks:
-                norm = gr.Radio(list(NORMS), value=next(iter(NORMS)), label="Norm", elem_id="norm")
-                level_db = gr.Slider(
-                    -100, 0, START_LEVEL_DB, step=1, label="Level (dB)", elem_id="level",
-                    info="relative to the clip's peak (L∞) or to its energy (L2)",
-                )  # fmt: skip
-                target = gr.Dropdown(
-                    [ANY_OTHER, *labels], value=ANY_OTHER, label="Make it hear", elem_id="target"
-                )
-            with gr.Accordion("PGD options", open=False) as of_pgd:
-                options = {f.name: _widget(f) for f in fields(ATTACKS["pgd"])}
-            with gr.Column(visible=False, elem_classes="ra-tight") as of_noise:
-                representation = gr.Radio(
-                    list(AUDIBLE), value="waveform", label="Added to", elem_id="representation"
-                )
-                sigma = gr.Number(
-                    START_SIGMA, label="σ", minimum=0, maximum=MAX_SIGMA, step=0.01,
-                    elem_id="sigma",
-                    info="standard deviation in the representation's own units (the peak is 1)",
-                )  # fmt: skip
-            seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
-            run, stop = start_and_cancel("Perturb", "perturb")
-            status = words("perturb-status")
+            controls = build_controls(list(next(iter(services.classifiers.values())).labels))
         with gr.Column(scale=5, min_width=320):
             verdict = words("perturb-words")
             player = Player(elem_id="player", hint="The first result is on its way.")
             probabilities = gr.Plot(show_label=False, elem_id="probabilities")
-    waveforms = gr.Plot(show_label=False, elem_id="waveforms")
+            waveforms = gr.Plot(show_label=False, elem_id="waveforms")
+            with gr.Accordion("What L2 does not say", elem_id="exhibits"):
+                compared = Player(
+                    elem_id="exhibits-player", hint="Three perturbations, side by side."
+                )
+                table = words("exhibits-words")
     with gr.Row():
         spectrograms = [
             gr.Plot(show_label=False, min_width=300, elem_id=f"spectrogram-{name}")
             for name in ("clean", "perturbed", "difference")
         ]
-    with gr.Accordion("Masking: what the clip hides", open=True, elem_id="masking") as hidden:
-        audibility = words("masking-words")
-        with gr.Row():
-            masking = [
-                gr.Plot(show_label=False, min_width=300, elem_id=f"masking-{name}")
-                for name in ("spectrum", "ratio")
-            ]
-    hidden.expand(None, js=MEASURE_PLOTS, **QUIET)
+    masking = _build_masking()
     with gr.Row():
         subtype = gr.Radio(
             [("32-bit float", "FLOAT"), ("24 bit", "PCM_24")], value="FLOAT", label="WAV format"
         )
         wav = gr.DownloadButton("Perturbed clip (WAV)", interactive=False, elem_id="download-wav")
         report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-report")
-    method.change(
-        lambda m: [gr.update(visible=v) for v in (m != NOISE, m == "PGD", m == NOISE)],
-        method, [of_attacks, of_pgd, of_noise],
-        **QUIET,
-    )  # fmt: skip
-    pictures = [probabilities, waveforms, *spectrograms, audibility, *masking]
-    outputs = [verdict, player, *pictures, wav, report, status]
+    pictures = [probabilities, waveforms, *spectrograms, compared, table, *masking]
+    outputs = [verdict, player, *pictures, wav, report, controls.search, controls.status]
 
     def perturb(source: Source, classifier: str, subtype: str, *widgets: Any) -> Iterator[list]:
-        nothing = [gr.skip()] * (len(outputs) - 1)
+        nothing = [gr.skip()] * (len(outputs) - 2)
         try:
-            settings = dict(zip(options, widgets[7:], strict=True))
-            convert.required(level_db=widgets[2], sigma=widgets[5], seed=widgets[6], **settings)
-            wish = Wish(*widgets[:7], options=settings)
+            wish = controls.read(widgets)
             chosen, clip = convert.open_source(services, source, classifier)
             command = wish.command(source, classifier)
-            for share, result in stream(lambda progress: wish.run(chosen, clip, progress)):
+            picture = Redrawn()
+            for share, told, result in stream(lambda progress: wish.run(chosen, clip, progress)):
                 if result is None:
-                    yield [*nothing, verdicts.progress_bar(share, wish.method)]
+                    bar = verdicts.search_bar(share, METHODS[wish.method], told)
+                    yield [*nothing, picture.of(told), bar]
                     continue
                 with convert.scratch_folder() as folder:
                     path = folder / f"{source.path.stem}-{chosen.name}-perturbed.wav"
@@ -159,21 +120,139 @@ def build_explore(
                     files = [
                         gr.DownloadButton(value=str(f), interactive=True) for f in (path, report)
                     ]
-                    yield [*_shown(chosen, clip, result), *files, ""]
+                    shown = _shown(chosen, clip, result, wish.seed)
+                    yield [*shown, *files, _searched(result.record), ""]
         except EXPECTED as error:
-            yield [*nothing, ""]
+            yield [*nothing, gr.skip(), ""]
             raise one_sentence(error) from None
 
-    wishes = [method, norm, level_db, target, representation, sigma, seed, *options.values()]
-    inputs = [source, classifier, subtype, *wishes]
-    wire([*changed, run.click], stop, perturb, inputs, outputs, status)
+    inputs = [source, classifier, subtype, *controls.inputs]
+    wire([*changed, controls.run.click], controls.stop, perturb, inputs, outputs, controls.status)
 
 
-def _shown(classifier: Classifier, clip: Clip, result: PerturbedClip) -> list:
+class Redrawn:
+    """The live picture of one search, drawn anew when it is old enough and something was told."""
+
+    def __init__(self):
+        self.drawn, self.at = 0, time.monotonic()
+
+    def of(self, told: Sequence[Standing]) -> Any:
+        steps, now = len(told), time.monotonic()
+        if steps <= max(1, self.drawn) or now - self.at < REDRAW_S:
+            return gr.skip()
+        self.drawn, self.at = steps, now
+        losses, levels = [s.loss for s in told[:steps]], [s.level_db for s in told[:steps]]
+        return gr.Plot(figures.search(losses, levels), visible=True)
+
+
+def build_controls(labels: list[str]) -> Controls:
+    method = gr.Dropdown(
+        [(shown, name) for name, shown in METHODS.items()],
+        value=START_METHOD, label="Perturbation", elem_id="method", filterable=False,
+    )  # fmt: skip
+    with gr.Column(elem_classes="ra-tight") as of_attacks:
+        norm = gr.Radio(
+            [(level.name, norm) for norm, level in LEVELS.items()],
+            value=START_NORM, label="Norm", elem_id="norm",
+        )  # fmt: skip
+        start, start_db = LEVELS[START_NORM], start_level_db(START_METHOD, START_NORM)
+        level_db = gr.Slider(
+            start.low, start.high, start_db, step=1, label="Level (dB)", elem_id="level",
+            info=about_level(START_METHOD, START_NORM),
+        )  # fmt: skip
+        target = gr.Dropdown(
+            [ANY_OTHER, *labels], value=ANY_OTHER, label="Make it hear", elem_id="target"
+        )
+    representation = gr.Radio(
+        list(AUDIBLE), value="waveform", label="Representation", elem_id="representation",
+        info="Beyond the waveform, what you hear is the closest inversion, with the clean phase.",
+    )  # fmt: skip
+    survive = gr.Checkbox(
+        False, label="Must survive a 16-bit file", elem_id="survive-rounding",
+        info="Every candidate is judged after rounding.",
+    )  # fmt: skip
+    options, groups = {}, {}
+    for name in ATTACKS:
+        chosen = name == START_METHOD
+        with gr.Accordion(
+            f"{METHODS[name]} options", open=False, visible=chosen, elem_id=f"options-{name}"
+        ) as groups[name]:
+            options[name] = option_widgets(name)
+    with gr.Column(visible=False, elem_classes="ra-tight") as of_noise:
+        sigma = gr.Number(
+            START_SIGMA, label="σ", minimum=0, maximum=MAX_SIGMA, step=0.01, elem_id="sigma",
+            info="standard deviation in the representation's own units (the peak is 1)",
+        )  # fmt: skip
+    seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
+    run, stop = start_and_cancel("Perturb", "perturb")
+    status = words("perturb-status")
+    search = gr.Plot(show_label=False, elem_id="search", visible=False)
+    begun = gr.State(start_db)  # where the level was put last
+
+    def follow(method: str, norm: str, begun: float) -> list:
+        """A new method or norm moves the level only where it begins elsewhere than the last one."""
+        now = LEVELS[norm]
+        start_db = begun if method == NOISE else start_level_db(method, norm)
+        moved: dict[str, Any] = {} if start_db == begun else {"value": start_db}
+        about = about_level(method, norm)
+        level = gr.update(minimum=now.low, maximum=now.high, info=about, **moved)
+        visible = [method != NOISE, method != NOISE, method == NOISE]
+        own = [method == name and bool(options[name]) for name in groups]
+        return [level, start_db, *(gr.update(visible=v) for v in [*visible, *own])]
+
+    gr.on(
+        [method.change, norm.change], follow, [method, norm, begun],
+        [level_db, begun, of_attacks, survive, of_noise, *groups.values()], **QUIET,
+    )  # fmt: skip
+    wish = [method, norm, level_db, target, representation, survive, sigma, seed]
+    return Controls(wish, options, run, stop, status, search)
+
+
+def _build_masking() -> list:
+    """What the clip hides; the cursor redraws both pictures from the last result."""
+    heard = gr.State(None)
+    with gr.Accordion("Masking: what the clip hides", open=True, elem_id="masking") as hidden:
+        audibility = words("masking-words")
+        cursor = gr.Slider(0, 1, 0, label="Frame at (s)", elem_id="frame", visible=False)
+        with gr.Row():
+            pictures = [
+                gr.Plot(show_label=False, min_width=300, elem_id=f"masking-{name}")
+                for name in ("spectrum", "ratio")
+            ]
+    hidden.expand(None, js=MEASURE_PLOTS, **QUIET)
+
+    def redraw(heard: Audibility | None, time_s: float | None) -> list:
+        if heard is None or time_s is None:
+            return [gr.skip(), gr.skip()]
+        return _masking_pictures(heard, heard.frame_at(time_s))
+
+    cursor.input(redraw, [heard, cursor], pictures, trigger_mode="always_last", **QUIET)
+    return [audibility, cursor, heard, *pictures]
+
+
+def _masking_pictures(heard: Audibility, frame: int) -> list:
+    return [figures.masking_spectrum(heard, frame), figures.noise_to_mask(heard, frame)]
+
+
+def _searched(record: dict) -> gr.Plot:
+    """The whole search as it was recorded; nothing where there was none, or of one step only."""
+    losses, levels = record.get("history", []), record.get("history_level_db", [])
+    if len(losses) < 2:
+        return gr.Plot(None, visible=False)
+    return gr.Plot(figures.search(losses, levels), visible=True)
+
+
+def _shown(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int) -> list:
     """Words, player and pictures of a result, in the order of the tab's outputs."""
     rate, clean, perturbed = clip.sample_rate, result.clean, result.perturbed
     before = classifier.probabilities(clean[None])[0].tolist()
-    heard = figures.audibility(clean, result.perturbation, rate)
+    side_by_side = exhibits(classifier, clean, perturbed, seed=seed)
+    heard = figures.audibility(clean.cpu(), result.perturbation.cpu(), rate)
+    frames = heard.ratio_db.shape[1]
+    cursor = gr.Slider(
+        heard.time_s(0), heard.time_s(frames - 1), heard.time_s(heard.worst_frame),
+        step=heard.time_s(1) - heard.time_s(0), visible=frames > 1,
+    )  # fmt: skip
     return [
         verdicts.perturbation_words(result.record),
         convert.player_tracks(result, rate),
@@ -186,18 +265,10 @@ def _shown(classifier: Classifier, clip: Clip, result: PerturbedClip) -> list:
         figures.spectrogram(
             result.perturbation, clean, rate, title="difference: the perturbation alone"
         ),
+        convert.exhibit_tracks(clean, side_by_side, rate),
+        verdicts.exhibits_words(side_by_side, result.record),
         verdicts.audibility_words(heard),
-        figures.masking_spectrum(heard),
-        figures.noise_to_mask(heard),
+        cursor,
+        heard,
+        *_masking_pictures(heard, heard.worst_frame),
     ]
-
-
-def _widget(option: Field) -> Component:
-    """A widget for a field of an attack: its default, help and range stand with the field."""
-    label, default = option.name.replace("_", " "), cast(Any, option.default)
-    about = option.metadata["help"]
-    if option.type is bool:
-        return gr.Checkbox(default, label=label, info=about)
-    low, high = option.metadata["range"]
-    step = 1 if option.type is int else 0.01
-    return gr.Slider(max(low, step), high, default, step=step, label=label, info=about)

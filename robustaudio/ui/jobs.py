@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from robustaudio.certification.interval import UnsupportedLayer
+from robustaudio.evaluation.clips import Progress
 
 if os.environ.get("SPACES_ZERO_GPU"):  # first of all: it has to come before CUDA is touched
     import spaces  # type: ignore[import-not-found]
@@ -22,22 +23,24 @@ class Cancelled(Exception):
     """Raised inside a job at its next report of progress, after somebody cancelled it."""
 
 
-def stream(
-    job: Callable[[Callable[[float], None]], Result],
-) -> Iterator[tuple[float, Result | None]]:
-    """Runs `job(progress)` in a thread; yields (share done, None), last (1, the result).
+def stream(job: Callable[[Progress], Result]) -> Iterator[tuple[float, list, Result | None]]:
+    """Runs `job(progress)` in a thread; yields (share done, told, None), last (1, told, result).
 
-    Closing the iterator (Gradio does so on cancel, and when the tab closes) stops the job at its
-    next report of progress. An error of the job is raised here.
+    `told` is all that the job has said of its steps so far, one list that grows. Closing the
+    iterator (Gradio does so on cancel, and when the tab closes) stops the job at its next report
+    of progress. An error of the job is raised here.
     """
     done = threading.Event()
     cancelled = threading.Event()
     outcome: dict[str, Any] = {"share": 0.0}
+    told: list[Any] = []
 
-    def progress(share: float) -> None:
+    def progress(share: float, step: Any = None, /) -> None:
         if cancelled.is_set():
             raise Cancelled
         outcome["share"] = share
+        if step is not None:
+            told.append(step)
 
     def work() -> None:
         try:
@@ -50,12 +53,12 @@ def stream(
     threading.Thread(target=work, daemon=True).start()
     try:
         while not done.wait(POLL_S):
-            yield outcome["share"], None
+            yield outcome["share"], told, None
     finally:
         cancelled.set()
     if "error" in outcome:
         raise outcome["error"]
-    yield 1.0, outcome["result"]
+    yield 1.0, told, outcome["result"]
 
 
 def one_sentence(error: Exception) -> gr.Error:

@@ -9,7 +9,7 @@ from gradio.themes import Base
 from robustaudio.classifiers.checkpoints import CHECKPOINTS
 from robustaudio.evaluation.predict import predict_clip
 from robustaudio.ui import convert, verdicts
-from robustaudio.ui.blocks import MEASURE_PLOTS, QUIET, words
+from robustaudio.ui.blocks import KEEP_NUMBERS, MEASURE_PLOTS, QUIET, words
 from robustaudio.ui.certify import RULER_HINT, build_certify, build_ruler
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.explore import build_explore
@@ -34,6 +34,7 @@ def theme() -> Base:
     return plain.set(  # the caveats stand in subdued text: it has to be readable
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
+        checkbox_border_color_dark="*neutral_400",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover="*primary_800",
@@ -77,6 +78,7 @@ def build_page(services: Services) -> gr.Blocks:
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 
+        page.load(None, js=KEEP_NUMBERS, **QUIET)
         tabs.select(None, js=MEASURE_PLOTS, **QUIET)
 
         def predict(source: Source, classifier: str) -> list:

@@ -56,7 +56,10 @@ hearing: above 0 dB the model predicts that the perturbation is heard there.
 holds with confidence 1 − α, in the L2 norm of the representation that received the noise.
 
 ### Words
-**FGSM** takes one step along the gradient, **PGD** many small ones that never leave the ball.
+**FGSM** takes one step along the gradient; **BIM** and **PGD** take many small ones that never
+leave the ball, **MI-FGSM** with momentum, **APGD** with step sizes of its own choosing. **JSMA**
+changes few features by much. **DeepFool** and **Carlini–Wagner** look for the smallest perturbation
+by themselves, **Psychoacoustic** for one that hides under the clip's masking threshold.
 **ε** is the size of the ball, **logits** are the scores before they become probabilities.
 **σ** is the standard deviation of the noise; **n₀** noisy copies choose the class, **n** others
 estimate its probability, of which **p ≥** is the lower bound at risk **α**. Equal **seeds** give

@@ -3,8 +3,10 @@
 import html
 from collections.abc import Sequence
 
+from robustaudio.evaluation.attack import Standing
+from robustaudio.evaluation.exhibits import SHIFT, Exhibit
 from robustaudio.evaluation.figures import Audibility, rivals_in_reach
-from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
+from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, DISTURBED_DB
 from robustaudio.ui.convert import Source
 
 BALLS = {"linf": "L∞", "l2": "L2", "masking": "masking set"}
@@ -12,6 +14,18 @@ RELATIVE_TO = {
     "linf": "the clip's peak",
     "l2": "the clip's L2 norm",
     "masking": "the masking threshold",
+}
+ATTACK_NAMES = {  # by the attack's class, as records have it
+    "FGSM": "FGSM",
+    "BIM": "BIM",
+    "PGD": "PGD",
+    "MIFGSM": "MI-FGSM",
+    "APGD": "APGD",
+    "DeepFool": "DeepFool",
+    "JSMA": "JSMA",
+    "CarliniWagner": "Carlini–Wagner (L2)",
+    "CarliniWagnerAudio": "Carlini–Wagner audio (dB)",
+    "Psychoacoustic": "Psychoacoustic (Qin et al.)",
 }
 METHODS = {"interval": "interval bounds (IBP)", "crown": "CROWN-IBP bounds"}
 
@@ -28,31 +42,80 @@ def prediction_words(record: dict, source: Source) -> str:
 def perturbation_words(record: dict) -> str:
     """What happened to the decision, how large it was, and what 16 bits leave of it."""
     before, after = record["clean_prediction"], record["prediction"]
-    changed = record.get("success", before != after)
+    changed = before != after
     headline = f"<strong>{before}</strong> → <strong>{after}</strong>"
-    outcome = "the decision changed" if before != after else "the decision holds"
+    outcome, reached = "the decision changed" if changed else "the decision holds", changed
     if record.get("targeted"):
-        outcome = f"target {record['target']} " + ("reached" if changed else "not reached")
-    facts = [*_made_by(record), *_sizes(record)]
+        reached = after == record["target"]
+        outcome = f"target {record['target']} " + ("reached" if reached else "not reached")
+    facts = [*_made_by(record), *_sizes(record), *_predicted(record)]
     if "queries" in record:
         plural = "query" if record["queries"] == 1 else "queries"
         facts.append(f"{record['queries']} {plural} in {record['seconds']:.1f} s")
     notes = []
-    if before != after or changed:
-        survives = record["success_after_rounding"]
+    if reached:
         notes.append(
-            "survives rounding to 16 bit" if survives
+            "survives rounding to 16 bit" if record["success_after_rounding"]
             else "does NOT survive rounding to 16 bit: a 16-bit file would undo it"
         )  # fmt: skip
-    if record.get("representation", "waveform") != "waveform" and record["sigma"]:
-        loss = record["inversion_loss_db"]
-        notes.append(
-            f"at the {record['representation']} itself the classifier says "
-            f"{record['prediction_at_representation']}; no sound has exactly this noisy spectrum: "
-            f"what the inversion with the clean phase misses is {decibel(loss)} "
-            f"relative to the noise"
+    if record.get("representation", "waveform") != "waveform":
+        notes += _inversion_notes(record)
+    return verdict(headline, outcome, facts, notes, bad=changed)
+
+
+def _inversion_notes(record: dict) -> list[str]:
+    """What became of a perturbed representation on its way to a sound."""
+    at, after = record["representation"], record["prediction"]
+    if "attack" in record:
+        done = "succeeded" if record["success"] else "did not succeed"
+        return [
+            f"at the {at} itself the attack {done}; what you hear, and what is judged above, is "
+            f"the closest inversion, with the clean phase: the classifier hears {after} in it. "
+            "Level, SNR and noise-to-mask ratio are those of that sound"
+        ]
+    if not record["sigma"]:
+        return []
+    return [
+        f"at the {at} itself the classifier says "
+        f"{record['prediction_at_representation']}; no sound has exactly this noisy spectrum: "
+        f"what the inversion with the clean phase misses is {decibel(record['inversion_loss_db'])} "
+        f"relative to the noise"
+    ]
+
+
+def exhibits_words(shown: Sequence[Exhibit], record: dict) -> str:
+    """A row per exhibit, the clean clip's letter in the player before them."""
+    own = _method(record)
+    names = {
+        "given": own, "noise": "uniform noise, same L2", "shift": f"clip {SHIFT} samples late",
+    }  # fmt: skip
+    before = record["clean_prediction"]
+    rows = "".join(
+        f"<tr><td><kbd>{key}</kbd></td><th scope='row'>{names[exhibit.kind]}</th>"
+        f"<td>{exhibit.record['l2']:.4g}</td>"
+        f"<td>{decibel(exhibit.record['snr_db'], '∞ dB')}</td>"
+        f"<td>{decibel(exhibit.record['noise_to_mask_db'])}</td>"
+        f"<td>{_heard_as(before, exhibit.record['prediction'])}</td></tr>"
+        for key, exhibit in zip("BCD", shown, strict=True)
+    )
+    head = "".join(
+        f"<th scope='col'>{title}</th>"
+        for title in ("", "perturbation", "L2", "SNR", "noise-to-mask", "heard as")
+    )
+    return (
+        f"<div class='ra-wide'><table class='ra-table'><thead><tr>{head}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+        + caption(
+            "The shift sounds like the clip, however large its L2. Noise of the perturbation's own "
+            "L2 may be far easier to hear, or change nothing: L2 alone says neither what is heard "
+            "nor what is decided. The noise-to-mask ratio takes all of a difference for an added "
+            "sound, and so calls the shift loud, too."
         )
-    return verdict(headline, outcome, facts, notes, bad=before != after)
+    )
+
+
+def _heard_as(before: str, after: str) -> str:
+    return f"<strong class='ra-changed'>{after}</strong>" if after != before else after
 
 
 def verification_words(record: dict) -> str:
@@ -186,9 +249,9 @@ def audibility_words(heard: Audibility) -> str:
         "bands of one Bark",
     ]
     notes = [
-        f"the first picture is the worst frame while the clip sounds, at {worst:.2f} s; in the "
-        "second, red is above the threshold, and in silence only the threshold in quiet hides "
-        "anything",
+        f"the first picture begins at the worst frame while the clip sounds, at {worst:.2f} s; the "
+        "slider moves it, and the dotted line of the second, where red is above the threshold. In "
+        "silence only the threshold in quiet hides anything",
         "predictions of a model (Qin et al. 2019), not of a listener: the clip's loudest bin is "
         f"played at {ASSUMED_PEAK_SPL_DB:g} dB SPL, and no temporal masking is modelled",
     ]
@@ -251,16 +314,47 @@ def progress_bar(share: float, words: str) -> str:
     )
 
 
+def search_bar(share: float, words: str, told: Sequence[Standing]) -> str:
+    """The bar, with where the search stands as soon as that is told."""
+    if told:
+        words = f"step {len(told)}, {decibel(told[-1].level_db)}:"
+    return progress_bar(share, words)
+
+
 def decibel(value: float | None, none: str = "−∞ dB") -> str:
     """A level for people; None stands for an infinite one."""
     return none if value is None else f"{round(value, 1) + 0.0:.1f} dB".replace("-", "−")
 
 
+def _method(record: dict) -> str:
+    return ATTACK_NAMES[record["attack"]] if "attack" in record else "Gaussian noise"
+
+
 def _made_by(record: dict) -> list[str]:
     """The method, so that the words stay true when a widget is moved."""
+    method, at = _method(record), record.get("representation", "waveform")
     if "attack" not in record:
-        return [f"Gaussian noise, σ {record['sigma']:g} at the {record['representation']}"]
-    return [f"{record['attack'].upper()} in {BALLS[record['norm']]} on {record['classifier']}"]
+        return [f"{method}, σ {record['sigma']:g} at the {at}"]
+    where = "" if at == "waveform" else f" at the {at}"
+    rounding = ", rounded to 16 bit within" if record["survive_rounding"] else ""
+    relative = RELATIVE_TO[record["norm"]]
+    if at != "waveform":
+        relative = f"the {at}'s {'largest value' if record['norm'] == 'linf' else 'L2 norm'}"
+    return [
+        f"{method} in {BALLS[record['norm']]} on {record['classifier']}{where}{rounding}",
+        f"allowed {decibel(record['budget_db'])} of {relative}",
+    ]
+
+
+def _predicted(record: dict) -> list[str]:
+    """What the masking model says of the perturbation."""
+    total, most = record["noise_to_mask_db"], record["max_noise_to_mask_db"]
+    if not record["linf"]:
+        return []
+    return [
+        f"noise-to-mask {decibel(total)}, at most {decibel(most)}",
+        f"disturbed frames {record['disturbed_frames']:.0%} (above {DISTURBED_DB:g} dB)",
+    ]
 
 
 def _sizes(record: dict) -> list[str]:

@@ -7,11 +7,11 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.verify import total_noise_to_mask
 from robustaudio.perception.masking import (
     masking_framing,
     masking_threshold,
     noise_to_mask_ratio,
+    total_noise_to_mask_db,
 )
 from robustaudio.threats.norms import masking
 
@@ -84,7 +84,7 @@ def test_the_heatmap_is_the_ratio_per_band_with_zero_in_the_middle(clean):
     assert heatmap.y[0] == 0.5  # the middle of the band from 0 to 1 Bark
     step = masking_framing(RATE).hop_length / RATE
     assert heatmap.x[1] - heatmap.x[0] == pytest.approx(step, abs=1e-3)
-    assert heard.total_db == total_noise_to_mask(ratio[None])
+    assert heard.total_db == float(total_noise_to_mask_db(ratio[None]))
 
 
 def test_the_worst_frame_is_where_the_perturbation_is_while_the_clip_sounds(clean):
@@ -126,3 +126,36 @@ def test_red_are_the_labels_that_reach_above_the_predictions_lower_bound():
     assert list(bars.base) == [-3.0, 1.0, -1.0] and list(bars.y) == [3.5, 3.0, 3.0]
     (line,) = figure.layout.shapes
     assert line.y0 == line.y1 == 1.0
+
+
+def test_a_time_leads_back_to_its_frame_and_the_line_of_the_map_stands_there(clean):
+    heard = figures.audibility(clean, white(), RATE)
+    frames = heard.ratio_db.shape[1]
+    assert [heard.frame_at(heard.time_s(frame)) for frame in range(frames)] == list(range(frames))
+    assert heard.frame_at(-1.0) == 0 and heard.frame_at(99.0) == frames - 1
+    for frame in (heard.worst_frame, 7):
+        (line,) = figures.noise_to_mask(heard, frame).layout.shapes
+        assert line.x0 == line.x1 == heard.time_s(frame)
+    (worst,) = figures.noise_to_mask(heard).layout.shapes
+    assert worst.x0 == heard.time_s(heard.worst_frame)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 299, 300, 301, 650, 40_000])
+def test_a_search_is_drawn_with_few_points_and_its_last_step(steps):
+    losses = [float(step) for step in range(steps)]
+    levels = [None, *(-60.0 - step for step in range(1, steps))]
+    loss, level = figures.search(losses, levels).data
+    assert 0 < len(loss.x) <= figures.MAX_STEPS and loss.x[-1] == steps - 1
+    assert len(loss.x) >= min(steps, figures.MAX_STEPS // 2)
+    gaps = set(np.diff(loss.x).tolist())
+    assert len(gaps) <= 1  # evenly spaced
+    assert loss.y[-1] == pytest.approx(steps - 1, rel=1e-3)
+    assert (loss.yaxis, level.yaxis) == ("y", "y2")
+    if steps > 1:
+        assert level.y[-1] == pytest.approx(-60 - (steps - 1), rel=1e-3)
+
+
+def test_a_search_that_never_moved_has_no_level():
+    figure = figures.search([0.5], [None])
+    assert figure.data[1].y == (None,)
+    assert len(figures.search([], []).data[0].x) == 0

@@ -8,16 +8,17 @@ import torch
 from rosetta import rosetta
 
 from robustaudio.attacks import PGD, AttackResult
+from robustaudio.attacks.rounding import rounded_to_16_bit
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.attack import attack_clip, attack_dataset, smallest_level
+from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset, smallest_level
 from robustaudio.evaluation.certify import certify_clip, certify_dataset
 from robustaudio.evaluation.clips import LabelledClips, load_clips
 from robustaudio.evaluation.noise import noise_clip
-from robustaudio.evaluation.perturbed import compare, rounded_to_16_bit
+from robustaudio.evaluation.perturbed import compare
 from robustaudio.evaluation.report import save_perturbed
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import (
@@ -44,7 +45,7 @@ def test_an_attack_stays_at_its_level_in_its_own_decibels(
     classifier, clips, norm, key, sign, level_db
 ):
     result = attack_clip(
-        classifier, clips.waveforms[0], PGD(), norm=norm, level_db=level_db, target=None, seed=0
+        classifier, clips.waveforms[0], Plan(PGD(), norm), level_db=level_db, target=None, seed=0
     )
     assert sign * result.record[key] <= level_db + 1e-3
 
@@ -65,20 +66,23 @@ def test_levels_by_hand():
 
 def test_the_smallest_level_breaks_and_a_little_less_was_not_found_to(classifier, clips):
     waveform = clips.waveforms[7]
-    level = smallest_level(classifier, waveform, PGD(), norm="linf", seed=0)
+    level = smallest_level(classifier, waveform, Plan(PGD()), seed=0)
     assert -80 < level < -20
     at = attack_clip(
-        classifier, waveform, PGD(restarts=4), norm="linf", level_db=level + 1, target=None, seed=1
+        classifier, waveform, Plan(PGD(restarts=4)), level_db=level + 1, target=None, seed=1
     )
     assert at.record["success"]
 
 
 def test_an_attack_that_never_succeeds_has_no_smallest_level(clips):
     class Certain(torch.nn.Module):
+        def split(self, representation):
+            return torch.nn.Sequential(), self
+
         def forward(self, x):
             return torch.eye(3)[0] + 0 * x[:, :3]
 
-    level = smallest_level(Certain(), clips.waveforms[0], PGD(steps=2), norm="l2", seed=0)
+    level = smallest_level(Certain(), clips.waveforms[0], Plan(PGD(steps=2), "l2"), seed=0)
     assert level == math.inf
 
 
@@ -86,13 +90,13 @@ def test_rounding_to_16_bit_is_what_a_16_bit_file_does(tmp_path, clips):
     waveform = clips.waveforms[0] * 0.999
     Clip(waveform, 8_000).save(tmp_path / "a.wav", "PCM_16")
     read = Clip.load(tmp_path / "a.wav").samples
-    assert (read - rounded_to_16_bit(waveform)).abs().max() <= metrics.STEP_16_BIT
+    assert (read - rounded_to_16_bit(waveform[None])[0]).abs().max() <= metrics.STEP_16_BIT
 
 
 def test_a_perturbation_below_half_a_step_does_not_survive_rounding(classifier, clips):
-    waveform = rounded_to_16_bit(clips.waveforms[0] * 0.9)
+    waveform = rounded_to_16_bit(clips.waveforms[:1] * 0.9)[0]
     tiny = waveform + 0.3 * metrics.STEP_16_BIT * torch.ones_like(waveform)
-    assert torch.equal(rounded_to_16_bit(tiny), waveform)
+    assert torch.equal(rounded_to_16_bit(tiny[None])[0], waveform)
 
 
 @pytest.mark.parametrize("name", checkpoints.names())
@@ -101,7 +105,11 @@ def test_the_ruler_is_in_order_for_every_classifier(name):
     waveform = load_clips(classifier, open_dataset("bundled")).waveforms[7]
     shares = []
     record = measure_ruler(
-        classifier, waveform, smoothing=Smoothing(n=200), seed=0, progress=shares.append
+        classifier,
+        waveform,
+        smoothing=Smoothing(n=200),
+        seed=0,
+        progress=lambda share, step=None: shares.append(share),
     )
     ruler = record["ruler"]
     assert ruler["attacked_db"] is not None
@@ -194,7 +202,10 @@ def test_figures_share_one_scale_and_stay_small(clips):
 class Reader(torch.nn.Module):
     """Says which sample of the clip is the largest."""
 
-    name, labels = "reader", ("a", "b", "c")
+    name, labels, sha256, sample_rate = "reader", ("a", "b", "c"), "", 8_000
+
+    def split(self, representation):
+        return torch.nn.Sequential(), self
 
     def forward(self, x):
         return x
@@ -210,7 +221,7 @@ class Scripted:
         after = torch.tensor(self.after) if self.after else criterion.target
         nothing = torch.zeros(len(x))
         reached = torch.eye(3)[after]
-        return AttackResult(x, reached, nothing > 0, nothing, nothing.long(), nothing)
+        return AttackResult(x, reached, nothing > 0, nothing, nothing.long(), ())
 
 
 def scripted(says: list[int], labels: list[int], attack: Scripted, *, targeted: bool) -> dict:
@@ -218,8 +229,8 @@ def scripted(says: list[int], labels: list[int], attack: Scripted, *, targeted: 
     data = LabelledClips(
         "made", "test", waveforms, torch.tensor(labels), tuple(map(str, range(len(labels))))
     )
-    options = {"norm": "linf", "levels_db": [-20.0], "targeted": targeted, "seed": 0}
-    return attack_dataset(Reader(), data, attack, "scripted", **options)
+    options = {"levels_db": [-20.0], "targeted": targeted, "seed": 0}
+    return attack_dataset(Reader(), data, Plan(attack), **options)
 
 
 def test_shares_of_an_attack_by_hand():
@@ -228,7 +239,8 @@ def test_shares_of_an_attack_by_hand():
     attack = Scripted((0, 0, 1, 2))
     record = scripted([0, 1, 2, 0], [0, 1, 1, 2], attack, targeted=False)
     assert record["clean_accuracy"] == 0.5
-    shares = {"level_db": -20.0, "success_rate": 0.5, "robust_accuracy": 0.25}
+    shares = {"level_db": -20.0, "success_rate": 0.5, "success_after_rounding": 0.5}
+    shares["robust_accuracy"] = 0.25
     assert record["levels"] == [shares]
 
 
@@ -284,7 +296,7 @@ def test_the_levels_of_a_radius_by_hand(clips):
 class Fine(torch.nn.Module):
     """Tells apart what a 16-bit file cannot hold."""
 
-    name, labels = "fine", ("a", "b")
+    name, labels, sample_rate = "fine", ("a", "b"), 8_000
 
     def forward(self, x):
         return torch.stack([0 * x[:, 1], x[:, 1] - 0.2 * metrics.STEP_16_BIT], 1)

@@ -148,7 +148,7 @@ def test_levels_are_relative_to_the_threshold():
 def test_impossible_sets_are_refused():
     with pytest.raises(ValueError, match="needs the masking threshold of the clips"):
         ThreatModel("masking", torch.ones(1)).distance(X[:1])
-    with pytest.raises(ValueError, match="needs a classifier that starts with a magnitude"):
+    with pytest.raises(ValueError, match="of a classifier that starts with a magnitude"):
         dense = rosetta(0)
         threat_at(dense.classifier, dense.x, 0.0, "masking")
     with pytest.raises(ValueError, match=f"no norm 'l7'; choose from {', '.join(NORMS)}"):

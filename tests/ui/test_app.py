@@ -47,6 +47,12 @@ def choose(page: Page, field: str, option: str) -> None:
     page.get_by_role("option", name=option, exact=True).click()
 
 
+def fill(page: Page, slider: str, number: str) -> None:
+    field = page.locator(f"{slider} input[type=number]")
+    field.fill(number)
+    field.press("Tab")
+
+
 def tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 
@@ -95,13 +101,124 @@ def test_break_hear_and_download(page, tmp_path, capsys):
 
 
 def test_noise_at_a_representation_says_what_the_inversion_loses(page):
-    page.locator("#method").get_by_text("Gaussian noise").click()
+    choose(page, "method", "Gaussian noise")
+    expect(page.locator("#level")).to_have_count(0)
     page.locator("#representation").get_by_text("mel").click()
     sigma = page.locator("#sigma input")
     sigma.fill("0.4")
     sigma.press("Tab")
     words = run(page, "perturb", "perturb-words", "what the inversion with the clean phase misses")
     assert DECIBEL.search(words.split("misses is")[1])
+
+
+def test_another_attack_shows_its_own_options_and_makes_its_own_command(page, tmp_path, capsys):
+    level = page.locator("#level input[type=number]")
+    expect(page.locator("#options-pgd")).to_be_visible()
+    choose(page, "method", "BIM")
+    expect(page.locator("#options-pgd")).to_have_count(0)
+    expect(level).to_have_value("-45")
+    page.locator("#options-bim button").first.click()
+    fill(page, "#bim-steps", "12")
+    page.locator("#bim-variant").get_by_text("b", exact=True).click()
+    words = run(page, "perturb", "perturb-words", "BIM in L∞ on digits-cnn")
+    assert "12 steps" not in words and "13 queries" in words
+    report = json.loads(downloaded(page, "download-report", tmp_path / "report.json").read_text())
+    assert report["result"]["settings"] == {"steps": 12, "step_size": 0.1, "variant": "b"}
+    assert_made_again(report, capsys, ("prediction", "linf", "l2", "queries", "settings"))
+
+    choose(page, "method", "DeepFool")  # it looks for the smallest: the level is a limit
+    expect(page.locator("#options-deepfool")).to_be_visible()
+    expect(level).to_have_value("0")
+    expect(page.locator("#level")).to_contain_text("The largest allowed")
+    page.locator("#norm").get_by_text("Masking set").click()
+    expect(level).to_have_value("20")
+    expect(page.locator("#level")).to_contain_text("masking threshold, which is 0 dB")
+    fill(page, "#level", "15")
+    page.locator("#survive-rounding input").check()
+    words = run(page, "perturb", "perturb-words", "DeepFool in masking set on digits-cnn, rounded")
+    assert "allowed 15.0 dB of the masking threshold" in words
+    report = json.loads(downloaded(page, "download-report", tmp_path / "report.json").read_text())
+    assert_made_again(report, capsys, ("prediction", "linf", "survive_rounding", "norm"))
+    choose(page, "method", "Carlini–Wagner (L2)")
+    expect(level).to_have_value("15")  # begins where DeepFool does: left alone
+    choose(page, "method", "FGSM")
+    expect(level).to_have_value("0")
+    for name in ("fgsm", "deepfool", "pgd", "bim"):  # FGSM has no options at all
+        expect(page.locator(f"#options-{name}")).to_have_count(0)
+
+
+def test_what_cannot_be_gives_one_sentence(page):
+    before = page.locator("#perturb-words .ra-card").inner_text()
+    choose(page, "method", "JSMA")
+    page.locator("#options-jsma button").first.click()
+    fill(page, "#jsma-share", "0")
+    page.locator("#perturb").click()
+    toast = page.locator(".toast-body")
+    expect(toast).to_contain_text("share 0 must lie above 0 and up to 1", timeout=SLOW_MS)
+    assert "Traceback" not in toast.inner_text()
+    assert page.locator("#perturb-words .ra-card").inner_text() == before
+
+
+def test_an_attack_is_seen_while_it_runs_and_stops_when_cancelled(page):
+    before = page.locator("#perturb-words").inner_text()
+    choose(page, "method", "Carlini–Wagner (L2)")
+    page.locator("#options-cw button").first.click()
+    fill(page, "#cw-steps", "2000")
+    fill(page, "#cw-searches", "20")
+    page.locator("#perturb").click()
+    line = page.locator("#search .scatterlayer .trace path.js-line").first
+    expect(line).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#perturb-status")).to_contain_text("step")
+    then = line.get_attribute("d")
+    page.wait_for_function(
+        "then => document.querySelector('#search .scatterlayer .trace path.js-line')"
+        "?.getAttribute('d') !== then",
+        arg=then, timeout=SLOW_MS,
+    )  # fmt: skip
+    page.locator("#cancel-perturb").click()
+    expect(page.locator("#perturb-status progress")).to_have_count(0, timeout=SLOW_MS)
+    page.wait_for_timeout(1_500)
+    expect(page.locator("#perturb-status progress")).to_have_count(0)
+    assert page.locator("#perturb-words").inner_text() == before
+    fill(page, "#cw-steps", "30")
+    fill(page, "#cw-searches", "2")
+    run(page, "perturb", "perturb-words", "Carlini–Wagner (L2) in L∞")
+    expect(line).to_be_visible()  # the whole search stays
+
+
+def test_the_cursor_moves_the_spectrum_and_its_line_in_the_map(page):
+    frame, title = page.locator("#frame input[type=number]"), "#masking-spectrum .gtitle"
+    expect(page.locator(title)).to_be_visible(timeout=SLOW_MS)
+    worst = float(frame.input_value())
+    expect(page.locator(title)).to_have_text(f"Frame at {worst:.2f} s")
+    line = page.locator("#masking-ratio .shapelayer path")
+    expect(line).to_have_count(1)
+    at = line.get_attribute("d")
+    spectrogram = page.locator("#spectrogram-clean .js-plotly-plot").element_handle()
+    fill(page, "#frame", "0.256")
+    expect(page.locator(title)).to_have_text("Frame at 0.26 s", timeout=SLOW_MS)
+    expect(line).not_to_have_attribute("d", at)
+    assert spectrogram.is_visible()  # nothing else was drawn anew
+    choose(page, "clip", clip_name("zero-rms.wav"))  # another result, another worst frame
+    expect(page.locator(title)).not_to_have_text("Frame at 0.26 s", timeout=SLOW_MS)
+
+
+def test_three_exhibits_stand_side_by_side_and_switch(page):
+    table = page.locator("#exhibits-words tbody tr")
+    expect(table).to_have_count(3)
+    rows = [row.locator("th, td").all_inner_texts() for row in table.all()]
+    assert [row[1] for row in rows] == ["PGD", "uniform noise, same L2", "clip 5 samples late"]
+    own, noise, shift = (float(row[2]) for row in rows)
+    assert own == pytest.approx(noise, rel=1e-3) and shift > own > 0
+    assert [row[5] for row in rows] == ["3", "7", "7"]
+    player = page.locator("#exhibits-player")
+    expect(player.locator(".ra-track")).to_have_count(4)
+    player.locator(".ra-play").click()
+    for key, name in (("b", "perturbed"), ("c", "noise"), ("d", "shifted"), ("a", "clean")):
+        page.keyboard.press(key)
+        expect(player.locator(".ra-status")).to_contain_text(f"Playing {key.upper()}, {name}")
+    page.keyboard.press("Space")
+    expect(page.locator("#player .ra-status")).to_have_text("A, clean")
 
 
 def test_prove_by_intervals_and_by_smoothing(page, tmp_path, capsys):
@@ -163,8 +280,8 @@ def test_a_cleared_field_gives_one_sentence(page):
     level = page.locator("#verify-level input[type=number]")
     level.fill("")
     level.press("Tab")
-    expect(level).to_have_value("0")  # a slider's own answer, and what is verified then
-    assert "within 0.0 dB of the clip's peak" in run(page, "verify", "verify-words", "PROVEN")
+    expect(level).to_have_value("-70")  # an emptied slider's number comes back, and not as 0
+    assert "within −70.0 dB of the clip's peak" in run(page, "verify", "verify-words", "PROVEN")
     sigma = page.locator("#certify-sigma input")
     sigma.fill("")
     sigma.press("Tab")

@@ -1,21 +1,33 @@
 """The edge of the page: sources that may be read, words that say what happened."""
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
-from robustaudio.attacks import PGD
+from robustaudio.attacks import ATTACKS, FGSM, PGD, DeepFool
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.cli import parser
-from robustaudio.evaluation.attack import attack_clip
+from robustaudio.evaluation.attack import Plan, Standing, attack_clip
+from robustaudio.evaluation.exhibits import exhibits
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.convert import Source
-from robustaudio.ui.explore import NORMS, Wish
+from robustaudio.ui.explore import Redrawn, build_controls
 from robustaudio.ui.launch import load_services
+from robustaudio.ui.methods import (
+    LEVELS,
+    METHODS,
+    NOISE,
+    Wish,
+    about_level,
+    option_widgets,
+    start_level_db,
+)
 from robustaudio.ui.ruler import THRESHOLD, ruler_html
 
 
@@ -30,18 +42,23 @@ def source(services):
     return Source(name, services.clips[name])
 
 
+def defaults(method: str) -> dict:
+    return {} if method == NOISE else asdict(ATTACKS[method]())
+
+
 def wish(**changes) -> Wish:
     values = {
-        "method": "PGD",
-        "norm": next(iter(NORMS)),
+        "method": "pgd",
+        "norm": "linf",
         "level_db": -45,
         "target": convert.ANY_OTHER,
         "representation": "waveform",
+        "survive_rounding": False,
         "sigma": 0.1,
         "seed": 0,
-        "options": {"steps": 40, "restarts": 1, "step_size": 0.1, "random_start": True},
     }
-    return Wish(**{**values, **changes})
+    values |= {"options": defaults(changes.get("method", "pgd"))} | changes
+    return Wish(**values)
 
 
 def test_an_upload_outside_the_upload_folder_is_not_read(services, source):
@@ -68,38 +85,163 @@ def test_the_command_of_a_proof_parses_to_the_same_settings(source, norm, method
 
 
 @pytest.mark.parametrize(
-    "wanted", [wish(), wish(method="FGSM", target="3"), wish(method="Gaussian noise")]
+    "wanted",
+    [wish(method=method) for method in METHODS]
+    + [
+        wish(method="bim", target="3", options={"steps": 7, "step_size": 0.3, "variant": "b"}),
+        wish(options=defaults("pgd") | {"random_start": False}),
+        wish(method="jsma", representation="mel"),
+        wish(survive_rounding=True, norm="masking", level_db=0),
+    ],
+    ids=lambda wanted: wanted.method,
 )
-def test_the_command_of_a_wish_parses_to_the_same_settings(services, source, wanted):
+def test_the_command_of_a_wish_parses_to_the_same_settings(source, wanted):
     command = wanted.command(source, "digits-cnn")
     arguments = parser().parse_args(shlex.split(shlex.join(command))[3:])
     assert arguments.classifier == "digits-cnn" and arguments.seed == 0
     assert Path(arguments.clip).name == "seven-slt.wav"
-    if wanted.kind == "noise":
+    assert arguments.representation == wanted.representation
+    if wanted.method == NOISE:
         assert arguments.sigma == [0.1]
-    else:
-        assert arguments.attack == wanted.kind and arguments.level_db == [-45]
+        return
+    assert arguments.attack == wanted.method and arguments.level_db == [wanted.level_db]
+    assert (arguments.norm, arguments.survive_rounding) == (wanted.norm, wanted.survive_rounding)
+    assert {name: getattr(arguments, name) for name in wanted.options} == wanted.options
+
+
+def test_every_attack_has_a_name_and_widgets_that_hold_its_defaults(services):
+    assert set(METHODS) == {*ATTACKS, NOISE} and len(set(METHODS.values())) == len(METHODS)
+    for name, attack in ATTACKS.items():
+        widgets = option_widgets(name)
+        assert {field: widget.value for field, widget in widgets.items()} == asdict(attack())
+        for slider in (w for w in widgets.values() if isinstance(w, gr.Slider)):
+            assert slider.minimum <= slider.value <= slider.maximum
+            steps = slider.value / slider.step
+            assert steps == pytest.approx(round(steps)), (name, slider.label)
+
+
+def test_a_wish_is_read_from_the_chosen_attacks_own_widgets(services):
+    with gr.Blocks():
+        controls = build_controls(["0", "1"])
+    values = [widget.value for widget in controls.inputs]
+    read = controls.read(values)
+    assert read == wish(options=defaults("pgd"))
+    assert controls.read(["apgd", *values[1:]]).options == defaults("apgd")
+    assert controls.read([NOISE, *values[1:]]).options == {}
+    values[controls.inputs.index(controls.options["pgd"]["steps"])] = None
+    with pytest.raises(ValueError, match="steps is empty; a number would be right"):
+        controls.read(values)
+    controls.read(["apgd", *values[1:]])  # of an attack that was not chosen
+
+
+def test_what_minimises_by_itself_begins_at_the_largest_level_and_says_so():
+    assert start_level_db("pgd", "linf") == -45 and start_level_db("psychoacoustic", "linf") == 0
+    assert start_level_db("bim", "masking") == 0 < start_level_db("cw-audio", "masking")
+    for method in METHODS:
+        told = "largest allowed" in about_level(method, "l2")
+        assert told == (method in ("deepfool", "cw", "cw-audio", "psychoacoustic"))
+    assert "masking threshold, which is 0 dB" in about_level("pgd", "masking")
+    for method in METHODS:
+        for norm, level in LEVELS.items():
+            assert level.low <= start_level_db(method, norm) <= level.high
+
+
+@pytest.mark.parametrize(
+    "impossible, sentence",
+    [
+        (wish(method="jsma", options={"share": 2.0, "at_once": 16}), "share 2.0 must lie above 0"),
+        (wish(method="jsma", options={"share": 0.1, "at_once": 0}), "at_once 0 be at least 1"),
+        (wish(options=defaults("pgd") | {"steps": 2.5}), "steps 2.5 must be a whole number"),
+        (wish(norm="masking", representation="mel"), "masking set is one of waveforms"),
+        (wish(method="psychoacoustic", representation="mel"), "of a waveform, not of 'mel'"),
+        (wish(survive_rounding=True, representation="magnitude"), "of a waveform, not of"),
+        (wish(level_db=1e9), "must lie within"),
+        (wish(target="7"), "the target '7' is already the prediction"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_one_sentence(services, source, impossible, sentence):
+    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    with pytest.raises(ValueError, match=sentence) as refused:
+        impossible.run(classifier, clip, lambda share, step=None: None)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_live_picture_waits_for_its_time_and_for_news(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("robustaudio.ui.explore.time.monotonic", lambda: clock[0])
+    picture, told = Redrawn(), [Standing(0.1 * step, -60.0) for step in range(1_000)]
+    skipped = gr.skip()
+    assert picture.of(told) == skipped  # too early
+    clock[0] = 0.6
+    assert picture.of(told[:1]) == skipped  # a line needs two points
+    drawn = picture.of(told)
+    assert isinstance(drawn, gr.Plot)
+    assert picture.of([*told, told[-1]]) == skipped
+    clock[0] = 1.2
+    assert picture.of(told) == skipped  # nothing new
+    assert isinstance(picture.of([*told, told[-1]]), gr.Plot)
 
 
 def test_words_say_what_changed_and_what_rounding_leaves(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
-    result = attack_clip(
-        classifier, clip.samples, PGD(), norm="linf", level_db=-45, target=None, seed=0
-    )
+    result = attack_clip(classifier, clip.samples, Plan(PGD()), level_db=-45, target=None, seed=0)
     words = verdicts.perturbation_words(result.record)
     assert "<strong>7</strong> → <strong>3</strong>" in words and "−45.0 dB" in words
     assert "survives rounding to 16 bit" in words
     lost = {**result.record, "success_after_rounding": False}
     assert "does NOT survive rounding" in verdicts.perturbation_words(lost)
     assert "PGD in L∞ on digits-cnn" in words
+    assert "allowed −45.0 dB of the clip's peak" in words
+    total, most = (result.record[k] for k in ("noise_to_mask_db", "max_noise_to_mask_db"))
+    heard = f"noise-to-mask {verdicts.decibel(total)}, at most {verdicts.decibel(most)}"
+    assert heard in words and "disturbed frames" in words
 
 
 def test_words_name_the_norm_that_was_asked_for(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     result = attack_clip(
-        classifier, clip.samples, PGD(), norm="l2", level_db=-30, target=None, seed=0
+        classifier, clip.samples, Plan(PGD(), "l2"), level_db=-30, target=None, seed=0
     )
     assert "L2 level −30.0 dB of the clip's energy" in verdicts.perturbation_words(result.record)
+
+
+def test_words_on_an_attack_at_a_representation_speak_of_its_sound(services, source):
+    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    plan = Plan(FGSM(), representation="mel")
+    result = attack_clip(classifier, clip.samples, plan, level_db=-40, target=None, seed=0)
+    words = verdicts.perturbation_words(result.record)
+    done = "succeeded" if result.record["success"] else "did not succeed"
+    assert f"at the mel itself the attack {done}" in words and "closest inversion" in words
+    assert "FGSM in L∞ on digits-cnn at the mel" in words
+    assert "allowed −40.0 dB of the mel's largest value" in words
+
+
+def test_words_on_another_label_than_the_target_do_not_promise_it(services, source):
+    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    result = attack_clip(
+        classifier, clip.samples, Plan(DeepFool()), level_db=0, target=None, seed=0
+    )
+    record = {**result.record, "targeted": True, "target": "0"}
+    words = verdicts.perturbation_words(record)
+    assert "target 0 not reached" in words and "rounding" not in words
+    reached = verdicts.perturbation_words({**record, "target": record["prediction"]})
+    assert "reached" in reached and "rounding to 16 bit" in reached
+
+
+def test_exhibits_stand_side_by_side_at_one_level(services, source):
+    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    plan = Plan(FGSM())
+    result = attack_clip(classifier, clip.samples, plan, level_db=-40, target=None, seed=0)
+    shown = exhibits(classifier, result.clean, result.perturbed, seed=0)
+    value = convert.exhibit_tracks(result.clean, shown, clip.sample_rate)
+    assert [track["key"] for track in value["tracks"]] == ["A", "B", "C", "D"]
+    assert {track["gain_db"] for track in value["tracks"]} == {0}
+    rows = verdicts.exhibits_words(shown, result.record).split("<tr>")[2:]
+    names = ("FGSM", "uniform noise, same L2", "clip 5 samples late")
+    for row, name, exhibit in zip(rows, names, shown, strict=True):
+        assert name in row and f"<td>{exhibit.record['l2']:.4g}</td>" in row
+        changed = exhibit.record["prediction"] != result.record["clean_prediction"]
+        assert ("ra-changed" in row) == changed
 
 
 def test_no_noise_is_no_perturbation(services, source):

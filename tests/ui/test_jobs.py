@@ -13,15 +13,30 @@ from robustaudio.ui.jobs import on_gpu, stream
 def test_progress_comes_first_and_the_result_last():
     def job(progress):
         for step in range(4):
-            progress(step / 4)
+            progress(step / 4, f"step {step}" if step != 1 else None)
             time.sleep(jobs.POLL_S)
         return "done"
 
     steps = list(stream(job))
-    assert steps[-1] == (1.0, "done")
-    assert len(steps) > 2 and all(result is None for _, result in steps[:-1])
-    shares = [share for share, _ in steps]
+    share, told, result = steps[-1]
+    assert (share, told, result) == (1.0, ["step 0", "step 2", "step 3"], "done")
+    assert len(steps) > 2 and all(result is None for *_, result in steps[:-1])
+    shares = [share for share, *_ in steps]
     assert shares == sorted(shares)
+
+
+def test_what_a_job_tells_is_there_while_it_runs():
+    seen = threading.Event()
+
+    def job(progress):
+        progress(0.5, "a step")
+        assert seen.wait(2)
+
+    steps = stream(job)
+    told = next(told for _, told, _ in steps if told)
+    assert told == ["a step"]
+    seen.set()
+    list(steps)
 
 
 def test_an_error_of_the_job_is_raised_where_it_is_read():
@@ -45,7 +60,7 @@ def test_closing_the_stream_stops_the_job_at_its_next_report():
             raise
 
     steps = stream(job)
-    assert next(steps) == (pytest.approx(0.5), None) or next(steps)[1] is None
+    assert next(steps)[-1] is None
     steps.close()
     assert stopped.wait(2)
 

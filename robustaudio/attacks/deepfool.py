@@ -1,0 +1,90 @@
+"""DeepFool: from one linearised boundary to the next."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from robustaudio.attacks.attack import AttackResult, Progress, Search, decisive
+from robustaudio.threats.criterion import Criterion
+from robustaudio.threats.norms import TINY, per_item
+from robustaudio.threats.threat_model import ThreatModel
+
+
+@dataclass(frozen=True)
+class DeepFool:
+    """The smallest perturbation, by linearising the decision (Moosavi-Dezfooli et al. 2016).
+
+    Algorithm 2 of arXiv:1511.04599, in the norm of the threat (section 3.4). Every step crosses the
+    nearest of the linearised boundaries; towards a target, the farthest of those to cross. The
+    threat's ball does not hold the search back: what ends outside it is no success.
+    """
+
+    steps: int = field(default=50, metadata={"help": "steps at most", "range": (1, 200)})
+    overshoot: float = field(
+        default=0.02, metadata={"help": "how far behind the boundary, as a share", "range": (0, 1)}
+    )
+
+    def __post_init__(self):
+        if self.steps < 1 or not self.overshoot >= 0:
+            raise ValueError(
+                f"steps {self.steps} must be at least 1, and overshoot {self.overshoot} at least 0."
+            )
+
+    def __call__(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "batch *shape"],
+        criterion: Criterion,
+        threat: ThreatModel,
+        *,
+        generator: torch.Generator,
+        progress: Progress | None = None,
+    ) -> AttackResult:
+        search = Search(model, x, criterion, threat, progress)
+        index, point, total = search.everything, x, torch.zeros_like(x)
+        for step in range(self.steps + 1):
+            height, gradients = _boundaries(search, point, index)
+            search.tell(step / (self.steps + 1))
+            going = ~search.fooled
+            if step == self.steps or not going.any():
+                break
+            index, total = index[going], total[going]
+            ball = threat[index]
+            total = total + _crossing(
+                criterion[index], ball.unit, height[going], gradients[:, going]
+            )
+            moved = x[index] + (1 + self.overshoot) * total
+            point = ball.unlimited.project(moved, x[index])
+        return search.result()
+
+
+def _boundaries(
+    search: Search, point: Float[Tensor, "some *shape"], index: Tensor
+) -> tuple[Float[Tensor, "some label"], Float[Tensor, "label some *shape"]]:
+    """The height above each boundary, and the heights' gradients."""
+    with torch.enable_grad():
+        point = point.detach().requires_grad_()
+        logits = search.ask(point, index)
+        # a point ON the boundary would be no success, and the next step would lead back to it
+        height = search.criterion[index].boundaries(logits) + 2 * decisive(logits)[:, None]
+        gradients = [
+            torch.autograd.grad(one.sum(), point, retain_graph=True)[0] for one in height.unbind(1)
+        ]
+    return height.detach(), torch.stack(gradients)
+
+
+def _crossing(
+    criterion: Criterion,
+    unit: ThreatModel,
+    height: Float[Tensor, "some label"],
+    gradients: Float[Tensor, "label some *shape"],
+) -> Float[Tensor, "some *shape"]:
+    """The shortest step onto the linearised boundary that is next: height over dual norm."""
+    down = torch.stack([-unit.steepest(gradient) for gradient in gradients])
+    slope = (-down * gradients).flatten(2).sum(2).T  # the dual norm of each gradient
+    distance = height / slope.clamp_min(TINY)
+    chosen = criterion.next_boundary(distance)
+    row = torch.arange(len(chosen), device=chosen.device)
+    return per_item(distance[row, chosen], down[0]) * down[chosen, row]

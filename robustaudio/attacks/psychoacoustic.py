@@ -1,0 +1,119 @@
+"""Qin et al.: a perturbation that hides under the clip's own masking threshold."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from robustaudio.attacks.attack import AttackResult, Progress, Search
+from robustaudio.attacks.carlini_wagner import Adam, quietest
+from robustaudio.perception.masking import (
+    MaskingThreshold,
+    max_noise_to_mask_db,
+    noise_to_mask_ratio,
+)
+from robustaudio.representations.inversion import inverse
+from robustaudio.representations.spectral import Magnitude
+from robustaudio.threats.criterion import Criterion
+from robustaudio.threats.norms import TINY
+from robustaudio.threats.threat_model import ThreatModel
+
+CALM = 3.0  # the second stage starts with every bin at most so far above the threshold
+FINAL_RATE = 0.1  # of the second stage's rate
+LOUDER, QUIETER, PATIENCE = 0.8, 1.2, 5  # alpha after so many failures, or successes, in a row
+
+
+@dataclass(frozen=True)
+class Psychoacoustic:
+    """Two stages, for any classifier (Qin et al. 2019, arXiv:1903.10346, section 4).
+
+    The first finds a quiet success, as Carlini & Wagner 2018 do. The second lowers
+    loss + alpha hinge: the hinge is the power of the perturbation above the masking threshold, in
+    units of the threshold, averaged over bins and frames; alpha rises after successes and falls
+    after failures. Its steps are taken in units of the threshold too, so that every bin moves in
+    proportion to what is hidden there. Kept is the success of the lowest maximum of the
+    noise-to-mask ratio. The threat brings the masking threshold, and its ball limits the search.
+    """
+
+    steps: int = field(
+        default=150, metadata={"help": "steps of the first stage", "range": (10, 2000)}
+    )
+    hiding_steps: int = field(
+        default=500, metadata={"help": "steps of the second stage", "range": (10, 5000)}
+    )
+    step_size: float = field(
+        default=0.1,
+        metadata={"help": "of the first stage, as a share of the limit", "range": (0, 1)},
+    )
+    hiding_rate: float = field(
+        default=0.05,
+        metadata={"help": "of the second stage, in units of the threshold", "range": (0, 1)},
+    )
+    alpha: float = field(
+        default=0.05, metadata={"help": "first weight of the hinge", "range": (0, 10)}
+    )
+
+    def __post_init__(self):
+        if self.steps < 1 or self.hiding_steps < 1 or not (
+            self.step_size > 0 and self.hiding_rate > 0 and self.alpha > 0
+        ):  # fmt: skip
+            raise ValueError(
+                f"steps {self.steps} and hiding_steps {self.hiding_steps} must be at least 1, and "
+                f"step_size {self.step_size}, hiding_rate {self.hiding_rate} and alpha "
+                f"{self.alpha} above 0."
+            )
+
+    def __call__(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "batch time"],
+        criterion: Criterion,
+        threat: ThreatModel,
+        *,
+        generator: torch.Generator,
+        progress: Progress | None = None,
+    ) -> AttackResult:
+        """
+        Raises:
+            ValueError: if the threat does not carry the clips' masking threshold.
+        """
+        if threat.threshold is None:
+            raise ValueError("a psychoacoustic attack needs the masking threshold of the clips.")
+        search = Search(model, x, criterion, threat, progress)
+        share = self.steps / (self.steps + self.hiding_steps)
+        quietest(search, self.steps, self.step_size, 0.9, share)
+        self._hide(search, threat.threshold, share)
+        return search.result()
+
+    def _hide(self, search: Search, threshold: MaskingThreshold, done: float) -> None:
+        """The second stage: `spectrum` is the perturbation's, in units of the threshold."""
+        x, stage = search.x, Magnitude(threshold.framing).to(search.x)
+        unit = threshold.amplitude.to(x).clamp_min(TINY)
+
+        def loudest(delta: Tensor, loss: Tensor | None = None) -> Tensor:
+            return max_noise_to_mask_db(noise_to_mask_ratio(delta, threshold))
+
+        first = search.adversarial - x
+        search.rank = torch.where(search.found, loudest(first), search.rank)
+        spectrum = stage.spectrum(first) / unit
+        spectrum = spectrum * (CALM / spectrum.abs().clamp_min(TINY)).clamp_max(1)
+        spectrum, direction = torch.view_as_real(spectrum), Adam()
+        alpha, streak = x.new_full((len(x),), self.alpha), x.new_zeros(len(x))
+        for step in range(self.hiding_steps):
+            with torch.enable_grad():
+                spectrum = spectrum.detach().requires_grad_()
+                delta = inverse(stage, torch.view_as_complex(spectrum) * unit, x.shape[-1])
+                point = search.threat.project(x + delta, x)
+                logits = search.ask(point, search.everything, loudest)
+                excess = (stage.spectrum(point - x).abs() / unit).square() - 1
+                hinge = excess.clamp_min(0).mean((1, 2))
+                loss = search.criterion.surprise(logits) + alpha * hinge
+                (gradient,) = torch.autograd.grad(loss.sum(), spectrum)
+            search.tell(done + (1 - done) * step / self.hiding_steps)
+            success = search.fooled
+            streak = torch.where(success, streak.clamp_min(0) + 1, streak.clamp_max(0) - 1)
+            turn = streak % PATIENCE == 0
+            alpha = torch.where(turn, alpha * torch.where(success, QUIETER, LOUDER), alpha)
+            rate = self.hiding_rate * (1 - (1 - FINAL_RATE) * step / self.hiding_steps)
+            spectrum = spectrum - rate * direction(gradient)

@@ -1,0 +1,155 @@
+"""What the first tab can do to a clip: its methods, their widgets, and one wish of a visitor."""
+
+from dataclasses import Field, dataclass, fields
+from decimal import Decimal
+from typing import Any, cast
+
+import gradio as gr
+from gradio.components import Component
+
+from robustaudio.attacks import ATTACKS, MINIMISING
+from robustaudio.audio.clip import Clip
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation.attack import Plan, attack_clip
+from robustaudio.evaluation.clips import Progress
+from robustaudio.evaluation.noise import noise_clip
+from robustaudio.evaluation.perturbed import PerturbedClip
+from robustaudio.ui import convert
+from robustaudio.ui.convert import ANY_OTHER, Source
+from robustaudio.ui.verdicts import ATTACK_NAMES
+
+NOISE = "noise"
+METHODS = {name: ATTACK_NAMES[kind.__name__] for name, kind in ATTACKS.items()} | {
+    NOISE: "Gaussian noise"
+}
+AT_MOST = "The largest allowed: this attack looks for the smallest by itself."
+
+
+@dataclass(frozen=True)
+class Level:
+    """What the level's slider offers in a norm: the norm's name, the level's meaning, its range.
+
+    `start` is where attacks begin that use all of the level, `largest` where minimising ones do.
+    """
+
+    name: str
+    about: str
+    low: float
+    high: float
+    start: float
+    largest: float
+
+
+LEVELS = {
+    "linf": Level("L∞", "Largest sample, relative to the clip's peak.", -120, 0, -45, 0),
+    "l2": Level("L2", "Relative to the clip's L2 norm: minus the SNR.", -120, 0, -45, 0),
+    "masking": Level(
+        "Masking set",
+        "Relative to the clip's masking threshold, which is 0 dB: up to there it is predicted to "
+        "be inaudible.",
+        -60, 60, 0, 20,
+    ),
+}  # fmt: skip
+
+
+def minimises(method: str) -> bool:
+    return method != NOISE and issubclass(ATTACKS[method], MINIMISING)
+
+
+def start_level_db(method: str, norm: str) -> float:
+    return LEVELS[norm].largest if minimises(method) else LEVELS[norm].start
+
+
+def about_level(method: str, norm: str) -> str:
+    """The sentences next to the level."""
+    return LEVELS[norm].about + (f" {AT_MOST}" if minimises(method) else "")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a visitor asked for: the values of the tab's widgets, in their order.
+
+    `options` are those of the chosen attack, by the names of its fields.
+    """
+
+    method: str
+    norm: str
+    level_db: float
+    target: str
+    representation: str
+    survive_rounding: bool
+    sigma: float
+    seed: int
+    options: dict[str, Any]
+
+    def run(self, classifier: Classifier, clip: Clip, progress: Progress) -> PerturbedClip:
+        """The perturbation, by the same back-end function that the command line calls.
+
+        Raises:
+            ValueError: one sentence, for whatever cannot be.
+        """
+        if self.method == NOISE:
+            return noise_clip(
+                classifier, clip.samples,
+                representation=self.representation, sigma=self.sigma, seed=self.seed,
+            )  # fmt: skip
+        target = None if self.target == ANY_OTHER else classifier.label_index(self.target)
+        attack = ATTACKS[self.method](**_whole(self.method, self.options))
+        plan = Plan(attack, self.norm, self.representation, self.survive_rounding)
+        return attack_clip(
+            classifier, clip.samples, plan,
+            level_db=self.level_db, target=target, seed=self.seed, progress=progress,
+        )  # fmt: skip
+
+    def command(self, source: Source, classifier: str) -> list[str]:
+        """The command that makes the same perturbation."""
+        options = {"representation": self.representation}
+        if self.method == NOISE:
+            options |= {"sigma": self.sigma, "seed": self.seed}
+            return convert.command_line("noise", source, classifier, options)
+        options = {
+            "attack": self.method, "norm": self.norm, "level_db": self.level_db,
+            "target": None if self.target == ANY_OTHER else self.target, **options,
+            "survive_rounding": self.survive_rounding or None,  # it has no opposite
+            **self.options, "seed": self.seed,
+        }  # fmt: skip
+        return convert.command_line("attack", source, classifier, options)
+
+
+def option_widgets(method: str) -> dict[str, Component]:
+    """A widget for every field of an attack, by the field's name."""
+    return {option.name: _widget(method, option) for option in fields(ATTACKS[method])}
+
+
+def _widget(method: str, option: Field) -> Component:
+    """Default, help and range stand with the field."""
+    label, default = option.name.replace("_", " "), cast(Any, option.default)
+    about, elem_id = option.metadata["help"], f"{method}-{option.name}"
+    if option.type is bool:
+        return gr.Checkbox(default, label=label, info=about, elem_id=elem_id)
+    if "choices" in option.metadata:
+        choices = list(option.metadata["choices"])
+        return gr.Radio(choices, value=default, label=label, info=about, elem_id=elem_id)
+    low, high = option.metadata["range"]
+    step = 1 if option.type is int else _step(default)
+    return gr.Slider(low, high, default, step=step, label=label, info=about, elem_id=elem_id)
+
+
+def _step(default: float) -> float:
+    """A hundredth, or finer where the default has more decimals."""
+    decimals = -cast(int, Decimal(str(default)).as_tuple().exponent)
+    return 10.0 ** -max(2, decimals)
+
+
+def _whole(method: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with the numbers of steps and the like as integers.
+
+    Raises:
+        ValueError: for a number of steps and the like with a fraction.
+    """
+    counts = {option.name for option in fields(ATTACKS[method]) if option.type is int}
+    for name in counts:
+        if options[name] != int(options[name]):
+            shown = name.replace("_", " ")
+            raise ValueError(f"{shown} {options[name]} must be a whole number.")
+    return {name: int(v) if name in counts else v for name, v in options.items()}
