@@ -201,14 +201,14 @@ def _page(command: str, clips: int, found: dict, targeted: dict, sandwich: dict)
 
 Made by `{command}` (robustaudio {__version__}, torch {torch.__version__}, \
 {torch.get_num_threads()} thread, seed {SEED}) on {clips} clips spread evenly over FSDD's test \
-split (indices 0-4). Every attack leaves the label; shares are per cent of the clips that are classified \
-correctly. The smallest level is found per clip: by bisection to 0.12 dB for an attack in a ball, \
-in one run for one that minimises by itself. Levels are relative to the clip's peak (linf, minus the \
-number of dB by which the perturbation's peak lies below the clip's) or to its l2 norm (l2: minus \
-the SNR). SNR, noise-to-mask ratio (total, and the largest of all bands and frames of 32 ms) \
-are medians of the successes; "16 bit" is the share that is still fooled after the perturbed clip \
-was rounded to 16 bits. The psychoacoustic attack looks for the lowest noise-to-mask ratio and not \
-for the lowest level. Masking figures are predictions of a model, not of a listener.
+split (indices 0-4). Every attack leaves the label; shares are per cent of the clips that are \
+classified correctly. The smallest level is found per clip: by bisection to 0.12 dB for an attack \
+in a ball, in one run for one that minimises by itself. Levels are relative to the clip's peak \
+(linf) or to its l2 norm (l2: minus the SNR). SNR and noise-to-mask ratio (NMR: total, and the \
+largest of all bands and frames of 32 ms) are medians of the successes; "16 bit" is the share that is still fooled after the perturbed clip \
+was rounded to 16 bits. The psychoacoustic attack looks for the lowest noise-to-mask ratio, not for \
+the lowest level: it is loud, and hidden. Masking figures are predictions of a model, not of a \
+listener.
 
 PGD and APGD take {STEPS} steps per level, JSMA 64 samples at once; the other settings are the \
 attacks' defaults.

@@ -27,7 +27,11 @@ from robustaudio.evaluation.clips import (
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import scatter_svg
 from robustaudio.perception.metrics import STEP_16_BIT, amplitude
+<<<<<<< HEAD
 from robustaudio.threats.criterion import Misclassification
+=======
+from robustaudio.representations.spectral import Magnitude
+>>>>>>> main
 from robustaudio.training.recipes import CERTIFIED
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
@@ -80,7 +84,8 @@ def verified_digits(
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 kept.write_text(json.dumps(row), encoding="utf-8")
             row = json.loads(kept.read_text(encoding="utf-8"))
-            rows.append({**row, "seconds": _seconds(classifier, clips)})
+            seconds, frame_ms = _seconds(classifier, clips), _frame_ms(classifier)
+            rows.append({**row, "seconds": seconds, "frame_ms": frame_ms})
     peaks = torch.tensor([clip.peak for clip in split.clips()], dtype=torch.float64)
     path = output or RESULTS / "verified-digits.md"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +140,13 @@ def _seconds(classifier: Classifier, clips: LabelledClips) -> dict[str, float]:
             )
             found[f"{norm}, {method}"] = (time.monotonic() - started) / len(clips.labels)
     return found
+
+
+def _frame_ms(classifier: Classifier) -> float:
+    """Length of the frames that the classifier's masking threshold is computed on."""
+    magnitude = classifier.stages["magnitude"]
+    assert isinstance(magnitude, Magnitude)
+    return 1e3 * magnitude.framing.n_fft / classifier.sample_rate
 
 
 def _survivors(
@@ -216,6 +228,8 @@ be saved.
 At 0 dB: nothing that stays under the clip's own masking threshold (Qin et al. 2019, on the \
 classifier's own frames, loudest bin at 96 dB SPL), in every bin of every frame, changes the \
 decision. It does not cover temporal masking, shifts in time, or a listener who turns the volume up.
+The frames are {_frames(rows)}; the shorter they are, the lower is the threshold over loud sounds \
+([training-notes.md](training-notes.md)).
 
 ### Verified accuracy, CROWN-IBP
 
@@ -259,6 +273,10 @@ def _published(rows: list[dict]) -> str:
         for r in rows
     ]
     return table(head, [[name, *numbers] for name, numbers in PUBLISHED.items()] + ours)
+
+
+def _frames(rows: list[dict]) -> str:
+    return ", ".join(f"{r['frame_ms']:.0f} ms ({r['classifier']})" for r in rows)
 
 
 def _times(rows: list[dict]) -> str:
