@@ -27,11 +27,8 @@ from robustaudio.evaluation.clips import (
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import scatter_svg
 from robustaudio.perception.metrics import STEP_16_BIT, amplitude
-<<<<<<< HEAD
-from robustaudio.threats.criterion import Misclassification
-=======
 from robustaudio.representations.spectral import Magnitude
->>>>>>> main
+from robustaudio.threats.criterion import Misclassification
 from robustaudio.training.recipes import CERTIFIED
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
