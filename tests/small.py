@@ -16,7 +16,7 @@ FRAMING = Framing(n_fft=16, hop_length=4, unitary=True)
 FEWER = {
     "apgd": {"steps": 30},
     "jsma": {"share": 0.5, "at_once": 3},
-    "cw": {"steps": 40, "searches": 3, "learning_rate": 0.02},
+    "cw": {"steps": 40, "searches": 3},
     "cw-audio": {"steps": 50},
     "psychoacoustic": {"steps": 30, "hiding_steps": 40},
 }

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from robustaudio.attacks.attack import AttackResult, Progress, Search
-from robustaudio.attacks.carlini_wagner import Adam, quietest
+from robustaudio.attacks.carlini_wagner import quietest
 from robustaudio.perception.masking import (
     MaskingThreshold,
     max_noise_to_mask_db,
@@ -117,3 +117,20 @@ class Psychoacoustic:
             alpha = torch.where(turn, alpha * torch.where(success, QUIETER, LOUDER), alpha)
             rate = self.hiding_rate * (1 - (1 - FINAL_RATE) * step / self.hiding_steps)
             spectrum = spectrum - rate * direction(gradient)
+
+
+class Adam:
+    """The direction of Adam's step (Kingma & Ba 2014, algorithm 1), about 1 in every element."""
+
+    def __init__(self, decay: tuple[float, float] = (0.9, 0.999)):
+        self.decay, self.steps = decay, 0
+        self.mean, self.square = torch.zeros(()), torch.zeros(())
+
+    def __call__(self, gradient: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        slow, slower = self.decay
+        self.steps += 1
+        self.mean = slow * self.mean.to(gradient) + (1 - slow) * gradient
+        self.square = slower * self.square.to(gradient) + (1 - slower) * gradient.square()
+        mean = self.mean / (1 - slow**self.steps)
+        square = self.square / (1 - slower**self.steps)
+        return mean / (square.sqrt() + TINY)

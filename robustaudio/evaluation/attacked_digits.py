@@ -206,9 +206,9 @@ classified correctly. The smallest level is found per clip: by bisection to 0.12
 in a ball, in one run for one that minimises by itself. Levels are relative to the clip's peak \
 (linf) or to its l2 norm (l2: minus the SNR). SNR and noise-to-mask ratio (NMR: total, and the \
 largest of all bands and frames of 32 ms) are medians of the successes; "16 bit" is the share that \
-is still fooled after the perturbed clip was rounded to 16 bits. The psychoacoustic attack looks for the lowest noise-to-mask ratio, not for \
-the lowest level: it is loud, and hidden. Masking figures are predictions of a model, not of a \
-listener.
+is still fooled after the perturbed clip was rounded to 16 bits. The psychoacoustic attack looks \
+for the lowest noise-to-mask ratio, not for the lowest level: it is loud, and hidden. Masking \
+figures are predictions of a model, not of a listener.
 
 PGD and APGD take {STEPS} steps per level, JSMA 64 samples at once; the other settings are the \
 attacks' defaults.

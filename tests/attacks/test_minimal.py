@@ -11,7 +11,7 @@ from robustaudio.perception.metrics import SIZES
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel
 
-CW = CarliniWagner(steps=150, searches=6, learning_rate=0.01)
+CW = CarliniWagner(steps=150, searches=6)
 QUIET = CarliniWagnerAudio(steps=200, shrink=0.95)
 NORMS = pytest.mark.parametrize("norm", SIZES)
 
@@ -117,28 +117,28 @@ def test_the_quietest_stops_close_above_the_true_radius(norm, seed):
 
 def test_weights_that_are_searched_find_smaller_than_deepfool_on_a_curved_network():
     model, x = network(), clips(count=12)
-    cw = run(CarliniWagner(steps=80, searches=7, learning_rate=0.02), x, 10.0, "l2", model=model)
+    cw = run(CarliniWagner(steps=80, searches=7), x, 10.0, "l2", model=model)
     deepfool = run(DeepFool(), x, 10.0, "l2", model=model)
     assert cw.is_adversarial.all() and deepfool.is_adversarial.all()
-    ratio = (cw.distance / deepfool.distance)[deepfool.distance > 0.1]  # Adam's steps are 0.02
+    ratio = (cw.distance / deepfool.distance)[deepfool.distance > 0.1]
     assert len(ratio) > 9 and ratio.max() < 1.02 and ratio.median() < 0.99
 
 
 def test_more_weights_find_smaller():
     x = clips(count=12)
     one, many = (
-        run(CarliniWagner(60, searches, initial_c=10.0, learning_rate=0.02), x, 10.0, "l2")
+        run(CarliniWagner(60, searches, initial_c=10.0), x, 10.0, "l2")
         for searches in (1, 6)
     )
     found = one.is_adversarial
     assert many.is_adversarial[found].all() and found.sum() > 9
     assert (many.distance <= one.distance)[found].all()
-    assert (many.distance < 0.95 * one.distance)[found].double().mean() > 0.5
+    assert (many.distance < one.distance)[found].double().mean() > 0.8
 
 
 def test_a_weight_that_is_too_small_grows():
     one, many = (
-        run(CarliniWagner(60, searches, 1e-4, 0.02), clips(), 10.0, "l2").is_adversarial.sum()
+        run(CarliniWagner(60, searches, 1e-4), clips(), 10.0, "l2").is_adversarial.sum()
         for searches in (1, 6)
     )
     assert one == 0 and many >= 5
@@ -148,7 +148,7 @@ def test_a_weight_that_is_too_small_grows():
 def test_confidence_is_the_margin_that_is_reached(confidence):
     model, x = network(), clips()
     criterion = Misclassification(model(x).argmax(1))
-    attack = CarliniWagner(confidence=confidence, learning_rate=0.02)
+    attack = CarliniWagner(confidence=confidence)
     result = run(attack, x, 10.0, "l2", model=model, criterion=criterion)
     margin = criterion.margin(model(result.adversarial))[result.is_adversarial]
     assert len(margin) > 3
