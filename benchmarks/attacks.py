@@ -157,8 +157,11 @@ def carlini_wagner() -> list[Entry]:
     quiet = {"c": 0.1, "steps": 500, "lr": 3e-4}
     few = {"binary_search_steps": 5, "max_iter": 10, "initial_const": 0.1}
     adam = {"binary_search_steps": 5, "initial_const": 0.1, "steps": 100, "stepsize": 1e-3}
+    short = {"searches": 1, "steps": 30, "initial_c": 100.0}
     return [
-        Entry(ours, "cw", "defaults"),
+        Entry(ours, "cw", "1 x 30 steps, c from 100", short),
+        Entry(ours, "cw", "1 x 8 steps of 0.1", short | {"steps": 8, "step_size": 0.1}),
+        Entry(ours, "cw", "defaults: 3 x 50 steps"),
         Entry(torchattacks, "CW", "defaults: c 1, 50 steps, rate 0.01"),
         Entry(torchattacks, "CW", "c 0.1, 500 steps, rate 3e-4", quiet, once=True),
         Entry(art, "CarliniL2Method", "5 x 10 steps, c from 0.1", few, once=True),
@@ -171,7 +174,7 @@ def jsma() -> list[Entry]:
     """Steps of the largest energy. Foolbox has no JSMA."""
     say, same = "a tenth of the features", {"theta": 1.0, "gamma": 0.1}
     return [
-        Entry(ours, "jsma", say, {"share": 0.1}),
+        Entry(ours, "jsma", f"{say}, 2 at once", {"share": 0.1, "at_once": 2}),
         Entry(torchattacks, "JSMA", say, same, once=True),
         Entry(art, "SaliencyMapMethod", say, same),
     ]

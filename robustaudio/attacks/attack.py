@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,6 +12,7 @@ from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.threat_model import ThreatModel
 
 Rank = Callable[[Tensor, Tensor], Tensor]  # (perturbations, losses) -> a number per item
+Rows = TypeVar("Rows", Tensor, Criterion, ThreatModel)  # one row per item
 ROUNDING = 4  # steps of the arithmetic by which a point may stand outside the ball
 DECISIVE = 32  # steps of the arithmetic by which a success must win: in another batch it still does
 
@@ -114,6 +115,20 @@ class Search:
             self._keep(point.detach(), logits.detach(), index, rank)
         return logits
 
+    def look(
+        self,
+        point: Float[Tensor, "some *shape"],
+        index: Int[Tensor, " some"],
+        rank: Rank | None = None,
+    ) -> Float[Tensor, "some label"]:
+        """The same without a graph."""
+        with torch.no_grad():
+            return self.ask(point, index, rank)
+
+    def rows(self, of: Rows, index: Int[Tensor, " some"]) -> Rows:
+        """Those of some items, in ascending order; of all items without a copy."""
+        return of if len(index) == len(self.x) else of[index]
+
     def tell(self, share: float) -> None:
         """The point asked last ended a step: for the history, and for whoever is looking."""
         loss, distance = self.latest
@@ -132,8 +147,8 @@ class Search:
         )
 
     def _keep(self, point: Tensor, logits: Tensor, index: Tensor, rank: Rank | None) -> None:
-        criterion, delta = self.criterion[index], point - self.x[index]
-        distance = self.threat[index].distance(delta)
+        criterion, delta = self.rows(self.criterion, index), point - self.rows(self.x, index)
+        distance = self.rows(self.threat, index).distance(delta)
         allowed = distance <= self.reach[index]
         least = decisive(logits).clamp_min(self.confidence)
         self.fooled = criterion.margin(logits) < -least
@@ -165,6 +180,6 @@ def ascent(
     with torch.enable_grad():
         point = point.detach().requires_grad_()
         logits = search.ask(point, index, rank)
-        loss = search.criterion[index].loss(logits)
+        loss = search.rows(search.criterion, index).loss(logits)
         (gradient,) = torch.autograd.grad(loss.sum(), point)
     return loss.detach(), gradient

@@ -148,16 +148,16 @@ def quietest(
     """
     x, point, momentum = search.x, search.x, torch.zeros_like(search.x)
     limit = search.threat.epsilon.to(x)
-    for step in range(steps + 1):
+    for step in range(steps):
         _, gradient = ascent(search, point, search.everything)
         search.tell(part * step / (steps + 1))
-        if step == steps:
-            return
         smaller = shrink * torch.minimum(limit, search.threat.distance(point - x))
         limit = torch.where(search.fooled, smaller, limit)
         ball = replace(search.threat, epsilon=limit)
         momentum = SHRINKING_MOMENTUM * momentum + (1 - SHRINKING_MOMENTUM) * gradient
         point = ball.project(point + step_size * ball.steepest(momentum), x)
+    search.look(point, search.everything)
+    search.tell(part * steps / (steps + 1))
 
 
 def _check(steps: int, step_size: float) -> None:

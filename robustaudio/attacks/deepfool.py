@@ -44,19 +44,20 @@ class DeepFool:
     ) -> AttackResult:
         search = Search(model, x, criterion, threat, progress)
         index, point, total = search.everything, x, torch.zeros_like(x)
-        for step in range(self.steps + 1):
+        for step in range(self.steps):
             height, gradients = _boundaries(search, point, index)
             search.tell(step / (self.steps + 1))
             going = ~search.fooled
-            if step == self.steps or not going.any():
-                break
+            if not going.any():
+                return search.result()
             index, total = index[going], total[going]
-            ball = threat[index]
+            ball, around = search.rows(threat, index), search.rows(x, index)
             total = total + _crossing(
-                criterion[index], ball.unit, height[going], gradients[:, going]
+                search.rows(criterion, index), ball.unit, height[going], gradients[:, going]
             )
-            moved = x[index] + (1 + self.overshoot) * total
-            point = ball.unlimited.project(moved, x[index])
+            point = ball.unlimited.project(around + (1 + self.overshoot) * total, around)
+        search.look(point, index)
+        search.tell(self.steps / (self.steps + 1))
         return search.result()
 
 
@@ -68,7 +69,7 @@ def _boundaries(
         point = point.detach().requires_grad_()
         logits = search.ask(point, index)
         # a point ON the boundary would be no success, and the next step would lead back to it
-        height = search.criterion[index].boundaries(logits) + 2 * decisive(logits)[:, None]
+        height = search.rows(search.criterion, index).boundaries(logits) + 2 * decisive(logits)[:, None]
         gradients = [
             torch.autograd.grad(one.sum(), point, retain_graph=True)[0] for one in height.unbind(1)
         ]

@@ -203,7 +203,7 @@ class APGD:
                     t[going] for t in (index, point, last, loss, gradient, best, best_loss,
                                        best_gradient, size, rises, checked_size, checked_loss)
                 )  # fmt: skip
-            ball, x = search.threat[index], search.x[index]
+            ball, x = search.rows(search.threat, index), search.rows(search.x, index)
             ahead = ball.project(point + per_item(size, point) * ball.steepest(gradient), x)
             momentum = 0.75 if step > 1 else 1.0
             moved = point + momentum * (ahead - point) + (1 - momentum) * (point - last)
@@ -280,25 +280,28 @@ def _walk(
 
     Items that are fooled leave, unless the walk does not stop: then the highest loss is kept.
     """
-    index = (~search.found).nonzero().flatten()
-    point, velocity = start[index], torch.zeros_like(start[index])
-    for step in range(steps + 1):
+    index, rank = (~search.found).nonzero().flatten(), None if stops else _surest
+    if not len(index):
+        return
+    point = search.rows(start, index)
+    velocity = torch.zeros_like(point)
+    for step in range(steps):
+        _, gradient = ascent(search, point, index, rank)
+        search.tell(part[0] + part[1] * step / (steps + 1))
+        if stops and search.fooled.any():
+            index, point, gradient, velocity = (
+                rows[~search.fooled] for rows in (index, point, gradient, velocity)
+            )
         if not len(index):
             return
-        _, gradient = ascent(search, point, index, None if stops else _surest)
-        search.tell(part[0] + part[1] * step / (steps + 1))
-        going = ~search.fooled if stops else torch.ones_like(search.fooled)
-        if step == steps or not going.any():
-            return
-        if stops:
-            index, point = index[going], point[going]
-            gradient, velocity = gradient[going], velocity[going]
         if decay:
             size = per_item(gradient.flatten(1).abs().sum(1), gradient)
             gradient = velocity = decay * velocity + gradient / size.clamp_min(TINY)
-        ball = search.threat[index]
-        moved = point + step_size * ball.steepest(gradient)
-        point = ball.project(moved, search.x[index])
+        ball = search.rows(search.threat, index)
+        moved = point + ball.scaled(step_size).steepest(gradient)
+        point = ball.project(moved, search.rows(search.x, index))
+    search.look(point, index, rank)
+    search.tell(part[0] + part[1] * steps / (steps + 1))
 
 
 def _surest(delta: Tensor, loss: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search
+from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.norms import per_item
 from robustaudio.threats.threat_model import ThreatModel
@@ -16,10 +16,14 @@ from robustaudio.threats.threat_model import ThreatModel
 class JSMA:
     """Changes few features by much (Jacobian-based saliency map; Papernot et al. 2016).
 
-    Algorithm 1 of arXiv:1511.07528 with the saliency map of eq. 8 for rising and falling features
-    alike, by single features and not by pairs. The features are those of the representation that is
-    attacked: samples, time-frequency bins, mel energies. Each is changed once, by as much as the
-    threat allows if the largest number of features changes (in linf: by epsilon).
+    Algorithm 1 of arXiv:1511.07528, for rising and falling features alike, by single features and
+    not by pairs. The features are those of the representation that is attacked: samples,
+    time-frequency bins, mel energies. Each is changed once, by as much as the threat allows if the
+    largest number of features changes (in linf: by epsilon).
+
+    Probabilities sum to one: what raises the target's lowers that of all others, and eq. 8 is the
+    square of one slope, which orders the features as the gradient of the loss does. It is weighted
+    by how far a feature can move before it meets the bounds.
     """
 
     share: float = field(
@@ -54,46 +58,30 @@ class JSMA:
         index, point = search.everything, x
         free = torch.ones_like(x, dtype=torch.bool)
         steps = -(-most // self.at_once)
-        for step in range(steps + 1):
-            rising, falling = _jacobian(search, point, index)
+        for step in range(steps):
+            _, gradient = ascent(search, point, index)
             search.tell(step / (steps + 1))
-            going = ~search.fooled
-            if step == steps or not going.any():
-                break
-            index, point, free, size = index[going], point[going], free[going], size[going]
-            count = min(self.at_once, most - step * self.at_once)
-            chosen, direction = _salient(rising[going], falling[going], free, count)
+            if search.fooled.any():
+                index, point, free, size, gradient = (
+                    rows[~search.fooled] for rows in (index, point, free, size, gradient)
+                )
+            if not len(index):
+                return search.result()
+            ball, around = search.rows(threat, index), search.rows(x, index)
+            moved = ball.unlimited.project(point + size * gradient.sign(), around)
+            saliency = free * gradient.abs() * (moved - point).abs()
+            chosen = _highest(saliency, min(self.at_once, most - step * self.at_once))
             free = free & ~chosen
-            moved = point + size * direction * chosen
-            point = threat[index].project(moved, x[index])
+            point = ball.project(torch.where(chosen, moved, point), around)
+        search.look(point, index)
+        search.tell(steps / (steps + 1))
         return search.result()
 
 
-def _jacobian(
-    search: Search, point: Float[Tensor, "some *shape"], index: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The gradients of what is to rise and of what is to fall."""
-    with torch.enable_grad():
-        point = point.detach().requires_grad_()
-        logits = search.ask(point, index)
-        own, others = search.criterion[index].pulls(logits)
-        (rising,) = torch.autograd.grad(own.sum(), point, retain_graph=True)
-        (falling,) = torch.autograd.grad(others.sum(), point)
-    return rising, falling
-
-
-def _salient(
-    rising: Float[Tensor, "some *shape"],
-    falling: Float[Tensor, "some *shape"],
-    free: Bool[Tensor, "some *shape"],
-    count: int,
-) -> tuple[Bool[Tensor, "some *shape"], Float[Tensor, "some *shape"]]:
-    """The free features of highest saliency, and which way each is to go (eq. 8).
-
-    A feature counts where it raises the one and lowers the other, or the reverse when it falls.
-    """
-    saliency = ((rising * falling) < 0) * free * (rising * falling).abs()
+def _highest(
+    saliency: Float[Tensor, "some *shape"], count: int
+) -> Bool[Tensor, "some *shape"]:
+    """Where the features of highest saliency stand; none whose saliency is 0."""
     flat = saliency.flatten(1)
     value, at = flat.topk(count, dim=1)
-    chosen = torch.zeros_like(flat, dtype=torch.bool).scatter(1, at, value > 0)
-    return chosen.reshape(free.shape), rising.sign()
+    return torch.zeros_like(flat, dtype=torch.bool).scatter(1, at, value > 0).reshape(saliency.shape)

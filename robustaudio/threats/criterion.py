@@ -41,10 +41,6 @@ class Misclassification:
         """The boundary to make for: the nearest."""
         return distance.argmin(1)
 
-    def pulls(self, logits: Float[Tensor, "batch label"]) -> tuple[Tensor, Tensor]:
-        """What is to rise, and what is to fall with it."""
-        own = _logit(logits, self.label)
-        return -own, own - logits.sum(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +75,6 @@ class TargetedMisclassification:
         """The boundary to make for: the farthest."""
         return distance.argmax(1)
 
-    def pulls(self, logits: Float[Tensor, "batch label"]) -> tuple[Tensor, Tensor]:
-        """What is to rise, and what is to fall with it."""
-        own = _logit(logits, self.target)
-        return own, logits.sum(1) - own
 
 
 Criterion = Misclassification | TargetedMisclassification

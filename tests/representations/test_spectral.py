@@ -266,3 +266,18 @@ def test_gradients_are_those_of_finite_differences(stage):
     }[stage]
     x = torch.randn(2, 72, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert torch.autograd.gradcheck(nn.Sequential(*stages).double(), x.requires_grad_())
+
+
+@pytest.mark.parametrize("length", [15, 16])
+def test_the_gradient_of_the_transform_is_that_of_rfft(length):
+    framing = Framing(n_fft=length, hop_length=4)
+    stage, weight = Magnitude(framing).double(), torch.randn(2, length // 2 + 1, 7).cdouble()
+    waveform = torch.randn(2, length + 24, dtype=torch.float64, requires_grad=True)
+
+    def gradient(spectrum):
+        (found,) = torch.autograd.grad((spectrum * weight).real.sum(), waveform)
+        return found
+
+    frames = waveform.unfold(-1, length, 4) * stage.window
+    by_torch = gradient(torch.fft.rfft(frames).transpose(1, 2))
+    assert torch.allclose(gradient(stage.spectrum(waveform)), by_torch, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Criteria: margin, boundaries and pulls tell one story."""
+"""Criteria: margin and boundaries tell one story."""
 
 import pytest
 import torch
@@ -36,20 +36,6 @@ def test_the_next_boundary_is_as_far_as_the_margin(kind, seed, labels):
     assert (chosen != label).all()
 
 
-@KINDS
-@given(seed=st.integers(0, 10_000), labels=st.integers(2, 6))
-def test_a_step_along_the_pulls_brings_success_nearer(kind, seed, labels):
-    logits, label = case(seed, labels)
-    logits.requires_grad_()
-    criterion = kind(label)
-    rising, falling = criterion.pulls(logits)
-    (up,) = torch.autograd.grad(rising.sum(), logits, retain_graph=True)
-    (down,) = torch.autograd.grad(falling.sum(), logits)
-    moved = logits + 0.01 * (up - down)
-    assert (criterion.margin(moved) < criterion.margin(logits)).all()
-    assert (criterion.loss(moved) > criterion.loss(logits)).all()
-
-
 def test_surprise_is_the_logarithm_of_the_probability_of_success():
     probability = LOGITS.softmax(1)
     leave, reach = (
@@ -65,8 +51,6 @@ def test_leaving_a_label_by_hand():
     assert criterion.margin(LOGITS).tolist() == [1, -1]
     assert criterion.boundaries(LOGITS).tolist() == [[torch.inf, 1, 3], [-1, torch.inf, 2]]
     assert criterion.next_boundary(criterion.boundaries(LOGITS)).tolist() == [1, 0]
-    rising, falling = criterion.pulls(LOGITS)
-    assert rising.tolist() == [-2, -1] and falling.tolist() == [0, -1]
 
 
 def test_reaching_a_target_by_hand():
@@ -74,8 +58,6 @@ def test_reaching_a_target_by_hand():
     assert criterion.margin(LOGITS).tolist() == [3, -1]
     assert criterion.boundaries(LOGITS).tolist() == [[3, 2, -torch.inf], [-torch.inf, -1, -3]]
     assert criterion.next_boundary(criterion.boundaries(LOGITS)).tolist() == [0, 1]
-    rising, falling = criterion.pulls(LOGITS)
-    assert rising.tolist() == [-1, 2] and falling.tolist() == [3, 0]
 
 
 @KINDS
