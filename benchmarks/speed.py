@@ -91,9 +91,12 @@ def proofs(classifier, split: Dataset | None) -> dict[str, Callable[[], object]]
     verifier, crown = Verifier(classifier), Verifier(classifier, method="crown")
     label = verifier.predict(clip)
     found: dict[str, Callable[[], object]] = {
-        "bisection under three threats, interval": lambda: [
-            verifier.largest_level(clip, label, norm) for norm in RANGES_DB
-        ],
+        f"bisection under three threats, {name}": lambda by=by: [
+            by.largest_level(clip, label, norm) for norm in RANGES_DB
+        ]
+        for name, by in {"interval": verifier, "CROWN-IBP": crown}.items()
+    }
+    found |= {
         "CROWN-IBP at one level": lambda: crown.verified_at(clip, label, -60.0, "linf"),
     }
     if split is not None:

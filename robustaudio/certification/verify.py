@@ -25,7 +25,7 @@ from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 METHODS = ("interval", "crown")
 MARGIN = 1e-4  # in logits
 RANGES_DB = {"linf": (-160.0, 0.0), "l2": (-160.0, 0.0), "masking": (-100.0, 60.0)}  # bisected
-SECTIONS, ROUNDS = 16, 3  # 160 dB / 17^3: levels to 0.03 dB
+SECTIONS, ROUNDS = 6, 4  # 160 dB / 7^4: levels to 0.07 dB
 CHUNK = 512  # items at a time
 
 
