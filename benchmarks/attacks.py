@@ -174,7 +174,7 @@ def jsma() -> list[Entry]:
     """Steps of the largest energy. Foolbox has no JSMA."""
     say, same = "a tenth of the features", {"theta": 1.0, "gamma": 0.1}
     return [
-        Entry(ours, "jsma", f"{say}, 2 at once", {"share": 0.1, "at_once": 2}),
+        Entry(ours, "jsma", f"{say}, 4 at once", {"share": 0.1, "at_once": 4}),
         Entry(torchattacks, "JSMA", say, same, once=True),
         Entry(art, "SaliencyMapMethod", say, same),
     ]

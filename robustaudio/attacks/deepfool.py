@@ -69,7 +69,8 @@ def _boundaries(
         point = point.detach().requires_grad_()
         logits = search.ask(point, index)
         # a point ON the boundary would be no success, and the next step would lead back to it
-        height = search.rows(search.criterion, index).boundaries(logits) + 2 * decisive(logits)[:, None]
+        height = search.rows(search.criterion, index).boundaries(logits)
+        height = height + 2 * decisive(logits)[:, None]
         gradients = [
             torch.autograd.grad(one.sum(), point, retain_graph=True)[0] for one in height.unbind(1)
         ]

@@ -78,10 +78,9 @@ class JSMA:
         return search.result()
 
 
-def _highest(
-    saliency: Float[Tensor, "some *shape"], count: int
-) -> Bool[Tensor, "some *shape"]:
+def _highest(saliency: Float[Tensor, "some *shape"], count: int) -> Bool[Tensor, "some *shape"]:
     """Where the features of highest saliency stand; none whose saliency is 0."""
     flat = saliency.flatten(1)
     value, at = flat.topk(count, dim=1)
-    return torch.zeros_like(flat, dtype=torch.bool).scatter(1, at, value > 0).reshape(saliency.shape)
+    chosen = torch.zeros_like(flat, dtype=torch.bool).scatter(1, at, value > 0)
+    return chosen.reshape(saliency.shape)

@@ -22,7 +22,8 @@ def amplitude(level_db: float) -> float:
 
 def linf(x: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
     """Largest absolute value of each item."""
-    return x.flatten(1).abs().amax(1)
+    flat = x.flatten(1)  # without a copy of its absolute values
+    return torch.maximum(flat.amax(1), -flat.amin(1))
 
 
 def l2(x: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from robustaudio.representations.spectral import Magnitude, Mel
+from robustaudio.representations.spectral import Magnitude, Mel, overlap_add
 
 THIN = 0.1  # of the window overlap: samples that frames barely see are left alone
 
@@ -60,7 +60,7 @@ def inverse(
     framing = stage.framing
     frames = torch.fft.irfft(spectrum.transpose(1, 2), framing.n_fft) * stage.window
     weight = stage.window.square().expand(1, frames.shape[1], -1)
-    total, weights = (_overlap_add(f, framing.hop_length, length) for f in (frames, weight))
+    total, weights = (overlap_add(f, framing.hop_length, length) for f in (frames, weight))
     sound = torch.where(weights > THIN * weights.max(), total / weights.clamp_min(1e-30), 0)
     if framing.pre_emphasis:
         from scipy.signal import lfilter  # here: its import would cost every start 0.7 s
@@ -68,11 +68,3 @@ def inverse(
         filtered = lfilter([1.0], [1.0, -framing.pre_emphasis], sound.cpu().double().numpy())
         sound = torch.from_numpy(filtered).to(sound)
     return sound
-
-
-def _overlap_add(
-    frames: Float[Tensor, "batch frame n_fft"], hop_length: int, length: int
-) -> Float[Tensor, "batch time"]:
-    starts = torch.arange(frames.shape[1], device=frames.device)[:, None] * hop_length
-    index = (starts + torch.arange(frames.shape[2], device=frames.device)).flatten()
-    return frames.new_zeros(len(frames), length).index_add(1, index, frames.flatten(1))

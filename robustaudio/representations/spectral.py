@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 TINY_POWER = 1e-20  # keeps the gradient of |X| finite at digital silence
 
@@ -100,25 +100,27 @@ def mel_filterbank(mel: MelScale, n_fft: int) -> Float[Tensor, "mel bin"]:
     return filters.float()
 
 
-class _RealFFT(torch.autograd.Function):
-    """torch.fft.rfft, with a gradient by one inverse real transform: torch's is complex, and slow.
+class _ShortTimeFFT(torch.autograd.Function):
+    """rfft of windowed frames, with a gradient by real transforms: torch's is complex, and slow.
 
-    dL/dx_n = Re sum_k g_k exp(2 pi i k n / N): irfft's sum, which counts every k twice but 0 and
-    N/2.
+    dL/dx_n = Re sum_k g_k exp(2 pi i k n / N) in a frame: irfft's sum, which counts every k twice
+    but 0 and N/2.
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, frames: Tensor) -> Tensor:
-        ctx.length = frames.shape[-1]
-        return torch.fft.rfft(frames)
+    def forward(ctx, waveform: Tensor, window: Tensor, hop_length: int) -> Tensor:
+        ctx.save_for_backward(window)
+        ctx.hop_length, ctx.length = hop_length, waveform.shape[-1]
+        return torch.fft.rfft(waveform.unfold(-1, len(window), hop_length) * window)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
+    def backward(ctx, gradient: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        (window,) = ctx.saved_tensors
         half = gradient / 2
-        alone = [0, -1] if ctx.length % 2 == 0 else [0]
-        half[..., alone] *= 2
-        return torch.fft.irfft(half, ctx.length, norm="forward")
+        half[..., [0, -1] if len(window) % 2 == 0 else [0]] *= 2
+        frames = torch.fft.irfft(half, len(window), norm="forward").mul_(window)
+        return overlap_add(frames, ctx.hop_length, ctx.length), None, None
 
 
 class Magnitude(nn.Module):
@@ -136,8 +138,8 @@ class Magnitude(nn.Module):
         if self.framing.pre_emphasis:
             before = nn.functional.pad(waveform, (1, -1))
             waveform = waveform - self.framing.pre_emphasis * before
-        frames = waveform.unfold(-1, self.framing.n_fft, self.framing.hop_length)
-        return _RealFFT.apply(frames * self.window).transpose(1, 2)
+        frames = _ShortTimeFFT.apply(waveform, self.window, self.framing.hop_length)
+        return frames.transpose(1, 2)
 
     def forward(self, waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch bin frame"]:
         spectrum = self.spectrum(waveform)
@@ -216,6 +218,20 @@ def framed(x: Float[Tensor, "batch time"], framing: Framing) -> Float[Tensor, "b
     return nn.functional.pad(x, (framing.taps - framing.n_fft, 0)).unfold(
         -1, framing.taps, framing.hop_length
     )
+
+
+def overlap_add(
+    frames: Float[Tensor, "batch frame n_fft"], hop_length: int, length: int
+) -> Float[Tensor, "batch time"]:
+    """The sum of frames that start every `hop_length` samples."""
+    count, n_fft = frames.shape[1:]
+    parts = -(-n_fft // hop_length)
+    total = frames.new_zeros(len(frames), count + parts - 1, hop_length)
+    for part in range(parts):
+        piece = frames[:, :, part * hop_length : (part + 1) * hop_length]
+        total[:, part : part + count, : piece.shape[2]] += piece
+    flat = total.flatten(1)
+    return nn.functional.pad(flat, (0, length - flat.shape[1]))
 
 
 def _hz_to_mel(hz: float, scale: str) -> float:

@@ -42,7 +42,6 @@ class Misclassification:
         return distance.argmin(1)
 
 
-
 @dataclass(frozen=True, eq=False)
 class TargetedMisclassification:
     """Exactly `target`."""
@@ -74,7 +73,6 @@ class TargetedMisclassification:
     def next_boundary(self, distance: Float[Tensor, "batch label"]) -> Int[Tensor, " batch"]:
         """The boundary to make for: the farthest."""
         return distance.argmax(1)
-
 
 
 Criterion = Misclassification | TargetedMisclassification

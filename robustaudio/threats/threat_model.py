@@ -71,7 +71,7 @@ class ThreatModel:
 
     def steepest(self, gradient: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
         """The step of size epsilon that raises a linear function most."""
-        return self._norm.steepest(gradient) * self._radius(gradient)
+        return self._norm.steepest(gradient).mul_(self._radius(gradient))
 
     def sample(
         self, x: Float[Tensor, "batch *shape"], generator: torch.Generator
@@ -91,8 +91,10 @@ class ThreatModel:
         masking set: the two are projected onto in turns, and what is left over is turned down,
         towards x, which lies in both.
         """
-        low, high = x.clamp_max(self.bounds[0]), x.clamp_min(self.bounds[1])
-        moved = torch.clamp(x + delta, low, high)
+        low, high = (x.new_tensor(bound) for bound in self.bounds)
+        if not len(x) or x.amin() < low or x.amax() > high:
+            low, high = torch.minimum(x, low), torch.maximum(x, high)
+        moved = (x + delta).clamp_(low, high)
         if self.threshold is None or self.bounds == UNBOUNDED:
             return moved
         radius = self._radius(x)

@@ -26,8 +26,8 @@ class Linear(nn.Module):
 
 @pytest.mark.parametrize("criterion", [KEPT, OTHER], ids=["untargeted", "targeted"])
 def test_the_order_of_the_features_by_hand(criterion):
-    """Slopes of Z1 - Z0: 3.5, -3, 0, 5, 6, -3.5; feature 2 does nothing: it never changes. Feature 5
-    can fall by 0.05 before it meets the bounds: it comes last, and goes no further."""
+    """Slopes of Z1 - Z0: 3.5, -3, 0, 5, 6, -3.5; feature 2 does nothing: it never changes.
+    Feature 5 can fall by 0.05 before it meets the bounds: it comes last, and goes no further."""
     model, x = Linear(), torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, -0.95]])
     run(JSMA(share=1.0, at_once=1), x, 0.1, model=model, criterion=criterion)
     changes = torch.stack(model.points).diff(dim=0)

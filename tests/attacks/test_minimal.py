@@ -127,8 +127,7 @@ def test_weights_that_are_searched_find_smaller_than_deepfool_on_a_curved_networ
 def test_more_weights_find_smaller():
     x = clips(count=12)
     one, many = (
-        run(CarliniWagner(60, searches, initial_c=10.0), x, 10.0, "l2")
-        for searches in (1, 6)
+        run(CarliniWagner(60, searches, initial_c=10.0), x, 10.0, "l2") for searches in (1, 6)
     )
     found = one.is_adversarial
     assert many.is_adversarial[found].all() and found.sum() > 9
