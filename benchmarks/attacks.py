@@ -157,7 +157,7 @@ def carlini_wagner() -> list[Entry]:
     quiet = {"c": 0.1, "steps": 500, "lr": 3e-4}
     few = {"binary_search_steps": 5, "max_iter": 10, "initial_const": 0.1}
     adam = {"binary_search_steps": 5, "initial_const": 0.1, "steps": 100, "stepsize": 1e-3}
-    short = {"searches": 1, "steps": 30, "initial_c": 100.0}
+    short = {"searches": 1, "steps": 30, "initial_c": 100.0, "step_size": 0.05}
     return [
         Entry(ours, "cw", "1 x 30 steps, c from 100", short),
         Entry(ours, "cw", "1 x 8 steps of 0.1", short | {"steps": 8, "step_size": 0.1}),

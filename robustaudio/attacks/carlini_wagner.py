@@ -35,7 +35,7 @@ class CarliniWagner:
         default=3.0, metadata={"help": "the first weight c, in a linear one's", "range": (0, 1000)}
     )
     step_size: float = field(
-        default=0.05,
+        default=0.1,
         metadata={"help": "of the first step, as a share of the clip's norm", "range": (0, 1)},
     )
     confidence: float = field(

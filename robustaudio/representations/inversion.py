@@ -8,6 +8,7 @@ from math import pi
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from robustaudio.representations.spectral import Magnitude, Mel, overlap_add
 
@@ -63,8 +64,26 @@ def inverse(
     total, weights = (overlap_add(f, framing.hop_length, length) for f in (frames, weight))
     sound = torch.where(weights > THIN * weights.max(), total / weights.clamp_min(1e-30), 0)
     if framing.pre_emphasis:
-        from scipy.signal import lfilter  # here: its import would cost every start 0.7 s
-
-        filtered = lfilter([1.0], [1.0, -framing.pre_emphasis], sound.cpu().double().numpy())
-        sound = torch.from_numpy(filtered).to(sound)
+        return _DeEmphasis.apply(sound, framing.pre_emphasis)
     return sound
+
+
+class _DeEmphasis(torch.autograd.Function):
+    """y[n] = x[n] + p y[n-1]; the gradient runs through the same filter from the end."""
+
+    @staticmethod
+    def forward(ctx, sound: Tensor, pre_emphasis: float) -> Tensor:
+        ctx.pre_emphasis = pre_emphasis
+        return _recursive(sound, pre_emphasis)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return _recursive(gradient.flip(-1), ctx.pre_emphasis).flip(-1), None
+
+
+def _recursive(sound: Tensor, pre_emphasis: float) -> Tensor:
+    from scipy.signal import lfilter  # here: its import would cost every start 0.7 s
+
+    filtered = lfilter([1.0], [1.0, -pre_emphasis], sound.cpu().double().numpy())
+    return torch.from_numpy(filtered).to(sound)

@@ -51,6 +51,16 @@ def test_the_smallest_levels_of_many_clips_break_them_and_lie_above_the_proof(
     assert (found.level_db > proven).all()
 
 
+@pytest.mark.parametrize("name", ["digits-cnn", "digits-lstm"])  # without pre-emphasis, and with
+def test_the_psychoacoustic_attack_lies_above_the_proof_on_the_classifiers_own_frames(name, clips):
+    classifier, x = checkpoints.load_classifier(name), clips.waveforms[:6]
+    label, plan = predictions(classifier, x), Plan(Psychoacoustic(60, 60), "masking")
+    found = smallest_levels(classifier, x, Misclassification(label), plan, rng=generator(0))
+    assert found.is_adversarial.double().mean() > 0.8
+    proven = Verifier(classifier, method="crown").largest_level(x, label, "masking")
+    assert (found.level_db > proven).all()
+
+
 def test_twelve_sections_of_one_clip_find_no_louder_level_than_bisection_of_many(classifier, clips):
     x = clips.waveforms[:4]
     label, plan = predictions(classifier, x), Plan(PGD(steps=20, random_start=False))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.representations.inversion import invert_magnitude, invert_mel
+from robustaudio.representations.inversion import inverse, invert_magnitude, invert_mel
 from robustaudio.representations.spectral import Framing, Magnitude, Mel, MelScale
 
 FRAMINGS = {
@@ -114,3 +114,11 @@ def test_a_clip_of_one_frame_and_one_with_a_rest_no_frame_sees():
         sound = invert_magnitude(magnitude, x, 2 * magnitude(x))
         assert torch.allclose(sound[:, 64:192], 2 * x[:, 64:192], atol=1e-4)
         assert torch.equal(sound[:, 256:], x[:, 256:])
+
+
+@pytest.mark.parametrize("pre_emphasis", [0.0, 0.97])
+def test_the_inverse_is_differentiable(pre_emphasis):
+    framing = Framing(n_fft=16, hop_length=8, pre_emphasis=pre_emphasis)
+    stage = Magnitude(framing).double()
+    spectrum = stage.spectrum(torch.randn(2, 48, dtype=torch.float64)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda s: inverse(stage, s, 48), spectrum)
