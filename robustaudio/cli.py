@@ -234,7 +234,8 @@ def run_train(arguments: argparse.Namespace) -> dict:
 
 
 def run_table(arguments: argparse.Namespace) -> dict:
-    return tables.TABLES[arguments.name](arguments.output, limit=arguments.limit, log=_log)
+    made = tables.TABLES[arguments.name](arguments.output, limit=arguments.limit, log=_log)
+    return made if arguments.json else {"output": made["output"]}
 
 
 def run_download(arguments: argparse.Namespace) -> dict:

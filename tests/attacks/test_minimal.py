@@ -137,7 +137,7 @@ def test_more_weights_find_smaller():
 
 def test_a_weight_that_is_too_small_grows():
     one, many = (
-        run(CarliniWagner(60, searches, 1e-4), clips(), 10.0, "l2").is_adversarial.sum()
+        run(CarliniWagner(60, searches, 1e-4, 0.05), clips(), 10.0, "l2").is_adversarial.sum()
         for searches in (1, 6)
     )
     assert one == 0 and many >= 5
