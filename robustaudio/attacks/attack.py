@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
@@ -64,6 +65,20 @@ class Attack(Protocol):
         generator: torch.Generator,
         progress: Progress | None = None,
     ) -> AttackResult: ...
+
+
+def check(attack: Attack, at_least: dict[str, float], above_zero: tuple[str, ...] = ()) -> None:
+    """Refuses options that make no search.
+
+    Raises:
+        ValueError: for the first option that is too small, infinite or NaN.
+    """
+    for name, least in at_least.items():
+        if not least <= getattr(attack, name) < inf:
+            raise ValueError(f"{name} {getattr(attack, name)} must be at least {least:g}.")
+    for name in above_zero:
+        if not 0 < getattr(attack, name) < inf:
+            raise ValueError(f"{name} {getattr(attack, name)} must be above 0, and finite.")
 
 
 class Search:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent
+from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent, check
 from robustaudio.perception.metrics import l2
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.norms import TINY, per_item
@@ -43,12 +43,8 @@ class CarliniWagner:
     )
 
     def __post_init__(self):
-        _check(self.steps, self.step_size)
-        if self.searches < 1 or not self.initial_c > 0 or not self.confidence >= 0:
-            raise ValueError(
-                f"searches {self.searches} must be at least 1, initial_c {self.initial_c} above 0, "
-                f"and confidence {self.confidence} at least 0."
-            )
+        sizes = ("step_size", "initial_c")
+        check(self, {"steps": 1, "searches": 1, "confidence": 0}, sizes)
 
     def __call__(
         self,
@@ -118,7 +114,7 @@ class CarliniWagnerAudio:
     )
 
     def __post_init__(self):
-        _check(self.steps, self.step_size)
+        check(self, {"steps": 1}, ("step_size",))
         if not 0 < self.shrink < 1:
             raise ValueError(f"shrink {self.shrink} must lie between 0 and 1.")
 
@@ -158,10 +154,3 @@ def quietest(
         point = ball.project(point + step_size * ball.steepest(momentum), x)
     search.look(point, search.everything)
     search.tell(part * steps / (steps + 1))
-
-
-def _check(steps: int, step_size: float) -> None:
-    if steps < 1 or not step_size > 0:
-        raise ValueError(
-            f"steps {steps} must be at least 1, and the step size {step_size} above 0."
-        )

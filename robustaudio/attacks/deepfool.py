@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search, decisive
+from robustaudio.attacks.attack import AttackResult, Progress, Search, check, decisive
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.norms import TINY, per_item
 from robustaudio.threats.threat_model import ThreatModel
@@ -27,10 +27,7 @@ class DeepFool:
     )
 
     def __post_init__(self):
-        if self.steps < 1 or not self.overshoot >= 0:
-            raise ValueError(
-                f"steps {self.steps} must be at least 1, and overshoot {self.overshoot} at least 0."
-            )
+        check(self, {"steps": 1, "overshoot": 0})
 
     def __call__(
         self,

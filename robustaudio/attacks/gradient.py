@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent
+from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent, check
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.norms import TINY, per_item
 from robustaudio.threats.threat_model import ThreatModel
@@ -50,7 +50,7 @@ class BIM:
     )
 
     def __post_init__(self):
-        _check_steps(self.steps, self.step_size)
+        check(self, {"steps": 1}, ("step_size",))
         if self.variant not in ("a", "b"):
             raise ValueError(f"variant {self.variant!r} must be 'a' or 'b'.")
 
@@ -87,7 +87,7 @@ class PGD:
     )
 
     def __post_init__(self):
-        _check_steps(self.steps, self.step_size, self.restarts)
+        check(self, {"steps": 1, "restarts": 1}, ("step_size",))
 
     def __call__(
         self,
@@ -120,9 +120,7 @@ class MIFGSM:
     )
 
     def __post_init__(self):
-        _check_steps(self.steps, 1.0)
-        if not 0 <= self.decay <= 2:
-            raise ValueError(f"decay {self.decay} must lie between 0 and 2.")
+        check(self, {"steps": 1, "decay": 0})
 
     def __call__(
         self,
@@ -160,7 +158,9 @@ class APGD:
     )
 
     def __post_init__(self):
-        _check_steps(self.steps, self.rho, self.restarts)
+        check(self, {"steps": 1, "restarts": 1}, ("rho",))
+        if self.rho > 1:
+            raise ValueError(f"rho {self.rho} is a share: it must be at most 1.")
         if self.loss not in ("ce", "dlr"):
             raise ValueError(f"loss {self.loss!r} must be 'ce' or 'dlr'.")
 
@@ -278,7 +278,7 @@ def _walk(
 ) -> None:
     """Projected steps of `step_size` epsilon; `part` is (begin, length) of the whole search.
 
-    Items that are fooled leave, unless the walk does not stop: then the highest loss is kept.
+    Items with a success leave, unless the walk does not stop: then the highest loss is kept.
     """
     index, rank = (~search.found).nonzero().flatten(), None if stops else _surest
     if not len(index):
@@ -288,9 +288,10 @@ def _walk(
     for step in range(steps):
         _, gradient = ascent(search, point, index, rank)
         search.tell(part[0] + part[1] * step / (steps + 1))
-        if stops and search.fooled.any():
+        going = ~search.found[index]
+        if stops and not going.all():
             index, point, gradient, velocity = (
-                rows[~search.fooled] for rows in (index, point, gradient, velocity)
+                rows[going] for rows in (index, point, gradient, velocity)
             )
         if not len(index):
             return
@@ -306,11 +307,3 @@ def _walk(
 
 def _surest(delta: Tensor, loss: Tensor) -> Tensor:
     return -loss
-
-
-def _check_steps(steps: int, step_size: float, restarts: int = 1) -> None:
-    if steps < 1 or restarts < 1 or not step_size > 0:
-        raise ValueError(
-            f"steps {steps} and restarts {restarts} must be at least 1, "
-            f"and step_size {step_size} above 0."
-        )

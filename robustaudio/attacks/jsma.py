@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent
+from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent, check
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.norms import per_item
 from robustaudio.threats.threat_model import ThreatModel
@@ -34,11 +34,9 @@ class JSMA:
     )
 
     def __post_init__(self):
-        if not 0 < self.share <= 1 or self.at_once < 1:
-            raise ValueError(
-                f"share {self.share} must lie above 0 and up to 1, "
-                f"and at_once {self.at_once} be at least 1."
-            )
+        check(self, {"at_once": 1}, ("share",))
+        if self.share > 1:
+            raise ValueError(f"share {self.share} must be at most 1.")
 
     def __call__(
         self,
@@ -50,6 +48,12 @@ class JSMA:
         generator: torch.Generator,
         progress: Progress | None = None,
     ) -> AttackResult:
+        """
+        Raises:
+            ValueError: for the masking norm, which gives no feature a size of its own.
+        """
+        if threat.norm == "masking":
+            raise ValueError("jsma changes single features; choose the norm linf or l2.")
         search = Search(model, x, criterion, threat, progress)
         features = x[0].numel()
         most = max(1, int(self.share * features))
@@ -61,9 +65,10 @@ class JSMA:
         for step in range(steps):
             _, gradient = ascent(search, point, index)
             search.tell(step / (steps + 1))
-            if search.fooled.any():
+            going = ~search.found[index]
+            if not going.all():
                 index, point, free, size, gradient = (
-                    rows[~search.fooled] for rows in (index, point, free, size, gradient)
+                    rows[going] for rows in (index, point, free, size, gradient)
                 )
             if not len(index):
                 return search.result()

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search
+from robustaudio.attacks.attack import AttackResult, Progress, Search, check
 from robustaudio.attacks.carlini_wagner import quietest
 from robustaudio.perception.masking import (
     MaskingThreshold,
@@ -55,14 +55,8 @@ class Psychoacoustic:
     )
 
     def __post_init__(self):
-        if self.steps < 1 or self.hiding_steps < 1 or not (
-            self.step_size > 0 and self.hiding_rate > 0 and self.alpha > 0
-        ):  # fmt: skip
-            raise ValueError(
-                f"steps {self.steps} and hiding_steps {self.hiding_steps} must be at least 1, and "
-                f"step_size {self.step_size}, hiding_rate {self.hiding_rate} and alpha "
-                f"{self.alpha} above 0."
-            )
+        sizes = ("step_size", "hiding_rate", "alpha")
+        check(self, {"steps": 1, "hiding_steps": 1}, sizes)
 
     def __call__(
         self,

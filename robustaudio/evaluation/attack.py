@@ -38,7 +38,8 @@ from robustaudio.threats.threat_model import threat_at
 # the perturbation is as loud as the clip
 RANGES_DB = {"linf": (-120.0, 0.0), "l2": (-120.0, 0.0), "masking": (-60.0, 60.0)}
 SECTIONS, ROUNDS = 12, 3  # of one clip: 120 dB / 13^3: levels to 0.06 dB
-BISECTIONS = 11  # of many clips: 120 dB / 2^10: levels to 0.12 dB
+BISECTIONS = 11  # of many clips: 120 dB / 2^11: levels to 0.06 dB
+HEARD = ("as_sound", "after_rounding")  # whose predictions rows hold
 METRICS = ("snr_db", "level_db", "noise_to_mask_db", "max_noise_to_mask_db")  # of a data set's rows
 
 
@@ -119,7 +120,8 @@ def attack_clip(
     """Attacks the prediction on one prepared clip; `target` None leaves it, else goes there.
 
     `progress` is told a `Standing` with every step. What a representation's attack sounds like is
-    its inversion, and that is what is compared with the clip.
+    its inversion, and that is what is compared with the clip: `success` is the attack's, on what it
+    attacked, `success_of_sound` that of the sound. `reached_db` is the level in the threat's norm.
 
     Raises:
         ValueError: if the target is already the prediction, or for an impossible plan.
@@ -143,11 +145,13 @@ def attack_clip(
     history = [standing(step) for step in result.history]
     record = {
         "success": bool(result.is_adversarial[0]),
+        "success_of_sound": bool(criterion.is_adversarial(classifier(perturbed[None]))[0]),
         **plan.settings,
         "output": None,
         "targeted": target is not None,
         "target": classifier.label_of(target),
         "budget_db": level_db,
+        "reached_db": finite(metrics.amplitude_db(float(result.distance[0]) / reference)),
         "queries": int(result.queries[0]),
         "history": [step.loss for step in history],
         "history_level_db": [step.level_db for step in history],
@@ -226,12 +230,12 @@ def _level_rows(
     """What an attack at every level leaves of every clip."""
     clean, criterion = predictions(classifier, x), _criterion(y, targets)
     _, back = classifier.split(plan.representation)
-    after, rounded, queries = [], [], torch.zeros_like(y)
+    after, sounds, queries = [], [], torch.zeros_like(y)
     for number, level_db in enumerate(levels_db):
         part = part_of(progress, number, len(levels_db))
         result = plan(classifier, x, criterion, level_db, rng, part)
         after.append(predictions(back, result.adversarial))
-        rounded.append(_after_rounding(classifier, x, plan, result.adversarial))
+        sounds.append(_heard(classifier, x, plan, result.adversarial))
         queries = queries + result.queries
     can = clean != targets if targets is not None else clean == y
     return [
@@ -241,7 +245,7 @@ def _level_rows(
             "clean": int(clean[i]),
             "attackable": bool(can[i]),
             "after": [int(level[i]) for level in after],
-            "after_rounding": [None if level is None else int(level[i]) for level in rounded],
+            **{key: [level[key][i] for level in sounds] for key in HEARD},
             "queries": int(queries[i]),
         }
         for i in range(len(y))
@@ -261,11 +265,12 @@ def smallest_rows(
     clean, criterion = predictions(classifier, x), _criterion(y, targets)
     can = clean != targets if targets is not None else clean == y
     found = smallest_levels(classifier, x, criterion, plan, rng=rng, progress=progress)
-    rounded = _after_rounding(classifier, x, plan, found.adversarial)
+    heard = _heard(classifier, x, plan, found.adversarial)
     measured = {}
-    if rounded is not None:
+    if plan.representation in AUDIBLE:
         sounds = sound_of(classifier, x, plan.representation, found.adversarial)
         measured = distances(sounds, x, classifier.sample_rate)
+    fell = found.is_adversarial
     return [
         {
             "label": int(y[i]),
@@ -273,22 +278,25 @@ def smallest_rows(
             "clean": int(clean[i]),
             "attackable": bool(can[i]),
             "smallest_db": finite(found.level_db[i]),
-            "after_rounding": None if rounded is None else int(rounded[i]),
-            **{key: finite(value[i]) for key, value in measured.items() if key in METRICS},
+            **{key: heard[key][i] for key in HEARD},
+            **{key: finite(measured[key][i]) if fell[i] else None for key in METRICS if measured},
             "queries": int(found.queries[i]),
         }
         for i in range(len(y))
     ]
 
 
-def _after_rounding(
+def _heard(
     classifier: Classifier, x: Tensor, plan: Plan, adversarial: Tensor
-) -> Int[Tensor, " clip"] | None:
-    """Predictions after a 16-bit file; None where there is no way back to sound."""
+) -> dict[str, list[int | None]]:
+    """Predictions of the sounds, and after a 16-bit file; None where there is no way to sound."""
     if plan.representation not in AUDIBLE:
-        return None
+        return {key: [None] * len(x) for key in HEARD}
     sounds = sound_of(classifier, x, plan.representation, adversarial)
-    return predictions(classifier, rounded_to_16_bit(sounds))
+    asked = (sounds, rounded_to_16_bit(sounds))
+    return {
+        key: predictions(classifier, some).tolist() for key, some in zip(HEARD, asked, strict=True)
+    }
 
 
 def _summary_of_levels(rows: list[dict], levels_db: Sequence[float]) -> dict:
@@ -297,6 +305,7 @@ def _summary_of_levels(rows: list[dict], levels_db: Sequence[float]) -> dict:
         {
             "level_db": level_db,
             "success_rate": _share(_reached(row, row["after"][at]) for row in can),
+            "success_of_sound": _share(_reached(row, row["as_sound"][at]) for row in can),
             "success_after_rounding": _share(
                 _reached(row, row["after_rounding"][at]) for row in can
             ),
@@ -310,9 +319,13 @@ def _summary_of_levels(rows: list[dict], levels_db: Sequence[float]) -> dict:
 
 
 def summary_of_smallest(rows: list[dict], levels_db: Sequence[float]) -> dict:
-    """Shares of the clips that can be fooled, the success curve, and medians of the successes."""
+    """Shares of the clips that can be fooled, the success curve, and medians of the successes.
+
+    Those of SNR and noise-to-mask ratio are over the sounds that fool.
+    """
     can = [row for row in rows if row["attackable"]]
     fallen = [row for row in can if row["smallest_db"] is not None]
+    sounding = [row for row in fallen if _reached(row, row["as_sound"])]
     levels = [
         {
             "level_db": level_db,
@@ -324,10 +337,10 @@ def summary_of_smallest(rows: list[dict], levels_db: Sequence[float]) -> dict:
     return {
         **_common(rows),
         "success_rate": len(fallen) / max(1, len(can)),
-        "success_after_rounding": sum(_reached(row, row["after_rounding"]) for row in fallen)
-        / max(1, len(can)),
+        "success_of_sound": _share(_reached(row, row["as_sound"]) for row in can),
+        "success_after_rounding": _share(_reached(row, row["after_rounding"]) for row in can),
         "median_smallest_db": _median(fallen, "smallest_db"),
-        **{f"median_{key}": _median(fallen, key) for key in METRICS},
+        **{f"median_{key}": _median(sounding, key) for key in METRICS},
         "levels": levels,
     }
 
@@ -341,15 +354,16 @@ def _common(rows: list[dict]) -> dict:
     }
 
 
-def _reached(row: dict, prediction: int | None) -> bool:
-    """Whether a prediction is what the attack wanted."""
+def _reached(row: dict, prediction: int | None) -> bool | None:
+    """Whether a prediction is what the attack wanted; None if nothing was heard."""
     if prediction is None:
-        return False
+        return None
     return prediction != row["label"] if row["target"] is None else prediction == row["target"]
 
 
-def _share(hits: Iterable[bool]) -> float:
-    return share(torch.tensor(list(hits), dtype=torch.bool))
+def _share(hits: Iterable[bool | None]) -> float | None:
+    known = list(hits)
+    return None if None in known else share(torch.tensor(known, dtype=torch.bool))
 
 
 def _median(rows: list[dict], key: str) -> float | None:
@@ -410,7 +424,7 @@ def smallest_levels(
         sections, rounds = 1, 1
     clip = torch.arange(len(x), device=x.device).repeat_interleave(sections)
     low = torch.full_like(reference, lowest, dtype=torch.float64)
-    width = (highest - lowest) / sections
+    width = (highest - lowest) / (sections + (rounds > 1))
     best = torch.full_like(low, inf)
     queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
     adversarial = classifier.split(plan.representation)[0](x).clone()

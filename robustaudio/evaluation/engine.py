@@ -49,7 +49,7 @@ def _read(path: Path, header: dict, names: Sequence[str]) -> dict[str, dict]:
         whole = text[: text.rfind("\n") + 1]
         lines = [json.loads(line) for line in whole.splitlines()]
         rows = {line.pop("clip"): line for line in lines[1:]}
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not the file of a run: {error!r}.") from error
     if not lines or lines[0] != json.loads(json.dumps(header)) or not rows.keys() <= set(names):
         raise ValueError(f"{path} holds another run; choose a new file, or the same options.")

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 STEP_16_BIT = 2.0**-15  # one step of a 16-bit file, full scale +-1
-MAX_LEVEL_DB = 1_000.0
+MAX_LEVEL_DB = 300.0  # beyond, float32 overflows when it is squared
 
 
 def amplitude_db(ratio: float) -> float:

@@ -14,6 +14,7 @@ from robustaudio.representations.spectral import Magnitude
 
 TINY = 1e-12  # guards a division by the norm of a zero gradient
 CONSISTENCY_ROUNDS = 4  # frames that overlap agree on a sound
+INSIDE = 1 - 1e-3  # of the masking set: rounding of a loud sample is much in a weak bin
 FITTING_ROUNDS = 8  # frames that are still too loud are turned down
 
 
@@ -97,7 +98,8 @@ class _Masking:
                 break
             gain = 1 / torch.nn.functional.max_pool1d(excess.clamp_min(1), 3, 1, 1)
             delta = self._turned_down(delta, gain)
-        return delta * (radius / per_item(self.measure(delta), delta).clamp_min(TINY)).clamp_max(1)
+        size = per_item(self.measure(delta), delta).clamp_min(TINY)
+        return delta * (INSIDE * radius / size).clamp_max(1)
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """The gradient's phase at the threshold's size: the steepest step if no frames met."""

@@ -11,7 +11,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.perception.masking import MaskingThreshold, masking_threshold
 from robustaudio.perception.metrics import epsilon_at
 from robustaudio.representations.spectral import Magnitude, Mel
-from robustaudio.threats.norms import NORMS, TINY, Norm, per_item
+from robustaudio.threats.norms import INSIDE, NORMS, TINY, Norm, per_item
 
 UNBOUNDED = (-inf, inf)
 BOTH_ROUNDS = 3  # between the masking set and the bounds
@@ -65,7 +65,7 @@ class ThreatModel:
     def project(
         self, adversarial: Float[Tensor, "batch *shape"], x: Float[Tensor, "batch *shape"]
     ) -> Float[Tensor, "batch *shape"]:
-        """The nearest point of the ball around x, then of the bounds (it stays in the ball)."""
+        """The nearest point of the ball (of the masking set: a near one), inside the bounds."""
         delta = self._norm.project(adversarial - x, self._radius(x))
         return self._bounded(delta, x)
 
@@ -76,7 +76,7 @@ class ThreatModel:
     def sample(
         self, x: Float[Tensor, "batch *shape"], generator: torch.Generator
     ) -> Float[Tensor, "batch *shape"]:
-        """A uniform point of the ball around x, inside the bounds."""
+        """A random point of the ball (of l2 and linf balls: uniform), inside the bounds."""
         delta = self._norm.sample(x, self._radius(x), generator)
         return self._bounded(delta, x)
 
@@ -103,7 +103,7 @@ class ThreatModel:
                 break
             moved = torch.clamp(x + self._norm.project(moved - x, radius), low, high)
         size = per_item(self.distance(moved - x), x)
-        return x + (moved - x) * (radius / size.clamp_min(TINY)).clamp_max(1)
+        return x + (moved - x) * (INSIDE * radius / size.clamp_min(TINY)).clamp_max(1)
 
     def _radius(self, like: Tensor) -> Tensor:
         return per_item(self.epsilon.to(like), like)

@@ -1,6 +1,7 @@
 """What holds for every attack: budget, bounds, honesty, repeatability, progress."""
 
 from dataclasses import fields, is_dataclass
+from math import inf
 
 import pytest
 import torch
@@ -44,7 +45,11 @@ def test_the_output_lies_in_budget_and_bounds_and_says_so(name, norm, seed, log_
 @EVERY
 @pytest.mark.parametrize("epsilon", [1.0, 3_000.0])
 def test_the_output_lies_in_the_masking_set_too(name, epsilon):
-    check(name, "masking", 0, epsilon)
+    if name == "jsma":
+        with pytest.raises(ValueError, match="choose the norm linf or l2"):
+            check(name, "masking", 0, epsilon)
+    else:
+        check(name, "masking", 0, epsilon)
 
 
 @EVERY
@@ -96,6 +101,8 @@ def test_without_random_start_a_batch_equals_its_clips_one_by_one(name, norm, ep
 @EVERY
 @pytest.mark.parametrize("norm", [*SIZES, "masking"])
 def test_a_clip_that_needs_no_attack_is_given_back(name, norm):
+    if (name, norm) == ("jsma", "masking"):
+        return
     model, x = network(), clips()
     wrong = torch.tensor([0, 1, 0, 1, 0, 1])
     criterion = Misclassification((model(x).argmax(1) + wrong) % 3)
@@ -150,25 +157,27 @@ def test_progress_may_cancel(name):
 @pytest.mark.parametrize(
     "name, options, message",
     [
-        ("bim", {"steps": 0}, "steps 0 and restarts 1 must be at least 1"),
+        ("bim", {"steps": 0}, "steps 0 must be at least 1"),
         ("bim", {"variant": "c"}, "variant 'c' must be 'a' or 'b'"),
-        ("pgd", {"steps": 0}, "steps 0 and restarts 1 must be at least 1"),
+        ("pgd", {"steps": 0}, "steps 0 must be at least 1"),
         ("pgd", {"restarts": 0}, "restarts 0 must be at least 1"),
-        ("pgd", {"step_size": 0.0}, "step_size 0.0 above 0"),
-        ("mifgsm", {"decay": -0.1}, "decay -0.1 must lie between 0 and 2"),
+        ("pgd", {"step_size": 0.0}, "step_size 0.0 must be above 0"),
+        ("pgd", {"step_size": inf}, "step_size inf must be above 0, and finite"),
+        ("mifgsm", {"decay": -0.1}, "decay -0.1 must be at least 0"),
         ("apgd", {"loss": "hinge"}, "loss 'hinge' must be 'ce' or 'dlr'"),
-        ("apgd", {"rho": 0.0}, "above 0"),
+        ("apgd", {"rho": 0.0}, "rho 0.0 must be above 0"),
+        ("apgd", {"rho": 1.5}, "rho 1.5 is a share"),
         ("deepfool", {"steps": 0}, "steps 0 must be at least 1"),
-        ("deepfool", {"overshoot": -0.1}, "overshoot -0.1 at least 0"),
-        ("jsma", {"share": 0.0}, "share 0.0 must lie above 0"),
-        ("jsma", {"at_once": 0}, "at_once 0 be at least 1"),
+        ("deepfool", {"overshoot": -0.1}, "overshoot -0.1 must be at least 0"),
+        ("jsma", {"share": 0.0}, "share 0.0 must be above 0"),
+        ("jsma", {"at_once": 0}, "at_once 0 must be at least 1"),
         ("cw", {"steps": 0}, "steps 0 must be at least 1"),
-        ("cw", {"initial_c": 0.0}, "initial_c 0.0 above 0"),
-        ("cw", {"confidence": float("nan")}, "confidence nan at least 0"),
-        ("cw-audio", {"step_size": 0.0}, "step size 0.0 above 0"),
+        ("cw", {"initial_c": 0.0}, "initial_c 0.0 must be above 0"),
+        ("cw", {"confidence": float("nan")}, "confidence nan must be at least 0"),
+        ("cw-audio", {"step_size": 0.0}, "step_size 0.0 must be above 0"),
         ("cw-audio", {"shrink": 1.0}, "shrink 1.0 must lie between 0 and 1"),
         ("psychoacoustic", {"hiding_steps": 0}, "hiding_steps 0 must be at least 1"),
-        ("psychoacoustic", {"alpha": 0.0}, "0.0 above 0"),
+        ("psychoacoustic", {"alpha": 0.0}, "alpha 0.0 must be above 0"),
     ],
 )
 def test_impossible_options_are_refused(name, options, message):

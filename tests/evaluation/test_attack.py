@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from robustaudio.attacks import PGD, CarliniWagnerAudio, DeepFool, Psychoacoustic
+from robustaudio.attacks import APGD, PGD, CarliniWagnerAudio, DeepFool, Psychoacoustic
 from robustaudio.attacks.rounding import rounded_to_16_bit
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.verify import Verifier
@@ -165,14 +165,24 @@ def test_the_page_of_a_small_run(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "KEPT", tmp_path / "kept")
     monkeypatch.setattr(page, "CLASSIFIERS", ("digits-lstm",))
     monkeypatch.setattr(page, "TARGETED", ("digits-lstm",))
-    plans = {"PGD, linf": Plan(PGD(steps=5)), "DeepFool, l2": Plan(DeepFool(), "l2")}
+    plans = {
+        "PGD, linf": Plan(PGD(steps=5)),
+        "APGD (CE), linf": Plan(APGD(steps=5)),
+        "DeepFool, l2": Plan(DeepFool(), "l2"),
+    }
     monkeypatch.setattr(page, "PLANS", plans)
     monkeypatch.setattr(page, "TARGETED_PLANS", {"PGD, linf": plans["PGD, linf"]})
     bundled = open_dataset("bundled")
     monkeypatch.setattr(page, "open_dataset", lambda name: Test(bundled))
     record = page.attacked_digits(tmp_path / "attacks.md", limit=3, log=lambda line: None)
     text = (tmp_path / "attacks.md").read_text()
-    for part in ("## digits-lstm", "| PGD, linf |", "Towards a random target", "contradicted"):
+    for part in (
+        "## digits-lstm",
+        "| PGD, linf |",
+        "Towards a random target",
+        "APGD against PGD",
+        "contradicted",
+    ):
         assert part in text
     gap = record["sandwich"]["digits-lstm"]["linf"]
     assert gap["contradicted"] == 0 and 0 < gap["smallest_gap_db"] <= gap["median_gap_db"]
@@ -180,7 +190,7 @@ def test_the_page_of_a_small_run(tmp_path, monkeypatch):
     kept = sorted((tmp_path / "kept").rglob("*.json"))
     times = [path.stat().st_mtime_ns for path in kept]
     page.attacked_digits(tmp_path / "attacks.md", limit=3, log=lambda line: None)
-    assert len(kept) == 3 and times == [path.stat().st_mtime_ns for path in kept]
+    assert len(kept) == 4 and times == [path.stat().st_mtime_ns for path in kept]
 
 
 class Test:
