@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 
 from robustaudio import __version__
-from robustaudio.attacks import ATTACKS
+from robustaudio.attacks import ATTACKS, MINIMISING
 from robustaudio.audio.clip import SUBTYPES, Clip
 from robustaudio.audio.datasets import download, open_dataset
 from robustaudio.certification.interval import UnsupportedLayer
@@ -31,6 +31,8 @@ from robustaudio.evaluation.verify import verify_clip, verify_dataset
 from robustaudio.threats.norms import NORMS
 from robustaudio.training import recipes
 
+ATTACK_LEVEL_DB = {"linf": -40.0, "l2": -40.0, "masking": 0.0}
+LARGEST_LEVEL_DB = {"linf": 0.0, "l2": 0.0, "masking": 20.0}  # for what minimises by itself
 DEFAULT_LEVEL_DB = {"linf": -70.0, "l2": -70.0, "masking": -12.0}
 DEFAULT_LEVELS_DB = {
     "linf": (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
@@ -54,7 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("robustaudio: cancelled.", file=sys.stderr)
         return 130
-    print(json.dumps(record, indent=2) if arguments.json else as_text(record))
+    try:
+        print(json.dumps(record, indent=2) if arguments.json else as_text(record), flush=True)
+    except BrokenPipeError:  # whoever reads, `head` say, has seen enough
+        sys.stdout = None
     return 0
 
 
@@ -82,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--seed", type=int, default=0, help="seed of all randomness")
     for command in (attack, noise):
         command.add_argument("--output", type=Path, help="write the perturbed clip as WAV")
-        command.add_argument("--subtype", choices=SUBTYPES[:2], default=SUBTYPES[0])
+        command.add_argument("--subtype", choices=SUBTYPES, default=SUBTYPES[0])
         command.add_argument("--report", type=Path, help="write a JSON report of the run")
     for command in (attack, verify):
         command.add_argument("--norm", choices=sorted(NORMS), default="linf")
@@ -151,6 +156,8 @@ def run_predict(arguments: argparse.Namespace) -> dict:
 
 def run_attack(arguments: argparse.Namespace) -> dict:
     classifier, plan = _classifier(arguments), _plan(arguments)
+    by_itself = isinstance(plan.attack, MINIMISING)
+    start_db = (LARGEST_LEVEL_DB if by_itself else ATTACK_LEVEL_DB)[plan.norm]
     common = {"seed": arguments.seed, "progress": _progress()}
     if arguments.dataset:
         _refuse_files(arguments)
@@ -158,7 +165,7 @@ def run_attack(arguments: argparse.Namespace) -> dict:
             raise ValueError(f"--target {arguments.target} on a data set: only 'random' is known.")
         return attack_dataset(
             classifier, _dataset(arguments, classifier), plan,
-            levels_db=arguments.level_db or [-60.0, -50.0, -40.0, -30.0],
+            levels_db=arguments.level_db or _up_to(start_db),
             targeted=arguments.target is not None, smallest=arguments.smallest,
             path=arguments.resume, **common,
         )  # fmt: skip
@@ -166,7 +173,7 @@ def run_attack(arguments: argparse.Namespace) -> dict:
         raise ValueError("--resume and --smallest belong to a data set; see `ruler` for a clip.")
     clip = _clip(arguments, classifier)
     target = None if arguments.target is None else classifier.label_index(arguments.target)
-    level_db = _single(arguments.level_db, "--level-db", -40.0)
+    level_db = _single(arguments.level_db, "--level-db", start_db)
     result = attack_clip(classifier, clip.samples, plan, level_db=level_db, target=target, **common)
     return _written(arguments, classifier, clip, result)
 
@@ -269,9 +276,11 @@ def _add_attack_fields(command: argparse.ArgumentParser) -> None:
         for option in fields(kind):
             known.setdefault(option.name, {})[name] = option
     for named in known.values():
-        option = next(iter(named.values()))
-        defaults = ", ".join(f"{name} {o.default}" for name, o in named.items())
-        _add_field(command, option, None, f"{option.metadata['help']} ({defaults})")
+        by_help: dict[str, list[str]] = {}
+        for name, option in named.items():
+            by_help.setdefault(option.metadata["help"], []).append(f"{name} {option.default}")
+        about = "; ".join(f"{text} ({', '.join(some)})" for text, some in by_help.items())
+        _add_field(command, next(iter(named.values())), None, about)
 
 
 def _add_field(command: argparse.ArgumentParser, option: Field, default: Any, about: str) -> None:
@@ -308,10 +317,17 @@ def _dataset(arguments: argparse.Namespace, classifier: Classifier) -> LabelledC
 
 def _plan(arguments: argparse.Namespace) -> Plan:
     """The attack with the options that were given; the others are its own defaults."""
-    kind = ATTACKS[arguments.attack]
-    given = {f.name: getattr(arguments, f.name) for f in fields(kind)}
-    attack = kind(**{name: value for name, value in given.items() if value is not None})
+    own = {f.name for f in fields(ATTACKS[arguments.attack])}
+    known = {f.name for kind in ATTACKS.values() for f in fields(kind)}
+    given = {n: v for n in sorted(known) if (v := getattr(arguments, n)) is not None}
+    for name in given.keys() - own:
+        raise ValueError(f"--{name.replace('_', '-')} is no option of {arguments.attack}.")
+    attack = ATTACKS[arguments.attack](**given)
     return Plan(attack, arguments.norm, arguments.representation, arguments.survive_rounding)
+
+
+def _up_to(level_db: float) -> list[float]:
+    return [level_db - below for below in (20.0, 10.0, 0.0)]
 
 
 def _smoothing(arguments: argparse.Namespace) -> Smoothing:

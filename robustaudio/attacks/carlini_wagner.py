@@ -21,10 +21,10 @@ class CarliniWagner:
     """The smallest l2 perturbation (Carlini & Wagner 2017, arXiv:1608.04644, section VI).
 
     Minimises ||d||^2 + c max(margin + confidence, 0), the box constraint by projection (section
-    V-B), and looks for the smallest c that succeeds, per clip. Two things differ from the paper,
-    and take a quarter of the steps: the first c is in units of the one that makes a linear
-    classifier's boundary the minimum, and a step's length is given, not Adam's: it falls from the
-    first success on.
+    V-B), and looks for the smallest c that succeeds, per clip. The optimiser is not the paper's
+    Adam: every gradient counts with length 1 in a momentum, and the step's length is given, and
+    falls from the first success on. The first c is in units of the one that puts the minimum on a
+    linear classifier's boundary. Both save steps (`benchmarks/README.md`).
     """
 
     steps: int = field(default=50, metadata={"help": "steps per weight c", "range": (5, 2000)})
@@ -99,10 +99,10 @@ class CarliniWagner:
 
 @dataclass(frozen=True)
 class CarliniWagnerAudio:
-    """The quietest perturbation (Carlini & Wagner 2018, arXiv:1801.01944, section III).
+    """The quietest perturbation (after Carlini & Wagner 2018, arXiv:1801.01944).
 
-    Descends the loss under a limit of the level, dB_x in the linf norm, and lowers the limit after
-    each success. In another norm it is that norm's ball that shrinks.
+    Descends the criterion's loss under a limit of the level, dB_x in the linf norm, and lowers the
+    limit after each success. In another norm it is that norm's ball that shrinks.
     """
 
     steps: int = field(default=300, metadata={"help": "steps", "range": (10, 5000)})

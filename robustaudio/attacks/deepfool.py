@@ -16,7 +16,7 @@ from robustaudio.threats.threat_model import ThreatModel
 class DeepFool:
     """The smallest perturbation, by linearising the decision (Moosavi-Dezfooli et al. 2016).
 
-    Algorithm 2 of arXiv:1511.04599, in the norm of the threat (section 3.4). Every step crosses the
+    Algorithm 2 of arXiv:1511.04599, in the norm of the threat. Every step crosses the
     nearest of the linearised boundaries; towards a target, the farthest of those to cross. The
     threat's ball does not hold the search back: what ends outside it is no success.
     """

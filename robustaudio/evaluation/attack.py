@@ -131,7 +131,9 @@ def attack_clip(
     if target is not None and target == int(label):
         raise ValueError(f"the target {classifier.labels[target]!r} is already the prediction.")
     criterion = _criterion(label, None if target is None else label.new_tensor([target]))
-    reference = float(metrics.REFERENCES[plan.norm](classifier.split(plan.representation)[0](x))[0])
+    front, _ = classifier.split(plan.representation)
+    sound_of(classifier, x, plan.representation, front(x))  # refuses here what has no way back
+    reference = float(metrics.REFERENCES[plan.norm](front(x))[0])
 
     def standing(step: Step) -> Standing:
         return Standing(step.loss, finite(metrics.amplitude_db(step.distance / reference)))

@@ -9,7 +9,7 @@ from robustaudio.attacks.rounding import rounded_to_16_bit
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import finite
 from robustaudio.evaluation.predict import predict_clip
-from robustaudio.perception.audibility import distances
+from robustaudio.perception.audibility import distances, perceptual_distance
 from robustaudio.threats.criterion import Criterion, Misclassification
 
 
@@ -38,6 +38,7 @@ def compare(
     """
     before, after = predict_clip(classifier, clean), predict_clip(classifier, perturbed)
     measured = distances(perturbed[None], clean[None], classifier.sample_rate)
+    perceived = perceptual_distance(perturbed[None], clean[None], classifier.sample_rate)
     criterion = criterion or Misclassification(classifier(clean[None]).argmax(-1))
     rounded = classifier(rounded_to_16_bit(perturbed[None]))
     return {
@@ -46,6 +47,7 @@ def compare(
         "prediction": after["prediction"],
         "probabilities": after["probabilities"],
         **{key: finite(value[0]) for key, value in measured.items()},
+        "perceptual_distance": None if perceived is None else finite(perceived[0]),
         "prediction_after_rounding": classifier.labels[int(rounded.argmax())],
         "success_after_rounding": bool(criterion.is_adversarial(rounded)[0]),
     }

@@ -88,10 +88,11 @@ def perceptual_distance(
 ) -> Float[Tensor, " batch"] | None:
     """Zimtohrli's distance of each pair of clips, from 0; None where it is not installed.
 
-    `pip install zimtohrli` (Apache-2.0) switches it on. On its authors' set of just noticeable
-    differences 0.012 divides best. It hears 48 kHz, resampled here; it hardly hears a gain or a
-    shift of some samples; no gradient passes it. Clips shorter than 0.1 s are padded with zeros,
-    for the package needs some length, and padding changes the distance: compare equal lengths.
+    `pip install zimtohrli` (Apache-2.0) switches it on: records of a clip then have it. On its
+    authors' set of just noticeable differences 0.012 divides best. It hears 48 kHz, resampled here;
+    it hardly hears a gain or a shift of some samples; no gradient passes it. Clips shorter than
+    0.1 s are padded with zeros, for the package needs some length, and padding changes the
+    distance: compare equal lengths.
     """
     try:
         hearing = importlib.import_module("zimtohrli").Pyohrli()

@@ -37,6 +37,20 @@ def test_fooled_clips_stop_asking():
     assert queries.min() < queries.max() == 41
 
 
+class Leaky(Centred):
+    """Projects to a hair outside the ball, as the masking set's projection once did."""
+
+    def project(self, adversarial, x):
+        return x + 1.01 * self.epsilon[:, None] * (adversarial - x).sign()
+
+
+@pytest.mark.parametrize("attack", [PGD(), BIM(40), MIFGSM(40)])
+def test_a_clip_that_is_fooled_only_outside_the_ball_goes_on_asking(attack):
+    result = run(attack, clips(), 0.3, kind=Leaky)
+    assert not result.is_adversarial.any()
+    assert result.queries.min() == result.queries.max()
+
+
 class Valley(nn.Module):
     """Label 1 only near -1; from the right half the gradient leads away from it."""
 

@@ -40,7 +40,7 @@ def attack_rosetta(attack, case, norm, share=4.0, criterion=None):
 @pytest.mark.parametrize("overshoot", [0.02, 0.2, 0.0])
 def test_deepfool_crosses_the_nearest_boundary_and_only_by_its_overshoot(overshoot, norm, seed):
     """Linear decisions are their own linearisation: one step, of (1 + overshoot) times the radius
-    (Moosavi-Dezfooli et al. 2016, eq. 7 and section 3.4)."""
+    (Moosavi-Dezfooli et al. 2016, algorithm 2)."""
     case = rosetta(seed)
     result = attack_rosetta(DeepFool(overshoot=overshoot), case, norm)
     assert result.is_adversarial.all() and (result.queries <= 3).all()

@@ -2,11 +2,19 @@
 
 import json
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
 
-from robustaudio.attacks import APGD, PGD, CarliniWagnerAudio, DeepFool, Psychoacoustic
+from robustaudio.attacks import (
+    APGD,
+    PGD,
+    AttackResult,
+    CarliniWagnerAudio,
+    DeepFool,
+    Psychoacoustic,
+)
 from robustaudio.attacks.rounding import rounded_to_16_bit
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.verify import Verifier
@@ -59,6 +67,26 @@ def test_the_psychoacoustic_attack_lies_above_the_proof_on_the_classifiers_own_f
     assert found.is_adversarial.double().mean() > 0.8
     proven = Verifier(classifier, method="crown").largest_level(x, label, "masking")
     assert (found.level_db > proven).all()
+
+
+@dataclass(frozen=True)
+class FailsWhenLoud:
+    """Succeeds between -60 and -20 dB of a clip whose peak is 1, and nowhere else."""
+
+    def __call__(self, model, x, criterion, threat, *, generator, progress=None):
+        size = threat.epsilon.to(x)
+        found = (size > 0.001) & (size < 0.1)
+        return AttackResult(x, x + size[:, None], found, size, torch.ones(len(x)).long(), ())
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_an_attack_that_fails_when_it_may_be_loud_is_not_taken_for_a_failure(
+    classifier, clips, count
+):
+    x = clips.waveforms[:count]
+    criterion = Misclassification(predictions(classifier, x))
+    found = smallest_levels(classifier, x, criterion, Plan(FailsWhenLoud()), rng=generator(0))
+    assert (found.level_db + 60).abs().max() < 0.07
 
 
 def test_twelve_sections_of_one_clip_find_no_louder_level_than_bisection_of_many(classifier, clips):

@@ -239,8 +239,8 @@ def test_shares_of_an_attack_by_hand():
     attack = Scripted((0, 0, 1, 2))
     record = scripted([0, 1, 2, 0], [0, 1, 1, 2], attack, targeted=False)
     assert record["clean_accuracy"] == 0.5
-    shares = {"level_db": -20.0, "success_rate": 0.5, "success_after_rounding": 0.5}
-    shares["robust_accuracy"] = 0.25
+    shares = {"level_db": -20.0, "success_rate": 0.5, "robust_accuracy": 0.25}
+    shares |= {"success_of_sound": 0.5, "success_after_rounding": 0.5}
     assert record["levels"] == [shares]
 
 

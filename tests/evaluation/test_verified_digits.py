@@ -7,8 +7,9 @@ import re
 import pytest
 import torch
 
-from robustaudio.attacks import PGD
+from robustaudio.attacks import PGD, Psychoacoustic
 from robustaudio.evaluation import verified_digits as page
+from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import scatter_svg
 
@@ -40,6 +41,7 @@ def test_the_picture_puts_each_point_where_its_numbers_are():
 def test_the_bounds_of_a_small_run_are_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "CERTIFIED", ("digits-lstm-ibp",))
     monkeypatch.setattr(page, "ATTACKS", {"linf": PGD(steps=2), "masking": PGD(steps=2)})
+    monkeypatch.setattr(page, "HIDING", Plan(Psychoacoustic(20, 20), "masking"))
     levels = {"linf": (-90.0, -60.0, -50.0), "l2": (-80.0,), "masking": (-24.0, 0.0)}
     monkeypatch.setattr(page, "LEVELS_DB", levels)
     monkeypatch.setattr(page, "PARETO_DB", -60.0)
@@ -54,9 +56,11 @@ def test_the_bounds_of_a_small_run_are_in_order(tmp_path, monkeypatch):
             assert found["interval"][level] <= found["crown"][level] <= robust <= row["clean"]
             assert found["provability"][level] >= found["crown"][level]
         assert list(found["crown"].values()) == sorted(found["crown"].values(), reverse=True)
-    (kept,) = (tmp_path / "kept").iterdir()
+    kept = {path.name.split("-")[-1]: path for path in (tmp_path / "kept").iterdir()}
+    assert kept.keys() == {f"{norm}.json" for norm in levels}
     again = page.verified_digits(tmp_path / "page.md", limit=4, log=lambda line: None)
-    assert again["classifiers"][0]["norms"] == json.loads(kept.read_text())["norms"] == row["norms"]
+    assert again["classifiers"][0]["norms"] == row["norms"]
+    assert json.loads(kept["l2.json"].read_text()) == row["norms"]["l2"]
     assert row["seconds"].keys() == {f"{n}, {m}" for n in levels for m in ("interval", "crown")}
     text = (tmp_path / "page.md").read_text()
     assert "python -m robustaudio table verified-digits --limit 4" in text
