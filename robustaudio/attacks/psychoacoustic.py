@@ -33,7 +33,7 @@ class Psychoacoustic:
     units of the threshold, averaged over bins and frames; alpha rises after successes and falls
     after failures. Its steps are taken in units of the threshold too, so that every bin moves in
     proportion to what is hidden there. Kept is the success of the lowest maximum of the
-    noise-to-mask ratio. The threat brings the masking threshold, and its ball limits the search.
+    noise-to-mask ratio; in the masking norm, of the lowest level in it. The threat brings the masking threshold, and its ball limits the search.
     """
 
     steps: int = field(
@@ -89,7 +89,9 @@ class Psychoacoustic:
             return max_noise_to_mask_db(noise_to_mask_ratio(delta, threshold))
 
         first = search.adversarial - x
-        search.rank = torch.where(search.found, loudest(first), search.rank)
+        rank = None if search.threat.norm == "masking" else loudest
+        if rank:
+            search.rank = torch.where(search.found, loudest(first), search.rank)
         spectrum = stage.spectrum(first) / unit
         spectrum = spectrum * (CALM / spectrum.abs().clamp_min(TINY)).clamp_max(1)
         spectrum, direction = torch.view_as_real(spectrum), Adam()
@@ -99,7 +101,7 @@ class Psychoacoustic:
                 spectrum = spectrum.detach().requires_grad_()
                 delta = inverse(stage, torch.view_as_complex(spectrum) * unit, x.shape[-1])
                 point = search.threat.project(x + delta, x)
-                logits = search.ask(point, search.everything, loudest)
+                logits = search.ask(point, search.everything, rank)
                 excess = (stage.spectrum(point - x).abs() / unit).square() - 1
                 hinge = excess.clamp_min(0).mean((1, 2))
                 loss = search.criterion.surprise(logits) + alpha * hinge
