@@ -33,7 +33,8 @@ class Psychoacoustic:
     units of the threshold, averaged over bins and frames; alpha rises after successes and falls
     after failures. Its steps are taken in units of the threshold too, so that every bin moves in
     proportion to what is hidden there. Kept is the success of the lowest maximum of the
-    noise-to-mask ratio; in the masking norm, of the lowest level in it. The threat brings the masking threshold, and its ball limits the search.
+    noise-to-mask ratio; in the masking norm, of the lowest level in it. The threat brings the
+    masking threshold, and its ball limits the search.
     """
 
     steps: int = field(

@@ -49,9 +49,7 @@ PARETO_DB = -50.0
 TIMED_DB = {"linf": -60.0, "l2": -60.0, "masking": -12.0}
 # the upper bounds; a step in the masking set costs many transforms, and gets fewer restarts
 ATTACKS = {"linf": PGD(steps=20, restarts=10), "masking": PGD(steps=20, restarts=1)}
-HIDING = Plan(
-    Psychoacoustic(hiding_steps=250), "masking"
-)  # the lowest level over the threshold, in one run
+HIDING = Plan(Psychoacoustic(steps=100, hiding_steps=50), "masking")  # finds the lowest level
 SEED = 0
 # provability in per cent of the correct clips at -100, -95, -90, -85, -80 dB, and seconds per clip
 PUBLISHED = {
