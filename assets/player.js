@@ -215,7 +215,6 @@ window.robustaudioPlayer ??= (() => {
       const { clip, selected, loop, graph } = state;
       root.classList.toggle("ra-empty", !clip);
       root.classList.toggle("ra-playing", graph !== null);
-      write("hint", clip ? "" : props.hint);
       if (!clip) return write("status", "");
       [...part("tracks").children].forEach((button, index) =>
         button.setAttribute("aria-pressed", index === selected));

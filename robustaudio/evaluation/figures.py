@@ -130,8 +130,10 @@ def votes(record: dict) -> go.Figure:
     return figure.update_xaxes(type="category")
 
 
-def search(losses: Sequence[float], levels_db: Sequence[float | None]) -> go.Figure:
-    """Where an attack stood after each step: its loss, and the level of its perturbation in dB."""
+def search(
+    losses: Sequence[float], levels_db: Sequence[float | None], *, unit: str = "level (dB)"
+) -> go.Figure:
+    """Where an attack stood after each step: its loss, and the level of its perturbation."""
     shown = list(_decimated(len(losses)))
     figure = _figure("step", "loss", height=240)
     lines = (
@@ -139,17 +141,17 @@ def search(losses: Sequence[float], levels_db: Sequence[float | None]) -> go.Fig
         ("level", [levels_db[step] for step in shown], CLEAN, "y2"),
     )
     for name, values, colour, axis in lines:
-        unit = " dB" if name == "level" else ""
+        ending = " dB" if name == "level" else ""
         figure.add_scatter(
             x=shown, y=[value if value is None else float(f"{value:.4g}") for value in values],
             name=name, yaxis=axis, line={"color": colour, "width": 1.5}, mode="lines",
-            hovertemplate="step %{x}: %{y:.4g}" + unit + f"<extra>{name}</extra>",
+            hovertemplate="step %{x}: %{y:.4g}" + ending + f"<extra>{name}</extra>",
         )  # fmt: skip
     second = {"overlaying": "y", "side": "right", "showgrid": False, "zeroline": False}
     return figure.update_layout(
         yaxis={"title": {"text": "loss", "font": {"color": PERTURBED}}, "zeroline": False},
-        yaxis2={"title": {"text": "level (dB)", "font": {"color": CLEAN}}, **second},
-        margin={"l": 48, "r": 52, "t": 10, "b": 40},
+        yaxis2={"title": {"text": unit, "font": {"color": CLEAN, "size": 12}}, **second},
+        margin={"l": 48, "r": 60, "t": 10, "b": 40},
         showlegend=False,
         uirevision="search",
     )

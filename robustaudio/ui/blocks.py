@@ -1,10 +1,14 @@
 """Building blocks of the tabs: a place for words, a long job's start, cancel and report."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.events import Dependency
+from gradio.components import Component
 
 from robustaudio.evaluation.report import make_report
 from robustaudio.ui import convert, verdicts
@@ -33,6 +37,34 @@ KEEP_NUMBERS = """() => {
   }, true);
 }"""
 TEXTS = ("norm", "method", "representation")  # options of a proof that are not numbers
+NO_FILE = gr.update(value=None, interactive=False)  # of a download
+
+
+@dataclass
+class Turns:
+    """How often one visitor has changed clip or classifier; every run of theirs looks at it.
+
+    Gradio's own `cancels` cannot do this: it goes on after the next run has begun, and then takes
+    that one for the cancelled one.
+    """
+
+    latest: int = 0
+
+    def over(self, turn: int) -> bool:
+        """Whether a run of this turn is of another clip or classifier than the page's."""
+        self.latest = max(self.latest, turn)
+        return turn < self.latest
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What one visitor works on; `turn` counts in the browser, ahead of `turns`."""
+
+    source: gr.State
+    classifier: gr.Dropdown
+    runs: gr.State
+    turns: gr.State
+    turn: gr.Number
 
 
 def words(elem_id: str, value: str = "") -> gr.HTML:
@@ -50,13 +82,37 @@ def start_and_cancel(start: str, elem_id: str) -> tuple[gr.Button, gr.Button]:
 
 
 def wire(
-    triggers: list, stop: gr.Button, run: Callable, inputs: list, outputs: list, status: gr.HTML
-) -> Dependency:
-    """Runs a long job on any trigger, newest wish last; `stop` cancels it and clears `status`."""
-    event = gr.on(triggers, on_gpu(run), inputs, outputs, trigger_mode="always_last", **HEAVY)
+    visit: Visit, triggers: list, stop: gr.Button, run: Callable, inputs: list,
+    outputs: Mapping[Component, Any], live: list,
+) -> None:  # fmt: skip
+    """Runs a long job on any trigger, newest wish last, as long as its turn lasts.
+
+    `outputs` have their emptied values; `stop` cancels the job and empties the `live` ones, which
+    show where it stands, the status last.
+    """
+    run = on_gpu(run)
+
+    def run_in_turn(turns: Turns, turn: int, *values: Any) -> Iterator[list]:
+        if turns.over(turn):  # it waited in the queue meanwhile
+            yield [gr.skip()] * len(outputs)
+            return
+        with closing(run(*values)) as steps:
+            for step in steps:
+                if turns.over(turn):
+                    break
+                yield step
+        if turns.over(turn):
+            yield deepcopy([*outputs.values()])  # Gradio takes the updates apart
+
+    gr.on(triggers, None, None, live[-1], js=f"() => {json.dumps(verdicts.WAITING)}", **QUIET)
+    event = gr.on(
+        triggers, run_in_turn, [visit.turns, visit.turn, *inputs], [*outputs],
+        trigger_mode="always_last", **HEAVY,
+    )  # fmt: skip
+    event.failure(None, None, live[-1], js="() => ''", **QUIET)
     stopped = stop.click(None, None, None, cancels=[event], **QUIET)
-    stopped.then(lambda: "", None, status, **QUIET)  # after the last report of progress, not before
-    return event
+    # after the last report of progress, not before
+    stopped.then(lambda: deepcopy([outputs[shown] for shown in live]), None, live, **QUIET)
 
 
 def proving(
@@ -81,7 +137,6 @@ def proving(
                     path = convert.report_file(folder, {"runs": list(runs)})
                     yield done, [gr.DownloadButton(value=path, interactive=True), runs, ""]
     except EXPECTED as error:
-        yield None, [gr.skip(), gr.skip(), ""]
         raise one_sentence(error) from None
 
 

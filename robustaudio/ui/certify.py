@@ -1,39 +1,35 @@
 """Prove: verification of the clip, and the smoothed classifier's radius; the ruler."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.ui import verdicts
-from robustaudio.ui.blocks import QUIET, proving, start_and_cancel, wire, words
+from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, proving, start_and_cancel, wire, words
 from robustaudio.ui.convert import Services
 from robustaudio.ui.ruler import ruler_html
 from robustaudio.ui.verification import build_verification
 
-MAX_DRAWS = 100_000
 RULER_HINT = (
     "<p class='ra-note'>Press the button: proof, attack and smoothing on one axis in dB, and the "
     "proofs against the other two threats below it.</p>"
 )
 
 
-def build_certify(
-    services: Services, source: gr.State, classifier: gr.Dropdown, runs: gr.State, changed: list
-) -> tuple[list, list]:
-    """Verification beside randomized smoothing.
-
-    Returns what a new clip makes stale, and the jobs it stops.
-    """
+def build_certify(services: Services, visit: Visit, changed: list) -> dict[Component, Any]:
+    """Verification beside randomized smoothing; returns what a new clip empties, and how."""
     report = gr.DownloadButton(
         "Report (JSON)", interactive=False, elem_id="download-proofs", render=False
     )
     with gr.Row(equal_height=False):
         with gr.Column(min_width=320):
-            stale, verifying = build_verification(services, source, classifier, runs, report)
+            verification = build_verification(services, visit, report)
         with gr.Column(min_width=320):
             gr.Markdown("### Randomized smoothing\nA radius for the vote over noisy copies.")
             representation = gr.Dropdown(
@@ -42,26 +38,25 @@ def build_certify(
             gr.on(
                 changed,
                 lambda name: gr.Dropdown(services.classifiers[name].representations),
-                classifier, representation, **QUIET,
+                visit.classifier, representation, **QUIET,
             )  # fmt: skip
             with gr.Row():
                 defaults = Smoothing()
                 sigma = gr.Number(
-                    defaults.sigma, label="σ", minimum=0, step=0.05, elem_id="certify-sigma",
-                    min_width=100,
-                )  # fmt: skip
+                    defaults.sigma, label="σ", step=0.05, elem_id="certify-sigma", min_width=100
+                )
                 n0 = gr.Number(
-                    defaults.n0, label="n₀", precision=0, minimum=1, maximum=MAX_DRAWS,
-                    min_width=100, info="votes to choose the class",
+                    defaults.n0, label="n₀", elem_id="certify-n0", min_width=100,
+                    info="votes to choose the class",
                 )  # fmt: skip
                 n = gr.Number(
-                    defaults.n, label="n", precision=0, minimum=1, maximum=MAX_DRAWS,
-                    elem_id="certify-n", min_width=100, info="votes to count it",
+                    defaults.n, label="n", elem_id="certify-n", min_width=100,
+                    info="votes to count it",
                 )  # fmt: skip
                 alpha = gr.Number(
                     defaults.alpha, label="α", step=0.001, min_width=100, info="risk of a wrong one"
                 )
-                seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=100)
+                seed = gr.Number(0, label="Seed", min_width=100)
             certify, stop_certify = start_and_cancel("Certify", "certify")
             certify_status, radius = words("certify-status"), words("certify-words")
             votes = gr.Plot(show_label=False, elem_id="votes")
@@ -81,24 +76,21 @@ def build_certify(
             shown = done and [verdicts.smoothing_words(done[0]), figures.votes(done[0])]
             yield [*(shown or [gr.skip()] * 2), *rest]
 
-    certifying = wire([certify.click], stop_certify, run_certify,
-         [source, classifier, runs, representation, sigma, n0, n, alpha, seed],
-         [radius, votes, report, runs, certify_status], certify_status)  # fmt: skip
-    return [*stale, radius, votes, certify_status, report], [verifying, certifying]
+    outputs = {
+        radius: None, votes: None, report: NO_FILE, visit.runs: gr.skip(), certify_status: ""
+    }  # fmt: skip
+    wire(visit, [certify.click], stop_certify, run_certify,
+         [visit.source, visit.classifier, visit.runs, representation, sigma, n0, n, alpha, seed],
+         outputs, [certify_status])  # fmt: skip
+    return verification | outputs
 
 
-def build_ruler(
-    services: Services, source: gr.State, classifier: gr.Dropdown, runs: gr.State
-) -> tuple[list, list]:
-    """The ruler; returns what a new clip makes stale, and the jobs it stops."""
+def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
+    """The ruler; returns what a new clip empties, and how."""
     with gr.Row():
-        sigma = gr.Number(
-            Smoothing().sigma, label="σ of the smoothing", minimum=0, step=0.05, min_width=120
-        )
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=120)
-        everyone = gr.Checkbox(
-            False, label="all classifiers, one below the other", min_width=240, elem_id="everyone"
-        )
+        sigma = gr.Number(Smoothing().sigma, label="σ of the smoothing", step=0.05, min_width=120)
+        seed = gr.Number(0, label="Seed", min_width=120)
+    everyone = gr.Checkbox(False, label="all classifiers, one below the other", elem_id="everyone")
     measure, stop = start_and_cancel("Measure", "measure")
     status, picture = words("ruler-status"), words("ruler", RULER_HINT)
     report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-ruler")
@@ -121,7 +113,7 @@ def build_ruler(
                     runs = rest[1]
                 yield ["".join(pictures) if done else gr.skip(), *rest]
 
-    inputs = [source, classifier, runs, sigma, seed, everyone]
-    outputs = [picture, report, runs, status]
-    measuring = wire([measure.click], stop, run_ruler, inputs, outputs, status)
-    return [picture, status, report], [measuring]
+    inputs = [visit.source, visit.classifier, visit.runs, sigma, seed, everyone]
+    outputs = {picture: RULER_HINT, report: NO_FILE, visit.runs: gr.skip(), status: ""}
+    wire(visit, [measure.click], stop, run_ruler, inputs, outputs, [status])
+    return outputs

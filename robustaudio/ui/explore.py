@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from robustaudio.attacks import ATTACKS
 from robustaudio.audio.clip import Clip
@@ -19,7 +20,15 @@ from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import make_report, save_perturbed
 from robustaudio.threats.noise import AUDIBLE
 from robustaudio.ui import convert, verdicts
-from robustaudio.ui.blocks import MEASURE_PLOTS, QUIET, start_and_cancel, wire, words
+from robustaudio.ui.blocks import (
+    MEASURE_PLOTS,
+    NO_FILE,
+    QUIET,
+    Visit,
+    start_and_cancel,
+    wire,
+    words,
+)
 from robustaudio.ui.convert import ANY_OTHER, Services, Source
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
 from robustaudio.ui.methods import (
@@ -33,7 +42,7 @@ from robustaudio.ui.methods import (
 )
 from robustaudio.ui.player import Player
 
-START_METHOD, START_NORM, START_SIGMA, MAX_SIGMA = "pgd", "linf", 0.1, 1_000
+START_METHOD, START_NORM, START_AT, START_SIGMA = "pgd", "linf", "waveform", 0.1
 REDRAW_S = 0.5  # of the live picture of a search
 
 
@@ -56,7 +65,7 @@ class Controls:
         """The wish that the values of `inputs` are.
 
         Raises:
-            ValueError: for a number field that was left empty.
+            ValueError: for a number field that was left empty, or holds what cannot be.
         """
         own, every = len(self.wish), iter(values[len(self.wish) :])
         options = {
@@ -64,20 +73,22 @@ class Controls:
             for attack, widgets in self.options.items()
         }
         wish = Wish(*values[:own], options=options.get(values[0], {}))
-        convert.required(level_db=wish.level_db, sigma=wish.sigma, seed=wish.seed, **wish.options)
+        size = {"sigma": wish.sigma} if wish.method == NOISE else {"level_db": wish.level_db}
+        convert.required(**size, **wish.options, seed=wish.seed)
         return wish
 
 
-def build_explore(
-    services: Services, source: gr.State, classifier: gr.Dropdown, changed: list
-) -> None:
-    """The tab; it runs on its button and on every event of `changed`."""
+def build_explore(services: Services, visit: Visit, starts: list) -> dict[Component, Any]:
+    """The tab, which runs on its button and on every event of `starts`.
+
+    Returns what a new clip empties, and how.
+    """
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             controls = build_controls(list(next(iter(services.classifiers.values())).labels))
         with gr.Column(scale=5, min_width=320):
             verdict = words("perturb-words")
-            player = Player(elem_id="player", hint="The first result is on its way.")
+            player = Player(elem_id="player", hint="Clean, perturbed and difference play here.")
             probabilities = gr.Plot(show_label=False, elem_id="probabilities")
             waveforms = gr.Plot(show_label=False, elem_id="waveforms")
             with gr.Accordion("What L2 does not say", elem_id="exhibits"):
@@ -97,8 +108,11 @@ def build_explore(
         )
         wav = gr.DownloadButton("Perturbed clip (WAV)", interactive=False, elem_id="download-wav")
         report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-report")
-    pictures = [probabilities, waveforms, *spectrograms, compared, table, *masking]
-    outputs = [verdict, player, *pictures, wav, report, controls.search, controls.status]
+    shown = [verdict, player, probabilities, waveforms, *spectrograms, compared, table]
+    outputs = {
+        **dict.fromkeys(shown), **masking, wav: NO_FILE, report: NO_FILE,
+        controls.search: gr.update(value=None, visible=False), controls.status: "",
+    }  # fmt: skip
 
     def perturb(source: Source, classifier: str, subtype: str, *widgets: Any) -> Iterator[list]:
         nothing = [gr.skip()] * (len(outputs) - 2)
@@ -106,10 +120,11 @@ def build_explore(
             wish = controls.read(widgets)
             chosen, clip = convert.open_source(services, source, classifier)
             command = wish.command(source, classifier)
-            picture = Redrawn()
+            relative_to = verdicts.level_relative_to(wish.norm, wish.representation)
+            picture = Redrawn(f"dB of {relative_to}")
             for share, told, result in stream(lambda progress: wish.run(chosen, clip, progress)):
                 if result is None:
-                    bar = verdicts.search_bar(share, METHODS[wish.method], told)
+                    bar = verdicts.search_bar(share, METHODS[wish.method], told, relative_to)
                     yield [*nothing, picture.of(told), bar]
                     continue
                 with convert.scratch_folder() as folder:
@@ -121,20 +136,21 @@ def build_explore(
                         gr.DownloadButton(value=str(f), interactive=True) for f in (path, report)
                     ]
                     shown = _shown(chosen, clip, result, wish.seed)
-                    yield [*shown, *files, _searched(result.record), ""]
+                    yield [*shown, *files, _searched(result.record, picture.unit), ""]
         except EXPECTED as error:
-            yield [*nothing, gr.skip(), ""]
             raise one_sentence(error) from None
 
-    inputs = [source, classifier, subtype, *controls.inputs]
-    wire([*changed, controls.run.click], controls.stop, perturb, inputs, outputs, controls.status)
+    inputs = [visit.source, visit.classifier, subtype, *controls.inputs]
+    wire(visit, [*starts, controls.run.click], controls.stop, perturb, inputs, outputs,
+         [controls.search, controls.status])  # fmt: skip
+    return outputs
 
 
 class Redrawn:
     """The live picture of one search, drawn anew when it is old enough and something was told."""
 
-    def __init__(self):
-        self.drawn, self.at = 0, time.monotonic()
+    def __init__(self, unit: str):
+        self.unit, self.drawn, self.at = unit, 0, time.monotonic()
 
     def of(self, told: Sequence[Standing]) -> Any:
         steps, now = len(told), time.monotonic()
@@ -142,7 +158,7 @@ class Redrawn:
             return gr.skip()
         self.drawn, self.at = steps, now
         losses, levels = [s.loss for s in told[:steps]], [s.level_db for s in told[:steps]]
-        return gr.Plot(figures.search(losses, levels), visible=True)
+        return gr.Plot(figures.search(losses, levels, unit=self.unit), visible=True)
 
 
 def build_controls(labels: list[str]) -> Controls:
@@ -158,13 +174,21 @@ def build_controls(labels: list[str]) -> Controls:
         start, start_db = LEVELS[START_NORM], start_level_db(START_METHOD, START_NORM)
         level_db = gr.Slider(
             start.low, start.high, start_db, step=1, label="Level (dB)", elem_id="level",
-            info=about_level(START_METHOD, START_NORM),
+            info=about_level(START_METHOD, START_NORM, START_AT),
         )  # fmt: skip
         target = gr.Dropdown(
             [ANY_OTHER, *labels], value=ANY_OTHER, label="Make it hear", elem_id="target"
         )
+    with gr.Column(visible=False, elem_classes="ra-tight") as of_noise:
+        sigma = gr.Number(
+            START_SIGMA, label="σ", step=0.01, elem_id="sigma",
+            info="standard deviation in the representation's own units (the peak is 1)",
+        )  # fmt: skip
+    run, stop = start_and_cancel("Perturb", "perturb")
+    status = words("perturb-status")
+    search = gr.Plot(show_label=False, elem_id="search", visible=False)
     representation = gr.Radio(
-        list(AUDIBLE), value="waveform", label="Representation", elem_id="representation",
+        list(AUDIBLE), value=START_AT, label="Representation", elem_id="representation",
         info="Beyond the waveform, what you hear is the closest inversion, with the clean phase.",
     )  # fmt: skip
     survive = gr.Checkbox(
@@ -178,42 +202,44 @@ def build_controls(labels: list[str]) -> Controls:
             f"{METHODS[name]} options", open=False, visible=chosen, elem_id=f"options-{name}"
         ) as groups[name]:
             options[name] = option_widgets(name)
-    with gr.Column(visible=False, elem_classes="ra-tight") as of_noise:
-        sigma = gr.Number(
-            START_SIGMA, label="σ", minimum=0, maximum=MAX_SIGMA, step=0.01, elem_id="sigma",
-            info="standard deviation in the representation's own units (the peak is 1)",
-        )  # fmt: skip
-    seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
-    run, stop = start_and_cancel("Perturb", "perturb")
-    status = words("perturb-status")
-    search = gr.Plot(show_label=False, elem_id="search", visible=False)
+    seed = gr.Number(0, label="Seed", elem_id="seed")
     begun = gr.State(start_db)  # where the level was put last
 
-    def follow(method: str, norm: str, begun: float) -> list:
+    def follow(method: str, norm: str, representation: str, begun: float) -> list:
         """A new method or norm moves the level only where it begins elsewhere than the last one."""
         now = LEVELS[norm]
         start_db = begun if method == NOISE else start_level_db(method, norm)
         moved: dict[str, Any] = {} if start_db == begun else {"value": start_db}
-        about = about_level(method, norm)
+        about = about_level(method, norm, representation)
         level = gr.update(minimum=now.low, maximum=now.high, info=about, **moved)
         visible = [method != NOISE, method != NOISE, method == NOISE]
         own = [method == name and bool(options[name]) for name in groups]
         return [level, start_db, *(gr.update(visible=v) for v in [*visible, *own])]
 
     gr.on(
-        [method.change, norm.change], follow, [method, norm, begun],
+        [method.change, norm.change, representation.change],
+        follow, [method, norm, representation, begun],
         [level_db, begun, of_attacks, survive, of_noise, *groups.values()], **QUIET,
     )  # fmt: skip
     wish = [method, norm, level_db, target, representation, survive, sigma, seed]
     return Controls(wish, options, run, stop, status, search)
 
 
-def _build_masking() -> list:
+class Cursor(gr.Slider):
+    """A slider over frames: of a number typed outside them `frame_at` takes the nearest one."""
+
+    is_template = True
+
+    def preprocess(self, payload: float) -> float:
+        return payload
+
+
+def _build_masking() -> dict[Component, Any]:
     """What the clip hides; the cursor redraws both pictures from the last result."""
     heard = gr.State(None)
     with gr.Accordion("Masking: what the clip hides", open=True, elem_id="masking") as hidden:
         audibility = words("masking-words")
-        cursor = gr.Slider(0, 1, 0, label="Frame at (s)", elem_id="frame", visible=False)
+        cursor = Cursor(0, 1, 0, label="Frame at (s)", elem_id="frame", visible=False)
         with gr.Row():
             pictures = [
                 gr.Plot(show_label=False, min_width=300, elem_id=f"masking-{name}")
@@ -227,32 +253,26 @@ def _build_masking() -> list:
         return _masking_pictures(heard, heard.frame_at(time_s))
 
     cursor.input(redraw, [heard, cursor], pictures, trigger_mode="always_last", **QUIET)
-    return [audibility, cursor, heard, *pictures]
+    emptied: dict[Component, Any] = {audibility: None, cursor: gr.update(visible=False)}
+    return emptied | {heard: gr.skip()} | dict.fromkeys(pictures)
 
 
 def _masking_pictures(heard: Audibility, frame: int) -> list:
     return [figures.masking_spectrum(heard, frame), figures.noise_to_mask(heard, frame)]
 
 
-def _searched(record: dict) -> gr.Plot:
+def _searched(record: dict, unit: str) -> gr.Plot:
     """The whole search as it was recorded; nothing where there was none, or of one step only."""
     losses, levels = record.get("history", []), record.get("history_level_db", [])
     if len(losses) < 2:
         return gr.Plot(None, visible=False)
-    return gr.Plot(figures.search(losses, levels), visible=True)
+    return gr.Plot(figures.search(losses, levels, unit=unit), visible=True)
 
 
 def _shown(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int) -> list:
     """Words, player and pictures of a result, in the order of the tab's outputs."""
     rate, clean, perturbed = clip.sample_rate, result.clean, result.perturbed
     before = classifier.probabilities(clean[None])[0].tolist()
-    side_by_side = exhibits(classifier, clean, perturbed, seed=seed)
-    heard = figures.audibility(clean.cpu(), result.perturbation.cpu(), rate)
-    frames = heard.ratio_db.shape[1]
-    cursor = gr.Slider(
-        heard.time_s(0), heard.time_s(frames - 1), heard.time_s(heard.worst_frame),
-        step=heard.time_s(1) - heard.time_s(0), visible=frames > 1,
-    )  # fmt: skip
     return [
         verdicts.perturbation_words(result.record),
         convert.player_tracks(result, rate),
@@ -265,6 +285,25 @@ def _shown(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int)
         figures.spectrogram(
             result.perturbation, clean, rate, title="difference: the perturbation alone"
         ),
+        *_judged(classifier, clip, result, seed),
+    ]
+
+
+def _judged(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int) -> list:
+    """The exhibits and what the clip hides; nothing where there is no perturbation."""
+    if not result.record["linf"]:
+        caption = verdicts.caption("There is no perturbation, and so nothing to judge.")
+        return [None, None, caption, gr.update(visible=False), gr.skip(), None, None]
+    rate, clean = clip.sample_rate, result.clean
+    side_by_side = exhibits(classifier, clean, result.perturbed, seed=seed)
+    heard = figures.audibility(clean.cpu(), result.perturbation.cpu(), rate)
+    frames = heard.ratio_db.shape[1]
+    cursor = gr.update(
+        minimum=heard.time_s(0), maximum=heard.time_s(frames - 1),
+        value=heard.time_s(heard.worst_frame), step=heard.time_s(1) - heard.time_s(0),
+        visible=frames > 1,
+    )  # fmt: skip
+    return [
         convert.exhibit_tracks(clean, side_by_side, rate),
         verdicts.exhibits_words(side_by_side, result.record),
         verdicts.audibility_words(heard),

@@ -9,8 +9,8 @@ from gradio.themes import Base
 from robustaudio.classifiers.checkpoints import CHECKPOINTS
 from robustaudio.evaluation.predict import predict_clip
 from robustaudio.ui import convert, verdicts
-from robustaudio.ui.blocks import KEEP_NUMBERS, MEASURE_PLOTS, QUIET, words
-from robustaudio.ui.certify import RULER_HINT, build_certify, build_ruler
+from robustaudio.ui.blocks import KEEP_NUMBERS, MEASURE_PLOTS, QUIET, Turns, Visit, words
+from robustaudio.ui.certify import build_certify, build_ruler
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.explore import build_explore
 from robustaudio.ui.jobs import EXPECTED, one_sentence
@@ -49,7 +49,7 @@ def build_page(services: Services) -> gr.Blocks:
     first = START_CLIP if START_CLIP in services.clips else next(iter(services.clips))
     with gr.Blocks(title="robustaudio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         source = gr.State(Source(first, services.clips[first]))
-        runs = gr.State(())
+        turn, begun = gr.Number(0, visible=False), gr.State(0)
         words("header", HEADER)
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=300):
@@ -67,14 +67,15 @@ def build_page(services: Services) -> gr.Blocks:
                     card = words("card", card_words(services.cards[start]))
             with gr.Column(scale=2, min_width=240):
                 prediction = words("prediction")
+        visit = Visit(source, classifier, gr.State(()), gr.State(Turns()), turn)
         changed = [page.load, source.change, classifier.change]
         with gr.Tabs() as tabs:
             with gr.Tab("Hear & break", elem_id="tab-explore"):
-                build_explore(services, source, classifier, changed)
+                of_explore = build_explore(services, visit, [page.load, begun.change])
             with gr.Tab("Prove", elem_id="tab-prove"):
-                stale, jobs = build_certify(services, source, classifier, runs, changed)
+                of_certify = build_certify(services, visit, changed)
             with gr.Tab("Ruler", elem_id="tab-ruler"):
-                of_ruler, measuring = build_ruler(services, source, classifier, runs)
+                of_ruler = build_ruler(services, visit)
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 
@@ -92,7 +93,7 @@ def build_page(services: Services) -> gr.Blocks:
 
         def choose(name: str | None) -> Source:
             if name is None or name not in services.clips:
-                raise one_sentence(ValueError(f"no clip {name!r}; choose one from the list."))
+                raise one_sentence(ValueError("choose a clip from the list."))
             return Source(name, services.clips[name])
 
         def use_upload(path: str | None) -> tuple:
@@ -115,11 +116,18 @@ def build_page(services: Services) -> gr.Blocks:
         own = [upload.upload, upload.stop_recording]
         gr.on(own, use_upload, upload, [source, clip], **quick)
         gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
-        # what was, or is being, proven of another clip or classifier goes, in the browser
-        stale, jobs = [*stale, *of_ruler], [*jobs, *measuring]
-        emptied = [RULER_HINT if block.elem_id == "ruler" else None for block in stale]
-        for event in (clip.input, classifier.input, *own):
-            event(None, None, stale, js=f"() => {json.dumps(emptied)}", **QUIET)
-            stopped = event(None, None, None, cancels=jobs, **QUIET)
-            stopped.then(lambda: emptied, None, stale, **QUIET)
+
+        def begin(turns: Turns, turn: int) -> int:
+            turns.over(turn)
+            return turn
+
+        # what was found of another clip or classifier goes at once, in the browser; what is still
+        # being found learns of it from the turn, and a new run begins
+        stale = of_explore | of_certify | of_ruler
+        emptied = json.dumps([*stale.values()])
+        for event in (source.change, classifier.input):
+            moved = event(
+                None, turn, [turn, *stale], js=f"turn => [turn + 1, ...{emptied}]", **QUIET
+            )
+            moved.then(begin, [visit.turns, turn], begun, **quick)
     return page

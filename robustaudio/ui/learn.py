@@ -44,7 +44,8 @@ can change the decision. At −12 dB it holds for what stays 12 dB below the thr
 It is as good as the model. The model plays the clip's loudest bin at 96 dB SPL: who turns the
 volume up further hears more, and is not covered. It looks at one frame at a time, the classifier's
 own; masking before and after a sound is left out, and so are shifts in time. In silence it grants
-only what nobody hears even in quiet.
+only what nobody hears even in quiet. The panel *Masking* of the first tab takes frames of 32 ms and
+bands of one Bark instead, and may judge the same sound otherwise.
 
 *Prove* plays noise from the set beside white noise of the same energy: energy does not say what
 can be heard.

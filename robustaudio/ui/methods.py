@@ -16,7 +16,7 @@ from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.ui import convert
 from robustaudio.ui.convert import ANY_OTHER, Source
-from robustaudio.ui.verdicts import ATTACK_NAMES
+from robustaudio.ui.verdicts import ATTACK_NAMES, level_relative_to
 
 NOISE = "noise"
 METHODS = {name: ATTACK_NAMES[kind.__name__] for name, kind in ATTACKS.items()} | {
@@ -45,8 +45,8 @@ LEVELS = {
     "l2": Level("L2", "Relative to the clip's L2 norm: minus the SNR.", -120, 0, -45, 0),
     "masking": Level(
         "Masking set",
-        "Relative to the clip's masking threshold, which is 0 dB: up to there it is predicted to "
-        "be inaudible.",
+        "Relative to the clip's masking threshold on the classifier's own frames and bins, which "
+        "is 0 dB.",
         -60, 60, 0, 20,
     ),
 }  # fmt: skip
@@ -60,9 +60,12 @@ def start_level_db(method: str, norm: str) -> float:
     return LEVELS[norm].largest if minimises(method) else LEVELS[norm].start
 
 
-def about_level(method: str, norm: str) -> str:
+def about_level(method: str, norm: str, representation: str) -> str:
     """The sentences next to the level."""
-    return LEVELS[norm].about + (f" {AT_MOST}" if minimises(method) else "")
+    about = LEVELS[norm].about
+    if representation != "waveform" and norm != "masking":
+        about = f"Relative to {level_relative_to(norm, representation)}."
+    return about + (f" {AT_MOST}" if minimises(method) else "")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ RESERVED_KEYS = {" ", "L"}  # play and loop
 
 TEMPLATE = """
 <div class="ra-player" role="group" aria-label="Comparison player">
-  <p class="ra-hint"></p>
+  <p class="ra-hint">{hint}</p>
   <div class="ra-tracks" role="group" aria-label="Track"></div>
   <template class="ra-track-template">
     <button type="button" class="ra-track">
@@ -155,12 +156,11 @@ class Player(gr.HTML):
         self.hint = hint
         super().__init__(
             value,
-            html_template=TEMPLATE,
+            html_template=TEMPLATE.format(hint=escape(hint)),
             css_template=(ASSETS / "player.css").read_text("utf-8"),
             js_on_load=(ASSETS / "player.js").read_text("utf-8")
             + "\nwindow.robustaudioPlayer.mount(element, props, watch);",
             apply_default_css=False,
-            hint=hint,
             **kwargs,
         )
 

@@ -28,6 +28,7 @@ ATTACK_NAMES = {  # by the attack's class, as records have it
     "Psychoacoustic": "Psychoacoustic (Qin et al.)",
 }
 METHODS = {"interval": "interval bounds (IBP)", "crown": "CROWN-IBP bounds"}
+WAITING = "<p class='ra-progress' role='status'>waiting for its turn …</p>"
 
 
 def prediction_words(record: dict, source: Source) -> str:
@@ -252,6 +253,8 @@ def audibility_words(heard: Audibility) -> str:
         f"the first picture begins at the worst frame while the clip sounds, at {worst:.2f} s; the "
         "slider moves it, and the dotted line of the second, where red is above the threshold. In "
         "silence only the threshold in quiet hides anything",
+        "the masking set counts on the classifier's frames and bins: these frames and bands may "
+        "say otherwise of the same sound",
         "predictions of a model (Qin et al. 2019), not of a listener: the clip's loudest bin is "
         f"played at {ASSUMED_PEAK_SPL_DB:g} dB SPL, and no temporal masking is modelled",
     ]
@@ -314,11 +317,18 @@ def progress_bar(share: float, words: str) -> str:
     )
 
 
-def search_bar(share: float, words: str, told: Sequence[Standing]) -> str:
+def search_bar(share: float, words: str, told: Sequence[Standing], relative_to: str) -> str:
     """The bar, with where the search stands as soon as that is told."""
     if told:
-        words = f"step {len(told)}, {decibel(told[-1].level_db)}:"
+        words = f"step {len(told)}, {decibel(told[-1].level_db)} of {relative_to}:"
     return progress_bar(share, words)
+
+
+def level_relative_to(norm: str, representation: str) -> str:
+    """What 0 dB of an attack's level is."""
+    if representation == "waveform":
+        return RELATIVE_TO[norm]
+    return f"the {representation}'s {'largest value' if norm == 'linf' else 'L2 norm'}"
 
 
 def decibel(value: float | None, none: str = "−∞ dB") -> str:
@@ -337,12 +347,10 @@ def _made_by(record: dict) -> list[str]:
         return [f"{method}, σ {record['sigma']:g} at the {at}"]
     where = "" if at == "waveform" else f" at the {at}"
     rounding = ", rounded to 16 bit within" if record["survive_rounding"] else ""
-    relative = RELATIVE_TO[record["norm"]]
-    if at != "waveform":
-        relative = f"the {at}'s {'largest value' if record['norm'] == 'linf' else 'L2 norm'}"
+    reach = "allowed" if record["linf"] else "nothing found up to"
     return [
         f"{method} in {BALLS[record['norm']]} on {record['classifier']}{where}{rounding}",
-        f"allowed {decibel(record['budget_db'])} of {relative}",
+        f"{reach} {decibel(record['budget_db'])} of {level_relative_to(record['norm'], at)}",
     ]
 
 
@@ -360,14 +368,17 @@ def _predicted(record: dict) -> list[str]:
 def _sizes(record: dict) -> list[str]:
     """Level and SNR, the norm that was asked for first."""
     if not record["linf"]:
-        return ["no perturbation at all"]
-    peak = f"level {decibel(record['level_db'])} of the clip's peak"
+        return [] if "attack" in record else ["no perturbation at all"]
+    peak = f"largest sample {decibel(record['level_db'])} of the clip's peak"
     energy = f"SNR {decibel(record['snr_db'], '∞ dB')}"
     if record.get("norm") == "l2":
         level = f"L2 level {decibel(-record['snr_db'])} of the clip's energy"
-        first = [level, energy, f"largest sample {decibel(record['level_db'])} of the peak"]
+        first = [level, energy, peak]
+    elif record.get("norm") == "masking":
+        level = f"level {decibel(record['reached_db'])} relative to the masking threshold"
+        first = [f"{level}, on the classifier's frames", energy, peak]
     else:
-        first = [peak, energy]
+        first = [peak.replace("largest sample", "level"), energy]
     return [*first, f"L2 {record['l2']:.4g}", f"L∞ {record['linf']:.3g}"]
 
 

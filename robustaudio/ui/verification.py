@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.events import Dependency
+from gradio.components import Component
 
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.verify import NoisePair, noise_under_threshold, verify_clip
 from robustaudio.ui import convert, verdicts
-from robustaudio.ui.blocks import QUIET, proving, start_and_cancel, wire, words
+from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, proving, start_and_cancel, wire, words
 from robustaudio.ui.convert import Services
 from robustaudio.ui.player import Player
 
@@ -40,13 +40,9 @@ THREATS = {
 
 
 def build_verification(
-    services: Services,
-    source: gr.State,
-    classifier: gr.Dropdown,
-    runs: gr.State,
-    report: gr.DownloadButton,
-) -> tuple[list, Dependency]:
-    """The panel; returns what a new clip makes stale, and the job it stops."""
+    services: Services, visit: Visit, report: gr.DownloadButton
+) -> dict[Component, Any]:
+    """The panel; returns what a new clip empties, and how."""
     gr.Markdown("### Verification\nA proof over every sound that the threat allows.")
     norm = gr.Radio(
         [(threat.name, norm) for norm, threat in THREATS.items()],
@@ -95,10 +91,11 @@ def build_verification(
             said = verdicts.verification_words(record)
             yield [said, picture, verdicts.interval_words(record), *heard, *rest]
 
-    shown = [verdict, bounds, caption, noise, player]
-    job = wire([verify.click], stop, run_verify, [source, classifier, runs, norm, level_db, method],
-        [*shown, report, runs, status], status)  # fmt: skip
-    return [*shown, status], job
+    inputs = [visit.source, visit.classifier, visit.runs, norm, level_db, method]
+    shown = dict.fromkeys([verdict, bounds, caption, noise, player])
+    outputs = {**shown, report: NO_FILE, visit.runs: gr.skip(), status: ""}
+    wire(visit, [verify.click], stop, run_verify, inputs, outputs, [status])
+    return outputs
 
 
 def _heard(clip: Any, pair: NoisePair) -> list:

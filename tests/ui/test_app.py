@@ -132,11 +132,11 @@ def test_another_attack_shows_its_own_options_and_makes_its_own_command(page, tm
     expect(page.locator("#level")).to_contain_text("The largest allowed")
     page.locator("#norm").get_by_text("Masking set").click()
     expect(level).to_have_value("20")
-    expect(page.locator("#level")).to_contain_text("masking threshold, which is 0 dB")
+    expect(page.locator("#level")).to_contain_text("frames and bins, which is 0 dB")
     fill(page, "#level", "15")
     page.locator("#survive-rounding input").check()
     words = run(page, "perturb", "perturb-words", "DeepFool in masking set on digits-cnn, rounded")
-    assert "allowed 15.0 dB of the masking threshold" in words
+    assert " 15.0 dB of the masking threshold" in words
     report = json.loads(downloaded(page, "download-report", tmp_path / "report.json").read_text())
     assert_made_again(report, capsys, ("prediction", "linf", "survive_rounding", "norm"))
     choose(page, "method", "Carlini–Wagner (L2)")
@@ -154,18 +154,23 @@ def test_what_cannot_be_gives_one_sentence(page):
     fill(page, "#jsma-share", "0")
     page.locator("#perturb").click()
     toast = page.locator(".toast-body")
-    expect(toast).to_contain_text("share 0 must lie above 0 and up to 1", timeout=SLOW_MS)
+    expect(toast).to_contain_text("share 0 must be above 0", timeout=SLOW_MS)
     assert "Traceback" not in toast.inner_text()
     assert page.locator("#perturb-words .ra-card").inner_text() == before
 
 
-def test_an_attack_is_seen_while_it_runs_and_stops_when_cancelled(page):
-    before = page.locator("#perturb-words").inner_text()
+def start_a_long_attack(page: Page) -> None:
     choose(page, "method", "Carlini–Wagner (L2)")
     page.locator("#options-cw button").first.click()
     fill(page, "#cw-steps", "2000")
     fill(page, "#cw-searches", "20")
     page.locator("#perturb").click()
+    expect(page.locator("#perturb-status progress")).to_be_visible(timeout=SLOW_MS)
+
+
+def test_an_attack_is_seen_while_it_runs_and_stops_when_cancelled(page):
+    before = page.locator("#perturb-words").inner_text()
+    start_a_long_attack(page)
     line = page.locator("#search .scatterlayer .trace path.js-line").first
     expect(line).to_be_visible(timeout=SLOW_MS)
     expect(page.locator("#perturb-status")).to_contain_text("step")
@@ -179,11 +184,123 @@ def test_an_attack_is_seen_while_it_runs_and_stops_when_cancelled(page):
     expect(page.locator("#perturb-status progress")).to_have_count(0, timeout=SLOW_MS)
     page.wait_for_timeout(1_500)
     expect(page.locator("#perturb-status progress")).to_have_count(0)
+    expect(page.locator("#search")).to_have_count(0)
     assert page.locator("#perturb-words").inner_text() == before
     fill(page, "#cw-steps", "30")
     fill(page, "#cw-searches", "2")
     run(page, "perturb", "perturb-words", "Carlini–Wagner (L2) in L∞")
     expect(line).to_be_visible()  # the whole search stays
+
+
+def test_another_classifier_never_shows_the_old_ones_result(page):
+    start_a_long_attack(page)
+    choose(page, "method", "FGSM")
+    page.evaluate(
+        "() => { window.seen = []; new MutationObserver(() => window.seen.push("
+        "document.querySelector('#perturb-words').innerText)).observe("
+        "document.querySelector('#perturb-words'), {childList: true, subtree: true}); }"
+    )
+    for classifier in ("digits-cnn-noise", "digits-lstm-ibp", "digits-cnn-ibp"):
+        choose(page, "classifier", classifier)
+    expect(page.locator("#perturb-words")).to_contain_text("FGSM in L∞ on digits-cnn-ibp")
+    expect(page.locator("#perturb-status .ra-progress")).to_have_count(0)
+    page.wait_for_timeout(2_500)
+    words = page.locator("#perturb-words").inner_text()
+    assert "FGSM in L∞ on digits-cnn-ibp" in words
+    seen = page.evaluate("window.seen")
+    assert seen[0].strip() == "" and not any("Carlini" in words for words in seen)
+    expect(page.locator("#perturb-status .ra-progress")).to_have_count(0)
+    choose(page, "method", "Carlini–Wagner (L2)")  # the button and its Cancel go on working
+    page.locator("#perturb").click()
+    expect(page.locator("#search .js-plotly-plot")).to_be_visible(timeout=SLOW_MS)
+    page.locator("#cancel-perturb").click()
+    expect(page.locator("#perturb-status .ra-progress")).to_have_count(0)
+    expect(page.locator("#search")).to_have_count(0)
+    page.wait_for_timeout(1_500)
+    assert page.locator("#perturb-words").inner_text() == words
+
+
+def test_what_was_found_of_another_clip_is_gone_until_the_new_result(page):
+    choose(page, "method", "Carlini–Wagner (L2)")
+    page.locator("#options-cw button").first.click()
+    fill(page, "#cw-steps", "2000")
+    fill(page, "#cw-searches", "20")
+    expect(page.locator("#frame")).to_have_count(1)
+    choose(page, "clip", clip_name("zero-rms.wav"))
+    expect(page.locator("#perturb-status progress")).to_be_visible(timeout=SLOW_MS)
+    for gone in ("#perturb-words .ra-card", "#masking-words .ra-card", "#exhibits-words table",
+                 "#frame", "#explore .js-plotly-plot:visible"):  # fmt: skip
+        expect(page.locator(gone)).to_have_count(0)
+    for player in ("#player", "#exhibits-player"):
+        expect(page.locator(f"{player} .ra-hint")).to_be_visible()
+    for button in ("#download-wav", "#download-report"):
+        expect(page.locator(button)).to_be_disabled()
+    page.locator("#cancel-perturb").click()  # of a run that no button began
+    expect(page.locator("#perturb-status .ra-progress")).to_have_count(0)
+    page.wait_for_timeout(1_500)
+    expect(page.locator("#perturb-words .ra-card")).to_have_count(0)
+
+
+def test_a_click_is_answered_while_the_job_waits_for_its_turn(page):
+    choose(page, "classifier", "digits-cnn-noise")
+    start_a_long_attack(page)
+    tab(page, "Prove")
+    fill(page, "#certify-n", "100000")
+    page.locator("#certify").click()
+    expect(page.locator("#certify-status progress")).to_be_visible(timeout=SLOW_MS)
+    page.locator("#verify").click()  # two run, this is the third
+    waiting = page.locator("#verify-status .ra-progress")
+    expect(waiting).to_have_text("waiting for its turn …", timeout=2_000)
+    page.wait_for_timeout(1_000)
+    expect(waiting).to_have_text("waiting for its turn …")
+    page.locator("#cancel-verify").click()
+    expect(waiting).to_have_count(0)
+    page.locator("#verify").click()
+    expect(waiting).to_have_text("waiting for its turn …")
+    page.locator("#cancel-certify").click()
+    expect(page.locator("#verify-words .ra-card")).to_have_count(1, timeout=SLOW_MS)
+    expect(waiting).to_have_count(0)
+    tab(page, "Hear & break")
+    page.locator("#cancel-perturb").click()
+
+
+def test_nothing_found_is_not_judged(page):
+    choose(page, "method", "DeepFool")
+    expect(page.locator("#level input[type=number]")).to_have_value("0")
+    fill(page, "#level", "-110")
+    run(page, "perturb", "perturb-words", "nothing found up to −110.0 dB of the clip's peak")
+    expect(page.locator("#masking-words")).to_have_text(
+        "There is no perturbation, and so nothing to judge."
+    )
+    expect(page.locator("#frame")).to_have_count(0)
+    expect(page.locator("#exhibits-words table")).to_have_count(0)
+    expect(page.locator("#exhibits-player .ra-hint")).to_be_visible()
+
+
+def test_a_number_that_cannot_be_gives_one_sentence_and_the_cursor_stays_inside(page, capfd):
+    fill(page, "#frame", "99")
+    expect(page.locator("#masking-spectrum .gtitle")).to_have_text("Frame at 0.98 s")
+    toast = page.locator(".toast-body")
+    for number in ("-1000000000", "0.5"):
+        page.locator("#seed input").fill(number)
+        page.locator("#perturb").click()
+        expect(toast).to_contain_text(f"seed {float(number):g} must be a whole number from 0 to")
+        page.locator(".toast-close").click()
+        expect(page.locator("#perturb-status .ra-progress")).to_have_count(0)  # nor does it wait
+    tab(page, "Prove")
+    for field, number, sentence in (
+        ("n0", "0", "n0 0 must be a whole number from 1 to 100000"),
+        ("n", "1000000000", "n 1e+09 must be a whole number"),
+        ("sigma", "1000000000", "sigma 1e+09 must be a number from 0 to 1000"),
+    ):
+        own = page.locator(f"#certify-{field} input")
+        before = own.input_value()
+        own.fill(number)
+        page.locator("#certify").click()
+        expect(toast).to_contain_text(sentence)
+        page.locator(".toast-close").click()
+        own.fill(before)
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_the_cursor_moves_the_spectrum_and_its_line_in_the_map(page):
@@ -272,6 +389,9 @@ def test_the_masking_set_is_verified_and_heard(page, tmp_path, capsys):
     page.locator("#verify-norm").get_by_text("L2").click()
     expect(level).to_have_value("-70")
     expect(page.locator("#noise-player")).to_have_count(0)
+    page.locator("#verify-norm").get_by_text("Masking set").click()  # and back again
+    expect(page.locator("#noise-player .ra-hint")).to_contain_text("Verify the masking set")
+    page.locator("#verify-norm").get_by_text("L2").click()
     assert "(SNR 70.0 dB or more)" in run(page, "verify", "verify-words", "SNR 70.0 dB")
 
 

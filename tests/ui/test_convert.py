@@ -1,7 +1,7 @@
 """The edge of the page: sources that may be read, words that say what happened."""
 
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import gradio as gr
@@ -16,8 +16,9 @@ from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
 from robustaudio.ui import convert, verdicts
+from robustaudio.ui.blocks import Turns
 from robustaudio.ui.convert import Source
-from robustaudio.ui.explore import Redrawn, build_controls
+from robustaudio.ui.explore import Redrawn, _shown, build_controls
 from robustaudio.ui.launch import load_services
 from robustaudio.ui.methods import (
     LEVELS,
@@ -138,9 +139,11 @@ def test_what_minimises_by_itself_begins_at_the_largest_level_and_says_so():
     assert start_level_db("pgd", "linf") == -45 and start_level_db("psychoacoustic", "linf") == 0
     assert start_level_db("bim", "masking") == 0 < start_level_db("cw-audio", "masking")
     for method in METHODS:
-        told = "largest allowed" in about_level(method, "l2")
+        told = "largest allowed" in about_level(method, "l2", "waveform")
         assert told == (method in ("deepfool", "cw", "cw-audio", "psychoacoustic"))
-    assert "masking threshold, which is 0 dB" in about_level("pgd", "masking")
+    assert "own frames and bins, which is 0 dB" in about_level("pgd", "masking", "waveform")
+    assert about_level("pgd", "linf", "mel") == "Relative to the mel's largest value."
+    assert about_level("pgd", "l2", "magnitude") == "Relative to the magnitude's L2 norm."
     for method in METHODS:
         for norm, level in LEVELS.items():
             assert level.low <= start_level_db(method, norm) <= level.high
@@ -149,8 +152,8 @@ def test_what_minimises_by_itself_begins_at_the_largest_level_and_says_so():
 @pytest.mark.parametrize(
     "impossible, sentence",
     [
-        (wish(method="jsma", options={"share": 2.0, "at_once": 16}), "share 2.0 must lie above 0"),
-        (wish(method="jsma", options={"share": 0.1, "at_once": 0}), "at_once 0 be at least 1"),
+        (wish(method="jsma", options={"share": 2.0, "at_once": 16}), "share 2.0 must be at most 1"),
+        (wish(method="jsma", options={"share": 0.1, "at_once": 0}), "at_once 0 must be at least 1"),
         (wish(options=defaults("pgd") | {"steps": 2.5}), "steps 2.5 must be a whole number"),
         (wish(norm="masking", representation="mel"), "masking set is one of waveforms"),
         (wish(method="psychoacoustic", representation="mel"), "of a waveform, not of 'mel'"),
@@ -169,7 +172,7 @@ def test_what_cannot_be_is_refused_with_one_sentence(services, source, impossibl
 def test_a_live_picture_waits_for_its_time_and_for_news(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("robustaudio.ui.explore.time.monotonic", lambda: clock[0])
-    picture, told = Redrawn(), [Standing(0.1 * step, -60.0) for step in range(1_000)]
+    picture, told = Redrawn("dB"), [Standing(0.1 * step, -60.0) for step in range(1_000)]
     skipped = gr.skip()
     assert picture.of(told) == skipped  # too early
     clock[0] = 0.6
@@ -242,6 +245,29 @@ def test_exhibits_stand_side_by_side_at_one_level(services, source):
         assert name in row and f"<td>{exhibit.record['l2']:.4g}</td>" in row
         changed = exhibit.record["prediction"] != result.record["clean_prediction"]
         assert ("ra-changed" in row) == changed
+
+
+def test_nothing_found_is_said_and_not_judged(services, source):
+    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    plan = Plan(DeepFool())
+    result = attack_clip(classifier, clip.samples, plan, level_db=-100, target=None, seed=0)
+    assert result.record["linf"] == 0
+    words = verdicts.perturbation_words(result.record)
+    assert "nothing found up to −100.0 dB of the clip's peak" in words
+    assert "no perturbation at all" not in words and "allowed" not in words
+    shown = _shown(classifier, clip, result, 0)
+    assert shown[-7:-5] == [None, None] and "nothing to judge" in shown[-5]
+    assert shown[-4] == gr.update(visible=False) and shown[-2:] == [None, None]
+
+
+def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, source):
+    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    plan = Plan(FGSM(), "masking")
+    result = attack_clip(classifier, clip.samples, plan, level_db=10, target=None, seed=0)
+    reached = verdicts.decibel(result.record["reached_db"])
+    words = verdicts.perturbation_words(result.record)
+    assert f"level {reached} relative to the masking threshold, on the classifier's" in words
+    assert f"largest sample {verdicts.decibel(result.record['level_db'])} of the" in words
 
 
 def test_no_noise_is_no_perturbation(services, source):
@@ -354,6 +380,39 @@ def test_two_noises_of_one_energy_share_one_amplification(services, source):
 def test_an_empty_field_is_named_as_the_page_names_it():
     with pytest.raises(ValueError, match="level in dB is empty; a number would be right"):
         convert.required(seed=0, level_db=None)
+
+
+@pytest.mark.parametrize(
+    "numbers, sentence",
+    [
+        ({"seed": -1e9}, "seed -1e+09 must be a whole number from 0 to 1e+15."),
+        ({"seed": 0.5}, "seed 0.5 must be a whole number from 0 to 1e+15."),
+        ({"sigma": 1e9}, "sigma 1e+09 must be a number from 0 to 1000."),
+        ({"n0": 0}, "n0 0 must be a whole number from 1 to 100000."),
+        ({"n0": 100, "n": 1_000_000_000}, "n 1e+09 must be a whole number from 1 to 100000."),
+    ],
+)
+def test_what_a_field_cannot_hold_is_named_with_what_would_be_right(numbers, sentence):
+    with pytest.raises(ValueError) as refused:
+        convert.required(**numbers)
+    assert str(refused.value) == sentence
+
+
+def test_a_number_that_is_not_shown_is_not_judged(services):
+    with gr.Blocks():
+        controls = build_controls(["0", "1"])
+    values = [widget.value for widget in controls.inputs]
+    values[[field.name for field in fields(Wish)].index("sigma")] = -1e9
+    assert controls.read(values).sigma == -1e9
+    with pytest.raises(ValueError, match="sigma -1e"):
+        controls.read([NOISE, *values[1:]])
+
+
+def test_a_run_of_an_older_turn_is_over():
+    turns = Turns()
+    assert not turns.over(0) and not turns.over(2)
+    assert turns.over(1) and turns.over(0)  # also one that waited in the queue meanwhile
+    assert not turns.over(2)
 
 
 def test_a_smoothed_class_that_differs_is_said_so():
