@@ -80,7 +80,7 @@ def test_the_largest_level_is_the_true_one(norm):
     true = 20 * (case.radius(norm) / SIZES[norm](case.x)).log10()
     below = true < -0.1  # levels end at 0 dB
     found = Verifier(case.classifier).largest_level(case.x[below], case.label[below], norm)
-    assert ((true[below] - found > 0) & (true[below] - found < 0.05)).all()
+    assert ((true[below] - found > 0) & (true[below] - found < 0.08)).all()
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
