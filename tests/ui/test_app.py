@@ -49,6 +49,8 @@ def choose(page: Page, field: str, option: str) -> None:
 
 def fill(page: Page, slider: str, number: str) -> None:
     field = page.locator(f"{slider} input[type=number]")
+    expect(field).to_be_visible(timeout=SLOW_MS)
+    page.wait_for_timeout(500)  # a panel that has just opened gives its fields their values again
     field.fill(number)
     field.press("Tab")
 
