@@ -1,6 +1,7 @@
 """The page: a clip and a classifier on top, then hear and break, prove, the ruler, and words."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import gradio as gr
@@ -117,17 +118,19 @@ def build_page(services: Services) -> gr.Blocks:
         gr.on(own, use_upload, upload, [source, clip], **quick)
         gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
 
-        def begin(turns: Turns, turn: int) -> int:
+        stale = of_explore | of_certify | of_ruler
+
+        def begin(turns: Turns, turn: int) -> list:
+            """The run that is over learns it; what it found in the last moment goes as well."""
             turns.over(turn)
-            return turn
+            return [turn, *deepcopy([*stale.values()])]  # Gradio takes the updates apart
 
         # what was found of another clip or classifier goes at once, in the browser; what is still
         # being found learns of it from the turn, and a new run begins
-        stale = of_explore | of_certify | of_ruler
         emptied = json.dumps([*stale.values()])
         for event in (source.change, classifier.input):
             moved = event(
                 None, turn, [turn, *stale], js=f"turn => [turn + 1, ...{emptied}]", **QUIET
             )
-            moved.then(begin, [visit.turns, turn], begun, **quick)
+            moved.then(begin, [visit.turns, turn], [begun, *stale], **quick)
     return page

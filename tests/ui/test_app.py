@@ -257,6 +257,7 @@ def test_a_click_is_answered_while_the_job_waits_for_its_turn(page):
     expect(waiting).to_have_text("waiting for its turn …")
     page.locator("#cancel-verify").click()
     expect(waiting).to_have_count(0)
+    page.wait_for_timeout(1_000)  # until the cancelling is over
     page.locator("#verify").click()
     expect(waiting).to_have_text("waiting for its turn …")
     page.locator("#cancel-certify").click()
