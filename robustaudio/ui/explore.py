@@ -30,6 +30,7 @@ from robustaudio.ui.blocks import (
     words,
 )
 from robustaudio.ui.convert import ANY_OTHER, Services, Source
+from robustaudio.ui.cursor import Cursor
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
 from robustaudio.ui.methods import (
     LEVELS,
@@ -223,15 +224,6 @@ def build_controls(labels: list[str]) -> Controls:
     )  # fmt: skip
     wish = [method, norm, level_db, target, representation, survive, sigma, seed]
     return Controls(wish, options, run, stop, status, search)
-
-
-class Cursor(gr.Slider):
-    """A slider over frames: of a number typed outside them `frame_at` takes the nearest one."""
-
-    is_template = True
-
-    def preprocess(self, payload: float) -> float:
-        return payload
 
 
 def _build_masking() -> dict[Component, Any]:
