@@ -1,5 +1,6 @@
 """What every attack takes and gives, and the bookkeeping they share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
@@ -178,6 +179,33 @@ class Search:
         self.found[index] |= success
         chosen = nearer | likelier
         self.adversarial[index[chosen]] = point[chosen]
+
+
+class SearchAttack(ABC):
+    """An attack that is one `Search`: `run` asks and looks, and what the search kept is the result.
+
+    `confidence` is the margin of logits by which a success must win.
+    """
+
+    confidence = 0.0
+
+    def __call__(
+        self,
+        model: nn.Module,
+        x: Float[Tensor, "batch *shape"],
+        criterion: Criterion,
+        threat: ThreatModel,
+        *,
+        generator: torch.Generator,
+        progress: Progress | None = None,
+    ) -> AttackResult:
+        search = Search(model, x, criterion, threat, progress, self.confidence)
+        self.run(search, generator)
+        return search.result()
+
+    @abstractmethod
+    def run(self, search: Search, generator: torch.Generator) -> None:
+        """The whole search; ends when nothing is left to do."""
 
 
 def decisive(logits: Float[Tensor, "batch label"]) -> Float[Tensor, " batch"]:

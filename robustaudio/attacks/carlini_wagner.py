@@ -3,21 +3,18 @@
 from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent, check
+from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
 from robustaudio.perception.metrics import l2
-from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.norms import TINY, per_item
-from robustaudio.threats.threat_model import ThreatModel
 
 FINAL_RATE = 0.01  # of the step, over so many steps as a search has
 MOMENTUM, SHRINKING_MOMENTUM = 0.8, 0.9  # in l2, and in the ball that shrinks
 
 
 @dataclass(frozen=True)
-class CarliniWagner:
+class CarliniWagner(SearchAttack):
     """The smallest l2 perturbation (Carlini & Wagner 2017, arXiv:1608.04644, section VI).
 
     Minimises ||d||^2 + c max(margin + confidence, 0), the box constraint by projection (section
@@ -46,18 +43,8 @@ class CarliniWagner:
         sizes = ("step_size", "initial_c")
         check(self, {"steps": 1, "searches": 1, "confidence": 0}, sizes)
 
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch *shape"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: torch.Generator,
-        progress: Progress | None = None,
-    ) -> AttackResult:
-        search = Search(model, x, criterion, threat, progress, self.confidence)
-        excess, gradient = self._excess(search, x)
+    def run(self, search: Search, generator: torch.Generator) -> None:
+        excess, gradient = self._excess(search, search.x)
         weight = self.initial_c * 2 * excess / l2(gradient).square().clamp_min(TINY)
         low, high = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
         for number in range(self.searches):
@@ -67,7 +54,6 @@ class CarliniWagner:
                 torch.where(succeeded, weight, high),
             )
             weight = torch.where(high.isfinite(), (low + high) / 2, 10 * weight)
-        return search.result()
 
     def _minimise(self, search: Search, weight: Tensor, number: int) -> Tensor:
         """One search from the clip itself; which items it fooled."""
@@ -98,7 +84,7 @@ class CarliniWagner:
 
 
 @dataclass(frozen=True)
-class CarliniWagnerAudio:
+class CarliniWagnerAudio(SearchAttack):
     """The quietest perturbation (after Carlini & Wagner 2018, arXiv:1801.01944).
 
     Descends the criterion's loss under a limit of the level, dB_x in the linf norm, and lowers the
@@ -118,19 +104,8 @@ class CarliniWagnerAudio:
         if not 0 < self.shrink < 1:
             raise ValueError(f"shrink {self.shrink} must lie between 0 and 1.")
 
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch *shape"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: torch.Generator,
-        progress: Progress | None = None,
-    ) -> AttackResult:
-        search = Search(model, x, criterion, threat, progress)
+    def run(self, search: Search, generator: torch.Generator) -> None:
         quietest(search, self.steps, self.step_size, self.shrink)
-        return search.result()
 
 
 def quietest(

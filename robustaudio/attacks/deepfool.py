@@ -4,16 +4,16 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search, check, decisive
+from robustaudio.attacks.attack import Search, SearchAttack, check, decisive
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.norms import TINY, per_item
 from robustaudio.threats.threat_model import ThreatModel
 
 
 @dataclass(frozen=True)
-class DeepFool:
+class DeepFool(SearchAttack):
     """The smallest perturbation, by linearising the decision (Moosavi-Dezfooli et al. 2016).
 
     Algorithm 2 of arXiv:1511.04599, in the norm of the threat. Every step crosses the
@@ -29,33 +29,23 @@ class DeepFool:
     def __post_init__(self):
         check(self, {"steps": 1, "overshoot": 0})
 
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch *shape"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: torch.Generator,
-        progress: Progress | None = None,
-    ) -> AttackResult:
-        search = Search(model, x, criterion, threat, progress)
+    def run(self, search: Search, generator: torch.Generator) -> None:
+        x = search.x
         index, point, total = search.everything, x, torch.zeros_like(x)
         for step in range(self.steps):
             height, gradients = _boundaries(search, point, index)
             search.tell(step / (self.steps + 1))
             going = ~search.fooled
             if not going.any():
-                return search.result()
+                return
             index, total = index[going], total[going]
-            ball, around = search.rows(threat, index), search.rows(x, index)
+            ball, around = search.rows(search.threat, index), search.rows(x, index)
             total = total + _crossing(
-                search.rows(criterion, index), ball.unit, height[going], gradients[:, going]
+                search.rows(search.criterion, index), ball.unit, height[going], gradients[:, going]
             )
             point = ball.unlimited.project(around + (1 + self.overshoot) * total, around)
         search.look(point, index)
         search.tell(self.steps / (self.steps + 1))
-        return search.result()
 
 
 def _boundaries(

@@ -4,36 +4,24 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent, check
+from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.norms import TINY, per_item
-from robustaudio.threats.threat_model import ThreatModel
 
 
 @dataclass(frozen=True)
-class FGSM:
+class FGSM(SearchAttack):
     """One step of size epsilon along the gradient (Goodfellow et al. 2014, arXiv:1412.6572)."""
 
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch *shape"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: torch.Generator,
-        progress: Progress | None = None,
-    ) -> AttackResult:
+    def run(self, search: Search, generator: torch.Generator) -> None:
         """The same as PGD with one step of size epsilon from x itself."""
-        search = Search(model, x, criterion, threat, progress)
-        _walk(search, x, steps=1, step_size=1.0)
-        return search.result()
+        _walk(search, search.x, steps=1, step_size=1.0)
 
 
 @dataclass(frozen=True)
-class BIM:
+class BIM(SearchAttack):
     """FGSM in small steps from the clip itself (Kurakin et al. 2016, arXiv:1607.02533).
 
     Variant "a" stops at the first success; "b" takes all the steps, and gives the success of
@@ -54,24 +42,13 @@ class BIM:
         if self.variant not in ("a", "b"):
             raise ValueError(f"variant {self.variant!r} must be 'a' or 'b'.")
 
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch *shape"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: torch.Generator,
-        progress: Progress | None = None,
-    ) -> AttackResult:
-        search = Search(model, x, criterion, threat, progress)
+    def run(self, search: Search, generator: torch.Generator) -> None:
         stops = self.variant == "a"
-        _walk(search, x, steps=self.steps, step_size=self.step_size, stops=stops)
-        return search.result()
+        _walk(search, search.x, steps=self.steps, step_size=self.step_size, stops=stops)
 
 
 @dataclass(frozen=True)
-class PGD:
+class PGD(SearchAttack):
     """Projected steps along the gradient (Madry et al. 2017, arXiv:1706.06083).
 
     Items that have been fooled leave the batch. Equal generators give equal results.
@@ -89,26 +66,16 @@ class PGD:
     def __post_init__(self):
         check(self, {"steps": 1, "restarts": 1}, ("step_size",))
 
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch *shape"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: torch.Generator,
-        progress: Progress | None = None,
-    ) -> AttackResult:
-        search = Search(model, x, criterion, threat, progress)
+    def run(self, search: Search, generator: torch.Generator) -> None:
+        x = search.x
         for restart in range(self.restarts):
-            start = threat.sample(x, generator) if self.random_start else x
+            start = search.threat.sample(x, generator) if self.random_start else x
             part = (restart / self.restarts, 1 / self.restarts)
             _walk(search, start, steps=self.steps, step_size=self.step_size, part=part)
-        return search.result()
 
 
 @dataclass(frozen=True)
-class MIFGSM:
+class MIFGSM(SearchAttack):
     """FGSM in small steps with momentum (MI-FGSM; Dong et al. 2018, arXiv:1710.06081).
 
     The gradients are summed up, each divided by its l1 norm; the steps add up to epsilon.
@@ -122,23 +89,12 @@ class MIFGSM:
     def __post_init__(self):
         check(self, {"steps": 1, "decay": 0})
 
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch *shape"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: torch.Generator,
-        progress: Progress | None = None,
-    ) -> AttackResult:
-        search = Search(model, x, criterion, threat, progress)
-        _walk(search, x, steps=self.steps, step_size=1 / self.steps, decay=self.decay)
-        return search.result()
+    def run(self, search: Search, generator: torch.Generator) -> None:
+        _walk(search, search.x, steps=self.steps, step_size=1 / self.steps, decay=self.decay)
 
 
 @dataclass(frozen=True)
-class APGD:
+class APGD(SearchAttack):
     """PGD with momentum that chooses its own step sizes (Croce & Hein 2020, arXiv:2003.01690).
 
     The step starts at 2 epsilon; at checkpoints it is halved, and the search goes back to its best
@@ -164,22 +120,11 @@ class APGD:
         if self.loss not in ("ce", "dlr"):
             raise ValueError(f"loss {self.loss!r} must be 'ce' or 'dlr'.")
 
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch *shape"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: torch.Generator,
-        progress: Progress | None = None,
-    ) -> AttackResult:
-        search = Search(model, x, criterion, threat, progress)
+    def run(self, search: Search, generator: torch.Generator) -> None:
         for restart in range(self.restarts):
-            start = threat.sample(x, generator)
+            start = search.threat.sample(search.x, generator)
             if not search.found.all():
                 self._climb(search, start, restart)
-        return search.result()
 
     def _climb(self, search: Search, start: Tensor, restart: int) -> None:
         """One run of algorithm 1 for every item that is not fooled yet."""

@@ -4,16 +4,14 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search, ascent, check
-from robustaudio.threats.criterion import Criterion
+from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
 from robustaudio.threats.norms import per_item
-from robustaudio.threats.threat_model import ThreatModel
 
 
 @dataclass(frozen=True)
-class JSMA:
+class JSMA(SearchAttack):
     """Changes few features by much (Jacobian-based saliency map; Papernot et al. 2016).
 
     Algorithm 1 of arXiv:1511.07528, for rising and falling features alike, by single features and
@@ -38,23 +36,14 @@ class JSMA:
         if self.share > 1:
             raise ValueError(f"share {self.share} must be at most 1.")
 
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch *shape"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: torch.Generator,
-        progress: Progress | None = None,
-    ) -> AttackResult:
+    def run(self, search: Search, generator: torch.Generator) -> None:
         """
         Raises:
             ValueError: for the masking norm, which gives no feature a size of its own.
         """
+        x, threat = search.x, search.threat
         if threat.norm == "masking":
             raise ValueError("jsma changes single features; choose the norm linf or l2.")
-        search = Search(model, x, criterion, threat, progress)
         features = x[0].numel()
         most = max(1, int(self.share * features))
         probe = torch.ones_like(x.flatten(1)).cumsum(1).le(most).to(x).reshape(x.shape)
@@ -71,7 +60,7 @@ class JSMA:
                     rows[going] for rows in (index, point, free, size, gradient)
                 )
             if not len(index):
-                return search.result()
+                return
             ball, around = search.rows(threat, index), search.rows(x, index)
             moved = ball.unlimited.project(point + size * gradient.sign(), around)
             saliency = free * gradient.abs() * (moved - point).abs()
@@ -80,7 +69,6 @@ class JSMA:
             point = ball.project(torch.where(chosen, moved, point), around)
         search.look(point, index)
         search.tell(steps / (steps + 1))
-        return search.result()
 
 
 def _highest(saliency: Float[Tensor, "some *shape"], count: int) -> Bool[Tensor, "some *shape"]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from robustaudio.attacks.attack import AttackResult, Progress, Search, check
+from robustaudio.attacks.attack import Search, SearchAttack, check
 from robustaudio.attacks.carlini_wagner import quietest
 from robustaudio.perception.masking import (
     MaskingThreshold,
@@ -15,9 +15,7 @@ from robustaudio.perception.masking import (
 )
 from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Magnitude
-from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.norms import TINY
-from robustaudio.threats.threat_model import ThreatModel
 
 CALM = 3.0  # the second stage starts with every bin at most so far above the threshold
 FINAL_RATE = 0.1  # of the second stage's rate
@@ -25,7 +23,7 @@ LOUDER, QUIETER, PATIENCE = 0.8, 1.2, 5  # alpha after so many failures, or succ
 
 
 @dataclass(frozen=True)
-class Psychoacoustic:
+class Psychoacoustic(SearchAttack):
     """Two stages, for any classifier (Qin et al. 2019, arXiv:1903.10346, section 4).
 
     The first finds a quiet success, as Carlini & Wagner 2018 do. The second lowers
@@ -59,27 +57,17 @@ class Psychoacoustic:
         sizes = ("step_size", "hiding_rate", "alpha")
         check(self, {"steps": 1, "hiding_steps": 1}, sizes)
 
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch time"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: torch.Generator,
-        progress: Progress | None = None,
-    ) -> AttackResult:
+    def run(self, search: Search, generator: torch.Generator) -> None:
         """
         Raises:
             ValueError: if the threat does not carry the clips' masking threshold.
         """
-        if threat.threshold is None:
+        threshold = search.threat.threshold
+        if threshold is None:
             raise ValueError("a psychoacoustic attack needs the masking threshold of the clips.")
-        search = Search(model, x, criterion, threat, progress)
         share = self.steps / (self.steps + self.hiding_steps)
         quietest(search, self.steps, self.step_size, 0.9, share)
-        self._hide(search, threat.threshold, share)
-        return search.result()
+        self._hide(search, threshold, share)
 
     def _hide(self, search: Search, threshold: MaskingThreshold, done: float) -> None:
         """The second stage: `spectrum` is the perturbation's, in units of the threshold."""

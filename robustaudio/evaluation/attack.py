@@ -230,22 +230,18 @@ def _level_rows(
     progress: Progress | None,
 ) -> list[dict]:
     """What an attack at every level leaves of every clip."""
-    clean, criterion = predictions(classifier, x), _criterion(y, targets)
+    common, criterion = _common_fields(classifier, x, y, targets), _criterion(y, targets)
     _, back = classifier.split(plan.representation)
     after, sounds, queries = [], [], torch.zeros_like(y)
     for number, level_db in enumerate(levels_db):
         part = part_of(progress, number, len(levels_db))
         result = plan(classifier, x, criterion, level_db, rng, part)
         after.append(predictions(back, result.adversarial))
-        sounds.append(_heard(classifier, x, plan, result.adversarial))
+        sounds.append(_heard(classifier, _sounds(classifier, x, plan, result.adversarial), len(x)))
         queries = queries + result.queries
-    can = clean != targets if targets is not None else clean == y
     return [
         {
-            "label": int(y[i]),
-            "target": None if targets is None else int(targets[i]),
-            "clean": int(clean[i]),
-            "attackable": bool(can[i]),
+            **common[i],
             "after": [int(level[i]) for level in after],
             **{key: [level[key][i] for level in sounds] for key in HEARD},
             "queries": int(queries[i]),
@@ -264,21 +260,15 @@ def smallest_rows(
     progress: Progress | None = None,
 ) -> list[dict]:
     """The smallest level at which each clip falls, and what that perturbation is like."""
-    clean, criterion = predictions(classifier, x), _criterion(y, targets)
-    can = clean != targets if targets is not None else clean == y
+    common, criterion = _common_fields(classifier, x, y, targets), _criterion(y, targets)
     found = smallest_levels(classifier, x, criterion, plan, rng=rng, progress=progress)
-    heard = _heard(classifier, x, plan, found.adversarial)
-    measured = {}
-    if plan.representation in AUDIBLE:
-        sounds = sound_of(classifier, x, plan.representation, found.adversarial)
-        measured = distances(sounds, x, classifier.sample_rate)
+    sounds = _sounds(classifier, x, plan, found.adversarial)
+    heard = _heard(classifier, sounds, len(x))
+    measured = {} if sounds is None else distances(sounds, x, classifier.sample_rate)
     fell = found.is_adversarial
     return [
         {
-            "label": int(y[i]),
-            "target": None if targets is None else int(targets[i]),
-            "clean": int(clean[i]),
-            "attackable": bool(can[i]),
+            **common[i],
             "smallest_db": finite(found.level_db[i]),
             **{key: heard[key][i] for key in HEARD},
             **{key: finite(measured[key][i]) if fell[i] else None for key in METRICS if measured},
@@ -288,13 +278,38 @@ def smallest_rows(
     ]
 
 
-def _heard(
+def _common_fields(
+    classifier: Classifier, x: Tensor, y: Tensor, targets: Tensor | None
+) -> list[dict]:
+    """Of every clip: what it is, what it is heard as, and whether there is anything to fool."""
+    clean = predictions(classifier, x)
+    can = clean == y if targets is None else clean != targets
+    return [
+        {
+            "label": int(y[i]),
+            "target": None if targets is None else int(targets[i]),
+            "clean": int(clean[i]),
+            "attackable": bool(can[i]),
+        }
+        for i in range(len(y))
+    ]
+
+
+def _sounds(
     classifier: Classifier, x: Tensor, plan: Plan, adversarial: Tensor
-) -> dict[str, list[int | None]]:
-    """Predictions of the sounds, and after a 16-bit file; None where there is no way to sound."""
+) -> Float[Tensor, "clip time"] | None:
+    """The sounds of attacked features; None where there is no way to sound."""
     if plan.representation not in AUDIBLE:
-        return {key: [None] * len(x) for key in HEARD}
-    sounds = sound_of(classifier, x, plan.representation, adversarial)
+        return None
+    return sound_of(classifier, x, plan.representation, adversarial)
+
+
+def _heard(
+    classifier: Classifier, sounds: Tensor | None, count: int
+) -> dict[str, list[int | None]]:
+    """Predictions of the sounds, and after a 16-bit file; None where there are none."""
+    if sounds is None:
+        return {key: [None] * count for key in HEARD}
     asked = (sounds, rounded_to_16_bit(sounds))
     return {
         key: predictions(classifier, some).tolist() for key, some in zip(HEARD, asked, strict=True)
@@ -420,7 +435,8 @@ def smallest_levels(
     bisection. The level is that of the perturbation found, which may be below the ball's.
     """
     lowest, highest = RANGES_DB[plan.norm]
-    reference = metrics.REFERENCES[plan.norm](classifier.split(plan.representation)[0](x))
+    features = classifier.split(plan.representation)[0](x)
+    reference = metrics.REFERENCES[plan.norm](features)
     sections, rounds = (SECTIONS, ROUNDS) if len(x) == 1 else (1, BISECTIONS)
     if isinstance(plan.attack, MINIMISING):
         sections, rounds = 1, 1
@@ -429,7 +445,7 @@ def smallest_levels(
     width = (highest - lowest) / (sections + (rounds > 1))
     best = torch.full_like(low, inf)
     queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
-    adversarial = classifier.split(plan.representation)[0](x).clone()
+    adversarial = features.clone()
     for turn in range(rounds):
         ahead = width * torch.arange(1, sections + 1, dtype=torch.float64, device=x.device)
         levels = (low[:, None] + ahead).flatten().clamp_max(highest).to(x)

@@ -34,6 +34,7 @@ from robustaudio.evaluation.attack import (
     summary_of_smallest,
 )
 from robustaudio.evaluation.clips import LabelledClips, generator, load_clips, seconds_since
+from robustaudio.evaluation.engine import kept
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import curves_svg
 from robustaudio.perception import metrics
@@ -123,16 +124,16 @@ def _kept(
     settings = {**plan.settings, "targeted": targeted, "seed": SEED, "clips": len(clips.labels)}
     digest = sha256(json.dumps(settings).encode()).hexdigest()[:16]
     path = KEPT / classifier.sha256[:16] / f"{settings['attack']}-{digest}.json"
-    if not path.exists():
+
+    def measure() -> dict:
         log(f"  {settings['attack']} {plan.norm}{' targeted' if targeted else ''}")
         x, y, started = clips.waveforms, clips.labels, time.monotonic()
         targets = random_targets(classifier, clips, SEED) if targeted else None
         rows = smallest_rows(classifier, x, y, targets, plan, generator(SEED, x.device))
         seconds = seconds_since(started) / len(rows)
-        kept = {"settings": settings, "rows": [{**row, "seconds": seconds} for row in rows]}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(kept), encoding="utf-8")
-    return json.loads(path.read_text(encoding="utf-8"))["rows"]
+        return {"settings": settings, "rows": [{**row, "seconds": seconds} for row in rows]}
+
+    return kept(path, measure)["rows"]
 
 
 def _sandwich(

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from robustaudio.evaluation.clips import Progress
 
 Rows = list[dict]
+Made = TypeVar("Made")
 
 
 def resumable(
@@ -37,6 +39,14 @@ def resumable(
             _append(path, [{"clip": name, **row} for name, row in new.items()])
         rows |= new
     return [rows[name] for name in names]
+
+
+def kept(path: Path, make: Callable[[], Made]) -> Made:
+    """What `make` made, now or before: a JSON file keeps it."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(make()), encoding="utf-8")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _read(path: Path, header: dict, names: Sequence[str]) -> dict[str, dict]:

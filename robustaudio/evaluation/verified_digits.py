@@ -25,6 +25,7 @@ from robustaudio.evaluation.clips import (
     predictions,
     share,
 )
+from robustaudio.evaluation.engine import kept
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import scatter_svg
 from robustaudio.perception.metrics import STEP_16_BIT, amplitude
@@ -107,12 +108,12 @@ def _kept(
 ) -> dict:
     """What was measured in a norm, now or before."""
     path = KEPT / f"{classifier.sha256[:16]}-{len(clips.labels)}-{norm}.json"
-    if not path.exists():
+
+    def measure() -> dict:
         log(f"  {norm}")
-        found = _measured(classifier, clips, norm, correct)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found), encoding="utf-8")
-    return json.loads(path.read_text(encoding="utf-8"))
+        return _measured(classifier, clips, norm, correct)
+
+    return kept(path, measure)
 
 
 def _measured(
@@ -122,15 +123,15 @@ def _measured(
     x, y, levels = clips.waveforms, clips.labels, LEVELS_DB[norm]
     found: dict = {}
     held: dict[float, Tensor] = {}
-    for method in METHODS:  # CROWN-IBP last: what follows speaks of it
-        verifier = Verifier(classifier, method=method)
+    verifiers = {method: Verifier(classifier, method=method) for method in METHODS}
+    for method, verifier in verifiers.items():  # CROWN-IBP last: what follows speaks of it
         held = {db: correct & verifier.verified_at(x, y, db, norm) for db in levels}
         found[method] = {f"{db:g}": share(proven) for db, proven in held.items()}
     found["provability"] = {f"{db:g}": share(held[db][correct]) for db in levels}
     if norm == "linf":
-        verifier = Verifier(classifier, method="crown")
         found["published"] = {
-            f"{db:g}": share(verifier.verified_at(x, y, db, norm)[correct]) for db in PUBLISHED_DB
+            f"{db:g}": share(verifiers["crown"].verified_at(x, y, db, norm)[correct])
+            for db in PUBLISHED_DB
         }
     if norm not in ATTACKS:
         return found
