@@ -30,7 +30,7 @@ from robustaudio.perception.metrics import snr_db
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
 from robustaudio.threats.threat_model import ThreatModel, threat_at
 
-CLASSIFIER, CLIPS, REPEATS, PGD_STEPS = "digits-cnn", 64, 7, 40
+CLASSIFIER, CLIPS, REPEATS, PGD_STEPS = "digits-cnn", 64, 15, 40
 PACKAGES = {"art": "adversarial-robustness-toolbox", "foolbox": "foolbox eagerpy GitPython"}
 TINY = 1e-6  # share of the bounds by which a changed feature moved: more than float32 rounds
 

@@ -49,6 +49,10 @@ def threat_to(attack, x: Tensor, epsilon: float, norm: str = "linf", kind=Threat
     return kind(norm, x.new_full((len(x),), epsilon), threshold=threshold)
 
 
+def listening(share: float, step: object = None) -> None:
+    """Somebody who asks an attack how it goes."""
+
+
 def run(
     attack, x, epsilon, norm="linf", *, seed=0, criterion=None, model=None, kind=ThreatModel,
     progress=None,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.threat_model import ThreatModel
 
-Rank = Callable[[Tensor, Tensor], Tensor]  # (perturbations, losses) -> a number per item
+Rank = Callable[[Tensor, Tensor, Tensor], Tensor]  # (perturbations, losses, items) -> numbers
 Rows = TypeVar("Rows", Tensor, Criterion, ThreatModel)  # one row per item
 ROUNDING = 4  # steps of the arithmetic by which a point may stand outside the ball
 DECISIVE = 32  # steps of the arithmetic by which a success must win: in another batch it still does
@@ -40,7 +40,8 @@ class Progress(Protocol):
 class AttackResult:
     """One row per item: the best success found; where there is none, the point of highest loss.
 
-    `queries` counts forward passes of an item; `history` says how the search went.
+    `queries` counts forward passes of an item; `history` is what `progress` was told, if anybody
+    asked.
     """
 
     original: Float[Tensor, "batch *shape"]
@@ -88,8 +89,8 @@ class Search:
     A point is `fooled` where the criterion is met beyond the rounding of the arithmetic, and by a
     margin of `confidence` at least. That counts as success where the point lies inside the threat's
     ball; of two, the one of the lower rank stays: its distance, so that the nearest wins, or what
-    an attack says by `rank(perturbation, loss)`. What an attack does next is its own business; what
-    it found stands here, whatever its last iterate was.
+    an attack says by `rank(perturbations, losses, items)`. What an attack does next is its own
+    business; what it found stands here, whatever its last iterate was.
     """
 
     def __init__(
@@ -106,12 +107,12 @@ class Search:
         self.adversarial = x.clone()
         self.found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         self.queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
-        self.rank = x.new_full((len(x),), torch.inf)  # of the best success
-        self.loss = x.new_full((len(x),), -torch.inf)  # of the best failure
+        self.order = x.new_full((len(x),), torch.inf)  # rank of the best success, or -loss
         step = ROUNDING * torch.finfo(x.dtype).eps
         self.reach = threat.epsilon.to(x) * (1 + step) + threat.distance(x) * step
         self.fooled = self.found  # which of the points asked last meet the criterion
-        self.latest = self.loss, self.rank  # loss and distance of the points asked last
+        self.losses = self.order  # of the points asked last, with their graph
+        self.latest = x, self.everything  # the points asked last, and of which items they are
         self.history: list[Step] = []
 
     @property
@@ -126,6 +127,7 @@ class Search:
     ) -> Float[Tensor, "some label"]:
         """The logits at a point of each of some items, with their graph."""
         logits = self.model(point)
+        self.losses = self.rows(self.criterion, index).loss(logits)
         self.queries[index] += 1
         with torch.no_grad():
             self._keep(point.detach(), logits.detach(), index, rank)
@@ -146,10 +148,12 @@ class Search:
         return of if len(index) == len(self.x) else of[index]
 
     def tell(self, share: float) -> None:
-        """The point asked last ended a step: for the history, and for whoever is looking."""
-        loss, distance = self.latest
-        self.history.append(Step(float(loss.mean()), float(distance.mean())))
+        """The points asked last ended a step: for whoever is looking."""
         if self.progress:
+            point, index = self.latest
+            delta = point.detach() - self.rows(self.x, index)
+            distance = self.rows(self.threat, index).distance(delta)
+            self.history.append(Step(float(self.losses.detach().mean()), float(distance.mean())))
             self.progress(share, self.history[-1])
 
     def result(self) -> AttackResult:
@@ -163,22 +167,28 @@ class Search:
         )
 
     def _keep(self, point: Tensor, logits: Tensor, index: Tensor, rank: Rank | None) -> None:
-        criterion, delta = self.rows(self.criterion, index), point - self.rows(self.x, index)
+        """Measures those points that may be better than what is kept, and keeps those that are."""
+        criterion, loss = self.rows(self.criterion, index), self.losses.detach()
+        fooled = criterion.is_adversarial(logits)
+        if bool(fooled.any()):
+            fooled &= criterion.margin(logits) < -decisive(logits).clamp_min(self.confidence)
+        self.fooled, self.latest = fooled, (point, index)
+        hopeful = fooled | ~self.rows(self.found, index) & (-loss < self.rows(self.order, index))
+        some = hopeful.nonzero().flatten()
+        if not len(some):
+            return
+        index, loss, point = index[some], loss[some], self.rows(point, some)
+        delta = point - self.rows(self.x, index)
         distance = self.rows(self.threat, index).distance(delta)
         allowed = distance <= self.reach[index]
-        least = decisive(logits).clamp_min(self.confidence)
-        self.fooled = criterion.margin(logits) < -least
-        success = self.fooled & allowed
-        loss = criterion.loss(logits)
-        order = rank(delta, loss) if rank else distance
-        self.latest = loss, distance
-        nearer = success & (order < self.rank[index])
-        likelier = allowed & ~success & ~self.found[index] & (loss > self.loss[index])
-        self.rank[index] = torch.where(nearer, order, self.rank[index])
-        self.loss[index] = torch.where(likelier, loss, self.loss[index])
-        self.found[index] |= success
-        chosen = nearer | likelier
-        self.adversarial[index[chosen]] = point[chosen]
+        success = fooled[some] & allowed
+        order = torch.where(success, rank(delta, loss, index) if rank else distance, -loss)
+        found = self.found[index]
+        better = allowed & (success & ~found | (success == found) & (order < self.order[index]))
+        some = better.nonzero().flatten()
+        index = index[some]
+        self.found[index], self.order[index] = success[some], order[some]
+        self.adversarial.index_copy_(0, index, self.rows(point, some))
 
 
 class SearchAttack(ABC):
@@ -222,7 +232,6 @@ def ascent(
     """The criterion's loss per item, and its gradient at a point."""
     with torch.enable_grad():
         point = point.detach().requires_grad_()
-        logits = search.ask(point, index, rank)
-        loss = search.rows(search.criterion, index).loss(logits)
-        (gradient,) = torch.autograd.grad(loss.sum(), point)
-    return loss.detach(), gradient
+        search.ask(point, index, rank)
+        (gradient,) = torch.autograd.grad(search.losses.sum(), point)
+    return search.losses.detach(), gradient

@@ -228,27 +228,27 @@ def _walk(
     index, rank = (~search.found).nonzero().flatten(), None if stops else _surest
     if not len(index):
         return
-    point = search.rows(start, index)
+    point, ball = search.rows(start, index), search.rows(search.threat, index)
+    stride, project = ball.scaled(step_size), ball.around(search.rows(search.x, index))
     velocity = torch.zeros_like(point)
     for step in range(steps):
         _, gradient = ascent(search, point, index, rank)
         search.tell(part[0] + part[1] * step / (steps + 1))
-        going = ~search.found[index]
-        if stops and not going.all():
+        if stops and search.fooled.any():
+            going = ~search.found[index]
             index, point, gradient, velocity = (
                 rows[going] for rows in (index, point, gradient, velocity)
             )
-        if not len(index):
-            return
+            if not len(index):
+                return
+            stride, project = stride[going], search.threat[index].around(search.x[index])
         if decay:
             size = per_item(gradient.flatten(1).abs().sum(1), gradient)
             gradient = velocity = decay * velocity + gradient / size.clamp_min(TINY)
-        ball = search.rows(search.threat, index)
-        moved = point + ball.scaled(step_size).steepest(gradient)
-        point = ball.project(moved, search.rows(search.x, index))
+        point = project(stride.steepest(gradient).add_(point))
     search.look(point, index, rank)
     search.tell(part[0] + part[1] * steps / (steps + 1))
 
 
-def _surest(delta: Tensor, loss: Tensor) -> Tensor:
+def _surest(delta: Tensor, loss: Tensor, index: Tensor) -> Tensor:
     return -loss

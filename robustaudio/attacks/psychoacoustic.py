@@ -74,13 +74,15 @@ class Psychoacoustic(SearchAttack):
         x, stage = search.x, Magnitude(threshold.framing).to(search.x)
         unit = threshold.amplitude.to(x).clamp_min(TINY)
 
-        def loudest(delta: Tensor, loss: Tensor | None = None) -> Tensor:
-            return max_noise_to_mask_db(noise_to_mask_ratio(delta, threshold))
+        def loudest(delta: Tensor, loss: Tensor, index: Tensor) -> Tensor:
+            return max_noise_to_mask_db(noise_to_mask_ratio(delta, threshold[index]))
 
         first = search.adversarial - x
         rank = None if search.threat.norm == "masking" else loudest
         if rank:
-            search.rank = torch.where(search.found, loudest(first), search.rank)
+            search.order = torch.where(
+                search.found, loudest(first, x, search.everything), search.order
+            )
         spectrum = stage.spectrum(first) / unit
         spectrum = spectrum * (CALM / spectrum.abs().clamp_min(TINY)).clamp_max(1)
         spectrum, direction = torch.view_as_real(spectrum), Adam()

@@ -20,12 +20,16 @@ FITTING_ROUNDS = 8  # frames that are still too loud are turned down
 
 @dataclass(frozen=True)
 class Norm:
-    """How a norm measures, projects, ascends and samples; `radius` has the shape (batch, 1...)."""
+    """How a norm measures, projects, ascends and samples; `radius` has the shape (batch, 1...).
+
+    `is_box`: its ball is the box of all coordinates within +-radius.
+    """
 
     measure: Callable[[Tensor], Tensor]
     project: Callable[[Tensor, Tensor], Tensor]
     steepest: Callable[[Tensor], Tensor]
     sample: Callable[[Tensor, Tensor, torch.Generator], Tensor]
+    is_box: bool = False
 
 
 def per_item(value: Tensor, like: Tensor) -> Tensor:
@@ -62,7 +66,7 @@ def _sample_l2(like: Tensor, radius: Tensor, generator: torch.Generator) -> Tens
     return direction * radius * per_item(length ** (1 / dimension), like)
 
 
-LINF = Norm(linf, _project_linf, torch.sign, _sample_linf)
+LINF = Norm(linf, _project_linf, torch.sign, _sample_linf, is_box=True)
 L2 = Norm(l2, _project_l2, _steepest_l2, _sample_l2)
 
 

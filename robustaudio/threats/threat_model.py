@@ -1,5 +1,6 @@
 """A threat is a value: a ball of perturbations in a norm, at a representation, within bounds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -66,8 +67,16 @@ class ThreatModel:
         self, adversarial: Float[Tensor, "batch *shape"], x: Float[Tensor, "batch *shape"]
     ) -> Float[Tensor, "batch *shape"]:
         """The nearest point of the ball (of the masking set: a near one), inside the bounds."""
-        delta = self._norm.project(adversarial - x, self._radius(x))
-        return self._bounded(delta, x)
+        return self.around(x)(adversarial)
+
+    def around(self, x: Float[Tensor, "batch *shape"]) -> Callable[[Tensor], Tensor]:
+        """The projection onto the ball around x, prepared for many points."""
+        norm, radius = self._norm, self._radius(x)
+        if norm.is_box:  # so is the ball inside the bounds
+            low, high = self._range(x)
+            low, high = torch.maximum(x - radius, low), torch.minimum(x + radius, high)
+            return lambda adversarial: adversarial.clamp(low, high)
+        return lambda adversarial: self._bounded(norm.project(adversarial - x, radius), x)
 
     def steepest(self, gradient: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
         """The step of size epsilon that raises a linear function most."""
@@ -85,28 +94,37 @@ class ThreatModel:
         return NORMS[self.norm](self.threshold)
 
     def _bounded(self, delta: Tensor, x: Tensor) -> Tensor:
-        """x + delta inside the bounds; where x lies outside, it may stay: clamping must not move x.
+        """x + delta inside the bounds.
 
         Clamping makes a sample's change smaller, and stays in an linf or l2 ball. It can leave the
         masking set: the two are projected onto in turns, and what is left over is turned down,
         towards x, which lies in both.
         """
-        low, high = (x.new_tensor(bound) for bound in self.bounds)
-        if not len(x) or x.amin() < low or x.amax() > high:
-            low, high = torch.minimum(x, low), torch.maximum(x, high)
-        moved = (x + delta).clamp_(low, high)
+        low, high = self._range(x)
+        moved = _clamped(x + delta, low, high)
         if self.threshold is None or self.bounds == UNBOUNDED:
             return moved
         radius = self._radius(x)
         for _ in range(BOTH_ROUNDS):
             if bool((self.distance(moved - x) <= NEARLY * self.epsilon).all()):
                 break
-            moved = torch.clamp(x + self._norm.project(moved - x, radius), low, high)
+            moved = _clamped(x + self._norm.project(moved - x, radius), low, high)
         size = per_item(self.distance(moved - x), x)
         return x + (moved - x) * (INSIDE * radius / size.clamp_min(TINY)).clamp_max(1)
 
+    def _range(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The bounds; where x lies outside, it may stay: clamping must not move x."""
+        low, high = (x.new_tensor(bound) for bound in self.bounds)
+        if not len(x) or x.amin() < low or x.amax() > high:
+            return torch.minimum(x, low), torch.maximum(x, high)
+        return low, high
+
     def _radius(self, like: Tensor) -> Tensor:
         return per_item(self.epsilon.to(like), like)
+
+
+def _clamped(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return torch.minimum(torch.maximum(x, low), high)  # a quarter of the time of clamp
 
 
 def threat_at(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import QUICK, Centred, clips, network, run, threat_to
+from small import QUICK, Centred, clips, listening, network, run, threat_to
 
 from robustaudio.attacks import APGD, ATTACKS, PGD, Step
 from robustaudio.attacks.attack import ROUNDING
@@ -71,12 +71,12 @@ def test_an_attack_is_a_frozen_dataclass_that_explains_every_option(name):
 @EVERY
 def test_equal_generators_give_equal_results_whatever_else_is_random(name):
     torch.manual_seed(1)
-    first = run(QUICK[name], clips(), 0.1, seed=3)
+    first = run(QUICK[name], clips(), 0.1, seed=3, progress=listening)
     torch.manual_seed(2)
-    second = run(QUICK[name], clips(), 0.1, seed=3)
+    second = run(QUICK[name], clips(), 0.1, seed=3, progress=listening)
     assert torch.equal(first.adversarial, second.adversarial)
     assert torch.equal(first.queries, second.queries)
-    assert first.history == second.history
+    assert first.history and first.history == second.history
 
 
 @pytest.mark.parametrize("attack", [PGD(steps=5), APGD(steps=5)], ids=["pgd", "apgd"])
@@ -106,8 +106,10 @@ def test_a_clip_that_needs_no_attack_is_given_back(name, norm):
     model, x = network(), clips()
     wrong = torch.tensor([0, 1, 0, 1, 0, 1])
     criterion = Misclassification((model(x).argmax(1) + wrong) % 3)
-    result = run(QUICK[name], x, 0.1, norm, model=model, criterion=criterion, kind=Centred)
+    task = {"model": model, "criterion": criterion, "kind": Centred}
+    result = run(QUICK[name], x, 0.1, norm, **task, progress=listening)
     assert result.is_adversarial[wrong > 0].all() and (result.distance[wrong > 0] == 0).all()
+    assert result.history
     assert all(torch.tensor([s.loss, s.distance]).isfinite().all() for s in result.history)
 
 
@@ -128,6 +130,12 @@ def test_a_target_is_reached(name, norm, epsilon):
     reached = model(result.adversarial).argmax(1) == target
     assert torch.equal(result.is_adversarial, reached)
     assert reached.double().mean() > 0.5
+
+
+@EVERY
+def test_whether_anybody_listens_changes_nothing(name):
+    alone, watched = (run(QUICK[name], clips(), 0.1, progress=who) for who in (None, listening))
+    assert alone.history == () and torch.equal(alone.adversarial, watched.adversarial)
 
 
 @EVERY

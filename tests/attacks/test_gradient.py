@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from rosetta import rosetta
-from small import Centred, clips, network, run
+from small import Centred, clips, listening, network, run
 from torch import nn
 
 from robustaudio.attacks import APGD, BIM, FGSM, MIFGSM, PGD
@@ -40,8 +40,8 @@ def test_fooled_clips_stop_asking():
 class Leaky(Centred):
     """Projects to a hair outside the ball, as the masking set's projection once did."""
 
-    def project(self, adversarial, x):
-        return x + 1.01 * self.epsilon[:, None] * (adversarial - x).sign()
+    def around(self, x):
+        return lambda point: x + 1.01 * self.epsilon[:, None] * (point - x).sign()
 
 
 @pytest.mark.parametrize("attack", [PGD(), BIM(40), MIFGSM(40)])
@@ -192,7 +192,8 @@ class Hill(nn.Module):
 def test_apgd_halves_its_steps_until_it_stands_on_the_top():
     x = torch.zeros(16, 1)
     label = torch.zeros(16, dtype=torch.long)
-    result = run(APGD(), x, 1.0, model=Hill(), criterion=Misclassification(label))
+    criterion = Misclassification(label)
+    result = run(APGD(), x, 1.0, model=Hill(), criterion=criterion, progress=listening)
     assert (result.adversarial - 0.3137).abs().max() < 0.005
     late = result.history[-5:]
     assert max(step.loss for step in late) - min(step.loss for step in late) < 1e-3

@@ -51,7 +51,7 @@ def test_of_failures_the_highest_loss_stays():
 
 def test_an_attack_may_say_which_success_it_wants():
     one = search()
-    ask(one, 1.5, 2.0, 1.8, rank=lambda delta, loss: -loss)
+    ask(one, 1.5, 2.0, 1.8, rank=lambda delta, loss, index: -loss)
     assert float(one.result().adversarial[0, 0]) == 2.0
 
 
