@@ -124,13 +124,18 @@ class Search:
         point: Float[Tensor, "some *shape"],
         index: Int[Tensor, " some"],
         rank: Rank | None = None,
+        projected: bool = False,
     ) -> Float[Tensor, "some label"]:
-        """The logits at a point of each of some items, with their graph."""
+        """The logits at a point of each of some items, with their graph.
+
+        `projected` points, of items without a success, are inside the ball: where all fail,
+        nothing has to be measured.
+        """
         logits = self.model(point)
         self.losses = self.rows(self.criterion, index).loss(logits)
         self.queries[index] += 1
         with torch.no_grad():
-            self._keep(point.detach(), logits.detach(), index, rank)
+            self._keep(point.detach(), logits.detach(), index, rank, projected)
         return logits
 
     def look(
@@ -166,14 +171,20 @@ class Search:
             tuple(self.history),
         )
 
-    def _keep(self, point: Tensor, logits: Tensor, index: Tensor, rank: Rank | None) -> None:
+    def _keep(
+        self, point: Tensor, logits: Tensor, index: Tensor, rank: Rank | None, projected: bool
+    ) -> None:
         """Measures those points that may be better than what is kept, and keeps those that are."""
         criterion, loss = self.rows(self.criterion, index), self.losses.detach()
-        fooled = criterion.is_adversarial(logits)
-        if bool(fooled.any()):
-            fooled &= criterion.margin(logits) < -decisive(logits).clamp_min(self.confidence)
-        self.fooled, self.latest = fooled, (point, index)
-        hopeful = fooled | ~self.rows(self.found, index) & (-loss < self.rows(self.order, index))
+        self.fooled, self.latest = criterion.is_adversarial(logits), (point, index)
+        if bool(self.fooled.any()):
+            least = decisive(logits).clamp_min(self.confidence)
+            self.fooled &= criterion.margin(logits) < -least
+        elif projected:
+            better = (-loss < self.rows(self.order, index)).nonzero().flatten()
+            self._replace(index[better], self.rows(point, better), -loss[better])
+            return
+        hopeful = self.fooled | ~self.found[index] & (-loss < self.order[index])
         some = hopeful.nonzero().flatten()
         if not len(some):
             return
@@ -181,14 +192,17 @@ class Search:
         delta = point - self.rows(self.x, index)
         distance = self.rows(self.threat, index).distance(delta)
         allowed = distance <= self.reach[index]
-        success = fooled[some] & allowed
+        success = self.fooled[some] & allowed
         order = torch.where(success, rank(delta, loss, index) if rank else distance, -loss)
         found = self.found[index]
         better = allowed & (success & ~found | (success == found) & (order < self.order[index]))
         some = better.nonzero().flatten()
-        index = index[some]
-        self.found[index], self.order[index] = success[some], order[some]
-        self.adversarial.index_copy_(0, index, self.rows(point, some))
+        self.found[index[some]] = success[some]
+        self._replace(index[some], self.rows(point, some), order[some])
+
+    def _replace(self, index: Tensor, point: Tensor, order: Tensor) -> None:
+        self.order[index] = order
+        self.adversarial.index_copy_(0, index, point)
 
 
 class SearchAttack(ABC):
@@ -228,10 +242,11 @@ def ascent(
     point: Float[Tensor, "some *shape"],
     index: Int[Tensor, " some"],
     rank: Rank | None = None,
+    projected: bool = False,
 ) -> tuple[Float[Tensor, " some"], Float[Tensor, "some *shape"]]:
     """The criterion's loss per item, and its gradient at a point."""
     with torch.enable_grad():
         point = point.detach().requires_grad_()
-        search.ask(point, index, rank)
+        search.ask(point, index, rank, projected)
         (gradient,) = torch.autograd.grad(search.losses.sum(), point)
     return search.losses.detach(), gradient

@@ -232,7 +232,7 @@ def _walk(
     stride, project = ball.scaled(step_size), ball.around(search.rows(search.x, index))
     velocity = torch.zeros_like(point)
     for step in range(steps):
-        _, gradient = ascent(search, point, index, rank)
+        _, gradient = ascent(search, point, index, rank, projected=stops)
         search.tell(part[0] + part[1] * step / (steps + 1))
         if stops and search.fooled.any():
             going = ~search.found[index]

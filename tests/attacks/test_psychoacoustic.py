@@ -53,8 +53,8 @@ def test_of_all_successes_the_best_hidden_is_kept(monkeypatch):
     threat = threat_to(ATTACK, x, 5e-4, "l2")  # so small that something stays audible
 
     class Watched(module.Search):
-        def ask(self, point, index, rank=None):
-            logits = super().ask(point, index, rank)
+        def ask(self, point, index, rank=None, projected=False):
+            logits = super().ask(point, index, rank, projected)
             ratio = noise_to_mask_ratio(point.detach() - x, threat.threshold)
             if rank is not None:
                 seen.append(max_noise_to_mask_db(ratio).where(self.fooled, torch.inf))
