@@ -21,7 +21,7 @@ from robustaudio.audio.datasets import BUNDLED, Dataset, open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import RANGES_DB, Verifier
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation.attack import attack_clip
+from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.clips import load_clips
 from robustaudio.evaluation.predict import predict_clip
@@ -58,14 +58,14 @@ def main() -> None:
 def jobs(classifier, waveform) -> dict[str, Callable[[], object]]:
     """What the page runs, by the same functions."""
     # a target that is out of reach at -90 dB, so that no early stop shortens the 40 steps
-    steps = PGD(steps=40)
+    steps = Plan(PGD(steps=40))
     smoothing = Smoothing(sigma=0.25, n0=100, n=1000)
     return {
         "load and predict": lambda: predict_clip(
             classifier, classifier.prepare(Clip.load(CLIP)).samples.to(waveform.device)
         ),
         "PGD, 40 steps": lambda: attack_clip(
-            classifier, waveform, steps, norm="linf", level_db=-90, target=2, seed=0
+            classifier, waveform, steps, level_db=-90, target=2, seed=0
         ),
         "verify, with bisection": lambda: verify_clip(
             classifier, waveform, norm="linf", level_db=-70
