@@ -12,8 +12,8 @@ from robustaudio.classifiers import checkpoints
 from robustaudio.cli import main
 from robustaudio.training.recipes import RECIPES
 
-CLIP = str(open_dataset("bundled").folder / "seven-slt.wav")
-DATA = ["--dataset", "bundled", "--split", "bundled", "--limit", "4"]
+CLIP = str(open_dataset("bundled-digits").folder / "seven-slt.wav")
+DATA = ["--dataset", "bundled-digits", "--split", "bundled", "--limit", "4"]
 
 
 @pytest.fixture
@@ -211,10 +211,16 @@ def test_text_is_for_people(capsys):
     [
         (["predict", "nowhere.wav"], "there is no file nowhere.wav"),
         (["predict"], "name either a sound file or --dataset NAME"),
-        (["predict", CLIP, "--dataset", "bundled"], "name either a sound file or --dataset NAME"),
+        (
+            ["predict", CLIP, "--dataset", "bundled-digits"],
+            "name either a sound file or --dataset NAME",
+        ),
         (["predict", CLIP, "--classifier", "resnet"], "no classifier 'resnet'; choose from"),
         (["predict", CLIP, "--device", "abacus"], "--device abacus is not at hand"),
-        (["predict", "--dataset", "bundled", "--split", "train"], "no split 'train'; choose from"),
+        (
+            ["predict", "--dataset", "bundled-digits", "--split", "train"],
+            "no split 'train'; choose from",
+        ),
         (["predict", "--dataset", "../etc"], "no data set '../etc'"),
         (["attack", CLIP, "--target", "11"], "no label '11'; choose from"),
         (["attack", CLIP, "--target", "7"], "the target '7' is already the prediction"),

@@ -16,6 +16,7 @@ from pathlib import Path
 from robustaudio.audio.clip import Clip
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "clips"
+BUNDLED_PREFIX = "bundled-"  # and the task
 FSDD_URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
 FSDD_FILE = re.compile(r"([0-9])_([A-Za-z]+)_([0-9]+)\.wav")  # digit, speaker, index
 DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
@@ -61,13 +62,13 @@ class Dataset:
 
 
 def open_dataset(name: str) -> Dataset:
-    """The data set `name`: "bundled", or a folder of ROBUSTAUDIO_DATA or of the user's cache.
+    """The data set `name`: "bundled-<task>", or a folder of ROBUSTAUDIO_DATA or the user's cache.
 
     Raises:
         ValueError: if it is not at hand; the sentence names the command that gets it, if any.
     """
-    if name == "bundled":
-        return read_folder(BUNDLED, name)
+    if name.startswith(BUNDLED_PREFIX):
+        return _read_bundled(name)
     for root in data_folders():
         folder = root / name
         if (folder / "metadata.csv").is_file():
@@ -85,7 +86,9 @@ def how_to_get(name: str) -> str | None:
     """The command that brings a data set (None: there is none)."""
     return {
         "fsdd": "python -m robustaudio download fsdd",
-        "rendered": f"python assets/render_clips.py --training {cache_folder() / 'rendered'}",
+        "rendered": f"python assets/render_digits.py --training {cache_folder() / name}",
+        "rendered-instruments": "python assets/render_instruments.py --training "
+        f"{cache_folder() / name}",
     }.get(name)
 
 
@@ -124,6 +127,16 @@ def read_folder(folder: Path, name: str) -> Dataset:
         if "\0" in row["file"] or not (root / row["file"]).resolve().is_relative_to(root):
             raise ValueError(f"{path} names a file outside its folder: {row['file']!r}.")
     return Dataset(name, folder, rows)
+
+
+def _read_bundled(name: str) -> Dataset:
+    """The clips of one task in assets/clips."""
+    every = read_folder(BUNDLED, name)
+    rows = tuple(row for row in every.rows if BUNDLED_PREFIX + row["task"] == name)
+    if not rows:
+        names = ", ".join(dict.fromkeys(BUNDLED_PREFIX + row["task"] for row in every.rows))
+        raise ValueError(f"no bundled clips {name!r}; choose from {names}.")
+    return replace(every, rows=rows)
 
 
 def read_official_fsdd(folder: Path, name: str = "fsdd") -> Dataset:

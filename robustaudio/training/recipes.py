@@ -147,7 +147,7 @@ def run(
     scores: dict = {
         "validation_accuracy": _accuracy(classifier, held_out),
         "rendered_accuracy": _accuracy(classifier, rendered.select("val")),
-        "bundled_accuracy": _accuracy(classifier, open_dataset("bundled")),
+        "bundled_accuracy": _accuracy(classifier, open_dataset(f"bundled-{recipe.task}")),
         "test_accuracy": _accuracy(classifier, fsdd.select("test")),
     }
     log("  ".join(f"{name} {score:.4f}" for name, score in scores.items() if "test" not in name))

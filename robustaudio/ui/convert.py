@@ -47,7 +47,7 @@ class Source:
 
 def listed_clips() -> dict[str, Path]:
     """Bundled clips first, then some of the real corpora where they are at hand."""
-    bundled = open_dataset("bundled")
+    bundled = open_dataset("bundled-digits")
     clips = {
         f"{row['label']} · {row['speaker_or_source']}": bundled.folder / row["file"]
         for row in bundled.rows

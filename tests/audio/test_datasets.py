@@ -167,7 +167,11 @@ def test_the_named_folder_comes_before_the_cache(archive, nothing_at_hand, tmp_p
     "name, advice",
     [
         ("fsdd", "or run: python -m robustaudio download fsdd"),
-        ("rendered", "or run: python assets/render_clips.py --training .*/rendered"),
+        ("rendered", "or run: python assets/render_digits.py --training .*/rendered"),
+        (
+            "rendered-instruments",
+            "or run: python assets/render_instruments.py --training .*/rendered-instruments",
+        ),
         ("speakers", r"set ROBUSTAUDIO_DATA to the folder that holds it\."),
         ("a\0b", "no data set 'a"),
     ],
@@ -263,16 +267,36 @@ def test_a_split_that_is_not_there_and_a_limit_that_is_none(spread):
 # --- what ships, and what may be at hand ---------------------------------------------------------
 
 
-def test_the_bundled_clips_hold_every_digit_and_say_where_they_are_from():
-    dataset = open_dataset("bundled")
-    assert {row["label"] for row in dataset.rows} == set("0123456789")
+INSTRUMENTS = {
+    "acoustic_guitar", "cello", "clarinet", "electric_guitar", "flute", "organ", "piano",
+    "saxophone", "trumpet", "violin", "voice",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "task, labels, sample_rate",
+    [("digits", {*"0123456789"}, 8_000), ("instruments", INSTRUMENTS, 22_050)],
+)
+def test_the_bundled_clips_hold_every_label_of_their_task(task, labels, sample_rate):
+    dataset = open_dataset(f"bundled-{task}")
+    assert {row["label"] for row in dataset.rows} == labels
+    assert dataset.splits == ("bundled",)
     clips = list(dataset.clips())
-    assert {clip.sample_rate for clip in clips} == {8_000}
+    assert {clip.sample_rate for clip in clips} == {sample_rate}
     assert all(clip.gain is None and clip.peak <= 1 for clip in clips)
-    named = {row["file"] for row in dataset.rows}
-    assert {path.name for path in BUNDLED.glob("*.wav")} == named
-    assert {row["licence"] for row in dataset.rows} == {"CC0-1.0"}
-    assert (BUNDLED / "ATTRIBUTION.md").read_text().strip()
+
+
+def test_every_bundled_file_says_where_it_is_from():
+    rows = [*open_dataset("bundled-digits").rows, *open_dataset("bundled-instruments").rows]
+    assert {path.name for path in BUNDLED.glob("*.wav")} == {row["file"] for row in rows}
+    assert {row["licence"] for row in rows} == {"CC0-1.0"}
+    attribution = (BUNDLED / "ATTRIBUTION.md").read_text()
+    assert all(f"| `{row['file']}` | `{row['origin']}` |" in attribution for row in rows)
+
+
+def test_a_task_without_bundled_clips():
+    with pytest.raises(ValueError, match=r"choose from bundled-digits, bundled-instruments\."):
+        open_dataset("bundled-speakers")
 
 
 def at_hand(name):

@@ -453,7 +453,7 @@ def test_the_sandwich_of_small_networks(network, norm):
 @pytest.mark.parametrize("name", checkpoints.names())
 def test_the_sandwich_of_the_shipped_classifiers(name):
     classifier = checkpoints.load_classifier(name).double()
-    x = load_clips(classifier, open_dataset("bundled")).waveforms[:1].double()
+    x = load_clips(classifier, open_dataset("bundled-digits")).waveforms[:1].double()
     for norm in NORMS:
         assert_sandwich(classifier, x, LEVELS_DB[norm][:1], norm)
 

@@ -38,7 +38,7 @@ def linf(epsilon: list[float], representation: str = "waveform") -> ThreatModel:
 @pytest.fixture(scope="module", params=NAMES)
 def shipped(request):
     classifier = checkpoints.load_classifier(request.param)
-    return classifier, load_clips(classifier, open_dataset("bundled"))
+    return classifier, load_clips(classifier, open_dataset("bundled-digits"))
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "masking"])
@@ -102,7 +102,7 @@ def test_a_ball_at_a_representation_is_verified_from_there(representation):
 
 def test_the_largest_level_is_the_last_that_verifies():
     classifier = checkpoints.load_classifier("digits-cnn-ibp")
-    clips = load_clips(classifier, open_dataset("bundled"))
+    clips = load_clips(classifier, open_dataset("bundled-digits"))
     verifier = Verifier(classifier)
     label = verifier.predict(clips.waveforms)
     level = verifier.largest_level(clips.waveforms, label)
@@ -112,7 +112,7 @@ def test_the_largest_level_is_the_last_that_verifies():
 
 def test_a_wrong_label_is_never_verified():
     classifier = checkpoints.load_classifier("digits-cnn-ibp")
-    clips = load_clips(classifier, open_dataset("bundled"))
+    clips = load_clips(classifier, open_dataset("bundled-digits"))
     verifier = Verifier(classifier)
     wrong = (verifier.predict(clips.waveforms) + 1) % 10
     assert not verifier.verify(clips.waveforms, wrong, linf([0.0] * len(wrong))).verified.any()

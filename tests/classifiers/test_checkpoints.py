@@ -42,7 +42,7 @@ def test_the_bundled_clips_are_heard_as_the_card_says(name):
     classifier = checkpoints.load_classifier(name)
     from robustaudio.audio.datasets import open_dataset
 
-    x, y = classifier.prepare_dataset(open_dataset("bundled"))
+    x, y = classifier.prepare_dataset(open_dataset("bundled-digits"))
     accuracy = (classifier(x).argmax(1) == y).double().mean().item()
     assert accuracy == pytest.approx(checkpoints.read_card(name)["bundled_accuracy"])
     assert accuracy >= 0.9

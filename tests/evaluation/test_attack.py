@@ -35,7 +35,7 @@ def classifier():
 
 @pytest.fixture(scope="module")
 def clips(classifier):
-    return load_clips(classifier, open_dataset("bundled"))
+    return load_clips(classifier, open_dataset("bundled-digits"))
 
 
 def wave(clips):
@@ -200,7 +200,7 @@ def test_the_page_of_a_small_run(tmp_path, monkeypatch):
     }
     monkeypatch.setattr(page, "PLANS", plans)
     monkeypatch.setattr(page, "TARGETED_PLANS", {"PGD, linf": plans["PGD, linf"]})
-    bundled = open_dataset("bundled")
+    bundled = open_dataset("bundled-digits")
     monkeypatch.setattr(page, "open_dataset", lambda name: Test(bundled))
     record = page.attacked_digits(tmp_path / "attacks.md", limit=3, log=lambda line: None)
     text = (tmp_path / "attacks.md").read_text()

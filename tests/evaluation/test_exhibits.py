@@ -17,7 +17,9 @@ def classifier():
 
 @pytest.fixture(scope="module")
 def clean(classifier):
-    return classifier.prepare(Clip.load(open_dataset("bundled").folder / "seven-slt.wav")).samples
+    return classifier.prepare(
+        Clip.load(open_dataset("bundled-digits").folder / "seven-slt.wav")
+    ).samples
 
 
 def test_a_shift_is_zeros_in_front_and_the_end_cut_off():

@@ -20,7 +20,7 @@ RATE = 8_000
 
 @pytest.fixture(scope="module")
 def clean():
-    samples = Clip.load(open_dataset("bundled").folder / "seven-slt.wav").samples[:RATE]
+    samples = Clip.load(open_dataset("bundled-digits").folder / "seven-slt.wav").samples[:RATE]
     return torch.nn.functional.pad(samples, (0, RATE - len(samples)))
 
 

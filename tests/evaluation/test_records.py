@@ -36,7 +36,7 @@ def classifier():
 
 @pytest.fixture(scope="module")
 def clips(classifier):
-    return load_clips(classifier, open_dataset("bundled"))
+    return load_clips(classifier, open_dataset("bundled-digits"))
 
 
 @pytest.mark.parametrize("norm, key, sign", [("linf", "level_db", 1), ("l2", "snr_db", -1)])
@@ -102,7 +102,7 @@ def test_a_perturbation_below_half_a_step_does_not_survive_rounding(classifier, 
 @pytest.mark.parametrize("name", checkpoints.names())
 def test_the_ruler_is_in_order_for_every_classifier(name):
     classifier = checkpoints.load_classifier(name)
-    waveform = load_clips(classifier, open_dataset("bundled")).waveforms[7]
+    waveform = load_clips(classifier, open_dataset("bundled-digits")).waveforms[7]
     shares = []
     record = measure_ruler(
         classifier,
@@ -178,7 +178,7 @@ def test_noise_has_the_size_that_sigma_says(classifier, clips):
 
 def test_certified_accuracy_falls_with_the_radius(clips):
     classifier = checkpoints.load_classifier("digits-cnn-noise")
-    some = load_clips(classifier, open_dataset("bundled").select("bundled", 4))
+    some = load_clips(classifier, open_dataset("bundled-digits").select("bundled", 4))
     record = certify_dataset(
         classifier, some, Smoothing(n=300), representation="waveform",
         radii=(0.0, 0.1, 0.3, 9.0), seed=0,
@@ -253,7 +253,7 @@ def test_a_clip_that_is_at_its_target_already_is_not_a_success():
 
 
 def one_label_wrong(classifier) -> LabelledClips:
-    some = load_clips(classifier, open_dataset("bundled").select("bundled", 4))
+    some = load_clips(classifier, open_dataset("bundled-digits").select("bundled", 4))
     labels = some.labels.clone()
     labels[0] = (labels[0] + 1) % 10
     return replace(some, labels=labels)

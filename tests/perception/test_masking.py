@@ -32,7 +32,7 @@ FRAMINGS = {  # and the rate at which each is tried
     "cnn": (Framing(unitary=True), 8_000),
     "lstm": (Framing(window="hamming", pre_emphasis=0.97, unitary=True), 8_000),
 }
-CLIPS = list(open_dataset("bundled").clips())
+CLIPS = list(open_dataset("bundled-digits").clips())
 
 
 def voiced(sample_rate: int, duration_s: float = 0.4) -> torch.Tensor:

@@ -56,7 +56,7 @@ def impulse(length: int, at: int = 128) -> torch.Tensor:
 
 def spoken(duration_s: float = 0.2) -> torch.Tensor:
     """From where two digits sound, in float32 as the app has them."""
-    clips = list(open_dataset("bundled").clips())
+    clips = list(open_dataset("bundled-digits").clips())
     starts = [c.samples.abs().argmax() - 400 for c in (clips[0], clips[7])]
     length = int(duration_s * RATE)
     parts = zip((clips[0], clips[7]), starts, strict=True)

@@ -21,7 +21,7 @@ FRAMINGS = {
 @pytest.fixture(scope="module")
 def clips():
     """Two bundled spoken digits with digital silence around them, as a batch."""
-    bundled = islice(open_dataset("bundled").clips(), 2)
+    bundled = islice(open_dataset("bundled-digits").clips(), 2)
     return torch.stack([clip.fitted(8_000).samples for clip in bundled])
 
 

@@ -41,7 +41,7 @@ SCALES = {
 @pytest.fixture(scope="module")
 def clip():
     """A bundled spoken digit, as a batch of one."""
-    return next(open_dataset("bundled").clips()).samples[None]
+    return next(open_dataset("bundled-digits").clips()).samples[None]
 
 
 def relative(ours, theirs):

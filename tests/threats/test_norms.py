@@ -16,7 +16,7 @@ from robustaudio.threats.norms import NORMS, masking
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
 CNN = load_classifier("digits-cnn")
-X, LABELS = CNN.prepare_dataset(open_dataset("bundled"))
+X, LABELS = CNN.prepare_dataset(open_dataset("bundled-digits"))
 INSIDE = 1 + 1e-5
 # the transform's rounding is relative to a frame's loudest bin, 100 dB above the decisive one
 ROUNDED = {torch.float32: 1 + 1e-3, torch.float64: INSIDE}

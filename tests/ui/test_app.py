@@ -511,7 +511,7 @@ def test_a_bad_upload_gives_one_sentence_and_loses_nothing(
 
 
 def test_an_upload_of_another_rate_is_heard(page, tmp_path):
-    clip = Clip.load(open_dataset("bundled").folder / "four-rms.wav").resampled(44_100)
+    clip = Clip.load(open_dataset("bundled-digits").folder / "four-rms.wav").resampled(44_100)
     path = tmp_path / "mine.flac"
     soundfile.write(path, np.stack([clip.samples.numpy()] * 2, 1), 44_100)
     upload(page, path)
@@ -553,7 +553,7 @@ def test_files_of_the_machine_stay_on_the_machine(app, page_at):
 
 def clip_name(file: str) -> str:
     """What the page calls a bundled clip."""
-    row = next(row for row in open_dataset("bundled").rows if row["file"] == file)
+    row = next(row for row in open_dataset("bundled-digits").rows if row["file"] == file)
     return f"{row['label']} · {row['speaker_or_source']}"
 
 

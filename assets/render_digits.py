@@ -1,35 +1,26 @@
 """Render spoken English digits with flite and espeak-ng, to train on and to ship.
 
-    python assets/render_clips.py --training DIR   # DIR/audio/*.wav and DIR/metadata.csv
-    python assets/render_clips.py --bundled        # assets/clips: wav, metadata.csv, ATTRIBUTION.md
+    python assets/render_digits.py --training DIR   # DIR/audio/*.wav and DIR/metadata.csv
+    python assets/render_digits.py --bundled        # its part of assets/clips
 
 Both programs are Debian packages (apt-get install flite espeak-ng). Equal versions of them render
 equal files: nothing here is random. The bundled voice settings are never among the training ones.
 """
 
-import argparse
-import csv
-import shutil
-import subprocess
-import sys
 import tempfile
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
+from rendering import Rendered, Task, faded, parse, run, write_bundled, write_training
 from scipy import signal
 
 SAMPLE_RATE = 8000  # Hz, that of the Free Spoken Digit Dataset
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-CLIPS = Path(__file__).parent / "clips"
-COLUMNS = (
-    "file", "label", "speaker_or_source", "group", "fold", "split",
-    "licence", "origin", "duration_s", "sample_rate", "note",
-)  # fmt: skip
-DURATION_S = (0.2, 0.9)  # what an isolated digit may last
+TASK = Task("digits", SAMPLE_RATE, duration_s=(0.2, 0.9), max_peak=0.9)
 
 
 @dataclass(frozen=True)
@@ -111,16 +102,6 @@ def split(index: int) -> str:
     return "val" if index % 6 == 5 else "train"
 
 
-def run(command: list[str]) -> str:
-    """The program's output. Exits with one sentence if it is missing or fails."""
-    if shutil.which(command[0]) is None:
-        sys.exit(f"{command[0]} not found: apt-get install {command[0]}")
-    result = subprocess.run(command, check=False, capture_output=True, text=True)
-    if result.returncode and "--version" not in command:  # flite --version exits with 1
-        sys.exit(f"failed: {' '.join(command)}: {result.stderr.strip()}")
-    return result.stdout
-
-
 def versions() -> dict[str, str]:
     """Engine name to what it calls itself, such as "flite-2.2-current Sep 2018"."""
     flite_line = next(x for x in run(["flite", "--version"]).splitlines() if "version:" in x)
@@ -144,17 +125,14 @@ def trim(samples: np.ndarray, threshold_db: float = -45, keep_s: float = 0.01) -
     return samples[max(0, loud[0] * frame - keep) : (loud[-1] + 1) * frame + keep]
 
 
-def finish(samples: np.ndarray, fade_s: float = 0.005, max_peak: float = 0.9) -> np.ndarray:
-    """Trim, fade both ends, and lower the level only where the peak passes `max_peak`.
+def finish(samples: np.ndarray) -> np.ndarray:
+    """Trim, fade both ends, and lower the level only where the peak passes the task's.
 
     espeak-ng's vowels ride on a slow drift below any voice: a 40 Hz high-pass takes it out first.
     """
     high_pass = signal.butter(2, 40, "highpass", fs=SAMPLE_RATE, output="sos")
-    samples = trim(signal.sosfiltfilt(high_pass, samples))
-    fade = np.linspace(0, 1, int(fade_s * SAMPLE_RATE))
-    samples[: len(fade)] *= fade
-    samples[-len(fade) :] *= fade[::-1]
-    return samples * min(1, max_peak / np.abs(samples).max())
+    samples = faded(trim(signal.sosfiltfilt(high_pass, samples)), SAMPLE_RATE)
+    return samples * min(1, TASK.max_peak / np.abs(samples).max())
 
 
 def render(digit: str, setting: Setting) -> np.ndarray:
@@ -165,33 +143,15 @@ def render(digit: str, setting: Setting) -> np.ndarray:
     return finish(soxr.resample(samples, sample_rate, SAMPLE_RATE))
 
 
-def write(jobs: list[tuple[str, str, str, Setting]], folder: Path) -> list[dict[str, object]]:
-    """Render (file, digit, split, setting) jobs into `folder` with its metadata.csv; the rows."""
-    version, rows, seen = versions(), [], {}
+def render_all(jobs: list[tuple[str, str, str, Setting]]) -> Iterator[Rendered]:
+    """A clip for each (file, digit, split, setting)."""
+    version = versions()
     for file, digit, split_name, setting in jobs:
-        samples = render(digit, setting)
-        duration_s = len(samples) / SAMPLE_RATE
-        if not DURATION_S[0] <= duration_s <= DURATION_S[1]:
-            sys.exit(f"{file} lasts {duration_s:.3f} s, not within {DURATION_S}: change its speed")
-        twin = seen.setdefault(samples.tobytes(), file)  # espeak-ng ignores unknown variants
-        if twin != file:
-            sys.exit(f"{file} sounds exactly like {twin}: change its setting")
-        if not 0.01 < np.abs(samples).max() <= 0.9 + 1e-9:
-            sys.exit(f"{file} is almost silent or clipped: peak {np.abs(samples).max():.3f}")
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(folder / file, samples, SAMPLE_RATE, subtype="PCM_16")
-        options = " ".join(setting.options)
-        values = (
-            file, DIGITS.index(digit), f"{setting.engine} {setting.voice}", setting.name, "",
-            split_name, "CC0-1.0", f"{version[setting.engine]}: {setting.engine} {options}",
-            f"{duration_s:.3f}", SAMPLE_RATE, digit,
+        engine, options = setting.engine, " ".join(setting.options)
+        yield Rendered(
+            file, render(digit, setting), str(DIGITS.index(digit)), f"{engine} {setting.voice}",
+            setting.name, split_name, f"{version[engine]}: {engine} {options}", digit,
         )  # fmt: skip
-        rows.append(dict(zip(COLUMNS, values, strict=True)))
-    with open(folder / "metadata.csv", "w", newline="") as table:
-        writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return rows
 
 
 def training_jobs() -> list[tuple[str, str, str, Setting]]:
@@ -209,47 +169,12 @@ def bundled_jobs() -> list[tuple[str, str, str, Setting]]:
     ]
 
 
-def attribution(rows: list[dict[str, object]]) -> str:
-    table = "\n".join(f"| `{row['file']}` | `{row['origin']}` |" for row in rows)
-    return ATTRIBUTION.format(table=table)
-
-
-ATTRIBUTION = """# Where these clips come from
-
-No one was recorded for them: `python assets/render_clips.py --bundled` made every file here (this
-page and `metadata.csv` too) with two speech synthesisers from Debian, resampled to 8 kHz,
-high-passed at 40 Hz, trimmed and faded. The project dedicates them to the public domain: CC0-1.0.
-
-| file | made by (program version: command, before the digit's name) |
-|---|---|
-{table}
-
-- **flite** and its built-in voices awb, kal16, rms and slt (Carnegie Mellon University). Debian's
-  `/usr/share/doc/flite/copyright` gives the sources outside a few named files a permissive licence:
-  "free of charge, to use and distribute this software and its documentation without restriction",
-  keeping notices, marking changes and endorsing nothing. It does not mention synthesised speech.
-- **espeak-ng** is GPL-3.0-or-later (`/usr/share/doc/espeak-ng/copyright`, which does not mention
-  synthesised speech). Section 2 of that licence: "The output from running a covered work is covered
-  by this License only if the output, given its content, constitutes a covered work." These
-  clips hold sound, none of the program's text. Neither program nor any voice file is shipped here.
-"""
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument("--training", type=Path, metavar="DIR", help="about 400 clips into DIR")
-    target.add_argument("--bundled", action="store_true", help="the dozen clips of assets/clips")
-    arguments = parser.parse_args()
-    folder = CLIPS if arguments.bundled else arguments.training
-    rows = write(bundled_jobs() if arguments.bundled else training_jobs(), folder)
-    if arguments.bundled:
-        (folder / "ATTRIBUTION.md").write_text(attribution(rows))
-    durations = [float(row["duration_s"]) for row in rows]
-    print(
-        f"{len(rows)} clips in {folder}: {dict(Counter(row['split'] for row in rows))},"
-        f" {min(durations)} to {max(durations)} s"
-    )
+    folder = parse(__doc__.splitlines()[0])
+    if folder:
+        write_training(TASK, render_all(training_jobs()), folder)
+    else:
+        write_bundled(TASK, render_all(bundled_jobs()))
 
 
 if __name__ == "__main__":
