@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
+from zlib import crc32
 
 from robustaudio.audio.clip import Clip
 
@@ -22,6 +23,16 @@ FSDD_FILE = re.compile(r"([0-9])_([A-Za-z]+)_([0-9]+)\.wav")  # digit, speaker, 
 DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 FSDD_LICENCE = "CC-BY-SA-4.0"
 FSDD_TEST_INDICES = range(5)  # "the first 10 %" of the data set's own rule: indices 0 to 4
+IRMAS_URL = "https://doi.org/10.5281/zenodo.1290750"
+IRMAS_FOLDER = "IRMAS-TrainingData"
+# 008__[flu][nod][cla]0393__1.wav: instrument, drums (not in all), genre, recording, excerpt
+IRMAS_FILE = re.compile(r"(?:[0-9]+__)?\[([a-z]{3})\](?:\[[^]]*\])+([0-9]+)__[0-9]+\.wav")
+IRMAS_LICENCE = "CC-BY-NC-SA-3.0"
+IRMAS_LABELS = {
+    "cel": "cello", "cla": "clarinet", "flu": "flute", "gac": "acoustic_guitar",
+    "gel": "electric_guitar", "org": "organ", "pia": "piano", "sax": "saxophone",
+    "tru": "trumpet", "vio": "violin", "voi": "voice",
+}  # fmt: skip
 COLUMNS: tuple[str, ...] = ("file", "label", "speaker_or_source", "group", "split", "licence")
 
 
@@ -75,20 +86,23 @@ def open_dataset(name: str) -> Dataset:
             return read_folder(folder, name)
         if (folder / "recordings").is_dir():
             return read_official_fsdd(folder, name)
-    looked, command = " and ".join(str(root) for root in data_folders()), how_to_get(name)
+        if (folder / IRMAS_FOLDER).is_dir():
+            return read_official_irmas(folder, name)
+    looked, advice = " and ".join(str(root) for root in data_folders()), how_to_get(name)
     raise ValueError(
         f"no data set {name!r} in {looked}; set ROBUSTAUDIO_DATA to the folder that holds it"
-        + (f", or run: {command}" if command else ".")
+        + (f", or {advice}" if advice else ".")
     )
 
 
 def how_to_get(name: str) -> str | None:
-    """The command that brings a data set (None: there is none)."""
+    """What brings a data set into the user's cache (None: nothing does)."""
+    folder = cache_folder() / name
     return {
-        "fsdd": "python -m robustaudio download fsdd",
-        "rendered": f"python assets/render_digits.py --training {cache_folder() / name}",
-        "rendered-instruments": "python assets/render_instruments.py --training "
-        f"{cache_folder() / name}",
+        "fsdd": "run: python -m robustaudio download fsdd",
+        "rendered": f"run: python assets/render_digits.py --training {folder}",
+        "rendered-instruments": f"run: python assets/render_instruments.py --training {folder}",
+        "irmas": f"unpack {IRMAS_FOLDER}.zip, which {IRMAS_URL} offers, into {folder}",
     }.get(name)
 
 
@@ -161,6 +175,37 @@ def read_official_fsdd(folder: Path, name: str = "fsdd") -> Dataset:
             )
     if not rows:
         raise ValueError(f"{folder / 'recordings'} holds no <digit>_<speaker>_<index>.wav.")
+    return Dataset(name, folder, tuple(rows))
+
+
+def read_official_irmas(folder: Path, name: str = "irmas") -> Dataset:
+    """The training part of IRMAS (Bosch et al. 2012): 3 s excerpts of real music, in stereo.
+
+    IRMAS names no splits for it. Here every recording lies in one: about 70 % train, 10 % val and
+    20 % test, by a checksum, so that a file more or less moves no other.
+
+    Raises:
+        ValueError: if there is no such file.
+    """
+    rows = []
+    for path in sorted((folder / IRMAS_FOLDER).glob("*/*.wav")):
+        match = IRMAS_FILE.fullmatch(path.name)
+        if match and match[1] == path.parent.name in IRMAS_LABELS:
+            group = match[1] + match[2]
+            rows.append(
+                {
+                    "file": path.relative_to(folder).as_posix(),
+                    "label": IRMAS_LABELS[match[1]],
+                    "speaker_or_source": group,
+                    "group": group,
+                    "split": (2 * ["test"] + ["val"] + 7 * ["train"])[crc32(group.encode()) % 10],
+                    "licence": IRMAS_LICENCE,
+                }
+            )
+    if not rows:
+        raise ValueError(
+            f"{folder / IRMAS_FOLDER} holds no <code>/[<code>][<genre>]<recording>__<excerpt>.wav."
+        )
     return Dataset(name, folder, tuple(rows))
 
 
