@@ -35,36 +35,59 @@ VELOCITIES = (64, 88, 112)
 class Preset:
     """A sound of the sound font and the MIDI notes that its phrases may begin on."""
 
+    name: str
     bank: int
     program: int
     lowest: int
     highest: int
 
-    @property
-    def name(self) -> str:
-        return f"{self.bank}-{self.program}"
-
 
 PRESETS = {
-    "acoustic_guitar": (Preset(0, 24, 43, 72), Preset(0, 25, 43, 72), Preset(8, 25, 45, 69)),
-    "cello": (Preset(0, 42, 37, 68),),
-    "clarinet": (Preset(0, 71, 51, 84),),
+    "acoustic_guitar": (
+        Preset("Nylon String Guitar", 0, 24, 43, 72),
+        Preset("Steel String Guitar", 0, 25, 43, 72),
+        Preset("12 String Guitar", 8, 25, 45, 69),
+    ),
+    "cello": (Preset("Cello", 0, 42, 37, 68),),
+    "clarinet": (Preset("Clarinet", 0, 71, 51, 84),),
     "electric_guitar": (
-        Preset(0, 26, 43, 74), Preset(0, 27, 43, 74), Preset(0, 29, 43, 72), Preset(0, 30, 41, 70),
+        Preset("Jazz Guitar", 0, 26, 43, 74),
+        Preset("Clean Guitar", 0, 27, 43, 74),
+        Preset("Overdrive Guitar", 0, 29, 43, 72),
+        Preset("Distortion Guitar", 0, 30, 41, 70),
     ),
-    "flute": (Preset(0, 73, 60, 88),),
+    "flute": (Preset("Flute", 0, 73, 60, 88),),
     "organ": (
-        Preset(0, 16, 41, 76), Preset(0, 17, 41, 76), Preset(0, 19, 41, 76), Preset(0, 20, 43, 74),
-        Preset(8, 19, 41, 72),
+        Preset("Drawbar Organ", 0, 16, 41, 76),
+        Preset("Percussive Organ", 0, 17, 41, 76),
+        Preset("Church Organ", 0, 19, 41, 76),
+        Preset("Reed Organ", 0, 20, 43, 74),
+        Preset("Church Organ 2", 8, 19, 41, 72),
     ),
-    "piano": (Preset(0, 0, 33, 88), Preset(0, 1, 38, 84)),
+    "piano": (
+        Preset("Yamaha Grand Piano", 0, 0, 33, 88),
+        Preset("Bright Yamaha Grand", 0, 1, 38, 84),
+    ),
     "saxophone": (
-        Preset(0, 64, 57, 80), Preset(0, 65, 50, 74), Preset(0, 66, 45, 68), Preset(0, 67, 37, 60),
+        Preset("Soprano Sax", 0, 64, 57, 80),
+        Preset("Alto Sax", 0, 65, 50, 74),
+        Preset("Tenor Sax", 0, 66, 45, 68),
+        Preset("Baritone Sax", 0, 67, 37, 60),
     ),
-    "trumpet": (Preset(0, 56, 54, 77), Preset(0, 59, 55, 77)),
-    "violin": (Preset(0, 40, 56, 89), Preset(8, 40, 56, 86), Preset(0, 110, 56, 86)),
-    "voice": (Preset(0, 52, 44, 74), Preset(0, 53, 46, 74)),
-}  # fmt: skip
+    "trumpet": (
+        Preset("Trumpet", 0, 56, 54, 77),
+        Preset("Muted Trumpet", 0, 59, 55, 77),
+    ),
+    "violin": (
+        Preset("Violin", 0, 40, 56, 89),
+        Preset("Slow Violin", 8, 40, 56, 86),
+        Preset("Fiddle", 0, 110, 56, 86),
+    ),
+    "voice": (
+        Preset("Ahh Choir", 0, 52, 44, 74),
+        Preset("Ohh Voices", 0, 53, 46, 74),
+    ),
+}
 PLAYS_CHORDS = ("acoustic_guitar", "electric_guitar", "organ", "piano")
 
 Note = tuple[int, int, int]  # semitones above the first note, start and length in ms
@@ -119,7 +142,7 @@ class Take:
     @property
     def group(self) -> str:
         """What must not lie in two splits: one sound at one pitch."""
-        return f"{self.preset.name}-{self.pitch}"
+        return f"{self.preset.bank}-{self.preset.program}-{self.pitch}"
 
     @property
     def note(self) -> str:
