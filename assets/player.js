@@ -222,7 +222,7 @@ window.robustaudioPlayer ??= (() => {
       part("loop").setAttribute("aria-pressed", loop);
       const [{ key, label }, gain] = [clip.tracks[selected], clip.common_gain_db];
       write("status", `${graph ? "Playing " : ""}${key}, ${label}`);
-      write("common", gain ? `All tracks at ${decibels(gain)}` : "");
+      write("common", +gain.toFixed(1) ? `All tracks at ${decibels(gain)}` : "");
       renderPosition();
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -24,10 +25,21 @@ CLEAN, PERTURBED, DELTA = "#1c9e8f", "#d9623b", "#8a63d2"
 REACHES = "#d64545"  # what could win, what could be heard
 FLOOR_DB = -100.0  # of the spectrograms, below the clean clip's loudest bin
 MAX_POINTS = 2_000
+MAX_FRAMES = 200  # of a spectrogram, or one more
 MAX_STEPS = 300  # drawn of a search
+BY_LABEL: dict[str, Any] = {"type": "category", "automargin": True}  # names may stand upright
 QUIETEST_SPL_DB = -40.0  # shown of a frame's spectrum
 SOUNDING_SPL_DB = 60.0  # of a frame's loudest bin, from which on the clip counts as sounding
 MAX_RATIO_DB = 30.0  # of the noise-to-mask ratio's colours, both ways
+
+
+def shown_label(label: str) -> str:
+    """A label for people.
+
+    >>> shown_label("acoustic_guitar")
+    'acoustic guitar'
+    """
+    return label.replace("_", " ")
 
 
 def waveforms(
@@ -50,10 +62,10 @@ def spectrogram(
     sample_rate: int,
     *,
     title: str,
-    n_fft: int = 256,
-    hop_length: int = 64,
 ) -> go.Figure:
     """|STFT| in dB below the loudest bin of `reference`: one scale for all clips shown together."""
+    n_fft = masking_framing(sample_rate).n_fft
+    hop_length = max(n_fft // 4, len(samples) // MAX_FRAMES)
     loudest = _magnitude(reference, n_fft, hop_length).max()
     level_db = 20 * (_magnitude(samples, n_fft, hop_length) / loudest).clamp_min(1e-9).log10()
     z = level_db.clamp(FLOOR_DB, 20).round(decimals=1).float().cpu().numpy()
@@ -73,14 +85,14 @@ def spectrogram(
 
 def probabilities(before: dict[str, float], after: dict[str, float] | None) -> go.Figure:
     """Class probabilities, clean beside perturbed."""
-    figure = _figure("", "probability", height=220)
-    figure.add_bar(x=list(before), y=list(before.values()), name="clean", marker_color=CLEAN)
+    figure = _figure("", "probability", height=240)
+    labels = [shown_label(label) for label in before]
+    figure.add_bar(x=labels, y=list(before.values()), name="clean", marker_color=CLEAN)
     if after:
-        figure.add_bar(
-            x=list(after), y=list(after.values()), name="perturbed", marker_color=PERTURBED
-        )
+        y = [after[label] for label in before]
+        figure.add_bar(x=labels, y=y, name="perturbed", marker_color=PERTURBED)
     figure.update_yaxes(range=[0, 1])
-    figure.update_xaxes(type="category")
+    figure.update_xaxes(**BY_LABEL)
     return figure.update_layout(
         legend={"orientation": "h", "y": 1.15, "x": 0}, showlegend=after is not None
     )
@@ -103,7 +115,7 @@ def logit_intervals(record: dict) -> go.Figure:
     colours = {record["prediction"]: CLEAN} | dict.fromkeys(reaching, REACHES)
     figure = _figure("", "logit", height=300)
     figure.add_bar(
-        x=labels,
+        x=[shown_label(label) for label in labels],
         y=[high - low for low, high in zip(lower, upper, strict=True)],
         base=lower,
         marker_color=[colours.get(label, INK) for label in labels],
@@ -114,7 +126,7 @@ def logit_intervals(record: dict) -> go.Figure:
     bar = record["logits_lower"][record["prediction"]]
     line = {"color": CLEAN, "width": 1.5, "dash": "dash"}
     figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=bar, y1=bar, line=line)
-    return figure.update_xaxes(type="category")
+    return figure.update_xaxes(**BY_LABEL)
 
 
 def votes(record: dict) -> go.Figure:
@@ -123,11 +135,11 @@ def votes(record: dict) -> go.Figure:
     figure = _figure("", f"votes of {record['n']}", height=300)
     top = max(counts, key=counts.__getitem__)
     figure.add_bar(
-        x=list(counts),
+        x=[shown_label(label) for label in counts],
         y=list(counts.values()),
         marker_color=[CLEAN if label == top else INK for label in counts],
     )
-    return figure.update_xaxes(type="category")
+    return figure.update_xaxes(**BY_LABEL)
 
 
 def search(

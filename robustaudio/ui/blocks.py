@@ -58,10 +58,14 @@ class Turns:
 
 @dataclass(frozen=True)
 class Visit:
-    """What one visitor works on; `turn` counts in the browser, ahead of `turns`."""
+    """What one visitor works on; `turn` counts in the browser, ahead of `turns`.
+
+    `target` is the label that attacks are to reach; it is shown where they are.
+    """
 
     source: gr.State
     classifier: gr.Dropdown
+    target: gr.Dropdown
     runs: gr.State
     turns: gr.State
     turn: gr.Number

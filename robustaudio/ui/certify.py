@@ -106,7 +106,7 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
             return record, None
 
         pictures = []
-        for name in services.classifiers if everyone else [classifier]:
+        for name in services.classifiers_of(source.task) if everyone else [classifier]:
             for done, rest in proving(services, source, name, runs, "ruler", options, job):
                 if done:
                     pictures.append(ruler_html(done[0]))

@@ -29,7 +29,7 @@ from robustaudio.ui.blocks import (
     wire,
     words,
 )
-from robustaudio.ui.convert import ANY_OTHER, Services, Source
+from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.cursor import Cursor
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
 from robustaudio.ui.methods import (
@@ -57,6 +57,7 @@ class Controls:
     stop: gr.Button
     status: gr.HTML
     search: gr.Plot
+    at: gr.Radio
 
     @property
     def inputs(self) -> list:
@@ -79,14 +80,16 @@ class Controls:
         return wish
 
 
-def build_explore(services: Services, visit: Visit, starts: list) -> dict[Component, Any]:
+def build_explore(
+    services: Services, visit: Visit, starts: list, changed: list
+) -> dict[Component, Any]:
     """The tab, which runs on its button and on every event of `starts`.
 
     Returns what a new clip empties, and how.
     """
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            controls = build_controls(list(next(iter(services.classifiers.values())).labels))
+            controls = build_controls(visit.target)
         with gr.Column(scale=5, min_width=320):
             verdict = words("perturb-words")
             player = Player(elem_id="player", hint="Clean, perturbed and difference play here.")
@@ -114,6 +117,14 @@ def build_explore(services: Services, visit: Visit, starts: list) -> dict[Compon
         **dict.fromkeys(shown), **masking, wav: NO_FILE, report: NO_FILE,
         controls.search: gr.update(value=None, visible=False), controls.status: "",
     }  # fmt: skip
+
+    def offer(classifier: str, at: str) -> gr.Radio:
+        """The representations that the classifier has and that can be heard."""
+        own = services.classifiers[classifier].representations
+        audible = [name for name in AUDIBLE if name in own]
+        return gr.Radio(audible, value=at if at in audible else START_AT)
+
+    gr.on(changed, offer, [visit.classifier, controls.at], controls.at, **QUIET)
 
     def perturb(source: Source, classifier: str, subtype: str, *widgets: Any) -> Iterator[list]:
         nothing = [gr.skip()] * (len(outputs) - 2)
@@ -162,7 +173,7 @@ class Redrawn:
         return gr.Plot(figures.search(losses, levels, unit=self.unit), visible=True)
 
 
-def build_controls(labels: list[str]) -> Controls:
+def build_controls(target: gr.Dropdown) -> Controls:
     method = gr.Dropdown(
         [(shown, name) for name, shown in METHODS.items()],
         value=START_METHOD, label="Perturbation", elem_id="method", filterable=False,
@@ -177,9 +188,7 @@ def build_controls(labels: list[str]) -> Controls:
             start.low, start.high, start_db, step=1, label="Level (dB)", elem_id="level",
             info=about_level(START_METHOD, START_NORM, START_AT),
         )  # fmt: skip
-        target = gr.Dropdown(
-            [ANY_OTHER, *labels], value=ANY_OTHER, label="Make it hear", elem_id="target"
-        )
+        target.render()
     with gr.Column(visible=False, elem_classes="ra-tight") as of_noise:
         sigma = gr.Number(
             START_SIGMA, label="σ", step=0.01, elem_id="sigma",
@@ -223,7 +232,7 @@ def build_controls(labels: list[str]) -> Controls:
         [level_db, begun, of_attacks, survive, of_noise, *groups.values()], **QUIET,
     )  # fmt: skip
     wish = [method, norm, level_db, target, representation, survive, sigma, seed]
-    return Controls(wish, options, run, stop, status, search)
+    return Controls(wish, options, run, stop, status, search, representation)
 
 
 def _build_masking() -> dict[Component, Any]:
@@ -290,9 +299,11 @@ def _judged(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int
     side_by_side = exhibits(classifier, clean, result.perturbed, seed=seed)
     heard = figures.audibility(clean.cpu(), result.perturbation.cpu(), rate)
     frames = heard.ratio_db.shape[1]
+    first_s, second_s, worst_s, last_s = (
+        round(heard.time_s(frame), 3) for frame in (0, 1, heard.worst_frame, frames - 1)
+    )
     cursor = gr.update(
-        minimum=heard.time_s(0), maximum=heard.time_s(frames - 1),
-        value=heard.time_s(heard.worst_frame), step=heard.time_s(1) - heard.time_s(0),
+        minimum=first_s, maximum=last_s, value=worst_s, step=round(second_s - first_s, 3),
         visible=frames > 1,
     )  # fmt: skip
     return [

@@ -40,7 +40,11 @@ def services():
 @pytest.fixture(scope="module")
 def source(services):
     name = "7 · flite slt"
-    return Source(name, services.clips[name])
+    return Source(name, services.clips["digits"][name], "digits")
+
+
+def target() -> gr.Dropdown:
+    return gr.Dropdown([convert.ANY_OTHER, "0", "1"], value=convert.ANY_OTHER, render=False)
 
 
 def defaults(method: str) -> dict:
@@ -63,10 +67,10 @@ def wish(**changes) -> Wish:
 
 
 def test_an_upload_outside_the_upload_folder_is_not_read(services, source):
-    stolen = Source("mine", Path("/etc/passwd"), uploaded=True)
+    stolen = Source("mine", Path("/etc/passwd"), "digits", uploaded=True)
     with pytest.raises(ValueError, match="outside the folders that the app may read"):
         convert.open_source(services, stolen, "digits-cnn")
-    bundled = Source("mine", source.path, uploaded=True)
+    bundled = Source("mine", source.path, "digits", uploaded=True)
     with pytest.raises(ValueError, match="outside the folders that the app may read"):
         convert.open_source(services, bundled, "digits-cnn")
 
@@ -123,7 +127,7 @@ def test_every_attack_has_a_name_and_widgets_that_hold_its_defaults(services):
 
 def test_a_wish_is_read_from_the_chosen_attacks_own_widgets(services):
     with gr.Blocks():
-        controls = build_controls(["0", "1"])
+        controls = build_controls(target())
     values = [widget.value for widget in controls.inputs]
     read = controls.read(values)
     assert read == wish(options=defaults("pgd"))
@@ -308,7 +312,7 @@ def test_a_ruler_without_a_masking_set_says_so():
         "classifier": "dense", "prediction": "5", "method": "crown", "norms": ["linf", "l2"],
         "ruler": {"verified_db": None, "attacked_db": None, "smoothed_db": None,
                   "floor_16_bit_db": -90.3, "verified_l2_db": None, "verified_masking_db": None},
-        "smoothing": {"sigma": 0.25}, "smoothed_prediction": None,
+        "smoothing": {"sigma": 0.25}, "smoothed_prediction": None, "unproven": None,
     }  # fmt: skip
     assert "not defined: this classifier does not start" in ruler_html(record)
     record["norms"].append("masking")
@@ -400,7 +404,7 @@ def test_what_a_field_cannot_hold_is_named_with_what_would_be_right(numbers, sen
 
 def test_a_number_that_is_not_shown_is_not_judged(services):
     with gr.Blocks():
-        controls = build_controls(["0", "1"])
+        controls = build_controls(target())
     values = [widget.value for widget in controls.inputs]
     values[[field.name for field in fields(Wish)].index("sigma")] = -1e9
     assert controls.read(values).sigma == -1e9

@@ -1,0 +1,183 @@
+"""Two tasks on one page: what a task offers, and what it cannot do and says so."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from ui.driving import SLOW_MS, choose, opened, run, tab, upload
+from ui.throwaway import LABELS, with_instruments, without_proof
+
+from robustaudio.audio.datasets import open_dataset
+from robustaudio.certification.smoothing import Smoothing
+from robustaudio.evaluation import figures
+from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.ui import launch, verdicts
+from robustaudio.ui.ruler import ruler_html
+from robustaudio.ui.tasks import TASKS
+
+
+@pytest.fixture(scope="module")
+def services():
+    return with_instruments(launch.load_services())
+
+
+# --- what a task offers --------------------------------------------------------------------------
+
+
+def test_a_task_has_its_own_classifiers_and_begins_with_a_clip_of_its_own(services):
+    assert list(services.tasks) == ["digits", "instruments"]
+    assert "tiny-cnn" not in services.classifiers_of("digits")
+    for task in services.tasks:
+        classifier, clip = services.start(task)
+        assert classifier in services.classifiers_of(task)
+        assert clip.task == task and clip.path.is_file() and not clip.uploaded
+
+
+def test_a_task_without_a_classifier_is_not_offered(services):
+    digits = {name: card for name, card in services.cards.items() if card["task"] == "digits"}
+    assert list(replace(services, cards=digits).tasks) == ["digits"]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_the_bundled_clips_come_first_and_every_file_has_a_name(task):
+    bundled, clips = open_dataset(f"bundled-{task.name}"), task.clips()
+    assert [path.name for path in clips.values()][: len(bundled)] == [
+        row["file"] for row in bundled.rows
+    ]
+    assert len(set(clips.values())) == len(clips) and task.clip in clips
+    assert not any("_" in name.split(" · ")[0] for name in clips)
+
+
+def test_a_corpus_that_is_not_at_hand_is_left_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("ROBUSTAUDIO_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for task in TASKS:
+        assert len(task.clips()) == len(open_dataset(f"bundled-{task.name}"))
+
+
+# --- what people read ----------------------------------------------------------------------------
+
+
+def test_labels_are_words_in_sentences_and_pictures():
+    record = {
+        "prediction": "electric_guitar", "clean_prediction": "acoustic_guitar", "n": 3,
+        "counts": {"acoustic_guitar": 1, "electric_guitar": 2}, "probabilities": {},
+        "logits_lower": {"acoustic_guitar": 0.0, "electric_guitar": 1.0},
+        "logits_upper": {"acoustic_guitar": 2.0, "electric_guitar": 3.0}, "verified": False,
+    }  # fmt: skip
+    assert "least logit of electric guitar over" in verdicts.interval_words(record)
+    assert "Red: acoustic guitar" in verdicts.interval_words(record)
+    for figure in (figures.votes(record), figures.logit_intervals(record)):
+        assert list(figure.data[0].x) == ["acoustic guitar", "electric guitar"]
+    pair = {"acoustic_guitar": 0.25, "electric_guitar": 0.75}
+    changed = dict(reversed(pair.items()))  # in whatever order a record has them
+    clean, perturbed = figures.probabilities(pair, changed).data
+    assert list(clean.x) == list(perturbed.x) == ["acoustic guitar", "electric guitar"]
+    assert list(clean.y) == list(perturbed.y) == [0.25, 0.75]
+
+
+def test_the_ruler_of_what_has_no_interval_rule_measures_the_rest_and_says_why():
+    classifier = without_proof()
+    clip = classifier.prepare(next(open_dataset("bundled-instruments").clips()))
+    record = measure_ruler(classifier, clip.samples, smoothing=Smoothing(n0=10, n=50))
+    assert record["ruler"]["attacked_db"] < 0
+    assert record["ruler"]["verified_db"] is record["ruler"]["verified_l2_db"] is None
+    picture = ruler_html(record)
+    assert picture.count("no proof: no interval rule: the last layer must be dense, not Log") == 3
+    assert "nothing is proven; the attack needs" in picture
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def app(browser, services):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "load_services", lambda: services)
+        page = launch.launch(block=False, quiet=True)
+    yield page.local_url
+    page.close()
+
+
+@pytest.fixture
+def page(app, page_at) -> Page:
+    return opened(page_at, app)
+
+
+def choose_instruments(page: Page) -> None:
+    page.locator("#task").get_by_text("Musical instruments").click()
+    expect(page.locator("#prediction")).to_contain_text("violin · FluidR3 Violin")
+
+
+def options(page: Page, field: str) -> list[str]:
+    page.locator(f"#{field} input").click()
+    found = page.get_by_role("option").all_inner_texts()
+    page.keyboard.press("Escape")
+    return [text.replace("✓", "").strip() for text in found]
+
+
+@pytest.mark.browser
+def test_task_then_classifier_then_clip(page):
+    choose(page, "target", "3")
+    choose_instruments(page)
+    expect(page.locator("#target input")).to_have_value("any other")  # 3 is no instrument
+    expect(page.locator("#perturb-words")).to_contain_text("on tiny-cnn", timeout=SLOW_MS)
+    expect(page.locator(".toast-body")).to_have_count(0)
+    assert options(page, "classifier") == ["tiny-cnn", "tiny-svm"]
+    assert "acoustic guitar" in options(page, "target")
+    assert options(page, "clip")[0] == "acoustic guitar · FluidR3 Nylon String Guitar"
+    expect(page.locator("#player")).to_contain_text("2.00 s")
+    page.locator("#player .ra-play").click()
+    page.keyboard.press("b")
+    expect(page.locator("#player .ra-status")).to_contain_text("Playing B, perturbed")
+    choose(page, "clip", "organ · FluidR3 Church Organ")
+    expect(page.locator("#prediction")).to_contain_text("organ · FluidR3 Church Organ")
+    page.locator("#task").get_by_text("Spoken digits").click()  # and back
+    expect(page.locator("#prediction")).to_contain_text("digits-cnn · 7 · flite slt")
+    expect(page.locator("#perturb-words")).to_contain_text("7 →", timeout=SLOW_MS)
+    assert len(options(page, "target")) == 11
+
+
+@pytest.mark.browser
+def test_what_a_classifier_cannot_do_is_one_sentence(page):
+    choose_instruments(page)
+    page.locator("#representation").get_by_text("mel").click()
+    choose(page, "classifier", "tiny-svm")
+    expect(page.locator("#representation label")).to_have_count(1)  # it has the waveform only
+    tab(page, "Prove")
+    page.locator("#verify").click()
+    toast = page.locator(".toast-body")
+    expect(toast).to_contain_text("the last layer must be dense, not LogSoftmax", timeout=SLOW_MS)
+    assert "Traceback" not in toast.inner_text()
+    tab(page, "Ruler")
+    assert "no proof" in run(page, "measure", "ruler", "the attack needs")
+    page.locator("#everyone input").check()
+    page.locator("#measure").click()
+    expect(page.locator("#ruler figure")).to_have_count(2, timeout=4 * SLOW_MS)  # of its task
+
+
+@pytest.mark.browser
+def test_an_own_clip_stays_when_the_task_changes(page):
+    upload(page, Path(open_dataset("bundled-digits").folder / "four-rms.wav"))
+    expect(page.locator("#prediction strong")).to_have_text("4", timeout=SLOW_MS)
+    page.locator("#task").get_by_text("Musical instruments").click()
+    expect(page.locator("#prediction")).to_contain_text("tiny-cnn · your own clip")
+    heard = page.locator("#prediction strong").inner_text()
+    assert heard in {figures.shown_label(label) for label in LABELS}
+    expect(page.locator("#perturb-words")).to_contain_text("on tiny-cnn", timeout=SLOW_MS)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_eleven_long_labels_fit_a_phone(app, page_at, dark):
+    page = opened(page_at, app, width=390, dark=dark)
+    choose_instruments(page)
+    expect(page.locator("#probabilities .xtick text").first).to_be_visible(timeout=SLOW_MS)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    ends = page.evaluate(
+        "[...document.querySelectorAll('#probabilities .xtick text')]"
+        ".map(text => text.getBoundingClientRect().bottom)"
+    )
+    below = page.evaluate("document.querySelector('#probabilities').getBoundingClientRect().bottom")
+    assert len(ends) == 11 and max(ends) <= below
