@@ -169,6 +169,49 @@ def search(
     )
 
 
+def targets(rows: Sequence[dict], *, unit: str) -> go.Figure:
+    """What it takes from each clip (a row) to each label (a column): the smallest level in dB.
+
+    The numbers stand in the cells, and everybody can tell the colours (Cividis) apart. A clip's own
+    label has a dot, a dash is where nothing was found.
+    """
+    labels = sorted({rows[0]["prediction"], *rows[0]["levels_db"]})
+    sources = [row["prediction"] for row in rows]
+    x, sources = [[shown_label(label) for label in some] for some in (labels, sources)]
+    figure = _figure("", "", height=230 + 30 * len(rows))
+    figure.add_heatmap(
+        z=[[row["levels_db"].get(label) for label in labels] for row in rows],
+        x=x, xgap=1, ygap=1, colorscale="Cividis", hoverongaps=False,
+        text=[[f"{source} → {label}" for label in x] for source in sources],
+        hovertemplate="%{text}: %{z:.1f} dB<extra></extra>",
+        colorbar={"orientation": "h", "thickness": 10, "y": 1.02, "yanchor": "bottom",
+                  "title": {"text": f"dB of {unit}", "side": "top"}, "tickfont": {"color": INK}},
+    )  # fmt: skip
+    figure.add_scatter(**_in_cells(rows, labels), mode="text", hoverinfo="skip")
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=[s.replace(" ", "<br>") for s in sources],
+        autorange="reversed", showgrid=False, zeroline=False, automargin=True,
+    )  # fmt: skip
+    figure.update_xaxes(**BY_LABEL, tickangle=-90, showgrid=False)
+    return figure.update_layout(margin={"l": 8})
+
+
+def _in_cells(rows: Sequence[dict], labels: Sequence[str]) -> dict[str, Any]:
+    """The number of every cell, black or white, whichever can be read on its colour."""
+    found = [v for row in rows for v in row["levels_db"].values() if v is not None]
+    middle = (min(found) + max(found)) / 2 if found else 0.0
+    x, y, text, colours = [], [], [], []
+    for number, row in enumerate(rows):
+        for label in labels:
+            level = row["levels_db"].get(label)
+            nothing = "·" if label == row["prediction"] else "–"
+            x.append(shown_label(label))
+            y.append(number)
+            text.append(nothing if level is None else f"{level:.0f}".replace("-", "−"))
+            colours.append(INK if level is None else "white" if level < middle else "black")
+    return {"x": x, "y": y, "text": text, "textfont": {"color": colours, "size": 10}}
+
+
 def _decimated(steps: int) -> range:
     """Every n-th step, at most MAX_STEPS, and always the last one."""
     every = max(1, -(-steps // MAX_STEPS))

@@ -52,6 +52,11 @@ class Services:
         clip = wanted.clip if wanted.clip in clips else next(iter(clips))
         return classifier, Source(clip, clips[clip], task)
 
+    def one_per_label(self, task: str) -> list["Source"]:
+        """A bundled clip of every label."""
+        clips = self.tasks[task].one_per_label()
+        return [Source(name, path, task) for name, path in clips.items()]
+
 
 @dataclass(frozen=True)
 class Source:

@@ -15,6 +15,7 @@ from robustaudio.ui.choice import QUICK, build_choice
 from robustaudio.ui.convert import Services
 from robustaudio.ui.explore import build_explore
 from robustaudio.ui.learn import LEARN
+from robustaudio.ui.targets import build_targets
 
 STYLE = CHECKPOINTS.parent / "assets" / "style.css"
 HEADER = (
@@ -55,12 +56,13 @@ def build_page(services: Services) -> gr.Blocks:
                 of_certify = build_certify(services, visit, changed)
             with gr.Tab("Ruler", elem_id="tab-ruler"):
                 of_ruler = build_ruler(services, visit)
+                of_targets = build_targets(services, visit)
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 
         page.load(None, js=KEEP_NUMBERS, **QUIET)
         tabs.select(None, js=MEASURE_PLOTS, **QUIET)
-        _begin_anew(visit, begun, of_explore | of_certify | of_ruler)
+        _begin_anew(visit, begun, of_explore | of_certify | of_ruler | of_targets)
     return page
 
 

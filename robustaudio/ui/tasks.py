@@ -1,7 +1,7 @@
 """The tasks of the page: which clips and classifiers belong together, and where a task begins."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from robustaudio.audio.datasets import BUNDLED_PREFIX, Dataset, open_dataset
@@ -31,6 +31,13 @@ class Task:
         for corpus in self._at_hand():
             clips |= _named(corpus, lambda row, of=corpus.name: f"{of} {Path(row['file']).stem}")
         return clips
+
+    def one_per_label(self) -> dict[str, Path]:
+        """The first bundled clip of every label, by the name shown."""
+        bundled = open_dataset(BUNDLED_PREFIX + self.name)
+        firsts = {row["label"]: row for row in reversed(bundled.rows)}
+        rows = tuple(firsts[label] for label in sorted(firsts))
+        return _named(replace(bundled, rows=rows), lambda row: row["speaker_or_source"])
 
     def _at_hand(self) -> Iterator[Dataset]:
         for name in self.corpora:

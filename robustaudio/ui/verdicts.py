@@ -337,6 +337,32 @@ def decibel(value: float | None, none: str = "−∞ dB") -> str:
     return none if value is None else f"{round(value, 1) + 0.0:.1f} dB".replace("-", "−")
 
 
+def targets_words(rows: Sequence[dict]) -> str:
+    """The easiest and the hardest of all the targets that were tried."""
+    norm = rows[0]["norm"]
+    pairs = [
+        (level, f"{_label(row['prediction'])} → {_label(target)}")
+        for row in rows
+        for target, level in row["levels_db"].items()
+    ]
+    reached = sorted((level, pair) for level, pair in pairs if level is not None)
+    facts = [
+        f"{ATTACK_NAMES[rows[0]['attack']]} in {BALLS[norm]} on {rows[0]['classifier']}",
+        f"{len(reached)} of {len(pairs)} targets reached",
+        f"{sum(row['queries'] for row in rows)} queries in {sum(r['seconds'] for r in rows):.1f} s",
+    ]
+    notes = [
+        "each level is the smallest that this attack found: another one may find less, and what "
+        "was not found may exist"
+    ]
+    if not reached:
+        return verdict("nothing found", "no target was reached", facts, notes)
+    (least, easiest), (most, hardest) = reached[0], reached[-1]
+    facts.insert(0, f"hardest of those reached: {hardest}, {decibel(most)}")
+    outcome = f"is the easiest: {decibel(least)} of {RELATIVE_TO[norm]}"
+    return verdict(f"<strong>{easiest}</strong>", outcome, facts, notes)
+
+
 def _method(record: dict) -> str:
     return ATTACK_NAMES[record["attack"]] if "attack" in record else "Gaussian noise"
 

@@ -1,11 +1,21 @@
 """Two tasks on one page: what a task offers, and what it cannot do and says so."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from ui.driving import SLOW_MS, choose, opened, run, tab, upload
+from ui.driving import (
+    SLOW_MS,
+    assert_made_again,
+    choose,
+    downloaded,
+    opened,
+    run,
+    tab,
+    upload,
+)
 from ui.throwaway import LABELS, with_instruments, without_proof
 
 from robustaudio.audio.datasets import open_dataset
@@ -88,6 +98,21 @@ def test_the_ruler_of_what_has_no_interval_rule_measures_the_rest_and_says_why()
     assert "nothing is proven; the attack needs" in picture
 
 
+def test_the_words_on_targets_name_the_easiest_and_the_hardest():
+    row = {
+        "classifier": "c", "attack": "DeepFool", "norm": "l2", "queries": 10, "seconds": 0.5,
+        "prediction": "cello",
+        "levels_db": {"electric_guitar": -80.4, "voice": -10.0, "organ": None},
+    }  # fmt: skip
+    words = verdicts.targets_words([row])
+    assert "<strong>cello → electric guitar</strong>" in words
+    assert "is the easiest: −80.4 dB of the clip's L2 norm" in words
+    assert "hardest of those reached: cello → voice, −10.0 dB" in words
+    assert "2 of 3 targets reached" in words and "DeepFool in L2 on c" in words
+    nothing = verdicts.targets_words([{**row, "levels_db": {"voice": None}}])
+    assert "nothing found" in nothing and "0 of 1 targets reached" in nothing
+
+
 # --- the page ------------------------------------------------------------------------------------
 
 
@@ -166,6 +191,35 @@ def test_an_own_clip_stays_when_the_task_changes(page):
     heard = page.locator("#prediction strong").inner_text()
     assert heard in {figures.shown_label(label) for label in LABELS}
     expect(page.locator("#perturb-words")).to_contain_text("on tiny-cnn", timeout=SLOW_MS)
+
+
+@pytest.mark.browser
+def test_what_it_takes_from_this_clip_and_from_one_of_every_label(page, tmp_path, capsys):
+    tab(page, "Ruler")
+    words = run(page, "targets", "targets-words", "9 of 9 targets reached")
+    assert words.startswith("7 → 3")
+    cells = page.locator("#targets-map .textpoint text")
+    expect(cells).to_have_count(10, timeout=SLOW_MS)
+    assert cells.all_text_contents().count("·") == 1
+    told = downloaded(page, "download-targets", tmp_path / "one.json").read_text()
+    (report,) = json.loads(told)["runs"]
+    assert_made_again(report, capsys, ("prediction", "levels_db", "queries"))
+
+    page.locator("#targets-from").get_by_text("one clip per label").click()
+    page.locator("#targets-attack").get_by_text("PGD", exact=True).click()
+    page.locator("#targets").click()
+    expect(page.locator("#targets-words")).to_contain_text("PGD in L∞", timeout=SLOW_MS)
+    page.locator("#cancel-targets").click()  # what was found stays
+    expect(page.locator("#targets-status .ra-progress")).to_have_count(0, timeout=SLOW_MS)
+    page.wait_for_timeout(1_500)
+    rows = page.locator("#targets-map .ytick text")
+    many = rows.count()
+    assert 1 <= many < 10
+    told = downloaded(page, "download-targets", tmp_path / "some.json").read_text()
+    runs = json.loads(told)["runs"]
+    assert [run["result"]["prediction"] for run in runs] == [*"0123456789"][:many]
+    choose(page, "clip", "0 · flite rms")
+    expect(page.locator("#targets-words .ra-card")).to_have_count(0)
 
 
 @pytest.mark.browser
