@@ -3,6 +3,7 @@
 from robustaudio.attacks.attack import Attack, AttackResult, Progress, Step
 from robustaudio.attacks.carlini_wagner import CarliniWagner, CarliniWagnerAudio
 from robustaudio.attacks.deepfool import DeepFool
+from robustaudio.attacks.genetic import Genetic, HillClimber, RandomSearch
 from robustaudio.attacks.gradient import APGD, BIM, FGSM, MIFGSM, PGD
 from robustaudio.attacks.jsma import JSMA
 from robustaudio.attacks.psychoacoustic import Psychoacoustic
@@ -18,6 +19,9 @@ ATTACKS: dict[str, type[Attack]] = {
     "cw": CarliniWagner,
     "cw-audio": CarliniWagnerAudio,
     "psychoacoustic": Psychoacoustic,
+    "genetic": Genetic,
+    "hill-climber": HillClimber,
+    "random-search": RandomSearch,
 }
 # what look for the smallest perturbation by themselves: one run answers, no bisection
 MINIMISING = (DeepFool, CarliniWagner, CarliniWagnerAudio, Psychoacoustic)

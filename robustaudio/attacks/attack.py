@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -20,18 +21,41 @@ DECISIVE = 32  # steps of the arithmetic by which a success must win: in another
 
 
 @dataclass(frozen=True)
+class Population:
+    """A generation of a genetic search: best and mean fitness, and how different its members are.
+
+    `diversity` is the mean distance of members from their mean, over the largest allowed change.
+    """
+
+    best: float
+    mean: float
+    diversity: float
+    queries: int
+
+
+@dataclass(frozen=True)
 class Step:
     """Where a search stands: means over the items that are still worked on.
 
-    `loss` is the criterion's, `distance` that of the threat's norm.
+    `loss` is the criterion's, `distance` that of the threat's norm; `best()` is the best point of
+    every item so far, as long as the search runs.
     """
 
     loss: float
     distance: float
+    population: Population | None = None
+    best: Callable[[], Tensor] | None = field(default=None, compare=False, repr=False)
+
+
+class Enough(Exception):
+    """Raised by a `Progress` to end a search: what it has found so far is its result."""
 
 
 class Progress(Protocol):
-    """Told the share done, 0 to 1, and by an attack its `Step`; may raise to cancel."""
+    """Told the share done, 0 to 1, and by an attack its `Step`; may raise to cancel.
+
+    `Enough` ends a search early instead.
+    """
 
     def __call__(self, share: float, step: Any = None, /) -> None: ...
 
@@ -148,18 +172,53 @@ class Search:
         with torch.no_grad():
             return self.ask(point, index, rank)
 
+    def survey(
+        self,
+        points: Float[Tensor, "some member *shape"],
+        index: Int[Tensor, " some"],
+        rank: Rank | None = None,
+    ) -> Float[Tensor, "some member"]:
+        """The losses at several points of each of some items, without a graph.
+
+        Of each item's points one is kept, if it is better than what is kept: the nearest that is
+        fooled, or else the one of highest loss.
+        """
+        some, members = points.shape[:2]
+        each = index.repeat_interleave(members)
+        with torch.no_grad():
+            flat = points.flatten(0, 1)
+            logits, criterion = self.model(flat), self.criterion[each]
+            losses = criterion.loss(logits).unflatten(0, (some, members))
+            order = -losses
+            fooled = criterion.margin(logits) < -decisive(logits).clamp_min(self.confidence)
+            if bool(fooled.any()):
+                delta = flat - self.x[each]
+                distance = self.threat[each].distance(delta)
+                at = rank(delta, losses.flatten(), each) if rank else distance
+                fooled = fooled & (distance <= self.reach[each])
+                order = torch.where(fooled, at - at.max() - losses.abs().max() - 1, order.flatten())
+                order = order.unflatten(0, (some, members))
+            best = order.argmin(1)
+            item = torch.arange(some, device=index.device)
+            self.losses = losses[item, best]
+            self.queries[index] += members
+            logits = logits.unflatten(0, (some, members))[item, best]
+            self._keep(points[item, best], logits, index, rank, projected=False)
+        return losses
+
     def rows(self, of: Rows, index: Int[Tensor, " some"]) -> Rows:
         """Those of some items, in ascending order; of all items without a copy."""
         return of if len(index) == len(self.x) else of[index]
 
-    def tell(self, share: float) -> None:
+    def tell(self, share: float, population: Population | None = None) -> None:
         """The points asked last ended a step: for whoever is looking."""
         if self.progress:
             point, index = self.latest
             delta = point.detach() - self.rows(self.x, index)
             distance = self.rows(self.threat, index).distance(delta)
-            self.history.append(Step(float(self.losses.detach().mean()), float(distance.mean())))
-            self.progress(share, self.history[-1])
+            loss, mean = float(self.losses.detach().mean()), float(distance.mean())
+            self.history.append(Step(loss, mean, population))
+            self.progress(share, replace(self.history[-1], best=lambda: self.adversarial.clone()))
 
     def result(self) -> AttackResult:
         return AttackResult(
@@ -224,7 +283,8 @@ class SearchAttack(ABC):
         progress: Progress | None = None,
     ) -> AttackResult:
         search = Search(model, x, criterion, threat, progress, self.confidence)
-        self.run(search, generator)
+        with suppress(Enough):
+            self.run(search, generator)
         return search.result()
 
     @abstractmethod

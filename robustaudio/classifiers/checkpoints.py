@@ -10,8 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.networks import Architecture, build
+from robustaudio.classifiers.networks import Architecture
+from robustaudio.classifiers.svm import SvmArchitecture
 
+AnyArchitecture = Architecture | SvmArchitecture
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
@@ -31,11 +33,22 @@ def read_card(name_or_path: str | os.PathLike) -> dict:
     path = _weights_path(name_or_path).with_suffix(".json")
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-        Architecture.from_json(card["architecture"])
+        architecture_of(card)
         str(card["name"])
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not a card that can be read: {error!r}.") from error
     return card
+
+
+def architecture_of(card: dict) -> AnyArchitecture:
+    """What a card says of the classifier's build.
+
+    Raises:
+        TypeError, KeyError: if keys are missing or unknown.
+    """
+    data = card["architecture"]
+    kind = SvmArchitecture if data["network"] == "svm" else Architecture
+    return kind.from_json(data)
 
 
 def load_classifier(
@@ -50,7 +63,7 @@ def load_classifier(
     if sha256(path) != card.get("sha256"):
         raise ValueError(f"{path.name} does not have the sha256 that its card names.")
     try:
-        classifier = build(Architecture.from_json(card["architecture"]), card["name"])
+        classifier = architecture_of(card).build(card["name"])
         classifier.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name} does not hold the weights its card describes.") from error
@@ -61,7 +74,7 @@ def load_classifier(
 
 
 def save_classifier(
-    classifier: Classifier, architecture: Architecture, card: dict, folder: Path
+    classifier: Classifier, architecture: AnyArchitecture, card: dict, folder: Path
 ) -> Path:
     """Writes <name>.safetensors and <name>.json; returns the path of the weights."""
     folder.mkdir(parents=True, exist_ok=True)

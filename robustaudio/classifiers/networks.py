@@ -54,7 +54,7 @@ class Architecture:
     floor: float = 0.1
     n_mfcc: int = 0
     lifter: int = 0
-    network: Literal["cnn", "deep_cnn", "lstm"] = "cnn"
+    network: Literal["cnn", "cnn_2d", "deep_cnn", "lstm"] = "cnn"
     width: int = 96
     convolutions: tuple[tuple[int, int], ...] = ((5, 2), (5, 2), (3, 2))
     thresholds: int = 0
@@ -79,6 +79,10 @@ class Architecture:
             }
         )
 
+    def build(self, name: str = "") -> Classifier:
+        """The classifier, untrained (weights from torch's global generator)."""
+        return build(self, name)
+
 
 def build(architecture: Architecture, name: str = "") -> Classifier:
     """An untrained classifier (weights from torch's global generator)."""
@@ -91,7 +95,7 @@ def build(architecture: Architecture, name: str = "") -> Classifier:
     if a.n_mfcc:
         stages["mfcc"] = Mfcc(a.mel.n_mels, a.n_mfcc, a.lifter)
     bands, frames = a.n_mfcc or a.mel.n_mels, a.framing.frames(a.length)
-    make = {"cnn": cnn, "deep_cnn": deep_cnn, "lstm": lstm}[a.network]
+    make = {"cnn": cnn, "cnn_2d": cnn_2d, "deep_cnn": deep_cnn, "lstm": lstm}[a.network]
     return Classifier(
         stages,
         make(a, bands, frames),
@@ -147,6 +151,26 @@ def deep_cnn(a: Architecture, bands: int, frames: int) -> nn.Sequential:
     features = width * math.ceil(frames / 8)
     dense = [nn.Linear(features, 128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, len(a.labels))]
     return nn.Sequential(*convolutions, nn.Dropout(0.2), *dense)
+
+
+def cnn_2d(a: Architecture, bands: int, frames: int) -> nn.Sequential:
+    """Four convolutions over time and frequency: what is learnt at one pitch holds at others.
+
+    The last maps are averaged over time, in a lower and an upper half of the bands.
+    """
+    width = a.width
+
+    def block(channels: int, maps: int) -> list[nn.Module]:
+        convolution = nn.Conv2d(channels, maps, 3, padding=1)
+        return [convolution, nn.BatchNorm2d(maps), nn.ReLU(), nn.MaxPool2d(2)]
+
+    return nn.Sequential(
+        nn.Unflatten(1, (1, bands)), nn.BatchNorm2d(1),
+        *block(1, width), *block(width, 2 * width),
+        *block(2 * width, 4 * width), *block(4 * width, 4 * width),
+        nn.AdaptiveAvgPool2d((2, 1)), nn.Flatten(), nn.Dropout(0.3),
+        nn.Linear(8 * width, len(a.labels)),
+    )  # fmt: skip
 
 
 def lstm(a: Architecture, bands: int, frames: int) -> nn.Sequential:

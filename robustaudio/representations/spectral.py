@@ -75,18 +75,16 @@ def analysis_rows(framing: Framing) -> Float[Tensor, "2 bin taps"]:
     return rows
 
 
+def mel_edges(mel: MelScale) -> Float[Tensor, " edge"]:
+    """Where the bands begin, peak and end, in Hz: band m has edges m, m + 1 and m + 2."""
+    low, high = (_hz_to_mel(hz, mel.scale) for hz in (mel.f_min, mel.f_max))
+    return _mel_to_hz(torch.linspace(low, high, mel.n_mels + 2, dtype=torch.float64), mel.scale)
+
+
 @lru_cache(maxsize=32)
 def mel_filterbank(mel: MelScale, n_fft: int) -> Float[Tensor, "mel bin"]:
     """Triangles of height 1 over |X|^2, in float32 (librosa.filters.mel with norm=None)."""
-    edges = _mel_to_hz(
-        torch.linspace(
-            _hz_to_mel(mel.f_min, mel.scale),
-            _hz_to_mel(mel.f_max, mel.scale),
-            mel.n_mels + 2,
-            dtype=torch.float64,
-        ),
-        mel.scale,
-    )
+    edges = mel_edges(mel)
     bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * mel.sample_rate / n_fft
     low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (bins - low) / (middle - low), (high - bins) / (high - middle)

@@ -1,7 +1,6 @@
 """The recipes behind the shipped checkpoints: every setting and seed, in one place."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,19 +8,17 @@ from pathlib import Path
 import torch
 
 from robustaudio import __version__
-from robustaudio.audio.datasets import Dataset, open_dataset
+from robustaudio.audio.datasets import Dataset
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers.checkpoints import save_classifier
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.networks import Architecture, build
+from robustaudio.classifiers.networks import Architecture
 from robustaudio.representations.spectral import Framing, MelScale
+from robustaudio.training.corpora import CORPORA, DIGITS, INSTRUMENTS, Corpus
 from robustaudio.training.loop import Schedule, train
 from robustaudio.training.objectives import Objective, Plain, UnderNoise, WorstCase
-
-DIGITS = tuple("0123456789")
-# FSDD's recordings by index: 0-4 are the test split, 5-9 were held out to choose settings on
-TRAINING_INDICES, VALIDATION_INDICES = range(10, 45), range(5, 10)
-LICENCE = "CC-BY-SA-4.0"
+from robustaudio.training.svm import SvmRecipe
+from robustaudio.training.trained import Log, Trained
 
 CNN = Architecture(DIGITS, sample_rate=8_000, length=8_000, framing=Framing(unitary=True))
 DEEP_CNN = Architecture(
@@ -60,9 +57,26 @@ LSTM = Architecture(
 )
 
 
+SPECTRAL_CNN = Architecture(
+    INSTRUMENTS,
+    sample_rate=22_050,
+    length=44_100,
+    framing=Framing(n_fft=1024, hop_length=512, unitary=True),
+    mel=MelScale(22_050, n_mels=64, f_max=11_025.0),
+    compression="log",
+    floor=1e-6,
+    network="cnn_2d",
+    width=24,
+)
+SPECTRAL_SCHEDULE = Schedule(
+    epochs=40, learning_rate=3e-3, final_rate=0.01, decay=0.8, clip_gradient=5.0,
+    weight_decay=1e-4, max_shift_s=0.2, max_tempo=0.06, background_db=-60.0,
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """One checkpoint. `rendered` is how often the rendered voices appear beside FSDD's."""
+    """One network. `rendered` is how often the rendered sounds appear beside the recordings."""
 
     name: str
     about: str
@@ -72,6 +86,29 @@ class Recipe:
     rendered: int = 1
     seed: int = 0
     task: str = "digits"
+
+    def train(self, corpus: Corpus, device: str, log: Log) -> Trained:
+        """The network after its schedule, on the CPU."""
+        torch.manual_seed(self.seed)
+        classifier = self.architecture.build(self.name)
+        recorded = classifier.prepare_dataset(corpus.recorded)
+        rendered = classifier.prepare_dataset(corpus.rendered)
+        x, y = (
+            torch.cat([of_recorded] + [of_rendered] * self.rendered)
+            for of_recorded, of_rendered in zip(recorded, rendered, strict=True)
+        )
+        log(f"{self.name}: {len(y)} training clips")
+        generator = torch.Generator(device).manual_seed(self.seed)
+        train(
+            classifier.to(device), x.to(device), y.to(device), self.objective, self.schedule,
+            generator=generator, log=log,
+        )  # fmt: skip
+        settings = {
+            "objective": {"kind": type(self.objective).__name__, **asdict(self.objective)},
+            "schedule": asdict(self.schedule),
+        }
+        data = f"{corpus.about_data} x {self.rendered}; {len(y)} clips in all"
+        return Trained(classifier.cpu(), self.architecture, settings, data)
 
 
 RECIPES = {
@@ -99,9 +136,18 @@ RECIPES = {
                INAUDIBLE,
                WorstCase(1.0, ramp="epsilon", ramp_from=0.1, ramp_until=0.6, norm="masking"),
                replace(CERTIFIED_SCHEDULE, epochs=160, max_shift_s=0.03)),
+        Recipe("instruments-cnn", "CNN over time and frequency on log-mel energies.",
+               SPECTRAL_CNN, Plain(label_smoothing=0.05), SPECTRAL_SCHEDULE, task="instruments"),
+        SvmRecipe("instruments-svm", "Support vector machine on statistics of timbre descriptors."),
+        SvmRecipe("instruments-svm-noise", "The same, trained with noise on 30 % of the clips.",
+                  noisy=0.3),
+        SvmRecipe("instruments-svm-denoise",
+                  "The same behind noise reduction, in training and in use.", denoise=True),
     )
 }  # fmt: skip
-CERTIFIED = tuple(r.name for r in RECIPES.values() if isinstance(r.objective, WorstCase))
+CERTIFIED = tuple(
+    r.name for r in RECIPES.values() if isinstance(r, Recipe) and isinstance(r.objective, WorstCase)
+)
 # what a card says of the test split, by CROWN-IBP
 REPORTED_DB = {
     "linf": (-90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
@@ -110,59 +156,35 @@ REPORTED_DB = {
 
 
 def run(
-    recipe: Recipe,
-    folder: Path,
-    *,
-    device: str = "cpu",
-    log: Callable[[str], None] = lambda line: None,
+    recipe: Recipe | SvmRecipe, folder: Path, *, device: str = "cpu", log: Log = lambda line: None
 ) -> Classifier:
     """Trains a recipe and writes checkpoint and card into `folder`.
 
     Raises:
         ValueError: if a data set is not at hand.
     """
-    started = time.monotonic()
-    fsdd, rendered = open_dataset("fsdd"), open_dataset("rendered")
-    torch.manual_seed(recipe.seed)
-    classifier = build(recipe.architecture, recipe.name)
-    spoken = _with_indices(fsdd.select("train"), TRAINING_INDICES)
-    held_out = _with_indices(fsdd.select("train"), VALIDATION_INDICES)
-    x, y = classifier.prepare_dataset(spoken)
-    extra_x, extra_y = classifier.prepare_dataset(rendered.select("train"))
-    x, y = (
-        torch.cat([x] + [extra_x] * recipe.rendered),
-        torch.cat([y] + [extra_y] * recipe.rendered),
-    )
-    log(f"{recipe.name}: {len(y)} training clips")
-    train(
-        classifier.to(device),
-        x.to(device),
-        y.to(device),
-        recipe.objective,
-        recipe.schedule,
-        generator=torch.Generator(device).manual_seed(recipe.seed),
-        log=log,
-    )
-    classifier.cpu()
-    scores: dict = {
-        "validation_accuracy": _accuracy(classifier, held_out),
-        "rendered_accuracy": _accuracy(classifier, rendered.select("val")),
-        "bundled_accuracy": _accuracy(classifier, open_dataset(f"bundled-{recipe.task}")),
-        "test_accuracy": _accuracy(classifier, fsdd.select("test")),
-    }
-    log("  ".join(f"{name} {score:.4f}" for name, score in scores.items() if "test" not in name))
+    started, corpus = time.monotonic(), CORPORA[recipe.task]()
+    trained = recipe.train(corpus, device, log)
+    classifier = trained.classifier
+    scores: dict = {name: _accuracy(classifier, some) for name, some in corpus.held_out.items()}
+    log("  ".join(f"{name} {score:.4f}" for name, score in scores.items()))
+    scores["test_accuracy"] = _accuracy(classifier, corpus.test)
     if recipe.name in CERTIFIED:
+        held_out = corpus.held_out["validation_accuracy"]
         scores["verified_validation"] = _verified(classifier, held_out)
-        scores["verified"] = _verified(classifier, fsdd.select("test"))
+        scores["verified"] = _verified(classifier, corpus.test)
         log("  ".join(f"{k} {v:.4f}" for k, v in scores["verified_validation"].items()))
-    card = _card(recipe, classifier, scores, len(y), round(time.monotonic() - started), device)
-    save_classifier(classifier, recipe.architecture, card, folder)
+    seconds = round(time.monotonic() - started)
+    card = _card(recipe, corpus, trained, scores, seconds, device)
+    save_classifier(classifier, trained.architecture, card, folder)
     return classifier
 
 
 def _card(
-    recipe: Recipe, classifier: Classifier, scores: dict, clips: int, seconds: int, device: str
-) -> dict:
+    recipe: Recipe | SvmRecipe, corpus: Corpus, trained: Trained, scores: dict, seconds: int,
+    device: str,
+) -> dict:  # fmt: skip
+    classifier = trained.classifier
     return {
         "name": recipe.name,
         "task": recipe.task,
@@ -173,16 +195,14 @@ def _card(
         "representations": list(classifier.representations),
         "gain": f"{classifier.gain_policy}: the clean clip is scaled once, to a peak of 1",
         **scores,
-        "test": "FSDD test split (indices 0-4), 300 clips, all of them",
-        "data": f"FSDD recordings 10-44 (5-9: validation); rendered voices x "
-                f"{recipe.rendered}; {clips} clips in all",
-        "licence": LICENCE,
-        "attribution": "Trained on the Free Spoken Digit Dataset (Jackson et al., CC BY-SA 4.0).",
+        "test": f"{corpus.about_test}, {len(corpus.test)} clips, all of them",
+        "data": trained.data,
+        "licence": corpus.licence,
+        "attribution": corpus.attribution,
         "training": {
             "command": f"python -m robustaudio train {recipe.name}"
             + (f" --seed {recipe.seed}" if recipe.seed else ""),
-            "objective": {"kind": type(recipe.objective).__name__, **asdict(recipe.objective)},
-            "schedule": asdict(recipe.schedule),
+            **trained.settings,
             "seed": recipe.seed,
             "seconds": seconds,
             "device": device,
@@ -192,12 +212,6 @@ def _card(
             "date": datetime.now(UTC).date().isoformat(),
         },
     }  # fmt: skip
-
-
-def _with_indices(dataset: Dataset, indices: range) -> Dataset:
-    """The recordings <digit>_<speaker>_<index> with one of the indices."""
-    rows = (row for row in dataset.rows if int(row["group"].rsplit("_", 1)[1]) in indices)
-    return replace(dataset, rows=tuple(rows))
 
 
 def _verified(classifier: Classifier, dataset: Dataset) -> dict[str, float]:

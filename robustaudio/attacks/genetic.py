@@ -1,0 +1,382 @@
+"""Attacks that only ask: a genetic algorithm, and what it has to be better than."""
+
+from dataclasses import dataclass, field, fields
+from itertools import compress
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from robustaudio.attacks.attack import Population, Rank, Search, SearchAttack, check
+from robustaudio.attacks.canvas import Canvas, Genome, Genomes, block_of, streams
+from robustaudio.perception.masking import noise_to_mask_ratio, total_noise_to_mask_db
+from robustaudio.perception.metrics import l2
+from robustaudio.threats.norms import TINY
+
+DB_PER_UNIT = 10.0  # of noise-to-mask ratio, in a fitness of log-probabilities
+AT_ONCE = 64  # genomes that are turned into sound and judged: what bounds the memory
+MOMENTUM_STEP = 1e-3  # beta of the mutation rate's momentum (Taori et al. 2018)
+
+_QUERIES = field(default=2500, metadata={"help": "questions to the model", "range": (50, 50_000)})
+_STOPS = field(
+    default=True, metadata={"help": "stop at the first success; else: as sure as possible"}
+)
+_DOMAIN = field(
+    default="stft",
+    metadata={"help": "what is mixed and mutated", "choices": ("stft", "waveform")},
+)
+_SIZE = field(
+    default=0.5,
+    metadata={"help": "of a mutation at most, as a share of the level", "range": (0.01, 1)},
+)
+
+
+@dataclass(frozen=True)
+class Genetic(SearchAttack):
+    """A population of perturbations that are selected, crossed and mutated.
+
+    Fitness is the criterion's loss (towards a target: its log-probability) minus `weight` times a
+    distance: the perturbation's RMS over the clip's, or its noise-to-mask ratio in units of 10 dB.
+    Parents come by tournament, or by rank with a chance that falls linearly. Children are crossed
+    by blocks of bands and times, bin by bin, or averaged; they mutate by noise in one block, or
+    everywhere. The next population are the best of old and new (mu + lambda), or of the new and
+    an elite. With momentum the mutation rate rises while the best stands still (Taori et al. 2018,
+    arXiv:1805.07820, after the audio attack of Alzantot et al. 2018, arXiv:1801.00554). After
+    `patience` generations without progress all but the best start anew.
+    """
+
+    queries: int = _QUERIES
+    population: int = field(default=25, metadata={"help": "mu: who lives", "range": (2, 200)})
+    offspring: int = field(
+        default=50, metadata={"help": "lambda: children of a generation", "range": (1, 400)}
+    )
+    domain: str = _DOMAIN
+    selection: str = field(
+        default="tournament",
+        metadata={"help": "how parents are chosen", "choices": ("tournament", "rank")},
+    )
+    tournament: int = field(
+        default=3, metadata={"help": "members of a tournament", "range": (1, 20)}
+    )
+    crossover: str = field(
+        default="blocks",
+        metadata={"help": "how two parents mix", "choices": ("blocks", "uniform", "average")},
+    )
+    crossover_rate: float = field(
+        default=0.7, metadata={"help": "share of children of two parents", "range": (0, 1)}
+    )
+    mutation: str = field(
+        default="blocks",
+        metadata={"help": "where a child mutates", "choices": ("blocks", "everywhere")},
+    )
+    mutation_rate: float = field(
+        default=0.9, metadata={"help": "share of children that mutate", "range": (0, 1)}
+    )
+    mutation_size: float = _SIZE
+    momentum: float = field(
+        default=0.0,
+        metadata={"help": "of the mutation rate; 0: the rate is constant", "range": (0, 0.99)},
+    )
+    survivors: str = field(
+        default="plus",
+        metadata={"help": "plus: old and new compete; comma: only the new", "choices":
+                  ("plus", "comma")},
+    )  # fmt: skip
+    elite: int = field(
+        default=1, metadata={"help": "of the old that live on under comma", "range": (0, 50)}
+    )
+    patience: int = field(
+        default=20,
+        metadata={"help": "generations without progress until a restart", "range": (1, 1000)},
+    )
+    weight: float = field(
+        default=0.0, metadata={"help": "of the distance in the fitness", "range": (0, 100)}
+    )
+    distance: str = field(
+        default="rms", metadata={"help": "the distance in the fitness", "choices": ("rms", "nmr")}
+    )
+    stops: bool = _STOPS
+
+    def __post_init__(self):
+        least = {"queries": 1, "population": 2, "offspring": 1, "tournament": 1, "patience": 1}
+        check(self, {**least, "elite": 0, "weight": 0}, ("mutation_size",))
+        _check_shares(self, "crossover_rate", "mutation_rate", "momentum", "mutation_size")
+        _check_choices(self)
+        if self.elite > self.population:
+            raise ValueError(f"elite {self.elite} must be at most population {self.population}.")
+
+    @property
+    def needs_threshold(self) -> bool:
+        """Whether the fitness asks for the clips' masking threshold."""
+        return self.weight > 0 and self.distance == "nmr"
+
+    def run(self, search: Search, generator: torch.Generator) -> None:
+        """
+        Raises:
+            ValueError: if it is to weigh audibility, and the threat has no masking threshold.
+        """
+        if self.needs_threshold and search.threat.threshold is None:
+            raise ValueError("the distance 'nmr' needs the masking threshold of the clips.")
+        _Evolution(self, search, streams(search.x, generator)).run()
+
+
+class _Evolution:
+    """The state of a genetic search: genomes, fitness, rates and randomness of the items."""
+
+    def __init__(self, options: Genetic, search: Search, sources: list[torch.Generator]):
+        self.options, self.search, self.streams = options, search, sources
+        self.canvas = Canvas.of(search, options.domain)
+        self.index = search.everything
+        self.rank: Rank | None = None if options.stops else surest
+        self.rate = [options.mutation_rate] * len(self.index)
+        self.stale = [0] * len(self.index)  # generations without progress
+        self.asked = min(options.population, options.queries)
+        self.genomes = self.canvas.blank(len(self.index), self.asked)
+        for row in range(len(self.index)):
+            for member in range(1, self.asked):  # the first is the clip itself
+                self._mutate(self.genomes[row, member], row)
+        self.fitness = self._judge(self.genomes)
+
+    def run(self) -> None:
+        self._tell()
+        while self._leave() and self.asked < self.options.queries:
+            count = min(self.options.offspring, self.options.queries - self.asked)
+            children = self._children(count)
+            fitness = self._judge(children)
+            self.asked += count
+            before = self.fitness.amax(1)
+            self._survive(children, fitness)
+            self._adapt((self.fitness.amax(1) - before).tolist())
+            self._tell()
+
+    def _judge(self, genomes: Genomes) -> Float[Tensor, "item member"]:
+        """Fitness; asks the model about every genome."""
+        at_once = max(1, AT_ONCE // len(self.index))
+        return torch.cat([self._judge_some(some) for some in genomes.split(at_once, 1)], 1)
+
+    def _judge_some(self, genomes: Genomes) -> Float[Tensor, "item some"]:
+        points = self.canvas.points(genomes, self.index)
+        fitness = self.search.survey(points, self.index, self.rank)
+        if not self.options.weight:
+            return fitness
+        return fitness - self.options.weight * self._distance(points)
+
+    def _distance(self, points: Float[Tensor, "item member *shape"]) -> Tensor:
+        each = self.index.repeat_interleave(points.shape[1])
+        x, threshold = self.search.x[each], self.search.threat.threshold
+        delta = points.flatten(0, 1) - x
+        if self.options.distance == "nmr" and threshold is not None:
+            ratio = noise_to_mask_ratio(delta, threshold[each])
+            distance = total_noise_to_mask_db(ratio) / DB_PER_UNIT
+        else:
+            distance = l2(delta) / l2(x).clamp_min(TINY)
+        return distance.unflatten(0, points.shape[:2])
+
+    def _children(self, count: int) -> Genomes:
+        """Copies of their mothers, crossed with their fathers, mutated."""
+        best_first = self.fitness.argsort(dim=1, descending=True, stable=True)
+        mothers, fathers = (
+            best_first.gather(1, self._drawn(count).to(best_first.device)) for _ in range(2)
+        )
+        children = _taken(self.genomes, mothers)
+        chances = torch.stack([torch.rand(count, 2, generator=s) for s in self.streams]).tolist()
+        for row, of_row in enumerate(chances):
+            for member, (crossing, mutating) in enumerate(of_row):
+                child = children[row, member]
+                if crossing < self.options.crossover_rate:
+                    self._cross(child, self.genomes[row, fathers[row, member]], row)
+                if mutating < self.rate[row]:
+                    self._mutate(child, row)
+        return children
+
+    def _drawn(self, count: int) -> Int[Tensor, "item member"]:
+        """Who has a child, as places from the best (0): the best of a tournament, or by rank."""
+        members = self.fitness.shape[1]
+        ranked = self.options.selection == "rank"
+        of_each = 1 if ranked else self.options.tournament
+        u = torch.stack([torch.rand(count, of_each, generator=s) for s in self.streams])
+        share = 1 - u[..., 0].sqrt() if ranked else u.amin(2)
+        return (share * members).long().clamp_max(members - 1)
+
+    def _cross(self, child: Genome, father: Genome, row: int) -> None:
+        stream = self.streams[row]
+        match self.options.crossover:
+            case "blocks":
+                block = block_of(child, stream)
+                child[block] = father[block]
+            case "uniform":
+                taken = (torch.rand(child.shape, generator=stream) < 0.5).to(child.device)
+                child.copy_(torch.where(taken, father, child))
+            case "average":
+                child.add_(father).mul_(0.5)
+
+    def _mutate(self, genome: Genome, row: int) -> None:
+        item, blocks = int(self.index[row]), self.options.mutation == "blocks"
+        self.canvas.mutate(
+            genome, item, self.options.mutation_size, self.streams[row], blocks=blocks
+        )
+
+    def _survive(self, children: Genomes, fitness: Tensor) -> None:
+        """The best of old and new live on, or those of the new and the elite; in place."""
+        members = self.fitness.shape[1]
+        old = self.fitness
+        if self.options.survivors == "comma" and fitness.shape[1] + self.options.elite >= members:
+            least = old.topk(max(1, self.options.elite), 1).values[:, -1:]
+            old = old.where((old >= least) & (self.options.elite > 0), -torch.inf)
+        best = torch.cat([old, fitness], 1).topk(members, 1).indices
+        for row, chosen in enumerate(best.tolist()):
+            dead = sorted(set(range(members)) - set(chosen))
+            born = [place - members for place in chosen if place >= members]
+            self.genomes[row, dead] = children[row, born]
+            self.fitness[row, dead] = fitness[row, born]
+
+    def _adapt(self, gains: list[float]) -> None:
+        """The mutation rate's momentum; a new start for items that progress has left."""
+        momentum = self.options.momentum
+        for row, gained in enumerate(gains):
+            if momentum:
+                rate = momentum * self.rate[row] + MOMENTUM_STEP / max(abs(gained), TINY)
+                self.rate[row] = min(1.0, rate)
+            self.stale[row] = 0 if gained > 0 else self.stale[row] + 1
+            if self.stale[row] >= self.options.patience:  # all but the best are unborn
+                best = int(self.fitness[row].argmax())
+                others = torch.arange(self.fitness.shape[1], device=self.fitness.device) != best
+                self.genomes[row, others] = 0
+                self.fitness[row, others] = -torch.inf
+                self.stale[row] = 0
+
+    def _leave(self) -> bool:
+        """Items with a success leave; whether any is left."""
+        going = [not self.options.stops or not bool(self.search.found[i]) for i in self.index]
+        if not all(going):
+            rows = torch.tensor(going, device=self.index.device)
+            self.index, self.genomes, self.fitness = (
+                old[rows] for old in (self.index, self.genomes, self.fitness)
+            )
+            self.streams = [*compress(self.streams, going)]
+            self.rate, self.stale = [*compress(self.rate, going)], [*compress(self.stale, going)]
+        return any(going)
+
+    def _tell(self) -> None:
+        if self.search.progress:
+            born = self.fitness.isfinite()
+            spread = l2((self.genomes - self.genomes.mean(1, keepdim=True)).flatten(0, 1))
+            allowed = self.canvas.scale[self.index].clamp_min(TINY)
+            generation = Population(
+                best=float(self.fitness.amax(1).mean()),
+                mean=float(self.fitness[born].mean()),
+                diversity=float((spread.unflatten(0, born.shape).mean(1) / allowed).mean()),
+                queries=self.asked,
+            )
+            self.search.tell(self.asked / self.options.queries, generation)
+
+
+@dataclass(frozen=True)
+class RandomSearch(SearchAttack):
+    """Independent random points of the ball, the best of which is kept: what luck alone finds.
+
+    Uniform in an l2 or linf ball; with `blocks`, noise in one block, as the genetic search mutates.
+    """
+
+    queries: int = _QUERIES
+    at_once: int = field(default=50, metadata={"help": "points per batch", "range": (1, 400)})
+    blocks: bool = field(
+        default=False, metadata={"help": "noise in one block, not in the whole clip"}
+    )
+    stops: bool = _STOPS
+
+    def __post_init__(self):
+        check(self, {"queries": 1, "at_once": 1})
+
+    def run(self, search: Search, generator: torch.Generator) -> None:
+        rank = None if self.stops else surest
+        canvas = Canvas.of(search, "stft")
+        sources = streams(search.x, generator, "cpu" if self.blocks else search.x.device)
+        search.survey(search.x[:, None], search.everything, rank)
+        search.tell(0)
+        for asked in range(1, self.queries, self.at_once):
+            index = _going(search, self.stops)
+            if not len(index):
+                return
+            count = min(self.at_once, self.queries - asked)
+            drawn = [self._drawn(canvas, int(i), count, sources[int(i)]) for i in index]
+            search.survey(torch.cat(drawn), index, rank)
+            search.tell((asked + count) / self.queries)
+
+    def _drawn(
+        self, canvas: Canvas, item: int, count: int, stream: torch.Generator
+    ) -> Float[Tensor, "1 member *shape"]:
+        search = canvas.search
+        index = torch.tensor([item], device=search.x.device)
+        if not self.blocks:
+            each = index.repeat(count)
+            return search.threat[each].sample(search.x[each], stream)[None]
+        genomes = canvas.blank(1, count)
+        for member in range(count):
+            canvas.mutate(genomes[0, member], item, 1.0, stream)
+        return canvas.points(genomes, index)
+
+
+@dataclass(frozen=True)
+class HillClimber(SearchAttack):
+    """One perturbation that mutates, and stays so if that is no loss: (1 + 1) selection.
+
+    Its mutations are the genetic search's: this is evolution without a population.
+    """
+
+    queries: int = _QUERIES
+    domain: str = _DOMAIN
+    mutation_size: float = _SIZE
+    stops: bool = _STOPS
+
+    def __post_init__(self):
+        check(self, {"queries": 1}, ("mutation_size",))
+        _check_shares(self, "mutation_size")
+        _check_choices(self)
+
+    def run(self, search: Search, generator: torch.Generator) -> None:
+        canvas, sources = Canvas.of(search, self.domain), streams(search.x, generator)
+        index, rank = search.everything, None if self.stops else surest
+        genomes = canvas.blank(len(index), 1)
+        loss = search.survey(canvas.points(genomes, index), index, rank)
+        search.tell(0)
+        for asked in range(1, self.queries):
+            going = torch.isin(index, _going(search, self.stops))
+            index, genomes, loss = index[going], genomes[going], loss[going]
+            if not len(index):
+                return
+            changed = genomes.clone()
+            for row, item in enumerate(index.tolist()):
+                canvas.mutate(changed[row, 0], item, self.mutation_size, sources[item])
+            now = search.survey(canvas.points(changed, index), index, rank)
+            better = now >= loss
+            genomes = torch.where(better[..., None, None], changed, genomes)
+            loss = torch.where(better, now, loss)
+            search.tell(asked / self.queries)
+
+
+def surest(delta: Tensor, loss: Tensor, index: Tensor) -> Tensor:
+    """A rank by which, of two successes, the one of higher loss stays."""
+    return -loss
+
+
+def _going(search: Search, stops: bool) -> Int[Tensor, " item"]:
+    return (~search.found).nonzero().flatten() if stops else search.everything
+
+
+def _taken(genomes: Genomes, members: Int[Tensor, "item kept"]) -> Genomes:
+    rows = torch.arange(len(genomes), device=genomes.device)
+    return genomes[rows[:, None], members]
+
+
+def _check_shares(attack: SearchAttack, *names: str) -> None:
+    for name in names:
+        if not 0 <= getattr(attack, name) <= 1:
+            raise ValueError(f"{name} {getattr(attack, name)} is a share: 0 to 1 would be right.")
+
+
+def _check_choices(attack: Genetic | HillClimber) -> None:
+    for option in fields(attack):
+        value, choices = getattr(attack, option.name), option.metadata.get("choices")
+        if choices and value not in choices:
+            raise ValueError(f"{option.name} {value!r} must be one of {', '.join(choices)}.")
