@@ -19,6 +19,9 @@ FEWER = {
     "cw": {"steps": 40, "searches": 3},
     "cw-audio": {"steps": 50},
     "psychoacoustic": {"steps": 30, "hiding_steps": 40},
+    "genetic": {"queries": 200, "population": 8, "offspring": 12},
+    "hill-climber": {"queries": 150},
+    "random-search": {"queries": 150},
 }
 # every attack there is, with steps enough for a network of this size
 QUICK: dict[str, Attack] = {
