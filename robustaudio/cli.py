@@ -321,7 +321,7 @@ def _classifier(arguments: argparse.Namespace) -> Classifier:
 
 def _clip(arguments: argparse.Namespace, classifier: Classifier) -> Clip:
     clip = classifier.prepare(Clip.load(arguments.clip))
-    return clip.to(next(classifier.parameters()).device)
+    return clip.to(classifier.device)
 
 
 def _dataset(arguments: argparse.Namespace, classifier: Classifier) -> LabelledClips:
