@@ -1,6 +1,6 @@
 """The figures, as Plotly values: decimated, transparent, readable on light and dark."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,23 +146,47 @@ def search(
     losses: Sequence[float], levels_db: Sequence[float | None], *, unit: str = "level (dB)"
 ) -> go.Figure:
     """Where an attack stood after each step: its loss, and the level of its perturbation."""
-    shown = list(_decimated(len(losses)))
-    figure = _figure("step", "loss", height=240)
-    lines = (
-        ("loss", [losses[step] for step in shown], PERTURBED, "y"),
-        ("level", [levels_db[step] for step in shown], CLEAN, "y2"),
-    )
-    for name, values, colour, axis in lines:
-        ending = " dB" if name == "level" else ""
+    lines = [("loss", losses, PERTURBED, "solid"), ("level", levels_db, CLEAN, "solid")]
+    return _over_time("step", lines, ("loss", PERTURBED), (unit, CLEAN))
+
+
+def evolution(generations: Mapping[str, Sequence[float]]) -> go.Figure:
+    """A population over its generations: best and mean fitness, and its diversity."""
+    lines = [
+        ("best", generations["best"], PERTURBED, "solid"),
+        ("mean", generations["mean"], PERTURBED, "dot"),
+        ("diversity", generations["diversity"], CLEAN, "solid"),
+    ]
+    return _over_time("generation", lines, ("fitness: best, mean", PERTURBED), ("diversity", CLEAN))
+
+
+def _over_time(
+    unit: str,
+    lines: Sequence[tuple[str, Sequence[float | None], str, str]],
+    left: tuple[str, str],
+    right: tuple[str, str],
+) -> go.Figure:
+    """Lines (name, values, colour, dash), the last of them against the right axis.
+
+    The axes have a title and a colour each.
+    """
+    figure = _figure(unit, "", height=240)
+    shown = list(_decimated(len(lines[0][1])))
+    for number, (name, values, colour, dash) in enumerate(lines):
+        y = [values[at] for at in shown]
         figure.add_scatter(
-            x=shown, y=[value if value is None else float(f"{value:.4g}") for value in values],
-            name=name, yaxis=axis, line={"color": colour, "width": 1.5}, mode="lines",
-            hovertemplate="step %{x}: %{y:.4g}" + ending + f"<extra>{name}</extra>",
+            x=shown, y=[value if value is None else float(f"{value:.4g}") for value in y],
+            name=name, yaxis="y2" if number == len(lines) - 1 else "y", mode="lines",
+            line={"color": colour, "width": 1.5, "dash": dash},
+            hovertemplate=unit + " %{x}: %{y:.4g}<extra>" + name + "</extra>",
         )  # fmt: skip
+    of_left, of_right = (
+        {"text": text, "font": {"color": colour, "size": 12}} for text, colour in (left, right)
+    )
     second = {"overlaying": "y", "side": "right", "showgrid": False, "zeroline": False}
     return figure.update_layout(
-        yaxis={"title": {"text": "loss", "font": {"color": PERTURBED}}, "zeroline": False},
-        yaxis2={"title": {"text": unit, "font": {"color": CLEAN, "size": 12}}, **second},
+        yaxis={"title": of_left, "zeroline": False},
+        yaxis2={"title": of_right, **second},
         margin={"l": 48, "r": 60, "t": 10, "b": 40},
         showlegend=False,
         uirevision="search",

@@ -106,6 +106,17 @@ def player_tracks(result: PerturbedClip, sample_rate: int) -> dict:
     return player_value(tracks, sample_rate)
 
 
+def live_tracks(clean: Tensor, best: Tensor, sample_rate: int) -> dict:
+    """The same of a search that goes on; what plays goes on, too."""
+    gain_db = amplification_db(best - clean, clean)
+    tracks = [
+        Track("A", "clean", clean),
+        Track("B", "best so far", best),
+        Track("D", "difference", best - clean, gain_db),
+    ]
+    return player_value(tracks, sample_rate, goes_on=True)
+
+
 def exhibit_tracks(clean: Tensor, shown: Sequence[Exhibit], sample_rate: int) -> dict:
     """Clean and the exhibits, all at the clip's own level."""
     names = zip("BCD", ("perturbed", "noise", "shifted"), shown, strict=True)

@@ -68,7 +68,7 @@ def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
 
     inputs = [visit.source, visit.classifier, whose, method, norm, seed]
     outputs = {verdict: None, picture: None, report: NO_FILE, status: ""}
-    wire(visit, [start.click], stop, run_targets, inputs, outputs, [status])
+    wire(visit, [start.click], stop.click, run_targets, inputs, outputs, [status])
     return outputs
 
 

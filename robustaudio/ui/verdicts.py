@@ -26,6 +26,9 @@ ATTACK_NAMES = {  # by the attack's class, as records have it
     "CarliniWagner": "Carlini–Wagner (L2)",
     "CarliniWagnerAudio": "Carlini–Wagner audio (dB)",
     "Psychoacoustic": "Psychoacoustic (Qin et al.)",
+    "Genetic": "Genetic algorithm",
+    "HillClimber": "Hill climber",
+    "RandomSearch": "Random search",
 }
 METHODS = {"interval": "interval bounds (IBP)", "crown": "CROWN-IBP bounds"}
 WAITING = "<p class='ra-progress' role='status'>waiting for its turn …</p>"
@@ -59,9 +62,17 @@ def perturbation_words(record: dict) -> str:
             "survives rounding to 16 bit" if record["success_after_rounding"]
             else "does NOT survive rounding to 16 bit: a 16-bit file would undo it"
         )  # fmt: skip
+    if record.get("stopped"):
+        notes.append("stopped by hand: the command in the report goes on to the end")
     if record.get("representation", "waveform") != "waveform":
         notes += _inversion_notes(record)
     return verdict(headline, outcome, facts, notes, bad=changed)
+
+
+def so_far_words(before: str, after: str) -> str:
+    """While an attack still searches."""
+    headline = f"<strong>{_label(before)}</strong> → <strong>{_label(after)}</strong>"
+    return verdict(headline, "so far: the best candidate is in the player", [], [])
 
 
 def _inversion_notes(record: dict) -> list[str]:
@@ -320,7 +331,10 @@ def progress_bar(share: float, words: str) -> str:
 
 def search_bar(share: float, words: str, told: Sequence[Standing], relative_to: str) -> str:
     """The bar, with where the search stands as soon as that is told."""
-    if told:
+    if told and (population := told[-1].population):
+        best = f"{population.best:.2f}".replace("-", "−")
+        words = f"generation {len(told)}, best fitness {best}:"
+    elif told:
         words = f"step {len(told)}, {decibel(told[-1].level_db)} of {relative_to}:"
     return progress_bar(share, words)
 

@@ -16,10 +16,10 @@ from ui.driving import (
     tab,
     upload,
 )
-from ui.throwaway import LABELS, with_instruments, without_proof
 
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
+from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.ui import launch, verdicts
@@ -29,7 +29,7 @@ from robustaudio.ui.tasks import TASKS
 
 @pytest.fixture(scope="module")
 def services():
-    return with_instruments(launch.load_services())
+    return launch.load_services()
 
 
 # --- what a task offers --------------------------------------------------------------------------
@@ -37,7 +37,7 @@ def services():
 
 def test_a_task_has_its_own_classifiers_and_begins_with_a_clip_of_its_own(services):
     assert list(services.tasks) == ["digits", "instruments"]
-    assert "tiny-cnn" not in services.classifiers_of("digits")
+    assert "instruments-svm" not in services.classifiers_of("digits")
     for task in services.tasks:
         classifier, clip = services.start(task)
         assert classifier in services.classifiers_of(task)
@@ -88,13 +88,13 @@ def test_labels_are_words_in_sentences_and_pictures():
 
 
 def test_the_ruler_of_what_has_no_interval_rule_measures_the_rest_and_says_why():
-    classifier = without_proof()
+    classifier = checkpoints.load_classifier("instruments-svm")
     clip = classifier.prepare(next(open_dataset("bundled-instruments").clips()))
     record = measure_ruler(classifier, clip.samples, smoothing=Smoothing(n0=10, n=50))
     assert record["ruler"]["attacked_db"] < 0
     assert record["ruler"]["verified_db"] is record["ruler"]["verified_l2_db"] is None
     picture = ruler_html(record)
-    assert picture.count("no proof: no interval rule: the last layer must be dense, not Log") == 3
+    assert picture.count("no proof: no interval rule: the last layer must be dense, not Supp") == 3
     assert "nothing is proven; the attack needs" in picture
 
 
@@ -117,10 +117,8 @@ def test_the_words_on_targets_name_the_easiest_and_the_hardest():
 
 
 @pytest.fixture(scope="module")
-def app(browser, services):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "load_services", lambda: services)
-        page = launch.launch(block=False, quiet=True)
+def app(browser):
+    page = launch.launch(block=False, quiet=True)
     yield page.local_url
     page.close()
 
@@ -147,9 +145,11 @@ def test_task_then_classifier_then_clip(page):
     choose(page, "target", "3")
     choose_instruments(page)
     expect(page.locator("#target input")).to_have_value("any other")  # 3 is no instrument
-    expect(page.locator("#perturb-words")).to_contain_text("on tiny-cnn", timeout=SLOW_MS)
+    expect(page.locator("#perturb-words")).to_contain_text("on instruments-svm", timeout=SLOW_MS)
     expect(page.locator(".toast-body")).to_have_count(0)
-    assert options(page, "classifier") == ["tiny-cnn", "tiny-svm"]
+    assert options(page, "classifier") == [
+        "instruments-cnn", "instruments-svm", "instruments-svm-denoise", "instruments-svm-noise"
+    ]  # fmt: skip
     assert "acoustic guitar" in options(page, "target")
     assert options(page, "clip")[0] == "acoustic guitar · FluidR3 Nylon String Guitar"
     expect(page.locator("#player")).to_contain_text("2.00 s")
@@ -167,30 +167,29 @@ def test_task_then_classifier_then_clip(page):
 @pytest.mark.browser
 def test_what_a_classifier_cannot_do_is_one_sentence(page):
     choose_instruments(page)
-    page.locator("#representation").get_by_text("mel").click()
-    choose(page, "classifier", "tiny-svm")
     expect(page.locator("#representation label")).to_have_count(1)  # it has the waveform only
     tab(page, "Prove")
     page.locator("#verify").click()
     toast = page.locator(".toast-body")
-    expect(toast).to_contain_text("the last layer must be dense, not LogSoftmax", timeout=SLOW_MS)
+    expect(toast).to_contain_text("the last layer must be dense, not Support", timeout=SLOW_MS)
     assert "Traceback" not in toast.inner_text()
     tab(page, "Ruler")
-    assert "no proof" in run(page, "measure", "ruler", "the attack needs")
-    page.locator("#everyone input").check()
     page.locator("#measure").click()
-    expect(page.locator("#ruler figure")).to_have_count(2, timeout=4 * SLOW_MS)  # of its task
+    expect(page.locator("#ruler")).to_contain_text("the attack needs", timeout=3 * SLOW_MS)
+    expect(page.locator("#ruler")).to_contain_text("no proof: no interval rule")
 
 
 @pytest.mark.browser
-def test_an_own_clip_stays_when_the_task_changes(page):
+def test_an_own_clip_stays_when_the_task_changes(page, services):
     upload(page, Path(open_dataset("bundled-digits").folder / "four-rms.wav"))
     expect(page.locator("#prediction strong")).to_have_text("4", timeout=SLOW_MS)
     page.locator("#task").get_by_text("Musical instruments").click()
-    expect(page.locator("#prediction")).to_contain_text("tiny-cnn · your own clip")
+    expect(page.locator("#prediction")).to_contain_text("instruments-svm · your own clip")
     heard = page.locator("#prediction strong").inner_text()
-    assert heard in {figures.shown_label(label) for label in LABELS}
-    expect(page.locator("#perturb-words")).to_contain_text("on tiny-cnn", timeout=SLOW_MS)
+    assert heard in {
+        figures.shown_label(label) for label in services.cards["instruments-svm"]["labels"]
+    }
+    expect(page.locator("#perturb-words")).to_contain_text("on instruments-svm", timeout=SLOW_MS)
 
 
 @pytest.mark.browser
