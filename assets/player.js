@@ -181,12 +181,15 @@ window.robustaudioPlayer ??= (() => {
       renderPosition();
     }
 
-    /** Show a new value; if sound was running, the same track letter goes on from the start. */
+    /**
+     * Show a new value; if sound was running, the same track letter goes on from the start, or
+     * from where it was if the value says so.
+     */
     function load(value) {
       const playing = state.graph !== null;
       const letter = state.clip?.tracks[state.selected].key;
       if (playing) halt();
-      Object.assign(state, { clip: null, position: 0 });
+      Object.assign(state, { clip: null, position: value?.goes_on ? state.position : 0 });
       if (!value) return render(); // Gradio turns Python's None into ""
       const buffers = value.tracks.map((track) => decode(track, value));
       state.clip = { ...value, buffers, duration: buffers[0].duration };
@@ -222,7 +225,7 @@ window.robustaudioPlayer ??= (() => {
       part("loop").setAttribute("aria-pressed", loop);
       const [{ key, label }, gain] = [clip.tracks[selected], clip.common_gain_db];
       write("status", `${graph ? "Playing " : ""}${key}, ${label}`);
-      write("common", gain ? `All tracks at ${decibels(gain)}` : "");
+      write("common", +gain.toFixed(1) ? `All tracks at ${decibels(gain)}` : "");
       renderPosition();
     }
 

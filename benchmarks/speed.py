@@ -87,7 +87,7 @@ def test_split() -> Dataset | None:
 def proofs(classifier, split: Dataset | None) -> dict[str, Callable[[], object]]:
     """Verification alone: of one clip under every threat, and of a whole test split."""
     clip = classifier.prepare(Clip.load(CLIP)).samples[None]
-    clip = clip.to(next(classifier.parameters()).device)
+    clip = clip.to(classifier.device)
     verifier, crown = Verifier(classifier), Verifier(classifier, method="crown")
     label = verifier.predict(clip)
     found: dict[str, Callable[[], object]] = {

@@ -27,6 +27,7 @@ from robustaudio.evaluation.noise import noise_clip, noise_dataset
 from robustaudio.evaluation.predict import predict_clip, predict_dataset
 from robustaudio.evaluation.report import make_report, save_perturbed, save_report
 from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip, verify_dataset
 from robustaudio.threats.norms import NORMS
 from robustaudio.training import recipes
@@ -81,16 +82,18 @@ def parser() -> argparse.ArgumentParser:
     verify = verb("verify", run_verify, "Prove that no perturbation within a level changes it.")
     certify = verb("certify", run_certify, "Certify the smoothed classifier's radius.")
     ruler = verb("ruler", run_ruler, "Put the proof and the attack of a clip on one axis in dB.")
-    for command in (predict, attack, noise, verify, certify, ruler):
+    targets = verb("targets", run_targets, "Look for the smallest level towards every label.")
+    for command in (predict, attack, noise, verify, certify, ruler, targets):
         _add_input(command)
-    for command in (attack, noise, certify, ruler):
+    for command in (attack, noise, certify, ruler, targets):
         command.add_argument("--seed", type=int, default=0, help="seed of all randomness")
     for command in (attack, noise):
         command.add_argument("--output", type=Path, help="write the perturbed clip as WAV")
         command.add_argument("--subtype", choices=SUBTYPES, default=SUBTYPES[0])
         command.add_argument("--report", type=Path, help="write a JSON report of the run")
-    for command in (attack, verify):
+    for command in (attack, verify, targets):
         command.add_argument("--norm", choices=sorted(NORMS), default="linf")
+    for command in (attack, verify):
         command.add_argument(
             "--level-db", type=float, action="append",
             help="level relative to the clip's peak (linf), l2 norm (l2) or masking threshold "
@@ -104,18 +107,20 @@ def parser() -> argparse.ArgumentParser:
             "--resume", type=Path, metavar="FILE",
             help="on a data set: keep a line per clip in FILE, and go on where it ends",
         )  # fmt: skip
-    attack.add_argument("--attack", choices=sorted(ATTACKS), default="pgd")
+    for command in (attack, targets):
+        command.add_argument("--attack", choices=sorted(ATTACKS), default="pgd")
+        command.add_argument(
+            "--survive-rounding", action="store_true",
+            help="what is found must survive a 16-bit file",
+        )  # fmt: skip
+        _add_attack_fields(command)
     attack.add_argument("--target", help="label to reach; on a data set: random")
-    attack.add_argument(
-        "--survive-rounding", action="store_true", help="what is found must survive a 16-bit file"
-    )
     attack.add_argument(
         "--smallest", action="store_true",
         help="on a data set: look for the smallest level that succeeds, per clip",
     )  # fmt: skip
-    _add_attack_fields(attack)
     noise.add_argument("--sigma", type=float, action="append", help="repeatable on a data set")
-    for command in (attack, noise, certify):
+    for command in (attack, noise, certify, targets):
         command.add_argument("--representation", default="waveform")
     for command in (certify, ruler):
         _add_fields(command, fields(Smoothing))
@@ -234,6 +239,16 @@ def run_ruler(arguments: argparse.Namespace) -> dict:
     )  # fmt: skip
 
 
+def run_targets(arguments: argparse.Namespace) -> dict:
+    if arguments.dataset:
+        raise ValueError("the levels by target belong to a single clip.")
+    classifier, plan = _classifier(arguments), _plan(arguments)
+    clip = _clip(arguments, classifier)
+    return levels_by_target(
+        classifier, clip.samples, plan, seed=arguments.seed, progress=_progress()
+    )
+
+
 def run_train(arguments: argparse.Namespace) -> dict:
     recipe = replace(recipes.RECIPES[arguments.name], seed=arguments.seed)
     recipes.run(recipe, arguments.output, device=arguments.device, log=_log)
@@ -306,7 +321,7 @@ def _classifier(arguments: argparse.Namespace) -> Classifier:
 
 def _clip(arguments: argparse.Namespace, classifier: Classifier) -> Clip:
     clip = classifier.prepare(Clip.load(arguments.clip))
-    return clip.to(next(classifier.parameters()).device)
+    return clip.to(classifier.device)
 
 
 def _dataset(arguments: argparse.Namespace, classifier: Classifier) -> LabelledClips:

@@ -34,7 +34,7 @@ def test_classifiers(run):
     assert [card["name"] for card in cards] == checkpoints.names()
     for card in cards:
         assert {"name", "task", "labels", "sample_rate", "test_accuracy"} <= set(card)
-        assert 0.9 <= card["test_accuracy"] <= 1
+        assert 0.8 <= card["test_accuracy"] <= 1
 
 
 def test_predict(run):
@@ -254,3 +254,19 @@ def test_an_error_is_one_sentence_on_stderr(capsys, arguments, sentence):
     out, err = capsys.readouterr()
     assert out == "" and sentence in err
     assert err.startswith("robustaudio: ") and err.count("\n") == 1
+
+
+def test_a_classifier_of_buffers_only_works_everywhere(run):
+    """A support vector machine has no parameters, and so no first of them to ask for its device."""
+    clip = str(open_dataset("bundled-instruments").folder / "violin-sigh.wav")
+    svm = ["--classifier", "instruments-svm"]
+    assert run("predict", clip, *svm)["prediction"] == "violin"
+    data = ["--dataset", "bundled-instruments", "--limit", "3"]
+    assert run("predict", *data, *svm)["clean_accuracy"] == 1
+    assert run("attack", clip, *svm, "--level-db", "-45")["success"]
+
+
+def test_the_levels_towards_every_target(run):
+    record = run("targets", CLIP, "--attack", "deepfool", "--norm", "l2", "--steps", "20")
+    assert record["prediction"] == "7" and set(record["levels_db"]) == {*"0123456789"} - {"7"}
+    assert record["norm"] == "l2" and record["settings"]["steps"] == 20

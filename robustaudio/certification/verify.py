@@ -13,12 +13,18 @@ from math import inf
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.crown import Form, lower_bounds
 from robustaudio.certification.frontend import boxes, dual_norm, enclose
-from robustaudio.certification.interval import Interval, differences, propagate, worst_margins
+from robustaudio.certification.interval import (
+    Interval,
+    UnsupportedLayer,
+    differences,
+    propagate,
+    worst_margins,
+)
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
@@ -60,8 +66,8 @@ class Verifier:
     """Verification of one classifier, from a representation on.
 
     Raises:
-        UnsupportedLayer: (on use) if a layer has no rule.
-        ValueError: if the last layer is not dense, or the method is unknown.
+        UnsupportedLayer: if the last layer is not dense; on use, if another one has no rule.
+        ValueError: if the method is unknown.
     """
 
     def __init__(
@@ -72,6 +78,9 @@ class Verifier:
         exact = copy.deepcopy(classifier).double().eval()
         self.classifier, self.representation, self.method = exact, representation, method
         self.front, _ = exact.split(representation)
+        if not isinstance(exact.network[-1], nn.Linear):
+            kind = type(exact.network[-1]).__name__
+            raise UnsupportedLayer(f"no interval rule: the last layer must be dense, not {kind}.")
         self.hidden, self.last = exact.hidden_and_last(representation)
 
     @torch.no_grad()

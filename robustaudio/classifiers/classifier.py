@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from itertools import chain
 
 import torch
 from jaxtyping import Float, Int
@@ -36,6 +37,11 @@ class Classifier(nn.Module):
         self.stages = nn.ModuleDict(OrderedDict(stages))
         self.network = network
         self.labels, self.sample_rate, self.length, self.name = labels, sample_rate, length, name
+
+    @property
+    def device(self) -> torch.device:
+        """Where its numbers lie; a support vector machine has buffers only."""
+        return next(chain(self.parameters(), self.buffers())).device
 
     @property
     def representations(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Attacks on a clip, on a data set, and the smallest level that breaks a clip."""
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from robustaudio.attacks import MINIMISING, Attack, AttackResult, Step
+from robustaudio.attacks.attack import Population
 from robustaudio.attacks.rounding import After16Bit, rounded_to_16_bit
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import (
@@ -101,10 +102,26 @@ class Plan:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where an attack on one clip stands; the level is that of the threat's norm."""
+    """Where an attack on one clip stands; the level is that of the threat's norm.
+
+    `sound()` is the best perturbed clip so far, as long as the attack runs.
+    """
 
     loss: float
     level_db: float | None
+    population: Population | None = None
+    sound: Callable[[], Tensor] | None = field(default=None, compare=False, repr=False)
+
+
+def recorded(history: Sequence[Standing]) -> dict:
+    """What a record says of a search: losses and levels by step, and a population's course."""
+    generations = [asdict(step.population) for step in history if step.population]
+    names = generations[0] if generations else ()
+    return {
+        "history": [step.loss for step in history],
+        "history_level_db": [step.level_db for step in history],
+        "generations": {name: [one[name] for one in generations] for name in names},
+    }
 
 
 def attack_clip(
@@ -135,15 +152,19 @@ def attack_clip(
     sound_of(classifier, x, plan.representation, front(x))  # refuses here what has no way back
     reference = float(metrics.REFERENCES[plan.norm](front(x))[0])
 
+    def heard(features: Tensor) -> Float[Tensor, " time"]:
+        return sound_of(classifier, x, plan.representation, features)[0].detach()
+
     def standing(step: Step) -> Standing:
-        return Standing(step.loss, finite(metrics.amplitude_db(step.distance / reference)))
+        level, best = finite(metrics.amplitude_db(step.distance / reference)), step.best
+        return Standing(step.loss, level, step.population, best and (lambda: heard(best())))
 
     def tell(done: float, step: Step | None = None) -> None:
         if progress:
             progress(done, step and standing(step))
 
     result = plan(classifier, x, criterion, level_db, generator(seed, x.device), tell)
-    perturbed = sound_of(classifier, x, plan.representation, result.adversarial)[0].detach()
+    perturbed = heard(result.adversarial)
     history = [standing(step) for step in result.history]
     record = {
         "success": bool(result.is_adversarial[0]),
@@ -155,8 +176,7 @@ def attack_clip(
         "budget_db": level_db,
         "reached_db": finite(metrics.amplitude_db(float(result.distance[0]) / reference)),
         "queries": int(result.queries[0]),
-        "history": [step.loss for step in history],
-        "history_level_db": [step.level_db for step in history],
+        **recorded(history),
         "seed": seed,
         "seconds": seconds_since(started),
     }

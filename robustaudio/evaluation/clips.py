@@ -33,10 +33,11 @@ class LabelledClips:
 def load_clips(classifier: Classifier, dataset: Dataset) -> LabelledClips:
     """Every clip of one split of a data set, prepared, on the classifier's device."""
     waveforms, labels = classifier.prepare_dataset(dataset)
-    device = next(classifier.parameters()).device
     split = dataset.rows[0]["split"]
     names = tuple(row["file"] for row in dataset.rows)
-    return LabelledClips(dataset.name, split, waveforms.to(device), labels.to(device), names)
+    return LabelledClips(
+        dataset.name, split, waveforms.to(classifier.device), labels.to(classifier.device), names
+    )
 
 
 def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -1,7 +1,8 @@
 """The figures, as Plotly values: decimated, transparent, readable on light and dark."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -24,10 +25,21 @@ CLEAN, PERTURBED, DELTA = "#1c9e8f", "#d9623b", "#8a63d2"
 REACHES = "#d64545"  # what could win, what could be heard
 FLOOR_DB = -100.0  # of the spectrograms, below the clean clip's loudest bin
 MAX_POINTS = 2_000
+MAX_FRAMES = 200  # of a spectrogram, or one more
 MAX_STEPS = 300  # drawn of a search
+BY_LABEL: dict[str, Any] = {"type": "category", "automargin": True}  # names may stand upright
 QUIETEST_SPL_DB = -40.0  # shown of a frame's spectrum
 SOUNDING_SPL_DB = 60.0  # of a frame's loudest bin, from which on the clip counts as sounding
 MAX_RATIO_DB = 30.0  # of the noise-to-mask ratio's colours, both ways
+
+
+def shown_label(label: str) -> str:
+    """A label for people.
+
+    >>> shown_label("acoustic_guitar")
+    'acoustic guitar'
+    """
+    return label.replace("_", " ")
 
 
 def waveforms(
@@ -50,10 +62,10 @@ def spectrogram(
     sample_rate: int,
     *,
     title: str,
-    n_fft: int = 256,
-    hop_length: int = 64,
 ) -> go.Figure:
     """|STFT| in dB below the loudest bin of `reference`: one scale for all clips shown together."""
+    n_fft = masking_framing(sample_rate).n_fft
+    hop_length = max(n_fft // 4, len(samples) // MAX_FRAMES)
     loudest = _magnitude(reference, n_fft, hop_length).max()
     level_db = 20 * (_magnitude(samples, n_fft, hop_length) / loudest).clamp_min(1e-9).log10()
     z = level_db.clamp(FLOOR_DB, 20).round(decimals=1).float().cpu().numpy()
@@ -73,14 +85,14 @@ def spectrogram(
 
 def probabilities(before: dict[str, float], after: dict[str, float] | None) -> go.Figure:
     """Class probabilities, clean beside perturbed."""
-    figure = _figure("", "probability", height=220)
-    figure.add_bar(x=list(before), y=list(before.values()), name="clean", marker_color=CLEAN)
+    figure = _figure("", "probability", height=240)
+    labels = [shown_label(label) for label in before]
+    figure.add_bar(x=labels, y=list(before.values()), name="clean", marker_color=CLEAN)
     if after:
-        figure.add_bar(
-            x=list(after), y=list(after.values()), name="perturbed", marker_color=PERTURBED
-        )
+        y = [after[label] for label in before]
+        figure.add_bar(x=labels, y=y, name="perturbed", marker_color=PERTURBED)
     figure.update_yaxes(range=[0, 1])
-    figure.update_xaxes(type="category")
+    figure.update_xaxes(**BY_LABEL)
     return figure.update_layout(
         legend={"orientation": "h", "y": 1.15, "x": 0}, showlegend=after is not None
     )
@@ -103,7 +115,7 @@ def logit_intervals(record: dict) -> go.Figure:
     colours = {record["prediction"]: CLEAN} | dict.fromkeys(reaching, REACHES)
     figure = _figure("", "logit", height=300)
     figure.add_bar(
-        x=labels,
+        x=[shown_label(label) for label in labels],
         y=[high - low for low, high in zip(lower, upper, strict=True)],
         base=lower,
         marker_color=[colours.get(label, INK) for label in labels],
@@ -114,7 +126,7 @@ def logit_intervals(record: dict) -> go.Figure:
     bar = record["logits_lower"][record["prediction"]]
     line = {"color": CLEAN, "width": 1.5, "dash": "dash"}
     figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=bar, y1=bar, line=line)
-    return figure.update_xaxes(type="category")
+    return figure.update_xaxes(**BY_LABEL)
 
 
 def votes(record: dict) -> go.Figure:
@@ -123,38 +135,105 @@ def votes(record: dict) -> go.Figure:
     figure = _figure("", f"votes of {record['n']}", height=300)
     top = max(counts, key=counts.__getitem__)
     figure.add_bar(
-        x=list(counts),
+        x=[shown_label(label) for label in counts],
         y=list(counts.values()),
         marker_color=[CLEAN if label == top else INK for label in counts],
     )
-    return figure.update_xaxes(type="category")
+    return figure.update_xaxes(**BY_LABEL)
 
 
 def search(
     losses: Sequence[float], levels_db: Sequence[float | None], *, unit: str = "level (dB)"
 ) -> go.Figure:
     """Where an attack stood after each step: its loss, and the level of its perturbation."""
-    shown = list(_decimated(len(losses)))
-    figure = _figure("step", "loss", height=240)
-    lines = (
-        ("loss", [losses[step] for step in shown], PERTURBED, "y"),
-        ("level", [levels_db[step] for step in shown], CLEAN, "y2"),
-    )
-    for name, values, colour, axis in lines:
-        ending = " dB" if name == "level" else ""
+    lines = [("loss", losses, PERTURBED, "solid"), ("level", levels_db, CLEAN, "solid")]
+    return _over_time("step", lines, ("loss", PERTURBED), (unit, CLEAN))
+
+
+def evolution(generations: Mapping[str, Sequence[float]]) -> go.Figure:
+    """A population over its generations: best and mean fitness, and its diversity."""
+    lines = [
+        ("best", generations["best"], PERTURBED, "solid"),
+        ("mean", generations["mean"], PERTURBED, "dot"),
+        ("diversity", generations["diversity"], CLEAN, "solid"),
+    ]
+    return _over_time("generation", lines, ("fitness: best, mean", PERTURBED), ("diversity", CLEAN))
+
+
+def _over_time(
+    unit: str,
+    lines: Sequence[tuple[str, Sequence[float | None], str, str]],
+    left: tuple[str, str],
+    right: tuple[str, str],
+) -> go.Figure:
+    """Lines (name, values, colour, dash), the last of them against the right axis.
+
+    The axes have a title and a colour each.
+    """
+    figure = _figure(unit, "", height=240)
+    shown = list(_decimated(len(lines[0][1])))
+    for number, (name, values, colour, dash) in enumerate(lines):
+        y = [values[at] for at in shown]
         figure.add_scatter(
-            x=shown, y=[value if value is None else float(f"{value:.4g}") for value in values],
-            name=name, yaxis=axis, line={"color": colour, "width": 1.5}, mode="lines",
-            hovertemplate="step %{x}: %{y:.4g}" + ending + f"<extra>{name}</extra>",
+            x=shown, y=[value if value is None else float(f"{value:.4g}") for value in y],
+            name=name, yaxis="y2" if number == len(lines) - 1 else "y", mode="lines",
+            line={"color": colour, "width": 1.5, "dash": dash},
+            hovertemplate=unit + " %{x}: %{y:.4g}<extra>" + name + "</extra>",
         )  # fmt: skip
+    of_left, of_right = (
+        {"text": text, "font": {"color": colour, "size": 12}} for text, colour in (left, right)
+    )
     second = {"overlaying": "y", "side": "right", "showgrid": False, "zeroline": False}
     return figure.update_layout(
-        yaxis={"title": {"text": "loss", "font": {"color": PERTURBED}}, "zeroline": False},
-        yaxis2={"title": {"text": unit, "font": {"color": CLEAN, "size": 12}}, **second},
+        yaxis={"title": of_left, "zeroline": False},
+        yaxis2={"title": of_right, **second},
         margin={"l": 48, "r": 60, "t": 10, "b": 40},
         showlegend=False,
         uirevision="search",
     )
+
+
+def targets(rows: Sequence[dict], *, unit: str) -> go.Figure:
+    """What it takes from each clip (a row) to each label (a column): the smallest level in dB.
+
+    The numbers stand in the cells, and everybody can tell the colours (Cividis) apart. A clip's own
+    label has a dot, a dash is where nothing was found.
+    """
+    labels = sorted({rows[0]["prediction"], *rows[0]["levels_db"]})
+    sources = [row["prediction"] for row in rows]
+    x, sources = [[shown_label(label) for label in some] for some in (labels, sources)]
+    figure = _figure("", "", height=230 + 30 * len(rows))
+    figure.add_heatmap(
+        z=[[row["levels_db"].get(label) for label in labels] for row in rows],
+        x=x, xgap=1, ygap=1, colorscale="Cividis", hoverongaps=False,
+        text=[[f"{source} → {label}" for label in x] for source in sources],
+        hovertemplate="%{text}: %{z:.1f} dB<extra></extra>",
+        colorbar={"orientation": "h", "thickness": 10, "y": 1.02, "yanchor": "bottom",
+                  "title": {"text": f"dB of {unit}", "side": "top"}, "tickfont": {"color": INK}},
+    )  # fmt: skip
+    figure.add_scatter(**_in_cells(rows, labels), mode="text", hoverinfo="skip")
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=[s.replace(" ", "<br>") for s in sources],
+        autorange="reversed", showgrid=False, zeroline=False, automargin=True,
+    )  # fmt: skip
+    figure.update_xaxes(**BY_LABEL, tickangle=-90, showgrid=False)
+    return figure.update_layout(margin={"l": 8})
+
+
+def _in_cells(rows: Sequence[dict], labels: Sequence[str]) -> dict[str, Any]:
+    """The number of every cell, black or white, whichever can be read on its colour."""
+    found = [v for row in rows for v in row["levels_db"].values() if v is not None]
+    middle = (min(found) + max(found)) / 2 if found else 0.0
+    x, y, text, colours = [], [], [], []
+    for number, row in enumerate(rows):
+        for label in labels:
+            level = row["levels_db"].get(label)
+            nothing = "·" if label == row["prediction"] else "–"
+            x.append(shown_label(label))
+            y.append(number)
+            text.append(nothing if level is None else f"{level:.0f}".replace("-", "−"))
+            colours.append(INK if level is None else "white" if level < middle else "black")
+    return {"x": x, "y": y, "text": text, "textfont": {"color": colours, "size": 10}}
 
 
 def _decimated(steps: int) -> range:

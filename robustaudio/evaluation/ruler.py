@@ -11,12 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.attacks import PGD, Attack
+from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import RANGES_DB, Verifier
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.certify import certify_clip
-from robustaudio.evaluation.clips import Progress, finite, part_of, seconds_since
+from robustaudio.evaluation.clips import Progress, finite, part_of, predictions, seconds_since
 from robustaudio.perception.metrics import floor_16_bit_db
 from robustaudio.representations.spectral import Magnitude
 
@@ -59,24 +60,23 @@ def measure_ruler(
     progress: Progress | None = None,
 ) -> dict:
     """The ruler of one prepared clip, with the settings behind each mark."""
-    attack, started = attack or PGD(), time.monotonic()
-    verifier, x = Verifier(classifier, method=METHOD), waveform[None]
+    attack, started, x = attack or PGD(), time.monotonic(), waveform[None]
     proof, search, votes = (
         part_of(progress, sum(SHARES[:n]), 1.0, share) for n, share in enumerate(SHARES)
     )
-    label = verifier.predict(x)
-    verified = _largest_levels(verifier, x, label, proof)
+    label = predictions(classifier, x)
+    verified, unproven = _largest_levels(classifier, x, label, proof)
     attacked = smallest_level(classifier, waveform, Plan(attack), seed=seed, progress=search)
     certified = certify_clip(
         classifier, waveform, smoothing, representation="waveform", seed=seed, progress=votes
     )
     agrees = certified["prediction"] == classifier.labels[int(label)]
     ruler = Ruler(
-        verified_db=verified["linf"],
+        verified_db=verified.get("linf"),
         attacked_db=finite(attacked),
         smoothed_db=certified["level_linf_db"] if agrees else None,
         floor_16_bit_db=floor_16_bit_db(waveform),
-        verified_l2_db=verified["l2"],
+        verified_l2_db=verified.get("l2"),
         verified_masking_db=verified.get("masking"),
     )
     if not ruler.is_consistent:
@@ -87,6 +87,7 @@ def measure_ruler(
         "ruler": asdict(ruler),
         "method": METHOD,
         "norms": list(verified),
+        "unproven": unproven,
         "smoothed_prediction": certified["prediction"],
         "attack": {"name": type(attack).__name__, **asdict(attack)},
         "smoothing": asdict(smoothing),
@@ -96,16 +97,23 @@ def measure_ruler(
 
 
 def _largest_levels(
-    verifier: Verifier, x: Tensor, label: Tensor, progress: Progress | None
-) -> dict[str, float | None]:
-    """The largest verified level per norm; a classifier without a magnitude has no masking set."""
-    norms = [norm for norm in RANGES_DB if norm != "masking" or _has_masking_set(verifier)]
+    classifier: Classifier, x: Tensor, label: Tensor, progress: Progress | None
+) -> tuple[dict[str, float | None], str | None]:
+    """The largest verified level per norm; none, and why, where a layer has no interval rule.
+
+    A classifier without a magnitude has no masking set.
+    """
+    norms = [norm for norm in RANGES_DB if norm != "masking" or _has_masking_set(classifier)]
     levels = {}
-    for number, norm in enumerate(norms):
-        part = part_of(progress, number, len(norms))
-        levels[norm] = finite(float(verifier.largest_level(x, label, norm, part)[0]))
-    return levels
+    try:
+        verifier = Verifier(classifier, method=METHOD)
+        for number, norm in enumerate(norms):
+            part = part_of(progress, number, len(norms))
+            levels[norm] = finite(float(verifier.largest_level(x, label, norm, part)[0]))
+    except UnsupportedLayer as error:
+        return {}, str(error)
+    return levels, None
 
 
-def _has_masking_set(verifier: Verifier) -> bool:
-    return isinstance(next(iter(verifier.classifier.stages.values()), None), Magnitude)
+def _has_masking_set(classifier: Classifier) -> bool:
+    return isinstance(next(iter(classifier.stages.values()), None), Magnitude)

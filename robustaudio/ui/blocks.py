@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +41,13 @@ NO_FILE = gr.update(value=None, interactive=False)  # of a download
 
 
 @dataclass
+class Halt:
+    """Whether a visitor wants a search to end with what it has found."""
+
+    asked: bool = False
+
+
+@dataclass
 class Turns:
     """How often one visitor has changed clip or classifier; every run of theirs looks at it.
 
@@ -49,19 +56,34 @@ class Turns:
     """
 
     latest: int = 0
+    halt: Halt | None = None  # of the search that runs
 
     def over(self, turn: int) -> bool:
         """Whether a run of this turn is of another clip or classifier than the page's."""
         self.latest = max(self.latest, turn)
         return turn < self.latest
 
+    @contextmanager
+    def search(self) -> Iterator[Halt]:
+        """For as long as a search runs that can end early."""
+        self.halt = halt = Halt()
+        try:
+            yield halt
+        finally:
+            if self.halt is halt:
+                self.halt = None
+
 
 @dataclass(frozen=True)
 class Visit:
-    """What one visitor works on; `turn` counts in the browser, ahead of `turns`."""
+    """What one visitor works on; `turn` counts in the browser, ahead of `turns`.
+
+    `target` is the label that attacks are to reach; it is shown where they are.
+    """
 
     source: gr.State
     classifier: gr.Dropdown
+    target: gr.Dropdown
     runs: gr.State
     turns: gr.State
     turn: gr.Number
@@ -72,23 +94,42 @@ def words(elem_id: str, value: str = "") -> gr.HTML:
     return gr.HTML(value, elem_id=elem_id, apply_default_css=False, padding=False)
 
 
-def start_and_cancel(start: str, elem_id: str) -> tuple[gr.Button, gr.Button]:
+def start_and_cancel(
+    start: str, elem_id: str, cancel: str = "Cancel"
+) -> tuple[gr.Button, gr.Button]:
     """A row with the button that starts a long job and the one that stops it."""
     with gr.Row():
         return (
             gr.Button(start, variant="primary", elem_id=elem_id, min_width=120),
-            gr.Button("Cancel", elem_id=f"cancel-{elem_id}", min_width=80),
+            gr.Button(cancel, elem_id=f"cancel-{elem_id}", min_width=80),
         )
 
 
+def ends_search(visit: Visit, stop: gr.Button) -> Callable:
+    """The event that cancels a search that still waits for its turn.
+
+    A click on `stop` ends a search that runs with the best that it has found.
+    """
+    waiting = gr.State(0)
+
+    def end(turns: Turns, clicks: int) -> Any:
+        if turns.halt is None:
+            return clicks + 1
+        turns.halt.asked = True
+        return gr.skip()
+
+    stop.click(end, [visit.turns, waiting], waiting, **{**QUIET, "queue": True})
+    return waiting.change
+
+
 def wire(
-    visit: Visit, triggers: list, stop: gr.Button, run: Callable, inputs: list,
+    visit: Visit, triggers: list, stop: Callable, run: Callable, inputs: list,
     outputs: Mapping[Component, Any], live: list,
 ) -> None:  # fmt: skip
     """Runs a long job on any trigger, newest wish last, as long as its turn lasts.
 
-    `outputs` have their emptied values; `stop` cancels the job and empties the `live` ones, which
-    show where it stands, the status last.
+    `outputs` have their emptied values; the event `stop` cancels the job and empties the `live`
+    ones, which show where it stands, the status last.
     """
     run = on_gpu(run)
 
@@ -110,7 +151,7 @@ def wire(
         trigger_mode="always_last", **HEAVY,
     )  # fmt: skip
     event.failure(None, None, live[-1], js="() => ''", **QUIET)
-    stopped = stop.click(None, None, None, cancels=[event], **QUIET)
+    stopped = stop(None, None, None, cancels=[event], **QUIET)
     # after the last report of progress, not before
     stopped.then(lambda: deepcopy([outputs[shown] for shown in live]), None, live, **QUIET)
 

@@ -79,7 +79,7 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
     outputs = {
         radius: None, votes: None, report: NO_FILE, visit.runs: gr.skip(), certify_status: ""
     }  # fmt: skip
-    wire(visit, [certify.click], stop_certify, run_certify,
+    wire(visit, [certify.click], stop_certify.click, run_certify,
          [visit.source, visit.classifier, visit.runs, representation, sigma, n0, n, alpha, seed],
          outputs, [certify_status])  # fmt: skip
     return verification | outputs
@@ -106,7 +106,7 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
             return record, None
 
         pictures = []
-        for name in services.classifiers if everyone else [classifier]:
+        for name in services.classifiers_of(source.task) if everyone else [classifier]:
             for done, rest in proving(services, source, name, runs, "ruler", options, job):
                 if done:
                     pictures.append(ruler_html(done[0]))
@@ -115,5 +115,5 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
 
     inputs = [visit.source, visit.classifier, visit.runs, sigma, seed, everyone]
     outputs = {picture: RULER_HINT, report: NO_FILE, visit.runs: gr.skip(), status: ""}
-    wire(visit, [measure.click], stop, run_ruler, inputs, outputs, [status])
+    wire(visit, [measure.click], stop.click, run_ruler, inputs, outputs, [status])
     return outputs

@@ -10,56 +10,62 @@ import torch
 from torch import Tensor
 
 from robustaudio.audio.clip import Clip
-from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.exhibits import Exhibit
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.verify import NoisePair
 from robustaudio.ui.player import Track, amplification_db, player_value
+from robustaudio.ui.tasks import TASKS, Task
 
 ANY_OTHER = "any other"
 UPLOAD = "your own clip"
-CORPUS_CLIPS = 40  # of a data set's test split, offered beside the bundled ones
 RANGES = {"seed": (0, 10**15), "sigma": (0, 1_000), "n0": (1, 100_000), "n": (1, 100_000)}
 COUNTS = ("seed", "n0", "n")
 
 
 @dataclass(frozen=True)
 class Services:
-    """What the page is given once at the start: classifiers by name, clips by the name shown."""
+    """What the page is given once at the start.
+
+    `classifiers` and `cards` are by name, `clips` by task and the name shown.
+    """
 
     classifiers: Mapping[str, Classifier]
     cards: Mapping[str, dict]
-    clips: Mapping[str, Path]
+    clips: Mapping[str, Mapping[str, Path]]
     upload_folder: Path
     device: torch.device
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """Those with a classifier, by name."""
+        return {task.name: task for task in TASKS if self.classifiers_of(task.name)}
+
+    def classifiers_of(self, task: str) -> list[str]:
+        return [name for name, card in self.cards.items() if card["task"] == task]
+
+    def start(self, task: str) -> tuple[str, "Source"]:
+        """The classifier and the clip that a task begins with; what is not there gives way."""
+        names, clips, wanted = self.classifiers_of(task), self.clips[task], self.tasks[task]
+        classifier = wanted.classifier if wanted.classifier in names else names[0]
+        clip = wanted.clip if wanted.clip in clips else next(iter(clips))
+        return classifier, Source(clip, clips[clip], task)
+
+    def one_per_label(self, task: str) -> list["Source"]:
+        """A bundled clip of every label."""
+        clips = self.tasks[task].one_per_label()
+        return [Source(name, path, task) for name, path in clips.items()]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Which clip a visitor works on; `path` was chosen from the list or uploaded."""
+    """Which clip a visitor works on, in which task; `path` was chosen from the list or uploaded."""
 
     name: str
     path: Path
+    task: str
     uploaded: bool = False
-
-
-def listed_clips() -> dict[str, Path]:
-    """Bundled clips first, then some of the real corpora where they are at hand."""
-    bundled = open_dataset("bundled-digits")
-    clips = {
-        f"{row['label']} · {row['speaker_or_source']}": bundled.folder / row["file"]
-        for row in bundled.rows
-    }
-    try:
-        corpus = open_dataset("fsdd").select("test", CORPUS_CLIPS)
-    except ValueError:
-        return clips
-    return clips | {
-        f"{row['label']} · FSDD {Path(row['file']).stem}": corpus.folder / row["file"]
-        for row in corpus.rows
-    }
 
 
 def open_source(services: Services, source: Source, classifier: str) -> tuple[Classifier, Clip]:
@@ -98,6 +104,17 @@ def player_tracks(result: PerturbedClip, sample_rate: int) -> dict:
         Track("D", "difference", result.perturbation, gain_db),
     ]
     return player_value(tracks, sample_rate)
+
+
+def live_tracks(clean: Tensor, best: Tensor, sample_rate: int) -> dict:
+    """The same of a search that goes on; what plays goes on, too."""
+    gain_db = amplification_db(best - clean, clean)
+    tracks = [
+        Track("A", "clean", clean),
+        Track("B", "best so far", best),
+        Track("D", "difference", best - clean, gain_db),
+    ]
+    return player_value(tracks, sample_rate, goes_on=True)
 
 
 def exhibit_tracks(clean: Tensor, shown: Sequence[Exhibit], sample_rate: int) -> dict:

@@ -1,9 +1,9 @@
 """Hear and break: perturb the clip, hear it beside the clean one, see what changed."""
 
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +13,6 @@ from robustaudio.attacks import ATTACKS
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.attack import Standing
 from robustaudio.evaluation.exhibits import exhibits
 from robustaudio.evaluation.figures import Audibility
 from robustaudio.evaluation.perturbed import PerturbedClip
@@ -24,14 +23,17 @@ from robustaudio.ui.blocks import (
     MEASURE_PLOTS,
     NO_FILE,
     QUIET,
+    Turns,
     Visit,
+    ends_search,
     start_and_cancel,
     wire,
     words,
 )
-from robustaudio.ui.convert import ANY_OTHER, Services, Source
+from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.cursor import Cursor
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
+from robustaudio.ui.live import Live, pictured
 from robustaudio.ui.methods import (
     LEVELS,
     METHODS,
@@ -44,7 +46,6 @@ from robustaudio.ui.methods import (
 from robustaudio.ui.player import Player
 
 START_METHOD, START_NORM, START_AT, START_SIGMA = "pgd", "linf", "waveform", 0.1
-REDRAW_S = 0.5  # of the live picture of a search
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Controls:
     stop: gr.Button
     status: gr.HTML
     search: gr.Plot
+    at: gr.Radio
 
     @property
     def inputs(self) -> list:
@@ -79,14 +81,16 @@ class Controls:
         return wish
 
 
-def build_explore(services: Services, visit: Visit, starts: list) -> dict[Component, Any]:
+def build_explore(
+    services: Services, visit: Visit, starts: list, changed: list
+) -> dict[Component, Any]:
     """The tab, which runs on its button and on every event of `starts`.
 
     Returns what a new clip empties, and how.
     """
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            controls = build_controls(list(next(iter(services.classifiers.values())).labels))
+            controls = build_controls(visit.target)
         with gr.Column(scale=5, min_width=320):
             verdict = words("perturb-words")
             player = Player(elem_id="player", hint="Clean, perturbed and difference play here.")
@@ -115,54 +119,59 @@ def build_explore(services: Services, visit: Visit, starts: list) -> dict[Compon
         controls.search: gr.update(value=None, visible=False), controls.status: "",
     }  # fmt: skip
 
-    def perturb(source: Source, classifier: str, subtype: str, *widgets: Any) -> Iterator[list]:
-        nothing = [gr.skip()] * (len(outputs) - 2)
+    def offer(classifier: str, at: str) -> gr.Radio:
+        """The representations that the classifier has and that can be heard."""
+        own = services.classifiers[classifier].representations
+        audible = [name for name in AUDIBLE if name in own]
+        return gr.Radio(audible, value=at if at in audible else START_AT)
+
+    gr.on(changed, offer, [visit.classifier, controls.at], controls.at, **QUIET)
+
+    def perturb(
+        turns: Turns, source: Source, classifier: str, subtype: str, *widgets: Any
+    ) -> Iterator[list]:
         try:
             wish = controls.read(widgets)
             chosen, clip = convert.open_source(services, source, classifier)
-            command = wish.command(source, classifier)
             relative_to = verdicts.level_relative_to(wish.norm, wish.representation)
-            picture = Redrawn(f"dB of {relative_to}")
-            for share, told, result in stream(lambda progress: wish.run(chosen, clip, progress)):
-                if result is None:
-                    bar = verdicts.search_bar(share, METHODS[wish.method], told, relative_to)
-                    yield [*nothing, picture.of(told), bar]
-                    continue
-                with convert.scratch_folder() as folder:
-                    path = folder / f"{source.path.stem}-{chosen.name}-perturbed.wav"
-                    file = save_perturbed(chosen, clip, result, path, subtype)
-                    record = {**result.record, **file, "output": path.name}
-                    report = convert.report_file(folder, make_report(chosen, clip, command, record))
-                    files = [
-                        gr.DownloadButton(value=str(f), interactive=True) for f in (path, report)
-                    ]
+            live = Live(chosen, clip, f"dB of {relative_to}")
+            with turns.search() as halt:
+                for share, told, result in stream(
+                    lambda progress: wish.run(chosen, clip, progress), lambda: halt.asked
+                ):
+                    if result is None:
+                        bar = verdicts.search_bar(share, METHODS[wish.method], told, relative_to)
+                        verdict, player, picture = live.of(told)
+                        yield [verdict, player, *[gr.skip()] * (len(outputs) - 4), picture, bar]
+                        continue
+                    result = replace(result, record={**result.record, "stopped": halt.asked})
                     shown = _shown(chosen, clip, result, wish.seed)
-                    yield [*shown, *files, _searched(result.record, picture.unit), ""]
+                    command = wish.command(source, classifier)
+                    with convert.scratch_folder() as folder:
+                        path = folder / f"{source.path.stem}-{chosen.name}-perturbed.wav"
+                        files = _written(chosen, clip, result, command, path, subtype)
+                        yield [*shown, *files, pictured(result.record, live.unit), ""]
         except EXPECTED as error:
             raise one_sentence(error) from None
 
-    inputs = [visit.source, visit.classifier, subtype, *controls.inputs]
-    wire(visit, [*starts, controls.run.click], controls.stop, perturb, inputs, outputs,
-         [controls.search, controls.status])  # fmt: skip
+    inputs = [visit.turns, visit.source, visit.classifier, subtype, *controls.inputs]
+    wire(visit, [*starts, controls.run.click], ends_search(visit, controls.stop), perturb, inputs,
+         outputs, [controls.search, controls.status])  # fmt: skip
     return outputs
 
 
-class Redrawn:
-    """The live picture of one search, drawn anew when it is old enough and something was told."""
-
-    def __init__(self, unit: str):
-        self.unit, self.drawn, self.at = unit, 0, time.monotonic()
-
-    def of(self, told: Sequence[Standing]) -> Any:
-        steps, now = len(told), time.monotonic()
-        if steps <= max(1, self.drawn) or now - self.at < REDRAW_S:
-            return gr.skip()
-        self.drawn, self.at = steps, now
-        losses, levels = [s.loss for s in told[:steps]], [s.level_db for s in told[:steps]]
-        return gr.Plot(figures.search(losses, levels, unit=self.unit), visible=True)
+def _written(
+    classifier: Classifier, clip: Clip, result: PerturbedClip, command: list[str], path: Path,
+    subtype: str,
+) -> list[gr.DownloadButton]:  # fmt: skip
+    """The perturbed clip and the report, to download."""
+    file = save_perturbed(classifier, clip, result, path, subtype)
+    record = {**result.record, **file, "output": path.name}
+    report = convert.report_file(path.parent, make_report(classifier, clip, command, record))
+    return [gr.DownloadButton(value=str(f), interactive=True) for f in (path, report)]
 
 
-def build_controls(labels: list[str]) -> Controls:
+def build_controls(target: gr.Dropdown) -> Controls:
     method = gr.Dropdown(
         [(shown, name) for name, shown in METHODS.items()],
         value=START_METHOD, label="Perturbation", elem_id="method", filterable=False,
@@ -177,15 +186,13 @@ def build_controls(labels: list[str]) -> Controls:
             start.low, start.high, start_db, step=1, label="Level (dB)", elem_id="level",
             info=about_level(START_METHOD, START_NORM, START_AT),
         )  # fmt: skip
-        target = gr.Dropdown(
-            [ANY_OTHER, *labels], value=ANY_OTHER, label="Make it hear", elem_id="target"
-        )
+        target.render()
     with gr.Column(visible=False, elem_classes="ra-tight") as of_noise:
         sigma = gr.Number(
             START_SIGMA, label="σ", step=0.01, elem_id="sigma",
             info="standard deviation in the representation's own units (the peak is 1)",
         )  # fmt: skip
-    run, stop = start_and_cancel("Perturb", "perturb")
+    run, stop = start_and_cancel("Perturb", "perturb", "Stop")
     status = words("perturb-status")
     search = gr.Plot(show_label=False, elem_id="search", visible=False)
     representation = gr.Radio(
@@ -223,7 +230,7 @@ def build_controls(labels: list[str]) -> Controls:
         [level_db, begun, of_attacks, survive, of_noise, *groups.values()], **QUIET,
     )  # fmt: skip
     wish = [method, norm, level_db, target, representation, survive, sigma, seed]
-    return Controls(wish, options, run, stop, status, search)
+    return Controls(wish, options, run, stop, status, search, representation)
 
 
 def _build_masking() -> dict[Component, Any]:
@@ -251,14 +258,6 @@ def _build_masking() -> dict[Component, Any]:
 
 def _masking_pictures(heard: Audibility, frame: int) -> list:
     return [figures.masking_spectrum(heard, frame), figures.noise_to_mask(heard, frame)]
-
-
-def _searched(record: dict, unit: str) -> gr.Plot:
-    """The whole search as it was recorded; nothing where there was none, or of one step only."""
-    losses, levels = record.get("history", []), record.get("history_level_db", [])
-    if len(losses) < 2:
-        return gr.Plot(None, visible=False)
-    return gr.Plot(figures.search(losses, levels, unit=unit), visible=True)
 
 
 def _shown(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int) -> list:
@@ -290,9 +289,11 @@ def _judged(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int
     side_by_side = exhibits(classifier, clean, result.perturbed, seed=seed)
     heard = figures.audibility(clean.cpu(), result.perturbation.cpu(), rate)
     frames = heard.ratio_db.shape[1]
+    first_s, second_s, worst_s, last_s = (
+        round(heard.time_s(frame), 3) for frame in (0, 1, heard.worst_frame, frames - 1)
+    )
     cursor = gr.update(
-        minimum=heard.time_s(0), maximum=heard.time_s(frames - 1),
-        value=heard.time_s(heard.worst_frame), step=heard.time_s(1) - heard.time_s(0),
+        minimum=first_s, maximum=last_s, value=worst_s, step=round(second_s - first_s, 3),
         visible=frames > 1,
     )  # fmt: skip
     return [

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from robustaudio.attacks.attack import Enough
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.evaluation.clips import Progress
 
@@ -23,12 +24,15 @@ class Cancelled(Exception):
     """Raised inside a job at its next report of progress, after somebody cancelled it."""
 
 
-def stream(job: Callable[[Progress], Result]) -> Iterator[tuple[float, list, Result | None]]:
+def stream(
+    job: Callable[[Progress], Result], enough: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[float, list, Result | None]]:
     """Runs `job(progress)` in a thread; yields (share done, told, None), last (1, told, result).
 
     `told` is all that the job has said of its steps so far, one list that grows. Closing the
     iterator (Gradio does so on cancel, and when the tab closes) stops the job at its next report
-    of progress. An error of the job is raised here.
+    of progress. An attack ends early, with what it has found, when it is `enough`. An error of the
+    job is raised here.
     """
     done = threading.Event()
     cancelled = threading.Event()
@@ -38,6 +42,8 @@ def stream(job: Callable[[Progress], Result]) -> Iterator[tuple[float, list, Res
     def progress(share: float, step: Any = None, /) -> None:
         if cancelled.is_set():
             raise Cancelled
+        if enough():
+            raise Enough
         outcome["share"] = share
         if step is not None:
             told.append(step)

@@ -8,8 +8,9 @@ import gradio as gr
 import torch
 
 from robustaudio.classifiers.checkpoints import load_classifier, names, read_card
-from robustaudio.ui.convert import Services, listed_clips
+from robustaudio.ui.convert import Services
 from robustaudio.ui.layout import STYLE, build_page, theme
+from robustaudio.ui.tasks import TASKS
 
 MAX_UPLOAD = "20mb"
 HEAVY_RUNS = 2  # at a time; the others wait in the queue
@@ -24,7 +25,7 @@ def load_services() -> Services:
     return Services(
         classifiers={name: load_classifier(name, device) for name in shipped},
         cards={name: read_card(name) for name in shipped},
-        clips=listed_clips(),
+        clips={task.name: task.clips() for task in TASKS},
         upload_folder=Path(uploads),
         device=device,
     )

@@ -2,6 +2,8 @@
 
 from html import escape
 
+from robustaudio.evaluation.figures import shown_label
+
 LEARN = """
 ### What you hear
 Clean and perturbed start at the same sample and play together; a switch only moves their gains,
@@ -84,7 +86,7 @@ def card_words(card: dict) -> str:
     training = card["training"]
     rows = {
         "what": card["about"],
-        "labels": ", ".join(card["labels"]),
+        "labels": ", ".join(map(shown_label, card["labels"])),
         "listens to": f"{card['length'] / card['sample_rate']:g} s at {card['sample_rate']} Hz",
         "representations": " → ".join(card["representations"]),
         "gain": card["gain"],

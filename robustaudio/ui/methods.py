@@ -8,6 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from robustaudio.attacks import ATTACKS, MINIMISING
+from robustaudio.attacks.genetic import Genetic, HillClimber, RandomSearch
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, attack_clip
@@ -22,6 +23,7 @@ NOISE = "noise"
 METHODS = {name: ATTACK_NAMES[kind.__name__] for name, kind in ATTACKS.items()} | {
     NOISE: "Gaussian noise"
 }
+ASKING = (Genetic, HillClimber, RandomSearch)
 AT_MOST = "The largest allowed: this attack looks for the smallest by itself."
 
 
@@ -29,7 +31,8 @@ AT_MOST = "The largest allowed: this attack looks for the smallest by itself."
 class Level:
     """What the level's slider offers in a norm: the norm's name, the level's meaning, its range.
 
-    `start` is where attacks begin that use all of the level, `largest` where minimising ones do.
+    `start` is where attacks begin that use all of the level, `largest` where minimising ones do,
+    and `asking` where those do that have no gradient.
     """
 
     name: str
@@ -38,16 +41,17 @@ class Level:
     high: float
     start: float
     largest: float
+    asking: float
 
 
 LEVELS = {
-    "linf": Level("L∞", "Largest sample, relative to the clip's peak.", -120, 0, -45, 0),
-    "l2": Level("L2", "Relative to the clip's L2 norm: minus the SNR.", -120, 0, -45, 0),
+    "linf": Level("L∞", "Largest sample, relative to the clip's peak.", -120, 0, -45, 0, -25),
+    "l2": Level("L2", "Relative to the clip's L2 norm: minus the SNR.", -120, 0, -45, 0, -25),
     "masking": Level(
         "Masking set",
         "Relative to the clip's masking threshold on the classifier's own frames and bins, which "
         "is 0 dB.",
-        -60, 60, 0, 20,
+        -60, 60, 0, 20, 20,
     ),
 }  # fmt: skip
 
@@ -57,7 +61,10 @@ def minimises(method: str) -> bool:
 
 
 def start_level_db(method: str, norm: str) -> float:
-    return LEVELS[norm].largest if minimises(method) else LEVELS[norm].start
+    level = LEVELS[norm]
+    if minimises(method):
+        return level.largest
+    return level.asking if ATTACKS.get(method) in ASKING else level.start
 
 
 def about_level(method: str, norm: str, representation: str) -> str:

@@ -82,11 +82,14 @@ def amplification_db(
     return float(min(max(math.floor(room_db), 0), MAX_AMPLIFICATION_DB))
 
 
-def player_value(tracks: Sequence[Track], sample_rate: int) -> dict[str, Any]:
+def player_value(
+    tracks: Sequence[Track], sample_rate: int, *, goes_on: bool = False
+) -> dict[str, Any]:
     """The player's JSON value: samples as base64 of little-endian float32, as they are.
 
     `common_gain_db` (0 or below) keeps the tracks without amplification within full scale; the
-    player applies it to every track, so their ratios stay what they are.
+    player applies it to every track, so their ratios stay what they are. A value that `goes_on`
+    replaces another one of the same clip: what plays does so from where it is.
 
     Raises ValueError for tracks that cannot be compared, and for one amplified beyond full scale.
     """
@@ -98,6 +101,7 @@ def player_value(tracks: Sequence[Track], sample_rate: int) -> dict[str, Any]:
     return {
         "sample_rate": sample_rate,
         "common_gain_db": common_gain_db,
+        "goes_on": goes_on,
         "tracks": [
             {
                 "key": track.key,

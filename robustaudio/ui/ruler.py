@@ -7,6 +7,7 @@ on a strip with its own axis and unit.
 from dataclasses import dataclass
 from html import escape
 
+from robustaudio.evaluation.figures import shown_label
 from robustaudio.ui.verdicts import METHODS, decibel
 
 
@@ -43,7 +44,8 @@ def ruler_html(record: dict) -> str:
              "the resolution of a 16-bit file: smaller changes mostly vanish in it"),
         _row("proven", "ra-proven", proven,
              f"{method}: no perturbation up to here changes the decision"
-             if proven is not None else f"{method} prove nothing above −160 dB"),
+             if proven is not None
+             else _why_not(record) or f"{method} prove nothing above −160 dB"),
         _row("smoothed", "ra-smoothed", ruler["smoothed_db"], _of_smoothing(record)),
         _row("broken", "ra-attacked", attacked,
              "the smallest PGD perturbation found that changes the decision"
@@ -55,7 +57,7 @@ def ruler_html(record: dict) -> str:
     )  # fmt: skip
     return (
         f"<figure class='ra-ruler' aria-label='{escape(_spoken(record))}'>"
-        f"<figcaption><strong>{escape(record['prediction'])}</strong> by "
+        f"<figcaption><strong>{escape(shown_label(record['prediction']))}</strong> by "
         f"{escape(record['classifier'])}: {_summary(proven, attacked)}</figcaption>"
         f"<div class='ra-band'>{_proven(PEAK, proven)}{right}</div>{PEAK.ticks()}"
         "<p class='ra-unit'>L∞: largest sample of the perturbation, in dB relative to the clip's "
@@ -69,7 +71,7 @@ def _of_energy(record: dict) -> str:
     level = record["ruler"]["verified_l2_db"]
     words = (
         f"no perturbation at an SNR of {decibel(-level)} or more changes the decision"
-        if level is not None else "nothing is proven above −160 dB"
+        if level is not None else _why_not(record) or "nothing is proven above −160 dB"
     )  # fmt: skip
     unit = "L2 norm of the perturbation, in dB relative to the clip's: minus the SNR"
     return _strip("ra-of-l2", "L2", level, ENERGY, unit, words)
@@ -78,7 +80,9 @@ def _of_energy(record: dict) -> str:
 def _of_masking(record: dict) -> str:
     level = record["ruler"]["verified_masking_db"]
     unit = "the perturbation's loudest bin against the clip's masking threshold, which is 0 dB"
-    if "masking" not in record["norms"]:
+    if record["unproven"]:
+        words = _why_not(record)
+    elif "masking" not in record["norms"]:
         words = "not defined: this classifier does not start with the magnitude of an STFT"
     elif level is None:
         words = "nothing is proven above −100 dB, relative to the threshold"
@@ -125,8 +129,14 @@ def _of_smoothing(record: dict) -> str:
     if says is None:
         return f"the smoothed classifier ({sigma}) abstains"
     if says != record["prediction"]:
-        return f"the smoothed classifier ({sigma}) hears {escape(says)}: not trained for this noise"
+        heard = escape(shown_label(says))
+        return f"the smoothed classifier ({sigma}) hears {heard}: not trained for this noise"
     return f"of the smoothed classifier ({sigma}): the L∞ ball inside its L2 ball, R / √T"
+
+
+def _why_not(record: dict) -> str:
+    """Why there is no proof at all; empty where one was tried."""
+    return f"no proof: {escape(record['unproven'])}" if record["unproven"] else ""
 
 
 def _summary(proven: float | None, attacked: float | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from robustaudio.evaluation.attack import Standing
 from robustaudio.evaluation.exhibits import SHIFT, Exhibit
-from robustaudio.evaluation.figures import Audibility, rivals_in_reach
+from robustaudio.evaluation.figures import Audibility, rivals_in_reach, shown_label
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, DISTURBED_DB
 from robustaudio.ui.convert import Source
 
@@ -26,6 +26,9 @@ ATTACK_NAMES = {  # by the attack's class, as records have it
     "CarliniWagner": "Carlini–Wagner (L2)",
     "CarliniWagnerAudio": "Carlini–Wagner audio (dB)",
     "Psychoacoustic": "Psychoacoustic (Qin et al.)",
+    "Genetic": "Genetic algorithm",
+    "HillClimber": "Hill climber",
+    "RandomSearch": "Random search",
 }
 METHODS = {"interval": "interval bounds (IBP)", "crown": "CROWN-IBP bounds"}
 WAITING = "<p class='ra-progress' role='status'>waiting for its turn …</p>"
@@ -34,7 +37,7 @@ WAITING = "<p class='ra-progress' role='status'>waiting for its turn …</p>"
 def prediction_words(record: dict, source: Source) -> str:
     p = record["probabilities"][record["prediction"]]
     return (
-        f"<p class='ra-verdict'>heard as <strong>{html.escape(record['prediction'])}</strong>"
+        f"<p class='ra-verdict'>heard as <strong>{_label(record['prediction'])}</strong>"
         f"<span class='ra-note'>probability {p:.1%} · {html.escape(record['classifier'])} · "
         f"{html.escape(source.name)}</span></p>"
     )
@@ -42,13 +45,13 @@ def prediction_words(record: dict, source: Source) -> str:
 
 def perturbation_words(record: dict) -> str:
     """What happened to the decision, how large it was, and what 16 bits leave of it."""
-    before, after = record["clean_prediction"], record["prediction"]
+    before, after = _label(record["clean_prediction"]), _label(record["prediction"])
     changed = before != after
     headline = f"<strong>{before}</strong> → <strong>{after}</strong>"
     outcome, reached = "the decision changed" if changed else "the decision holds", changed
     if record.get("targeted"):
-        reached = after == record["target"]
-        outcome = f"target {record['target']} " + ("reached" if reached else "not reached")
+        reached = record["prediction"] == record["target"]
+        outcome = f"target {_label(record['target'])} " + ("reached" if reached else "not reached")
     facts = [*_made_by(record), *_sizes(record), *_predicted(record)]
     if "queries" in record:
         plural = "query" if record["queries"] == 1 else "queries"
@@ -59,14 +62,22 @@ def perturbation_words(record: dict) -> str:
             "survives rounding to 16 bit" if record["success_after_rounding"]
             else "does NOT survive rounding to 16 bit: a 16-bit file would undo it"
         )  # fmt: skip
+    if record.get("stopped"):
+        notes.append("stopped by hand: the command in the report goes on to the end")
     if record.get("representation", "waveform") != "waveform":
         notes += _inversion_notes(record)
     return verdict(headline, outcome, facts, notes, bad=changed)
 
 
+def so_far_words(before: str, after: str) -> str:
+    """While an attack still searches."""
+    headline = f"<strong>{_label(before)}</strong> → <strong>{_label(after)}</strong>"
+    return verdict(headline, "so far: the best candidate is in the player", [], [])
+
+
 def _inversion_notes(record: dict) -> list[str]:
     """What became of a perturbed representation on its way to a sound."""
-    at, after = record["representation"], record["prediction"]
+    at, after = record["representation"], _label(record["prediction"])
     if "attack" in record:
         done = "succeeded" if record["success"] else "did not succeed"
         return [
@@ -78,9 +89,9 @@ def _inversion_notes(record: dict) -> list[str]:
         return []
     return [
         f"at the {at} itself the classifier says "
-        f"{record['prediction_at_representation']}; no sound has exactly this noisy spectrum: "
-        f"what the inversion with the clean phase misses is {decibel(record['inversion_loss_db'])} "
-        f"relative to the noise"
+        f"{_label(record['prediction_at_representation'])}; no sound has exactly this noisy "
+        "spectrum: what the inversion with the clean phase misses is "
+        f"{decibel(record['inversion_loss_db'])} relative to the noise"
     ]
 
 
@@ -116,7 +127,8 @@ def exhibits_words(shown: Sequence[Exhibit], record: dict) -> str:
 
 
 def _heard_as(before: str, after: str) -> str:
-    return f"<strong class='ra-changed'>{after}</strong>" if after != before else after
+    heard = _label(after)
+    return f"<strong class='ra-changed'>{heard}</strong>" if after != before else heard
 
 
 def verification_words(record: dict) -> str:
@@ -131,7 +143,7 @@ def verification_words(record: dict) -> str:
     rival = max(rivals, key=rivals.__getitem__)
     size = f"waveform {BALLS[norm]} ball of ε = {record['epsilon']:.3g}"
     facts = [
-        f"prediction {record['prediction']}",
+        f"prediction {_label(record['prediction'])}",
         METHODS[record["method"]],
         f"ε = {record['epsilon']:.3g} times the threshold" if norm == "masking" else size,
         _closest(record["prediction"], rival, rivals[rival]),
@@ -184,8 +196,8 @@ def _masking_notes(masking: dict) -> list[str]:
         if masking["pre_emphasis"] else ""
     )  # fmt: skip
     return [
-        f"frames are those of the classifier's own STFT: {masking['frame_ms']:g} ms, one every "
-        f"{masking['hop_ms']:g} ms{weighted}",
+        f"frames are those of the classifier's own STFT: {masking['frame_ms']:.3g} ms, one every "
+        f"{masking['hop_ms']:.3g} ms{weighted}",
         "inaudible is the prediction of a model (Qin et al. 2019): the clip's loudest bin is "
         f"played at {masking['assumed_peak_spl_db']:g} dB SPL, tones mask only what sounds in the "
         "same frame (no temporal masking); a listener who turns the volume up is not covered",
@@ -195,10 +207,10 @@ def _masking_notes(masking: dict) -> list[str]:
 def interval_words(record: dict) -> str:
     """The caption of the logits' intervals: why it is proven, or why not."""
     prediction, reaching = record["prediction"], rivals_in_reach(record)
-    line = f"Dashed: the least logit of {prediction} over the whole set. "
+    line = f"Dashed: the least logit of {_label(prediction)} over the whole set. "
     if not reaching:
         return caption(line + "No other label reaches it, so the decision cannot change.")
-    red = f"Red: {', '.join(reaching)}, which may reach above it. "
+    red = f"Red: {', '.join(map(_label, reaching))}, which may reach above it. "
     if record["verified"]:
         red += (
             "It is proven all the same: the difference of two logits is bounded directly, over "
@@ -246,7 +258,7 @@ def audibility_words(heard: Audibility) -> str:
     worst = heard.time_s(heard.worst_frame)
     facts = [
         f"total noise-to-mask ratio {decibel(total)}",
-        f"frames of {1000 * framing.n_fft / heard.threshold.sample_rate:g} ms",
+        f"frames of {1000 * framing.n_fft / heard.threshold.sample_rate:.3g} ms",
         "bands of one Bark",
     ]
     notes = [
@@ -267,7 +279,7 @@ def smoothing_words(record: dict) -> str:
     if record["prediction"] is None:
         headline, outcome = "ABSTAIN", "no class wins more than half of the noisy copies for sure"
     else:
-        headline = f"CERTIFIED {record['prediction']}"
+        headline = f"CERTIFIED {_label(record['prediction'])}"
         outcome = f"L2 radius {record['radius']:.3g} at the {record['representation']}"
     facts = [
         f"σ {record['sigma']:g}", f"n {record['n']}", f"p ≥ {record['p_lower']:.4f}",
@@ -276,8 +288,8 @@ def smoothing_words(record: dict) -> str:
     notes = ["it speaks of the SMOOTHED classifier, which votes over noisy copies of the clip"]
     if record["prediction"] not in (None, record["clean_prediction"]):
         notes.append(
-            f"the classifier itself hears {record['clean_prediction']}; the certificate is for the "
-            "vote, which is often wrong under noise that the classifier was not trained for"
+            f"the classifier itself hears {_label(record['clean_prediction'])}; the certificate is "
+            "for the vote, which is often wrong under noise that the classifier was not trained for"
         )
     if record["level_l2_db"] is not None:
         notes.append(
@@ -319,7 +331,10 @@ def progress_bar(share: float, words: str) -> str:
 
 def search_bar(share: float, words: str, told: Sequence[Standing], relative_to: str) -> str:
     """The bar, with where the search stands as soon as that is told."""
-    if told:
+    if told and (population := told[-1].population):
+        best = f"{population.best:.2f}".replace("-", "−")
+        words = f"generation {len(told)}, best fitness {best}:"
+    elif told:
         words = f"step {len(told)}, {decibel(told[-1].level_db)} of {relative_to}:"
     return progress_bar(share, words)
 
@@ -334,6 +349,32 @@ def level_relative_to(norm: str, representation: str) -> str:
 def decibel(value: float | None, none: str = "−∞ dB") -> str:
     """A level for people; None stands for an infinite one."""
     return none if value is None else f"{round(value, 1) + 0.0:.1f} dB".replace("-", "−")
+
+
+def targets_words(rows: Sequence[dict]) -> str:
+    """The easiest and the hardest of all the targets that were tried."""
+    norm = rows[0]["norm"]
+    pairs = [
+        (level, f"{_label(row['prediction'])} → {_label(target)}")
+        for row in rows
+        for target, level in row["levels_db"].items()
+    ]
+    reached = sorted((level, pair) for level, pair in pairs if level is not None)
+    facts = [
+        f"{ATTACK_NAMES[rows[0]['attack']]} in {BALLS[norm]} on {rows[0]['classifier']}",
+        f"{len(reached)} of {len(pairs)} targets reached",
+        f"{sum(row['queries'] for row in rows)} queries in {sum(r['seconds'] for r in rows):.1f} s",
+    ]
+    notes = [
+        "each level is the smallest that this attack found: another one may find less, and what "
+        "was not found may exist"
+    ]
+    if not reached:
+        return verdict("nothing found", "no target was reached", facts, notes)
+    (least, easiest), (most, hardest) = reached[0], reached[-1]
+    facts.insert(0, f"hardest of those reached: {hardest}, {decibel(most)}")
+    outcome = f"is the easiest: {decibel(least)} of {RELATIVE_TO[norm]}"
+    return verdict(f"<strong>{easiest}</strong>", outcome, facts, notes)
 
 
 def _method(record: dict) -> str:
@@ -391,5 +432,10 @@ def _against(level_db: float | None) -> str:
 
 def _closest(prediction: str, rival: str, lead: float) -> str:
     if lead < 0:
-        return f"{prediction} stays {-lead:.2f} logits above every rival (closest: {rival})"
-    return f"at worst {rival} could lead by {lead:.2f} logits"
+        others = f"every rival (closest: {_label(rival)})"
+        return f"{_label(prediction)} stays {-lead:.2f} logits above {others}"
+    return f"at worst {_label(rival)} could lead by {lead:.2f} logits"
+
+
+def _label(label: str) -> str:
+    return html.escape(shown_label(label))

@@ -94,7 +94,7 @@ def build_verification(
     inputs = [visit.source, visit.classifier, visit.runs, norm, level_db, method]
     shown = dict.fromkeys([verdict, bounds, caption, noise, player])
     outputs = {**shown, report: NO_FILE, visit.runs: gr.skip(), status: ""}
-    wire(visit, [verify.click], stop, run_verify, inputs, outputs, [status])
+    wire(visit, [verify.click], stop.click, run_verify, inputs, outputs, [status])
     return outputs
 
 

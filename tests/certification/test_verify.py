@@ -7,6 +7,7 @@ import torch
 
 from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.verify import MARGIN, METHODS, Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.networks import Architecture, build
@@ -159,5 +160,5 @@ def test_a_level_belongs_to_the_waveform():
 def test_a_network_that_does_not_end_in_a_dense_layer_is_refused():
     classifier = small("cnn")
     classifier.network.append(torch.nn.ReLU())
-    with pytest.raises(ValueError, match="the last layer must be dense, not ReLU"):
+    with pytest.raises(UnsupportedLayer, match="the last layer must be dense, not ReLU"):
         Verifier(classifier)

@@ -155,6 +155,18 @@ def test_a_search_is_drawn_with_few_points_and_its_last_step(steps):
         assert level.y[-1] == pytest.approx(-60 - (steps - 1), rel=1e-3)
 
 
+def test_a_population_is_drawn_with_its_diversity_against_the_other_axis():
+    generations = {
+        "best": [-1.0 / n for n in range(1, 5)],
+        "mean": [-2.0 / n for n in range(1, 5)],
+        "diversity": [0.1 * n for n in range(1, 5)],
+    }
+    best, mean, diversity = figures.evolution(generations).data
+    assert [line.yaxis for line in (best, mean, diversity)] == ["y", "y", "y2"]
+    assert list(best.x) == [0, 1, 2, 3] and best.y[-1] == -0.25 and mean.y[-1] == -0.5
+    assert (best.line.dash, mean.line.dash) == ("solid", "dot")  # one colour, told apart
+
+
 def test_a_search_that_never_moved_has_no_level():
     figure = figures.search([0.5], [None])
     assert figure.data[1].y == (None,)

@@ -10,7 +10,7 @@ import pytest
 from robustaudio.attacks import ATTACKS, FGSM, PGD, DeepFool
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.cli import parser
-from robustaudio.evaluation.attack import Plan, Standing, attack_clip
+from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.exhibits import exhibits
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.ruler import measure_ruler
@@ -18,7 +18,7 @@ from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import Turns
 from robustaudio.ui.convert import Source
-from robustaudio.ui.explore import Redrawn, _shown, build_controls
+from robustaudio.ui.explore import _shown, build_controls
 from robustaudio.ui.launch import load_services
 from robustaudio.ui.methods import (
     LEVELS,
@@ -40,7 +40,11 @@ def services():
 @pytest.fixture(scope="module")
 def source(services):
     name = "7 · flite slt"
-    return Source(name, services.clips[name])
+    return Source(name, services.clips["digits"][name], "digits")
+
+
+def target() -> gr.Dropdown:
+    return gr.Dropdown([convert.ANY_OTHER, "0", "1"], value=convert.ANY_OTHER, render=False)
 
 
 def defaults(method: str) -> dict:
@@ -63,10 +67,10 @@ def wish(**changes) -> Wish:
 
 
 def test_an_upload_outside_the_upload_folder_is_not_read(services, source):
-    stolen = Source("mine", Path("/etc/passwd"), uploaded=True)
+    stolen = Source("mine", Path("/etc/passwd"), "digits", uploaded=True)
     with pytest.raises(ValueError, match="outside the folders that the app may read"):
         convert.open_source(services, stolen, "digits-cnn")
-    bundled = Source("mine", source.path, uploaded=True)
+    bundled = Source("mine", source.path, "digits", uploaded=True)
     with pytest.raises(ValueError, match="outside the folders that the app may read"):
         convert.open_source(services, bundled, "digits-cnn")
 
@@ -123,7 +127,7 @@ def test_every_attack_has_a_name_and_widgets_that_hold_its_defaults(services):
 
 def test_a_wish_is_read_from_the_chosen_attacks_own_widgets(services):
     with gr.Blocks():
-        controls = build_controls(["0", "1"])
+        controls = build_controls(target())
     values = [widget.value for widget in controls.inputs]
     read = controls.read(values)
     assert read == wish(options=defaults("pgd"))
@@ -167,22 +171,6 @@ def test_what_cannot_be_is_refused_with_one_sentence(services, source, impossibl
     with pytest.raises(ValueError, match=sentence) as refused:
         impossible.run(classifier, clip, lambda share, step=None: None)
     assert "\n" not in str(refused.value)
-
-
-def test_a_live_picture_waits_for_its_time_and_for_news(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr("robustaudio.ui.explore.time.monotonic", lambda: clock[0])
-    picture, told = Redrawn("dB"), [Standing(0.1 * step, -60.0) for step in range(1_000)]
-    skipped = gr.skip()
-    assert picture.of(told) == skipped  # too early
-    clock[0] = 0.6
-    assert picture.of(told[:1]) == skipped  # a line needs two points
-    drawn = picture.of(told)
-    assert isinstance(drawn, gr.Plot)
-    assert picture.of([*told, told[-1]]) == skipped
-    clock[0] = 1.2
-    assert picture.of(told) == skipped  # nothing new
-    assert isinstance(picture.of([*told, told[-1]]), gr.Plot)
 
 
 def test_words_say_what_changed_and_what_rounding_leaves(services, source):
@@ -308,7 +296,7 @@ def test_a_ruler_without_a_masking_set_says_so():
         "classifier": "dense", "prediction": "5", "method": "crown", "norms": ["linf", "l2"],
         "ruler": {"verified_db": None, "attacked_db": None, "smoothed_db": None,
                   "floor_16_bit_db": -90.3, "verified_l2_db": None, "verified_masking_db": None},
-        "smoothing": {"sigma": 0.25}, "smoothed_prediction": None,
+        "smoothing": {"sigma": 0.25}, "smoothed_prediction": None, "unproven": None,
     }  # fmt: skip
     assert "not defined: this classifier does not start" in ruler_html(record)
     record["norms"].append("masking")
@@ -400,7 +388,7 @@ def test_what_a_field_cannot_hold_is_named_with_what_would_be_right(numbers, sen
 
 def test_a_number_that_is_not_shown_is_not_judged(services):
     with gr.Blocks():
-        controls = build_controls(["0", "1"])
+        controls = build_controls(target())
     values = [widget.value for widget in controls.inputs]
     values[[field.name for field in fields(Wish)].index("sigma")] = -1e9
     assert controls.read(values).sigma == -1e9
@@ -413,6 +401,19 @@ def test_a_run_of_an_older_turn_is_over():
     assert not turns.over(0) and not turns.over(2)
     assert turns.over(1) and turns.over(0)  # also one that waited in the queue meanwhile
     assert not turns.over(2)
+
+
+def test_a_search_can_be_halted_while_it_runs_and_only_then():
+    turns = Turns()
+    assert turns.halt is None
+    with turns.search() as old:
+        with turns.search() as new:  # of another clip, before the old one has noticed
+            assert turns.halt is new is not old
+        assert turns.halt is None
+    with turns.search() as new:
+        with turns.search():
+            pass
+        assert turns.halt is None and not new.asked
 
 
 def test_a_smoothed_class_that_differs_is_said_so():

@@ -2,10 +2,12 @@
 
 import threading
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
 
+from robustaudio.attacks.attack import Enough
 from robustaudio.ui import jobs
 from robustaudio.ui.jobs import on_gpu, stream
 
@@ -63,6 +65,23 @@ def test_closing_the_stream_stops_the_job_at_its_next_report():
     assert next(steps)[-1] is None
     steps.close()
     assert stopped.wait(2)
+
+
+def test_a_job_that_is_enough_ends_itself_with_what_it_has():
+    begun = threading.Event()
+
+    def job(progress):
+        found = 0
+        with suppress(Enough):
+            while True:
+                progress(0.5)
+                found += 1
+                begun.set()
+                time.sleep(0.01)
+        return found
+
+    *_, (share, _, found) = stream(job, begun.is_set)
+    assert share == 1 and found
 
 
 def test_the_gpu_decorator_is_there_on_a_zero_gpu_space_and_nowhere_else(monkeypatch):

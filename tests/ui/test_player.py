@@ -225,6 +225,10 @@ def app_url() -> Iterator[str]:
         gr.Button("New", elem_id="new").click(
             lambda: player_value(three_tracks(tone(2.0, peak=1.2), "Other"), RATE), None, first
         )
+        gr.Button("Next", elem_id="next").click(
+            lambda: player_value(three_tracks(tone(peak=0.25), "Next"), RATE, goes_on=True),
+            None, first,
+        )  # fmt: skip
         gr.Button("Clear", elem_id="clear").click(lambda: None, None, first)
         gr.Button("Fill second", elem_id="fill").click(
             lambda: player_value(three_tracks(tone())[:2], RATE), None, second
@@ -315,6 +319,25 @@ def test_new_value_while_playing_keeps_the_track_and_starts_again(page):
     page.locator("#clear").click()
     expect(page.locator("#first .ra-hint")).to_be_visible()
     expect(page.locator("#first .ra-play")).to_be_hidden()
+
+
+@pytest.mark.browser
+def test_a_value_that_goes_on_does_so_from_where_it_was(page):
+    page.keyboard.press("b")
+    page.locator("#first .ra-position").fill("0.7")
+    page.locator("#next").click()
+    page.keyboard.press("a")
+    expect(status(page)).to_have_text("A, Next")
+    assert position(page) == 0.7
+    page.locator("#first .ra-loop").click()
+    page.locator("#first .ra-play").click()
+    page.wait_for_function(
+        "parseFloat(document.querySelector('#first .ra-time').textContent) > 0.75"
+    )
+    page.locator("#next").click()
+    page.wait_for_timeout(200)
+    expect(status(page)).to_contain_text("Playing A")
+    assert position(page) > 0.75
 
 
 @pytest.mark.browser

@@ -1,0 +1,91 @@
+"""What would it take? A map of how little turns one label into another."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from robustaudio.attacks import ATTACKS
+from robustaudio.evaluation import figures
+from robustaudio.evaluation.attack import Plan
+from robustaudio.evaluation.report import make_report
+from robustaudio.evaluation.targets import levels_by_target
+from robustaudio.ui import convert, verdicts
+from robustaudio.ui.blocks import NO_FILE, Visit, start_and_cancel, wire, words
+from robustaudio.ui.convert import Services, Source
+from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
+from robustaudio.ui.methods import LEVELS
+
+OFFERED = [("DeepFool", "deepfool"), ("PGD", "pgd")]
+COMPARED = "PGD finds smaller ones, several times slower."
+ABOUT = (
+    "### What would it take?\nThe smallest perturbation found that makes the classifier hear each "
+    "of the other labels. The quieter, the closer the two are to this classifier."
+)
+THIS, EVERY = "this clip", "one clip per label"
+
+
+def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
+    """The panel; returns what a new clip empties, and how."""
+    gr.Markdown(ABOUT)
+    with gr.Row():
+        whose = gr.Radio([THIS, EVERY], value=THIS, label="From", elem_id="targets-from")
+        method = gr.Radio(
+            OFFERED, value="deepfool", label="Attack", info=COMPARED, elem_id="targets-attack"
+        )
+        norm = gr.Radio(
+            [(level.name, norm) for norm, level in LEVELS.items()],
+            value="linf", label="Norm", elem_id="targets-norm",
+        )  # fmt: skip
+        seed = gr.Number(0, label="Seed", min_width=100)
+    start, stop = start_and_cancel("Find out", "targets")
+    status, verdict = words("targets-status"), words("targets-words")
+    picture = gr.Plot(show_label=False, elem_id="targets-map")
+    report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-targets")
+
+    def run_targets(
+        source: Source, classifier: str, whose: str, method: str, norm: str, seed: float
+    ) -> Iterator[list]:
+        sources = [source] if whose == THIS else services.one_per_label(source.task)
+        options, runs = {"attack": method, "norm": norm, "seed": seed}, []
+        for number, one in enumerate(sources):
+            for share, run in _measured(services, one, classifier, options):
+                if run is None:
+                    share = (number + share) / len(sources)
+                    yield [*[gr.skip()] * 3, verdicts.progress_bar(share, one.name)]
+                    continue
+                runs.append(run)
+                rows = [run["result"] for run in runs]
+                with convert.scratch_folder() as folder:
+                    file = convert.report_file(folder, {"runs": runs})
+                    yield [
+                        verdicts.targets_words(rows),
+                        figures.targets(rows, unit=verdicts.RELATIVE_TO[norm]),
+                        gr.DownloadButton(value=file, interactive=True),
+                        "" if len(runs) == len(sources) else gr.skip(),
+                    ]
+
+    inputs = [visit.source, visit.classifier, whose, method, norm, seed]
+    outputs = {verdict: None, picture: None, report: NO_FILE, status: ""}
+    wire(visit, [start.click], stop.click, run_targets, inputs, outputs, [status])
+    return outputs
+
+
+def _measured(
+    services: Services, source: Source, classifier: str, options: dict
+) -> Iterator[tuple[float, dict | None]]:
+    """(share done, None) while one clip is attacked, then (1, its report)."""
+    try:
+        convert.required(seed=options["seed"])
+        chosen, clip = convert.open_source(services, source, classifier)
+        plan = Plan(ATTACKS[options["attack"]](), options["norm"])
+        command = convert.command_line("targets", source, classifier, options)
+        for share, _, row in stream(
+            lambda progress: levels_by_target(
+                chosen, clip.samples, plan, seed=int(options["seed"]), progress=progress
+            )
+        ):
+            yield share, row and make_report(chosen, clip, command, row)
+    except EXPECTED as error:
+        raise one_sentence(error) from None
