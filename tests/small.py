@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from robustaudio.attacks import ATTACKS, HIDING, Attack, AttackResult
+from robustaudio.attacks import ATTACKS, Attack, AttackResult
 from robustaudio.perception.masking import masking_threshold
 from robustaudio.representations.spectral import Framing
 from robustaudio.threats.criterion import Misclassification
@@ -47,7 +47,7 @@ class Centred(ThreatModel):
 
 def threat_to(attack, x: Tensor, epsilon: float, norm: str = "linf", kind=ThreatModel):
     """The threat, with the masking threshold where it is asked for."""
-    asked = norm == "masking" or isinstance(attack, HIDING)
+    asked = norm == "masking" or attack.needs_threshold
     threshold = masking_threshold(x, FRAMING, RATE) if asked else None
     return kind(norm, x.new_full((len(x),), epsilon), threshold=threshold)
 

@@ -25,14 +25,12 @@ ATTACKS: dict[str, type[Attack]] = {
 }
 # what look for the smallest perturbation by themselves: one run answers, no bisection
 MINIMISING = (DeepFool, CarliniWagner, CarliniWagnerAudio, Psychoacoustic)
-HIDING = (Psychoacoustic,)  # what needs the clip's masking threshold
 
 __all__ = [
     "APGD",
     "ATTACKS",
     "BIM",
     "FGSM",
-    "HIDING",
     "JSMA",
     "MIFGSM",
     "MINIMISING",
@@ -42,7 +40,10 @@ __all__ = [
     "CarliniWagner",
     "CarliniWagnerAudio",
     "DeepFool",
+    "Genetic",
+    "HillClimber",
     "Progress",
     "Psychoacoustic",
+    "RandomSearch",
     "Step",
 ]

@@ -81,6 +81,11 @@ class Attack(Protocol):
 
     __dataclass_fields__: ClassVar[dict]
 
+    @property
+    def needs_threshold(self) -> bool:
+        """Whether the threat has to bring the clips' masking threshold."""
+        ...
+
     def __call__(
         self,
         model: nn.Module,
@@ -271,6 +276,7 @@ class SearchAttack(ABC):
     """
 
     confidence = 0.0
+    needs_threshold = False
 
     def __call__(
         self,

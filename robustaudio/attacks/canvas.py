@@ -67,7 +67,8 @@ class Canvas:
         delta = inverse(self.stage, flat, x.shape[-1]) if self.stage else flat.reshape(x.shape)
         points = self.search.threat[rows].project(x + delta, x)
         kept = (l2(points - x) / l2(delta).clamp_min(TINY)).clamp_max(1)
-        genomes *= kept.reshape(items, members, 1, 1)
+        numbers = torch.view_as_real(genomes) if genomes.is_complex() else genomes
+        numbers *= kept.reshape(items, members, *[1] * (numbers.ndim - 2))
         return points.unflatten(0, (items, members))
 
     def mutate(

@@ -14,7 +14,9 @@ from robustaudio.perception.metrics import l2
 from robustaudio.threats.norms import TINY
 
 DB_PER_UNIT = 10.0  # of noise-to-mask ratio, in a fitness of log-probabilities
-AT_ONCE = 64  # genomes that are turned into sound and judged: what bounds the memory
+# genomes that are turned into sound and judged at once: what a CPU's cache holds, and what bounds
+# the memory of a GPU
+AT_ONCE = {"cpu": 8, "cuda": 512}
 MOMENTUM_STEP = 1e-3  # beta of the mutation rate's momentum (Taori et al. 2018)
 
 _QUERIES = field(default=2500, metadata={"help": "questions to the model", "range": (50, 50_000)})
@@ -46,9 +48,9 @@ class Genetic(SearchAttack):
     """
 
     queries: int = _QUERIES
-    population: int = field(default=25, metadata={"help": "mu: who lives", "range": (2, 200)})
+    population: int = field(default=10, metadata={"help": "mu: who lives", "range": (2, 200)})
     offspring: int = field(
-        default=50, metadata={"help": "lambda: children of a generation", "range": (1, 400)}
+        default=20, metadata={"help": "lambda: children of a generation", "range": (1, 400)}
     )
     domain: str = _DOMAIN
     selection: str = field(
@@ -151,7 +153,7 @@ class _Evolution:
 
     def _judge(self, genomes: Genomes) -> Float[Tensor, "item member"]:
         """Fitness; asks the model about every genome."""
-        at_once = max(1, AT_ONCE // len(self.index))
+        at_once = max(1, AT_ONCE[genomes.device.type] // len(self.index))
         return torch.cat([self._judge_some(some) for some in genomes.split(at_once, 1)], 1)
 
     def _judge_some(self, genomes: Genomes) -> Float[Tensor, "item some"]:

@@ -53,6 +53,8 @@ class Psychoacoustic(SearchAttack):
         default=0.05, metadata={"help": "first weight of the hinge", "range": (0, 10)}
     )
 
+    needs_threshold = True
+
     def __post_init__(self):
         sizes = ("step_size", "hiding_rate", "alpha")
         check(self, {"steps": 1, "hiding_steps": 1}, sizes)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from robustaudio.attacks import HIDING, MINIMISING, Attack, AttackResult, Step
+from robustaudio.attacks import MINIMISING, Attack, AttackResult, Step
 from robustaudio.attacks.attack import Population
 from robustaudio.attacks.rounding import After16Bit, rounded_to_16_bit
 from robustaudio.classifiers.classifier import Classifier
@@ -72,9 +72,9 @@ class Plan:
         """
         front, back = classifier.split(self.representation)
         threat = threat_at(classifier, x, level_db, self.norm, representation=self.representation)
-        if isinstance(self.attack, HIDING) or self.survive_rounding:
+        if self.attack.needs_threshold or self.survive_rounding:
             self._check_waveform()
-        if isinstance(self.attack, HIDING) and threat.threshold is None:
+        if self.attack.needs_threshold and threat.threshold is None:
             framing = masking_framing(classifier.sample_rate)
             threshold = masking_threshold(x, framing, classifier.sample_rate)
             threat = replace(threat, threshold=threshold)

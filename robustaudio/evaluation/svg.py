@@ -44,6 +44,24 @@ def curves_svg(curves: Mapping[str, Sequence[Point]], x_title: str, y_title: str
     return "".join([*parts, "</svg>\n"])
 
 
+def groups_svg(points: Sequence[tuple[str, Point]], x_title: str, y_title: str) -> str:
+    """Points of named groups, each group with a colour and a shape of its own."""
+    right = RIGHT + LEGEND
+    at, parts = _axes([point for _, point in points], x_title, y_title, right)
+    for number, name in enumerate(dict.fromkeys(name for name, _ in points)):
+        colour = COLOURS[number % len(COLOURS)]
+        hollow = f'fill="none" stroke="{colour}" stroke-width="2"'
+        look = f'fill="{colour}"' if number < len(COLOURS) else hollow
+        marks = [at(*point) for own, point in points if own == name]
+        y = TOP + 8 + 18 * number
+        parts += [
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" {look}/>'
+            for x, y in [*marks, (WIDTH - right + 24, y)]
+        ]
+        parts.append(f'<text x="{WIDTH - right + 40}" y="{y + 4}">{escape(name)}</text>')
+    return "".join([*parts, "</svg>\n"])
+
+
 def _axes(
     points: Sequence[Point], x_title: str, y_title: str, right: int
 ) -> tuple[Callable[[float, float], Point], list[str]]:

@@ -14,6 +14,7 @@ from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, attack_dataset
 from robustaudio.evaluation.attacked_digits import attacked_digits
+from robustaudio.evaluation.attacked_instruments import attacked_instruments
 from robustaudio.evaluation.certify import certify_dataset
 from robustaudio.evaluation.clips import LabelledClips, load_clips
 from robustaudio.evaluation.markdown import percent, table
@@ -174,6 +175,7 @@ per clip.
 TABLES = {
     "digits": digits,
     "attacks": attacked_digits,
+    "instruments": attacked_instruments,
     "verified-digits": verified_digits,
     "seeds": seeds,
 }

@@ -24,6 +24,7 @@ FRAMING = Framing(n_fft=2048, hop_length=512)
 N_MELS, N_MFCC = 128, 20
 ROLLOFF = 0.85  # of the magnitude lies below
 LEAST_POWER, DYNAMIC_RANGE_DB = 1e-10, 80.0  # of the log-mel spectrum
+LEAST_VARIANCE = 1e-6  # Hz^2, of a spectrum: the gradient of its root stays finite
 AUDIBLE_CROSSING = 1e-10  # samples below count as zero
 SHAPE = ("rms", "spectral_centroid", "spectral_bandwidth", "spectral_rolloff", "zero_crossing_rate")
 DESCRIPTORS = (*SHAPE, *(f"mfcc_{n}" for n in range(1, N_MFCC + 1)))
@@ -81,7 +82,7 @@ class Descriptors(nn.Module):
         energy = _over_frames(padded.square()) / FRAMING.n_fft
         rows = [
             energy.clamp_min(TINY_POWER).sqrt(),
-            *self._shape(power.clamp_min(TINY_POWER).sqrt()),
+            *self._shape(power.clamp_min(TINY_POWER).sqrt() * (power > 0)),
             _zero_crossing_rate(waveform),
         ]
         return torch.cat([torch.stack(rows, 1), self._mfcc(power).transpose(1, 2)], 1)
@@ -91,7 +92,7 @@ class Descriptors(nn.Module):
         total, first, second = (magnitude @ self.moments).unbind(-1)
         total = total.clamp_min(TINY_POWER)
         centroid = first / total
-        bandwidth = (second / total - centroid.square()).clamp_min(1.0).sqrt()
+        bandwidth = (second / total - centroid.square()).clamp_min(LEAST_VARIANCE).sqrt()
         with torch.no_grad():
             sums = magnitude.cumsum(-1)
             first_above = torch.searchsorted(sums, ROLLOFF * sums[..., -1:])[..., 0]

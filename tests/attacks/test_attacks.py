@@ -193,7 +193,7 @@ def test_progress_may_cancel(name):
         ("genetic", {"population": 1}, "population 1 must be at least 2"),
         ("genetic", {"crossover": "zip"}, "crossover 'zip' must be one of blocks, uniform"),
         ("genetic", {"mutation_rate": 1.5}, "mutation_rate 1.5 is a share"),
-        ("genetic", {"elite": 26}, "elite 26 must be at most population 25"),
+        ("genetic", {"elite": 11}, "elite 11 must be at most population 10"),
         ("hill-climber", {"mutation_size": 0.0}, "mutation_size 0.0 must be above 0"),
         ("hill-climber", {"domain": "mel"}, "domain 'mel' must be one of stft, waveform"),
         ("random-search", {"queries": 0}, "queries 0 must be at least 1"),

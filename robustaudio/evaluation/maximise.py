@@ -1,0 +1,80 @@
+"""More like itself: the sound that a classifier is surest of, from a clip, noise or silence."""
+
+import time
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from robustaudio.attacks import Genetic
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation.clips import Progress, generator, seconds_since
+from robustaudio.evaluation.perturbed import PerturbedClip, compare
+from robustaudio.perception.metrics import amplitude
+from robustaudio.threats.criterion import TargetedMisclassification
+from robustaudio.threats.threat_model import ThreatModel
+
+Start = Literal["clip", "noise", "silence"]
+STARTS: tuple[Start, ...] = ("clip", "noise", "silence")
+
+
+def start_from(start: str, clip: Float[Tensor, " time"], seed: int) -> Float[Tensor, " time"]:
+    """The prepared clip itself, white noise with a peak of 1, or silence, as long as the clip.
+
+    Raises:
+        ValueError: for another start.
+    """
+    match start:
+        case "clip":
+            return clip
+        case "noise":
+            rng = generator(seed, clip.device)
+            noise = torch.randn(clip.shape, generator=rng, device=clip.device)
+            return noise / noise.abs().max()
+        case "silence":
+            return torch.zeros_like(clip)
+    raise ValueError(f"no start {start!r}; choose from {', '.join(STARTS)}.")
+
+
+def maximise_clip(
+    classifier: Classifier,
+    waveform: Float[Tensor, " time"],
+    attack: Genetic,
+    *,
+    label: str,
+    level_db: float,
+    seed: int,
+    progress: Progress | None = None,
+) -> PerturbedClip:
+    """The surest `label` within a level, in dB of full scale (which is a clip's peak), in linf.
+
+    The search does not stop when the label is heard first.
+
+    Raises:
+        ValueError: for a label that the classifier does not know.
+    """
+    started, x = time.monotonic(), waveform[None]
+    target = torch.tensor([classifier.label_index(label)], device=x.device)
+    threat = ThreatModel("linf", x.new_tensor([amplitude(level_db)]))
+    criterion, search = TargetedMisclassification(target), replace(attack, stops=False)
+    result = search(
+        classifier, x, criterion, threat, generator=generator(seed, x.device), progress=progress
+    )
+    perturbed = result.adversarial[0]
+    before, after = (classifier.probabilities(some)[0, target] for some in (x, perturbed[None]))
+    record = {
+        "attack": type(attack).__name__,
+        "label": label,
+        "probability_before": float(before),
+        "probability": float(after),
+        "level_full_scale_db": level_db,
+        "queries": int(result.queries[0]),
+        "history": [step.loss for step in result.history],
+        "seed": seed,
+        "seconds": seconds_since(started),
+    }
+    return PerturbedClip(
+        waveform, perturbed, {**compare(classifier, waveform, perturbed), **record}
+    )
