@@ -221,7 +221,10 @@ def targets(rows: Sequence[dict], *, unit: str) -> go.Figure:
 
 
 def _in_cells(rows: Sequence[dict], labels: Sequence[str]) -> dict[str, Any]:
-    """The number of every cell, black or white, whichever can be read on its colour."""
+    """The number of every cell, black or white, whichever can be read on its colour.
+
+    Its sign is a hyphen: eleven columns leave a phone no room for minus signs.
+    """
     found = [v for row in rows for v in row["levels_db"].values() if v is not None]
     middle = (min(found) + max(found)) / 2 if found else 0.0
     x, y, text, colours = [], [], [], []
@@ -231,7 +234,7 @@ def _in_cells(rows: Sequence[dict], labels: Sequence[str]) -> dict[str, Any]:
             nothing = "·" if label == row["prediction"] else "–"
             x.append(shown_label(label))
             y.append(number)
-            text.append(nothing if level is None else f"{level:.0f}".replace("-", "−"))
+            text.append(nothing if level is None else f"{level:.0f}")
             colours.append(INK if level is None else "white" if level < middle else "black")
     return {"x": x, "y": y, "text": text, "textfont": {"color": colours, "size": 10}}
 

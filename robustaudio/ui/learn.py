@@ -63,6 +63,11 @@ holds with confidence 1 − α, in the L2 norm of the representation that receiv
 leave the ball, **MI-FGSM** with momentum, **APGD** with step sizes of its own choosing. **JSMA**
 changes few features by much. **DeepFool** and **Carlini–Wagner** look for the smallest perturbation
 by themselves, **Psychoacoustic** for one that hides under the clip's masking threshold.
+The **genetic algorithm** sees no gradient: it asks for answers only, crosses and mutates
+perturbations, and keeps the fittest. *Fitness* is the logarithm of the target's probability (or,
+without a target, how improbable the clip's own label has become); *diversity* is how different the
+population still is: 0 would be copies of one. **Hill climber** and **random search** ask as well,
+and are what evolution has to beat. *Stop* ends any attack with the best found so far.
 **ε** is the size of the ball, **logits** are the scores before they become probabilities.
 **σ** is the standard deviation of the noise; **n₀** noisy copies choose the class, **n** others
 estimate its probability, of which **p ≥** is the lower bound at risk **α**. Equal **seeds** give
@@ -75,6 +80,10 @@ left. The two can meet, but never cross: if they did, it would be a defect of th
 
 The proofs against the L2 ball and the masking set stand below the axis, on axes of their own: their
 decibels are relative to something else, and a larger number there is not a stronger proof.
+
+**What would it take?** asks for every other label how loud a perturbation has to be before the
+classifier hears it. A quiet cell means two labels that are close to *this classifier*, whatever the
+ear says; each number is what one attack found, so the truth may be lower, never higher.
 
 The smoothed radius R is an L2 norm. A perturbation whose samples are all at most R / √T has an L2
 norm of at most R (T samples), so that is where it stands on the axis.

@@ -67,7 +67,7 @@ def test_the_map_has_a_number_in_every_cell_that_can_be_read_on_its_colour():
     assert [list(row) for row in heat.z] == [[None, -80.4, -10.0], [-45.0, None, None]]
     assert list(heat.x) == ["cello", "electric guitar", "voice"]
     assert heat.text[0][1] == "cello → electric guitar"
-    assert list(cells.text) == ["·", "−80", "−10", "−45", "–", "·"]
+    assert list(cells.text) == ["·", "-80", "-10", "-45", "–", "·"]
     dark_to_bright = [colour for colour in cells.textfont.color if colour != figures.INK]
     assert dark_to_bright == ["white", "black", "black"]
 
