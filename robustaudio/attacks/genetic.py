@@ -262,7 +262,9 @@ class _Evolution:
     def _tell(self) -> None:
         if self.search.progress:
             born = self.fitness.isfinite()
-            spread = l2((self.genomes - self.genomes.mean(1, keepdim=True)).flatten(0, 1))
+            apart = self.genomes - self.genomes.mean(1, keepdim=True)
+            apart = torch.view_as_real(apart) if apart.is_complex() else apart
+            spread = l2(apart.flatten(0, 1))
             allowed = self.canvas.scale[self.index].clamp_min(TINY)
             generation = Population(
                 best=float(self.fitness.amax(1).mean()),

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks import Genetic
+from robustaudio.attacks import Genetic, Step
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.clips import Progress, generator, seconds_since
+from robustaudio.evaluation.attack import Standing, recorded
+from robustaudio.evaluation.clips import Progress, finite, generator, seconds_since
 from robustaudio.evaluation.perturbed import PerturbedClip, compare
-from robustaudio.perception.metrics import amplitude
+from robustaudio.perception.metrics import amplitude, amplitude_db
 from robustaudio.threats.criterion import TargetedMisclassification
 from robustaudio.threats.threat_model import ThreatModel
 
@@ -50,7 +51,7 @@ def maximise_clip(
 ) -> PerturbedClip:
     """The surest `label` within a level, in dB of full scale (which is a clip's peak), in linf.
 
-    The search does not stop when the label is heard first.
+    The search does not stop when the label is heard first; `progress` is told a `Standing`.
 
     Raises:
         ValueError: for a label that the classifier does not know.
@@ -59,8 +60,17 @@ def maximise_clip(
     target = torch.tensor([classifier.label_index(label)], device=x.device)
     threat = ThreatModel("linf", x.new_tensor([amplitude(level_db)]))
     criterion, search = TargetedMisclassification(target), replace(attack, stops=False)
+
+    def standing(step: Step) -> Standing:
+        best, level = step.best, finite(amplitude_db(step.distance))
+        return Standing(step.loss, level, step.population, best and (lambda: best()[0]))
+
+    def tell(done: float, step: Step | None = None) -> None:
+        if progress:
+            progress(done, step and standing(step))
+
     result = search(
-        classifier, x, criterion, threat, generator=generator(seed, x.device), progress=progress
+        classifier, x, criterion, threat, generator=generator(seed, x.device), progress=tell
     )
     perturbed = result.adversarial[0]
     before, after = (classifier.probabilities(some)[0, target] for some in (x, perturbed[None]))
@@ -71,7 +81,7 @@ def maximise_clip(
         "probability": float(after),
         "level_full_scale_db": level_db,
         "queries": int(result.queries[0]),
-        "history": [step.loss for step in result.history],
+        **recorded([standing(step) for step in result.history]),
         "seed": seed,
         "seconds": seconds_since(started),
     }

@@ -15,6 +15,7 @@ from robustaudio.ui.choice import QUICK, build_choice
 from robustaudio.ui.convert import Services
 from robustaudio.ui.explore import build_explore
 from robustaudio.ui.learn import LEARN
+from robustaudio.ui.maximise import build_maximise
 from robustaudio.ui.targets import build_targets
 
 STYLE = CHECKPOINTS.parent / "assets" / "style.css"
@@ -52,6 +53,8 @@ def build_page(services: Services) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Hear & break", elem_id="tab-explore"):
                 of_explore = build_explore(services, visit, [page.load, begun.change], changed)
+                with gr.Accordion("More like itself", open=False, elem_id="more-like-itself"):
+                    of_maximise = build_maximise(services, visit, changed)
             with gr.Tab("Prove", elem_id="tab-prove"):
                 of_certify = build_certify(services, visit, changed)
             with gr.Tab("Ruler", elem_id="tab-ruler"):
@@ -62,7 +65,8 @@ def build_page(services: Services) -> gr.Blocks:
 
         page.load(None, js=KEEP_NUMBERS, **QUIET)
         tabs.select(None, js=MEASURE_PLOTS, **QUIET)
-        _begin_anew(visit, begun, of_explore | of_certify | of_ruler | of_targets)
+        stale = of_explore | of_maximise | of_certify | of_ruler | of_targets
+        _begin_anew(visit, begun, stale)
     return page
 
 

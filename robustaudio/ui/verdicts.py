@@ -351,6 +351,20 @@ def decibel(value: float | None, none: str = "−∞ dB") -> str:
     return none if value is None else f"{round(value, 1) + 0.0:.1f} dB".replace("-", "−")
 
 
+def maximised_words(record: dict) -> str:
+    """How sure the classifier was, and is."""
+    label, sure = _label(record["label"]), record["probability"]
+    facts = [
+        f"before: {record['probability_before']:.1%}",
+        f"level {decibel(record['level_full_scale_db'])} of full scale",
+        f"{record['queries']} queries in {record['seconds']:.1f} s on {record['classifier']}",
+    ]
+    notes = [
+        "the search knows the classifier's answers only; what it is sure of need not sound like it"
+    ]
+    return verdict(f"{sure:.1%} {label}", "is how sure the classifier is now", facts, notes)
+
+
 def targets_words(rows: Sequence[dict]) -> str:
     """The easiest and the hardest of all the targets that were tried."""
     norm = rows[0]["norm"]
