@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 
 from robustaudio import __version__
-from robustaudio.attacks import ATTACKS, MINIMISING
+from robustaudio.attacks import ATTACKS, MINIMISING, Genetic
 from robustaudio.audio.clip import SUBTYPES, Clip
 from robustaudio.audio.datasets import download, open_dataset
 from robustaudio.certification.interval import UnsupportedLayer
@@ -23,6 +23,7 @@ from robustaudio.evaluation import tables
 from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset
 from robustaudio.evaluation.certify import certify_clip, certify_dataset
 from robustaudio.evaluation.clips import LabelledClips, load_clips
+from robustaudio.evaluation.maximise import STARTS, maximise_clip, start_from
 from robustaudio.evaluation.noise import noise_clip, noise_dataset
 from robustaudio.evaluation.predict import predict_clip, predict_dataset
 from robustaudio.evaluation.report import make_report, save_perturbed, save_report
@@ -83,11 +84,12 @@ def parser() -> argparse.ArgumentParser:
     certify = verb("certify", run_certify, "Certify the smoothed classifier's radius.")
     ruler = verb("ruler", run_ruler, "Put the proof and the attack of a clip on one axis in dB.")
     targets = verb("targets", run_targets, "Look for the smallest level towards every label.")
-    for command in (predict, attack, noise, verify, certify, ruler, targets):
+    maximise = verb("maximise", run_maximise, "Evolve the sound that is surest to be a label.")
+    for command in (predict, attack, noise, verify, certify, ruler, targets, maximise):
         _add_input(command)
-    for command in (attack, noise, certify, ruler, targets):
+    for command in (attack, noise, certify, ruler, targets, maximise):
         command.add_argument("--seed", type=int, default=0, help="seed of all randomness")
-    for command in (attack, noise):
+    for command in (attack, noise, maximise):
         command.add_argument("--output", type=Path, help="write the perturbed clip as WAV")
         command.add_argument("--subtype", choices=SUBTYPES, default=SUBTYPES[0])
         command.add_argument("--report", type=Path, help="write a JSON report of the run")
@@ -114,6 +116,10 @@ def parser() -> argparse.ArgumentParser:
             help="what is found must survive a 16-bit file",
         )  # fmt: skip
         _add_attack_fields(command)
+    maximise.add_argument("--label", help="what it is to be (default: what is heard)")
+    maximise.add_argument("--start", choices=STARTS, default=STARTS[0])
+    maximise.add_argument("--level-db", type=float, default=-20.0, help="dB of full scale")
+    _add_fields(maximise, fields(Genetic))
     attack.add_argument("--target", help="label to reach; on a data set: random")
     attack.add_argument(
         "--smallest", action="store_true",
@@ -247,6 +253,21 @@ def run_targets(arguments: argparse.Namespace) -> dict:
     return levels_by_target(
         classifier, clip.samples, plan, seed=arguments.seed, progress=_progress()
     )
+
+
+def run_maximise(arguments: argparse.Namespace) -> dict:
+    if arguments.dataset:
+        raise ValueError("maximise works on a single clip.")
+    classifier = _classifier(arguments)
+    clip = _clip(arguments, classifier)
+    label = arguments.label or predict_clip(classifier, clip.samples)["prediction"]
+    start = start_from(arguments.start, clip.samples, arguments.seed)
+    attack = _from_fields(Genetic, arguments)
+    result = maximise_clip(
+        classifier, start, attack, label=label, level_db=arguments.level_db, seed=arguments.seed,
+        progress=_progress(),
+    )  # fmt: skip
+    return _written(arguments, classifier, replace(clip, samples=start), result)
 
 
 def run_train(arguments: argparse.Namespace) -> dict:

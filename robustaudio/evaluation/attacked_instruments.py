@@ -45,7 +45,6 @@ RESAMPLES = 2000  # of the bootstrap
 EVERY = 250  # queries between two points of the chart
 SEARCHES: dict[str, Plan] = {
     "genetic": Plan(Genetic(stops=False), "l2"),
-    "genetic, mu 25, lambda 50": Plan(Genetic(population=25, offspring=50, stops=False), "l2"),
     "genetic, as in the seed": Plan(
         Genetic(population=25, offspring=50, crossover="average", mutation="everywhere",
                 mutation_rate=0.2, stops=False), "l2"),
@@ -234,12 +233,10 @@ def _summaries(searches: Mapping[str, Mapping[str, list[dict]]]) -> dict:
 def _summary(rows: list[dict]) -> dict:
     can = [row for row in rows if row["attackable"]]
     gains = [row["end"] - row["start"] for row in can]
-    ratios = [row["noise_to_mask_db"] for row in can if row["noise_to_mask_db"] is not None]
     return {
         "pairs": len(can),
         "gain": interval(gains),
         "success": share_interval(sum(row["success"] for row in can), len(can)),
-        "noise_to_mask_db": median(ratios) if ratios else None,
         "queries": median(row["queries"] for row in can),
         "seconds": sum(row["seconds"] for row in rows) / len(rows),
     }
@@ -374,7 +371,7 @@ def _search_table(by_name: Mapping[str, list[dict]], first: str = "search") -> s
         s = _summary(rows)
         gain, low, high = s["gain"]
         hit, least, most = (100 * value for value in s["success"])
-        ratio = "–" if s["noise_to_mask_db"] is None else f"{s['noise_to_mask_db']:.1f}"
+        ratio = _median_of(rows, "noise_to_mask_db")
         lines.append([
             name, str(s["pairs"]), f"{gain:.2f} ({low:.2f} to {high:.2f})",
             f"{hit:.0f} ({least:.0f} to {most:.0f})", ratio, f"{s['queries']:.0f}",
@@ -411,11 +408,16 @@ def _gradient_table(gradient: Mapping[str, list[dict]]) -> str:
         quiet = sum(row["snr_db"] >= GRADIENT_SNR_DB for row in hit)
         lines.append([
             name, str(len(can)), percent(len(hit) / len(can)), percent(quiet / len(can)),
-            f"{median(row['snr_db'] for row in hit):.1f}",
-            f"{median(row['noise_to_mask_db'] for row in hit):.1f}",
+            _median_of(hit, "snr_db"), _median_of(hit, "noise_to_mask_db"),
             f"{can[0]['seconds']:.1f}",
         ])  # fmt: skip
     return table(head, lines)
+
+
+def _median_of(rows: list[dict], key: str) -> str:
+    """Of the rows that have it."""
+    values = [row[key] for row in rows if row["attackable"] and row[key] is not None]
+    return f"{median(values):.1f}" if values else "–"
 
 
 def _seven_table(seven: Mapping[str, list[dict]]) -> str:
