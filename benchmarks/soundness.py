@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     broken = 0
-    for name in options.classifier or checkpoints.names():
+    for name in options.classifier or checkpoints.names(task="digits"):
         for norm in options.norm or NORMS:
             broken += attack_certificates(name, norm, options)
     print("no certificate was contradicted" if not broken else f"{broken} CONTRADICTED")

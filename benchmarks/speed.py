@@ -45,7 +45,7 @@ def main() -> None:
     print(f"median of {REPEATS} after a warm-up\n")
     print(f"{'command to usable page':<44}{time_to_page():>9.2f} s")
     split = test_split()
-    for classifier_name in checkpoints.names():
+    for classifier_name in checkpoints.names(task="digits"):
         classifier = checkpoints.load_classifier(classifier_name, device)
         clip = classifier.prepare(Clip.load(CLIP)).to(device)
         print(f"\n{classifier_name}")

@@ -53,10 +53,7 @@ def test_only_the_page_knows_gradio():
             assert "import gradio" not in path.read_text(encoding="utf-8"), path
 
 
-PROVABLE = [name for name in checkpoints.names() if name.startswith("digits-")]
-
-
-@pytest.mark.parametrize("name", PROVABLE)
+@pytest.mark.parametrize("name", checkpoints.names(task="digits"))
 def test_every_layer_of_a_checkpoint_that_can_be_proven_has_an_interval_rule(name):
     unknown = propagate.dispatch(nn.Module)
     for layer in checkpoints.load_classifier(name).split("waveform")[1]:

@@ -17,10 +17,13 @@ AnyArchitecture = Architecture | SvmArchitecture
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
-def names(folder: Path = CHECKPOINTS) -> list[str]:
-    """Checkpoints of a folder that have both files."""
+def names(folder: Path = CHECKPOINTS, task: str | None = None) -> list[str]:
+    """Checkpoints of a folder that have both files, of all tasks or of one."""
+    cards = [card for card in folder.glob("*.json") if card.with_suffix(".safetensors").is_file()]
     return sorted(
-        card.stem for card in folder.glob("*.json") if card.with_suffix(".safetensors").is_file()
+        card.stem
+        for card in cards
+        if task in (None, read_card(card.with_suffix(".safetensors"))["task"])
     )
 
 

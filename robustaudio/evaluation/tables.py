@@ -36,11 +36,7 @@ Log = Callable[[str], None]
 
 def digits(output: Path | None = None, *, limit: int | None = None, log: Log = print) -> dict:
     """The spoken-digit classifiers that were not trained for proofs: clean, attacked, smoothed."""
-    names = [
-        name
-        for name in checkpoints.names()
-        if checkpoints.read_card(name)["task"] == "digits" and name not in CERTIFIED
-    ]
+    names = [name for name in checkpoints.names(task="digits") if name not in CERTIFIED]
     split = open_dataset("fsdd").select("test", limit)
     rows, smoothed = [], []
     for name in names:

@@ -450,7 +450,7 @@ def test_the_sandwich_of_small_networks(network, norm):
     assert_sandwich(small(network), 2 * x - 1, LEVELS_DB[norm], norm)
 
 
-@pytest.mark.parametrize("name", checkpoints.names())
+@pytest.mark.parametrize("name", checkpoints.names(task="digits"))
 def test_the_sandwich_of_the_shipped_classifiers(name):
     classifier = checkpoints.load_classifier(name).double()
     x = load_clips(classifier, open_dataset("bundled-digits")).waveforms[:1].double()

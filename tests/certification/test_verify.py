@@ -16,7 +16,7 @@ from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.threat_model import ThreatModel
 
-NAMES = checkpoints.names()
+NAMES = checkpoints.names(task="digits")
 
 
 def small(network: str) -> torch.nn.Module:

@@ -99,7 +99,7 @@ def test_a_perturbation_below_half_a_step_does_not_survive_rounding(classifier, 
     assert torch.equal(rounded_to_16_bit(tiny[None])[0], waveform)
 
 
-@pytest.mark.parametrize("name", checkpoints.names())
+@pytest.mark.parametrize("name", checkpoints.names(task="digits"))
 def test_the_ruler_is_in_order_for_every_classifier(name):
     classifier = checkpoints.load_classifier(name)
     waveform = load_clips(classifier, open_dataset("bundled-digits")).waveforms[7]
@@ -214,6 +214,8 @@ class Reader(torch.nn.Module):
 @dataclass(frozen=True)
 class Scripted:
     """An attack whose outcome is known; without a script it reaches every target."""
+
+    needs_threshold = False
 
     after: tuple[int, ...] = ()
 
