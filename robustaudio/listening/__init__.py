@@ -1,0 +1,1 @@
+"""Sounds and answers in, what people hear out: trials, procedures and statistics."""
