@@ -88,7 +88,9 @@ class Stimuli:
             "sigma": sigma,
             "rms_dbfs": amplitude_db(sigma),
             "noise_to_mask_db": float(measured["noise_to_mask_db"]),
-            "stimulus_sha256": hashlib.sha256(self.render(condition, level_db)).hexdigest(),
+            "stimulus_sha256": hashlib.sha256(
+                self.render(condition, level_db).tobytes()
+            ).hexdigest(),
         }
 
 
@@ -128,7 +130,7 @@ def shift(clip: Clip, rng: np.random.Generator) -> Perturbation:
         return (moved - clean)[: len(clip.samples)]
 
     def level_of(seconds: float) -> float:
-        return amplitude_db(np.linalg.norm(late(seconds)) / np.linalg.norm(clean))
+        return amplitude_db(float(np.linalg.norm(late(seconds)) / np.linalg.norm(clean)))
 
     def perturbation(level_db: float) -> Samples:
         return late(_first_at(level_of, level_db))

@@ -85,7 +85,7 @@ def test_what_cannot_be_is_refused(clip):
         stimulus_of(clip, "pink", {}, [0])
     with pytest.raises(ValueError, match="no shift of up to 5 ms reaches 6 dB"):
         stimulus_of(clip, "shift", {}, [0]).at(6.0)
-    with pytest.raises(ValueError, match="the peak is 1.5"):
+    with pytest.raises(ValueError, match=r"the peak is 1\.5"):
         encode(np.full(10, 1.5), RATE)
 
 
