@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import inf
 
 import numpy as np
 
@@ -111,13 +112,26 @@ class Staircase(Adaptive):
 
 @dataclass(frozen=True)
 class Quest(Adaptive):
-    """QUEST+: so many trials of each condition, each where its answer tells most (Watson 2017)."""
+    """QUEST+: so many trials of each condition, each where its answer tells most (Watson 2017).
+
+    A threshold is expected at `expected_db`, give or take `deviation_db`. That saves trials where
+    it holds, and only places them: what is reported knows nothing of it.
+    """
 
     trials: int = 40
+    expected_db: float = -45.0
+    deviation_db: float = 12.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_counts(self, trials=1)
+        if not self.min_db <= self.expected_db <= self.audible_db:
+            raise ValueError(
+                f"expected_db {self.expected_db} must lie between min_db {self.min_db} and "
+                f"audible_db {self.audible_db}."
+            )
+        if not 0 < self.deviation_db < inf:
+            raise ValueError(f"deviation_db {self.deviation_db} must be above 0, and finite.")
 
     @property
     def expected_length(self) -> int:
@@ -126,7 +140,8 @@ class Quest(Adaptive):
     def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float | None:
         if len(outcomes) >= self.trials:
             return None
-        table = quest.table(self.stimulus_levels_db, 1 / self.alternatives, self.step_db)
+        expected = self.expected_db, self.deviation_db
+        table = quest.table(self.stimulus_levels_db, 1 / self.alternatives, self.step_db, expected)
         levels, correct = zip(*outcomes, strict=True) if outcomes else ((), ())
         told = quest.information(table, quest.posterior(table, levels, correct))
         return self.stimulus_levels_db[int(np.argmax(told))]

@@ -15,10 +15,10 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import expit, logit
 
-SPREADS_DB = np.geomspace(0.7, 7, 10)  # 2.2 is an energy detector's, 4.5 an amplitude detector's
-TYPICAL_SPREAD_DB, SPREAD_FACTOR = 2.2, 2.0  # a lognormal prior: two thirds within this factor
-LAPSE_RATES = np.array([0.0, 0.01, 0.02, 0.04, 0.07, 0.11])
-TYPICAL_LAPSE_RATE = 0.03  # of an exponential prior
+SPREADS_DB = np.geomspace(0.8, 5.0, 9)
+TYPICAL_SPREAD_DB, SPREAD_FACTOR = 2.0, 1.5  # a lognormal prior: two thirds within this factor
+LAPSE_RATES = np.array([0.01, 0.02, 0.04, 0.07, 0.11])  # never 0: one lapse would decide too much
+TYPICAL_LAPSE_RATE = 0.03  # the mean of an exponential prior
 BEYOND_DB = 20.0  # how far outside the levels played a threshold may lie
 STEP_DB = 0.5  # of the thresholds in a fit
 TINY = 1e-12  # no answer is impossible
@@ -36,13 +36,17 @@ class Grid:
 
     thresholds_db: Float[ndarray, " threshold"]
     guess_rate: float
+    expected: tuple[float, float] | None = None  # mean and standard deviation of thresholds, dB
 
     @cached_property
     def prior(self) -> Float[ndarray, "threshold spread lapse"]:
-        """Flat in the threshold, lognormal in the spread, falling in the lapse rate; sums to 1."""
-        distance = np.log(SPREADS_DB / TYPICAL_SPREAD_DB) / np.log(SPREAD_FACTOR)
-        weights = np.exp(-(distance**2) / 2)[:, None] * np.exp(-LAPSE_RATES / TYPICAL_LAPSE_RATE)
-        weights = np.broadcast_to(weights, (len(self.thresholds_db), *weights.shape))
+        """Normal in the threshold where one is expected, else flat; lognormal in the spread,
+        falling in the lapse rate; sums to 1."""
+        mean, deviation = self.expected or (0, np.inf)
+        threshold = (self.thresholds_db - mean) / deviation
+        spread = np.log(SPREADS_DB / TYPICAL_SPREAD_DB) / np.log(SPREAD_FACTOR)
+        bell = np.exp(-(np.add.outer(threshold**2, spread**2)) / 2)
+        weights = bell[..., None] * np.exp(-LAPSE_RATES / TYPICAL_LAPSE_RATE)
         return weights / weights.sum()
 
     def psi(self, levels_db: Sequence[float] | ndarray) -> ndarray:

@@ -31,10 +31,12 @@ class Table:
 
 
 @lru_cache(maxsize=16)
-def table(levels_db: tuple[float, ...], guess_rate: float, step_db: float) -> Table:
+def table(
+    levels_db: tuple[float, ...], guess_rate: float, step_db: float, expected: tuple[float, float]
+) -> Table:
     """With thresholds below the softest level and above the loudest, for who hears all or none."""
     low, high = min(levels_db) - BEYOND_DB / 2, max(levels_db) + BEYOND_DB / 2
-    grid = Grid(np.arange(low, high + step_db / 2, step_db), guess_rate)
+    grid = Grid(np.arange(low, high + step_db / 2, step_db), guess_rate, expected)
     psi = grid.psi(levels_db).reshape(len(levels_db), -1)
     return Table(np.array(levels_db), grid.prior.ravel(), psi)
 

@@ -10,11 +10,11 @@ CATCH_SHARE = 0.8
 def misses_reference(grades: Sequence[float]) -> str | None:
     """Why a listener of a MUSHRA test is excluded; None if not (ITU-R BS.1534-3, post-screening).
 
-    `grades` are those of the hidden reference. More than 15 % of them below 90 exclude: one bad
-    grade of ten does not.
+    `grades` are those of the hidden reference. More than 15 % of them below 90 exclude, but one
+    alone never does, however few there are.
     """
     bad = sum(grade < REFERENCE_GRADE for grade in grades)
-    if bad <= BAD_SHARE * len(grades):
+    if bad < 2 or bad <= BAD_SHARE * len(grades):
         return None
     return f"graded the hidden reference below 90 in {bad} of {len(grades)} items"
 

@@ -1,11 +1,14 @@
 """Simulated listeners, whose thresholds are known: what a study of a size can find out."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from scipy.special import logit
 
 from robustaudio.listening.psychometric import proportion_correct
-from robustaudio.listening.trial import CHOICES, SCALES, Procedure, Response, Trial
+from robustaudio.listening.trial import CHOICES, SCALES, Procedure, Response, Trial, to_rows
 
 HOW = {"response_time_s": 1.0, "plays": 1, "switches": 0, "hour": "2000-01-01T00Z"}
 
@@ -29,6 +32,12 @@ class Listener:
         wrong = int(generator.random() >= psi) * int(generator.integers(1, choices))
         return ((trial.right or 0) + wrong) % choices
 
+    def level_at(self, proportion: float, guess_rate: float) -> float:
+        """The true level in dB at which a proportion is right, lapses aside."""
+        return self.threshold_db + self.spread_db * float(
+            logit((proportion - guess_rate) / (1 - guess_rate))
+        )
+
     def grades(self, trial: Trial, generator: np.random.Generator) -> tuple[float, ...]:
         """Falls from the top of the scale as the perturbation is heard, give or take 4 % of it."""
         low, high = SCALES[trial.paradigm]
@@ -36,6 +45,31 @@ class Listener:
         heard = proportion_correct(levels, self.threshold_db, self.spread_db, 0, 0)
         noise = 0.04 * generator.standard_normal(len(levels))
         return tuple(float(g) for g in high - (high - low) * np.clip(heard + noise, 0, 1))
+
+
+def panel(
+    count: int, typical: Listener, between_db: float, seed: int, spread_factor: float = 1.0
+) -> list[Listener]:
+    """Listeners around a typical one: normal in the threshold, lognormal in the spread."""
+    generator = np.random.default_rng(seed)
+    thresholds = typical.threshold_db + between_db * generator.standard_normal(count)
+    spreads = typical.spread_db * spread_factor ** generator.standard_normal(count)
+    return [
+        replace(typical, threshold_db=float(threshold), spread_db=float(spread))
+        for threshold, spread in zip(thresholds, spreads, strict=True)
+    ]
+
+
+def simulate(
+    procedure: Procedure, listeners: Sequence[Listener], seed: int
+) -> list[dict[str, Any]]:
+    """A study's rows, of one session per listener, as `analyse` takes them."""
+    return [
+        {"listener": f"simulated-{n}", **row}
+        for n, listener in enumerate(listeners)
+        for response in run(procedure, listener, seed + n)
+        for row in to_rows(response)
+    ]
 
 
 def run(procedure: Procedure, listener: Listener, seed: int) -> list[Response]:

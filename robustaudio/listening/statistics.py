@@ -80,6 +80,43 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
 
 
 @dataclass(frozen=True)
+class Score:
+    """A proportion correct, its p, and its one-sided 95 % bounds below and above."""
+
+    correct: int
+    trials: int
+    proportion: float
+    p: float
+    lower: float
+    upper: float
+
+
+def score(correct: int, trials: int, guess_rate: float = 0.5) -> Score:
+    """Of one listener, or of trials that are as independent as his."""
+    bounds = lower_bound(correct, trials), upper_bound(correct, trials)
+    return Score(correct, trials, correct / trials, p_value(correct, trials, guess_rate), *bounds)
+
+
+def score_of_group(counts: Sequence[tuple[int, int]], guess_rate: float = 0.5) -> Score:
+    """Of (correct, trials) of each listener.
+
+    Trials of one listener are alike, so that pooled they would claim too much: listeners are the
+    sample, by a t test of their proportions. By luck those may be closer than trials ever are, so
+    no bound is tighter, and no p smaller, than those of pooled trials. One trial each is pooled.
+    """
+    correct, trials = (sum(numbers) for numbers in zip(*counts, strict=True))
+    pooled = score(correct, trials, guess_rate)
+    if len(counts) == 1 or trials == len(counts):
+        return pooled
+    proportions = [c / n for c, n in counts]
+    mean = mean_interval(proportions, confidence=0.9)
+    p = max(pooled.p, p_value_of_mean(proportions, guess_rate) or 0.0)
+    lower, upper = max(0.0, mean.lower or 0.0), min(1.0, mean.upper or 1.0)
+    bounds = min(lower, pooled.lower), max(upper, pooled.upper)
+    return Score(correct, trials, mean.mean, p, *bounds)
+
+
+@dataclass(frozen=True)
 class Mean:
     """Over listeners; the interval is None for one."""
 

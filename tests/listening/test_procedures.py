@@ -242,6 +242,8 @@ def test_a_staircase_ends_after_its_reversals_or_its_trials():
         (lambda: Quest(TWO, alternatives=4), "alternatives 4 must be 2 or 3"),
         (lambda: Quest(TWO, trials=0), "trials 0 must be a whole number of at least 1"),
         (lambda: Quest(TWO, trials=1.5), "trials 1.5 must be a whole number"),  # type: ignore[arg-type]
+        (lambda: Quest(TWO, expected_db=0), "expected_db 0 must lie between min_db -80.0 and"),
+        (lambda: Quest(TWO, deviation_db=0), "deviation_db 0 must be above 0"),
         (lambda: Quest(TWO, step_db=0), "step_db 0 must be above 0"),
         (lambda: Quest(TWO, min_db=-11), "min_db -11 must be at most -14"),
         (lambda: Quest(TWO, min_db=-np.inf), "min_db -inf must be"),

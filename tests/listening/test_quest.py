@@ -49,7 +49,7 @@ def test_the_trials_that_watson_printed(slopes, printed, wrong):
 
 def test_information_is_the_expected_fall_of_entropy():
     """By its definition: the entropy now, less its mean over both answers (Watson's eq. 11)."""
-    table = quest.table(Quest(("one",)).stimulus_levels_db, 0.5, 2.0)
+    table = quest.table(Quest(("one",)).stimulus_levels_db, 0.5, 2.0, (-45.0, 12.0))
     levels, correct = [-40.0, -48.0, -30.0], [True, False, True]
     weights = quest.posterior(table, levels, correct)
 
@@ -67,7 +67,7 @@ def test_information_is_the_expected_fall_of_entropy():
 
 
 def test_the_order_of_answers_changes_nothing():
-    table = quest.table(Quest(("one",)).stimulus_levels_db, 0.5, 2.0)
+    table = quest.table(Quest(("one",)).stimulus_levels_db, 0.5, 2.0, (-45.0, 12.0))
     levels, correct = [-40.0, -48.0, -30.0, -40.0], [True, False, True, False]
     there = quest.posterior(table, levels, correct)
     back = quest.posterior(table, levels[::-1], correct[::-1])
