@@ -68,7 +68,7 @@ class Room:
 
     def state(self, code: str) -> dict[str, Any]:
         """Where the listener stands; of a trial only what may be known."""
-        name, current = self._session(code)
+        name, current = self.find(code)
         step, trial = current.step, None
         if step == "trial" and (trial := self._trial(name, current)) is None:
             step = "done"
@@ -82,7 +82,7 @@ class Room:
 
     def check(self, code: str, kind: str, told: dict[str, Any]) -> dict[str, Any]:
         """Sound, screening, going on unscreened, level: each in its turn, others change nothing."""
-        name, current = self._session(code)
+        name, current = self.find(code)
         if current.step != ("screening" if kind == "unscreened" else kind):
             return self.state(code)
         match kind:
@@ -99,7 +99,7 @@ class Room:
 
     def answer(self, code: str, told: dict[str, Any]) -> dict[str, Any]:
         """Stores the answer to the current trial; one to an earlier trial changes nothing."""
-        name, current = self._session(code)
+        name, current = self.find(code)
         number = told.get("trial")
         if type(number) is not int or number > len(current.responses) or current.step != "trial":
             raise ValueError(f"trial {number!r} has not been asked yet.")
@@ -110,7 +110,7 @@ class Room:
 
     def sound(self, code: str, number: int, place: int) -> bytes:
         """What one button of the current trial plays; a reference comes before what is graded."""
-        name, current = self._session(code)
+        name, current = self.find(code)
         trial = self._trial(name, current) if current.step == "trial" else None
         if trial is None or trial.number != number or not 0 <= place < len(_played(trial)):
             raise LookupError(f"sound {place} of trial {number} is not to be heard now.")
@@ -118,7 +118,7 @@ class Room:
 
     def check_sound(self, code: str, kind: str, question: int = 0) -> bytes:
         """Beeps, a question of the screening, or the clip by which the level is set."""
-        _, current = self._session(code)
+        _, current = self.find(code)
         if kind == "beeps":
             return wav.encode(headphones.beeps(current.seed), RATE)
         if kind == "screening" and 0 <= question < headphones.QUESTIONS:
@@ -131,7 +131,7 @@ class Room:
 
     def forget(self, code: str) -> None:
         """Deletes all of a listener's answers."""
-        name, _ = self._session(code)
+        name, _ = self.find(code)
         self.store.delete(self.token, name)
 
     def sessions(self) -> dict[str, Session]:
@@ -142,7 +142,12 @@ class Room:
         begun = {name: events for name, events in streams.items() if events}
         return {name: Session.replay(self.study, events) for name, events in begun.items()}
 
-    def _session(self, code: str) -> tuple[str, Session]:
+    def find(self, code: str) -> tuple[str, Session]:
+        """A listener's name in the store, and where he stands.
+
+        Raises:
+            LookupError: for a code that nobody has.
+        """
         name = session_of(code)
         return name, Session.replay(self.study, self.store.read(self.token, name))
 

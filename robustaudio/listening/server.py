@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from robustaudio.listening.outcome import own_result
 from robustaudio.listening.room import Room
 from robustaudio.listening.rooms import Closed, Rooms
 
@@ -51,6 +52,7 @@ def routes(rooms: Rooms) -> list[BaseRoute]:
         listener(lambda room, code, told: room.state(code), "state", "GET"),
         *checks,
         listener(lambda room, code, told: room.answer(code, told), "answer"),
+        listener(lambda room, code, told: own_result(room, code), "result", "GET"),
         listener(lambda room, code, told: room.forget(code) or {"step": "deleted"}, "forget"),
         listener(
             lambda room, code, told: room.sound(code, told["number"], told["place"]),

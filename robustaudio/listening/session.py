@@ -36,7 +36,9 @@ class Session:
     study: Study
     seed: int
     checks: dict[str, Any]
+    facts: dict[str, Any]  # versions of the schema, the app and the consent
     responses: tuple[Response, ...] = ()
+    ended: bool = False
 
     @classmethod
     def replay(cls, study: Study, events: Sequence[Event]) -> "Session":
@@ -56,7 +58,9 @@ class Session:
                 checks |= event.data | {"attempts": event.index + 1}
         trials = sorted((e for e in events if e.kind == "trial"), key=lambda event: event.index)
         responses = tuple(from_record(event.data) for event in trials)
-        return cls(study, begun["seed"], checks, responses)
+        facts = {key: value for key, value in begun.items() if key not in ("seed", "hour")}
+        ended = any(event.kind == "end" for event in events)
+        return cls(study, begun["seed"], checks, facts, responses, ended)
 
     @property
     def step(self) -> Step:

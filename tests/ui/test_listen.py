@@ -1,0 +1,286 @@
+"""A listening test in a real Chromium, against a server of its own that may be killed."""
+
+import hashlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from listening.small_study import TEXT
+from playwright.sync_api import Page, expect
+
+from robustaudio.listening.headphones import Screening, beep_count
+from robustaudio.listening.session import Session, session_of
+from robustaudio.listening.store import JsonLinesStore
+from robustaudio.listening.study_file import parse
+
+pytestmark = pytest.mark.browser
+SLOW_MS = 30_000
+GONE = ("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "ERR_SOCKET")
+AFC = TEXT.replace(
+    "kind: abx, levels_db: [-20], trials: 6", "kind: quest, trials: 5, audible_db: -10"
+)
+
+
+class Server:
+    """`robustaudio listen serve` as a process, which can be killed and started again."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        self.folder, self.text = folder, text
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        (folder / "study.yaml").write_text(text)
+        self.start()
+
+    def start(self) -> None:
+        command = [
+            sys.executable, "-m", "robustaudio", "listen", "serve", self.folder / "study.yaml",
+            "--store", self.folder / "answers", "--port", str(self.port),
+        ]  # fmt: skip
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.listeners, self.teacher = (
+            self.process.stderr.readline().split()[-1] for _ in range(2)
+        )
+        until = time.monotonic() + SLOW_MS / 1000
+        while socket.socket().connect_ex(("127.0.0.1", self.port)):
+            assert time.monotonic() < until, "the server does not come up"
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stderr.close()
+
+    def session(self, code: str) -> Session:
+        token = self.listeners.rsplit("/", 1)[1]
+        events = JsonLinesStore(self.folder / "answers").read(token, session_of(code))
+        return Session.replay(parse(self.text, None), events)
+
+
+@pytest.fixture
+def serve(tmp_path, browser):
+    servers = []
+
+    def start(text: str) -> Server:
+        servers.append(Server(tmp_path, text))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+class Visitor:
+    """A person at the page, who sees no more than it shows; `session` is what the server has."""
+
+    def __init__(self, server: Server, page: Page) -> None:
+        self.server, self.page, self.answers = server, page, []
+        page.set_default_timeout(SLOW_MS)
+
+    @property
+    def code(self) -> str:
+        return self.page.evaluate("localStorage.getItem('robustaudio.listen' + location.pathname)")
+
+    @property
+    def session(self) -> Session:
+        return self.server.session(self.code)
+
+    def reaches(self, step: str) -> None:
+        expect(self.page.locator(f"#{step}")).to_be_visible(timeout=SLOW_MS)
+
+    def begins(self) -> None:
+        self.reaches("welcome")
+        assert self.page.locator("#begin").is_disabled()
+        self.page.check("#agree")
+        self.page.click("#begin")
+        self.reaches("sound")
+        self.page.click("#beeps")
+        self.page.click("#devices button[data-value=earphones]")
+        self.page.click(f"#counts button[data-value='{beep_count(self.session.seed)}']")
+
+    def sets_level(self, gain_db: int = -30) -> None:
+        self.reaches("level")
+        expect(self.page.locator("#lock")).to_be_disabled()
+        self.page.keyboard.press(" ")
+        self.page.locator("#gain").fill(str(gain_db))
+        self.page.click("#lock")
+        self.reaches("trial")
+
+    def hears(self, keys: str) -> None:
+        """Presses the key of every sound of the trial that is shown."""
+        expect(self.page.locator("#places button")).to_have_count(len(keys), timeout=SLOW_MS)
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def answers_abx(self, answer: int) -> None:
+        self.hears("abx")
+        self.page.keyboard.press(str(answer + 1))
+        self.answers.append(answer)
+        expect(self.page.locator("#submit")).to_have_text(f"Answer: X is {'AB'[answer]}")
+        self.page.keyboard.press("Enter")
+
+    def answers_afc(self, answer: int) -> None:
+        self.hears("12")
+        self.page.keyboard.press(str(answer + 1))
+        self.answers.append(answer)
+        expect(self.page.locator("#submit")).to_have_text(f"Answer: it is {answer + 1}")
+        self.page.keyboard.press("Enter")
+
+    def reaches_trial(self, number: int) -> None:
+        """Waits for that trial, from 0, or for the end."""
+        shown = self.page.locator("#progress", has_text=re.compile(rf"Trial {number + 1} "))
+        expect(shown.or_(self.page.locator("#done:not([hidden]) h1"))).to_be_visible(timeout=SLOW_MS)
+
+    def is_done(self) -> bool:
+        return self.page.locator("#done").is_visible()
+
+
+def visitor(server: Server, page_at, **options) -> Visitor:
+    return Visitor(server, page_at(server.listeners, **options))
+
+
+def test_a_whole_abx_session(serve, page_at):
+    listener = visitor(serve(TEXT), page_at)
+    listener.begins()
+    listener.sets_level()
+    while not listener.is_done():
+        number = len(listener.answers)
+        listener.reaches_trial(number)
+        if not listener.is_done():
+            practice = listener.page.locator("#practice").is_visible()
+            trial = listener.session.trial()
+            assert practice == (trial.kind == "practice")
+            listener.answers_abx(trial.right)
+            listener.reaches_trial(number + 1)
+    session = listener.session
+    assert [r.answer for r in session.responses] == listener.answers
+    assert all(r.correct and r.plays == 1 and r.switches == 2 for r in session.responses)
+    assert session.checks["gain_db"] == -30 and session.checks["device"] == "earphones"
+    expect(listener.page.locator("#result")).to_contain_text("6 of 6 right")
+    expect(listener.page.locator("#code")).to_have_text(listener.code)
+
+
+def test_a_whole_2afc_session_and_its_deletion(serve, page_at):
+    listener = visitor(serve(AFC), page_at, width=390, dark=True)
+    listener.begins()
+    listener.sets_level()
+    while not listener.is_done():
+        number = len(listener.answers)
+        listener.reaches_trial(number)
+        if not listener.is_done():
+            listener.answers_afc(listener.session.trial().right)
+            listener.reaches_trial(number + 1)
+    assert [r.answer for r in listener.session.responses] == listener.answers
+    expect(listener.page.locator("#result")).to_contain_text("seven · white: you heard")
+    assert listener.page.evaluate("document.documentElement.scrollWidth") <= 390
+    listener.page.click("#forget")
+    listener.reaches("deleted")
+    assert list((listener.server.folder / "answers").rglob("*.jsonl")) == [
+        next((listener.server.folder / "answers").rglob("study.jsonl"))
+    ]
+
+
+def test_a_reload_and_another_tab_go_on_at_the_same_trial(serve, page_at):
+    listener = visitor(serve(TEXT), page_at)
+    listener.begins()
+    listener.sets_level()
+    for number in range(3):
+        listener.reaches_trial(number)
+        listener.answers_abx(0)
+    listener.reaches_trial(3)
+    listener.page.reload()
+    listener.reaches_trial(3)
+    tab = Visitor(listener.server, listener.page.context.new_page())
+    tab.page.goto(listener.server.listeners)
+    tab.reaches_trial(3)
+    tab.answers_abx(1)
+    tab.reaches_trial(4)
+    listener.answers_abx(0)  # the first tab did not know; its answer is not counted
+    listener.reaches_trial(4)
+    assert [r.answer for r in listener.session.responses] == [0, 0, 0, 1]
+
+
+def test_a_killed_server_loses_no_answer_and_counts_none_twice(serve, page_at):
+    server = serve(TEXT)
+    listener = visitor(server, page_at, expected=GONE)
+    listener.begins()
+    listener.sets_level()
+    for number in range(3):
+        listener.reaches_trial(number)
+        listener.answers_abx(number % 2)
+    listener.reaches_trial(3)
+    listener.hears("abx")
+    server.kill()
+    listener.answers_abx(1)
+    expect(listener.page.locator("#notice")).to_contain_text("Your answers so far are safe")
+    server.start()
+    listener.reaches_trial(4)
+    expect(listener.page.locator("#notice")).to_be_empty()
+    listener.answers_abx(0)
+    listener.reaches_trial(5)
+    session = listener.session
+    assert [r.answer for r in session.responses] == listener.answers == [0, 1, 0, 1, 0]
+    assert [r.trial.number for r in session.responses] == [0, 1, 2, 3, 4]
+    server.kill()
+    server.start()  # before anything is sent
+    listener.page.reload()
+    listener.reaches_trial(5)
+    assert listener.session.responses == session.responses
+
+
+def test_the_headphone_screening_is_heard_and_passed(serve, page_at):
+    listener = visitor(serve(TEXT.replace("screening: none", "screening: antiphase")), page_at)
+    listener.begins()
+    listener.reaches("screening")
+    screening = listener.session.screening
+    assert isinstance(screening, Screening)
+    for question in range(6):
+        expect(listener.page.locator("#progress")).to_contain_text(f"check {question + 1} of 6")
+        expect(listener.page.locator("#screening-play")).to_be_enabled()
+        listener.page.keyboard.press(" ")
+        choices = listener.page.locator("#screening-choices button")
+        expect(choices.first).to_be_enabled(timeout=SLOW_MS)  # when all three have sounded
+        listener.page.keyboard.press(str(screening.right(question) + 1))
+    listener.reaches("level")
+    assert listener.session.checks["score"] == 6
+
+
+def test_nothing_that_the_page_receives_tells_what_x_is(serve, page_at):
+    """Addresses, headers, sizes and hashes of all that a session receives, and the page itself."""
+    listener, received = visitor(serve(TEXT), page_at), []
+    listener.page.on("response", lambda response: received.append(response))
+    listener.begins()
+    listener.sets_level()
+    seen = {0: [], 1: []}
+    while not listener.is_done():
+        number = len(listener.answers)
+        listener.reaches_trial(number)
+        if listener.is_done():
+            break
+        right = listener.session.trial().right
+        before = len(received)
+        listener.answers_abx(0)
+        listener.reaches_trial(number + 1)
+        content = listener.page.content()
+        assert str(listener.session.seed) not in content and "−20" not in content
+        seen[right].append(received[max(0, before - 3) : before])
+    bodies = [r.body() for r in received if "/trial/" in r.url]
+    hashes = [hashlib.sha256(body).digest() for body in bodies]
+    assert len(set(hashes)) == len(hashes) and len({len(body) for body in bodies}) == 1
+    told = [r.json() for r in received if r.url.endswith(("/answer", "/state", "/level"))]
+    for state in told:
+        assert set(state) == {"step", "gain_db", "attempts", "trial"}
+        assert not state["trial"] or set(state["trial"]) == {
+            "number", "of", "practice", "paradigm", "sounds", "choices", "scale",
+        }  # fmt: skip
+    for sounds in seen.values():
+        assert sounds
+        for a, b, x in (group for group in sounds if len(group) == 3):
+            assert re.sub(r"\d+/\d+$", "", a.url) == re.sub(r"\d+/\d+$", "", x.url)
+            kept = [{k: v for k, v in r.headers.items() if k != "date"} for r in (a, b, x)]
+            assert kept[0] == kept[1] == kept[2]
