@@ -117,6 +117,7 @@ def start(study: str, session: str) -> Event:
         "schema_version": SCHEMA_VERSION,
         "app_version": __version__,
         "consent_version": CONSENT_VERSION,
+        "simulated": False,
         "seed": secrets.randbits(48),
         "hour": hour(),
     }

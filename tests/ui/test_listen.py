@@ -134,7 +134,9 @@ class Visitor:
     def reaches_trial(self, number: int) -> None:
         """Waits for that trial, from 0, or for the end."""
         shown = self.page.locator("#progress", has_text=re.compile(rf"Trial {number + 1} "))
-        expect(shown.or_(self.page.locator("#done:not([hidden]) h1"))).to_be_visible(timeout=SLOW_MS)
+        expect(shown.or_(self.page.locator("#done:not([hidden]) h1"))).to_be_visible(
+            timeout=SLOW_MS
+        )
 
     def is_done(self) -> bool:
         return self.page.locator("#done").is_visible()
