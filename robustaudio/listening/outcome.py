@@ -30,6 +30,9 @@ def pooled(room: Room) -> dict[str, Any]:
     """What the teacher's page shows while listeners answer: counts, and the analysis so far."""
     sessions = room.sessions()
     ended = {name: session for name, session in sessions.items() if session.ended}
+    found = room.remembered(
+        frozenset(ended), lambda: analyse([row for of in ended.items() for row in rows.judged(*of)])
+    )
     return {
         "title": room.study.title,
         "expires": room.expires.isoformat(timespec="minutes"),
@@ -39,8 +42,40 @@ def pooled(room: Room) -> dict[str, Any]:
         "answers": sum(len(session.responses) for session in sessions.values()),
         "unscreened": sum("unscreened" in session.checks for session in sessions.values()),
         # whoever has not ended yet may have been asked too little to say anything
-        "analysis": analyse([row for of in ended.items() for row in rows.judged(*of)]),
+        "analysis": found,
     }
+
+
+def in_words(result: dict[str, Any]) -> str:
+    """What a result says of the group."""
+    group = result["group"]
+    listeners = group.get("listeners", group.get("count", 0))
+    people = f"{listeners} listener{'' if listeners == 1 else 's'}"
+    match result["paradigm"]:
+        case "abx":
+            p = group.get("p_holm", group["p"])
+            counts = f"{people}, {group['correct']} of {group['trials']} right (p = {p:.2g})."
+            return f"{counts} {group.get('statement', '')}".strip()
+        case "2afc" | "3afc":
+            found = group["thresholds"]["correct_79"]
+            if found is None:
+                return f"{people}: some heard everything, some nothing; no common threshold."
+            return f"{people}. {_group_threshold(found)}"
+    ends = (group["lower"], group["upper"])
+    interval = "" if None in ends else f" (95 % interval: {ends[0]:.1f} to {ends[1]:.1f})"
+    return f"{people}, mean {group['mean']:.1f}{interval}."
+
+
+def _group_threshold(found: dict[str, Any]) -> str:
+    at = _db(round(found["level_db"], 1))
+    if found["sign"] != "=":
+        beyond = "softer" if found["sign"] == "<=" else "louder"
+        return f"The threshold (79.4 % right) is {at} or {beyond}."
+    ends = (found["lower_db"], found["upper_db"])
+    if None in ends:
+        return f"The threshold (79.4 % right) is {at}."
+    low, high = (_db(round(end, 1)) for end in ends)
+    return f"The threshold (79.4 % right) is {at}; 95 % interval: {low} to {high}."
 
 
 def _sentence(result: dict[str, Any], own: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,6 +35,8 @@ class Room:
     expires: datetime
     _trials: OrderedDict[tuple[str, int], Trial | None] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _analysis: tuple[Hashable, dict[str, Any]] | None = None
+    _analysis_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def demo(self) -> bool:
@@ -129,10 +132,18 @@ class Room:
             )
         raise LookupError(f"there is no sound {kind!r} {question}.")
 
-    def forget(self, code: str) -> None:
+    def forget(self, code: str) -> dict[str, Any]:
         """Deletes all of a listener's answers."""
         name, _ = self.find(code)
         self.store.delete(self.token, name)
+        return {"step": "deleted"}
+
+    def remembered(self, of: Hashable, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What `make` found of the same listeners before: pages ask for it every few seconds."""
+        with self._analysis_lock:
+            if not self._analysis or self._analysis[0] != of:
+                self._analysis = (of, make())
+            return self._analysis[1]
 
     def sessions(self) -> dict[str, Session]:
         """All listeners, by their names in the store."""

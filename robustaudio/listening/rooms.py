@@ -62,13 +62,13 @@ class Rooms:
             raise Closed("this study is closed; its answers have been deleted.")
         return room
 
-    def expire(self, token: str, hours: float) -> None:
+    def expire(self, token: str, hours: Any) -> None:
         """Moves the end of a study to so many hours from now.
 
         Raises:
             ValueError: for hours that are not above 0, or more than a year.
         """
-        if not 0 < hours <= LONGEST_H:
+        if type(hours) not in (int, float) or not 0 < hours <= LONGEST_H:
             raise ValueError(f"{hours} hours must be above 0 and at most {LONGEST_H}.")
         moment = datetime.now(UTC) + timedelta(hours=hours)
         self._note(token, "expires", {"at": moment.isoformat(timespec="seconds")})

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from listening.small_study import small_study
+from scipy.stats import mannwhitneyu
 from starlette.testclient import TestClient
 
 from robustaudio.listening.headphones import Screening, beep_count
@@ -177,7 +178,7 @@ def test_nothing_tells_what_x_is(rooms):
     assert len(headers) == 1 and len(sizes) == 1
     assert max(hashes.values()) == 1
     assert min(map(len, times.values())) > 10
-    assert abs(median(times[0]) - median(times[1])) < 0.5 * median(times[0] + times[1])
+    assert mannwhitneyu(times[0], times[1]).pvalue > 1e-4  # a busy machine is slow for both
 
 
 def test_x_sounds_like_the_one_that_it_is(listener):
