@@ -25,12 +25,14 @@ def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> Re
     for row in rows:
         if missing := [name for name in COLUMNS if name not in row]:
             raise ValueError(f"a row lacks {', '.join(missing)}; it has {', '.join(row)}.")
-    counted = [row for row in rows if row["kind"] != "practice"]
+    arrived = sorted(rows, key=lambda row: str(row["listener"]))  # whoever answered first
+    counted = [row for row in arrived if row["kind"] != "practice"]
     excluded = screen(counted)
     kept = [row for row in counted if row["listener"] not in excluded]
     results = []
     for paradigm, of_paradigm in grouped(kept, "paradigm").items():
         results += RESULTS[paradigm](of_paradigm)
+    results.sort(key=lambda one: (one["paradigm"], one["condition"], one.get("level_db") or 0))
     adjust(results)
     for result in results:
         for tested in (*result["listeners"].values(), result["group"]):
@@ -73,11 +75,11 @@ def verdict(p: float, upper: float, inaudible_below: float) -> dict[str, str]:
 
     Not heard is not inaudible: that is a claim of equivalence, and needs its own evidence.
     """
-    at_most = f"at most {upper:.0%} right with 95 % confidence"
+    at_most = f"at most {100 * upper:.0f} % right with 95 % confidence"
     if p <= ALPHA:
         return {"verdict": "heard", "statement": f"Heard (p = {p:.2g})."}
     if upper < inaudible_below:
-        statement = f"Inaudible in the sense of the study: {at_most}, below {inaudible_below:.0%}."
-        return {"verdict": "inaudible", "statement": statement}
+        stated = f"less than the {100 * inaudible_below:.0f} % that the study set"
+        return {"verdict": "inaudible", "statement": f"Inaudible: {at_most}, {stated}."}
     statement = f"Undecided: not shown to be heard (p = {p:.2g}), nor to be inaudible: {at_most}."
     return {"verdict": "undecided", "statement": statement}
