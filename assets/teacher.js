@@ -38,7 +38,9 @@
     $("expires").textContent = state.demo
       ? "A demonstration: nothing is stored"
       : `Deleted at ${new Date(state.expires).toLocaleString()}`;
-    for (const name of ["begun", "finished", "answers"]) $(name).textContent = state[name];
+    $("begun").textContent = state.begun;
+    $("finished").textContent = state.finished;
+    $("given").textContent = state.answers;
     $("remarks").textContent = state.remarks.join(" ");
     const results = JSON.stringify(state.results);
     if (results === shown) return;

@@ -15,7 +15,7 @@ from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener, panel
-from robustaudio.listening.store import MemoryStore, Store, open_store
+from robustaudio.listening.store import open_store
 from robustaudio.listening.study_file import load_study
 
 STORE = "runs/listening"
@@ -52,9 +52,8 @@ def run_serve(arguments: argparse.Namespace) -> dict:
     """Serves until it is stopped; the links come first, on stderr."""
     import uvicorn
 
-    store: Store = MemoryStore() if arguments.demo else open_store(arguments.store)
-    rooms = Rooms(store)
-    room, key = rooms.open(load_study(arguments.study), arguments.hours)
+    rooms = Rooms(open_store("memory:" if arguments.demo else arguments.store))
+    room, key = rooms.open(load_study(arguments.study), arguments.hours, resume=True)
     home = f"http://{_reachable(arguments.host)}:{arguments.port}/listen/{room.token}"
     _log(f"listeners  {home}")
     _log(f"teacher    {home}/teacher#{key}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from robustaudio.listening.room import Room
 from robustaudio.listening.session import hour
-from robustaudio.listening.store import STUDY, Event, Store
+from robustaudio.listening.store import STUDY, Event, MemoryStore, Store
 from robustaudio.listening.study import Study
 from robustaudio.listening.study_file import parse
 
@@ -18,6 +18,7 @@ TOKEN_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none that is taken for ano
 TOKEN_LENGTH = 10
 PURGE_S = 60.0  # how often studies that have expired are looked for
 LONGEST_H = 366 * 24
+MOST_STUDIES = 200
 
 
 class Closed(LookupError):
@@ -25,21 +26,42 @@ class Closed(LookupError):
 
 
 class Rooms:
-    """All open studies of a store; a server that starts again finds them there."""
+    """All open studies of a store; a server that starts again finds them there.
+
+    Demonstrations live in memory beside it, and end with the server.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._demo = MemoryStore()
         self._open: dict[str, Room] = {}
         self._lock = threading.Lock()
 
-    def open(self, study: Study, hours: float | None = None) -> tuple[Room, str]:
-        """A new room, or the one that the same study has already; and a key for its teacher."""
-        known = (self._found(token) for token in self.store.studies())
-        room = next((r for r in known if r and r.study.digest == study.digest), None)
+    def open(
+        self,
+        study: Study,
+        hours: float | None = None,
+        *,
+        demo: bool = False,
+        resume: bool = False,
+    ) -> tuple[Room, str]:
+        """A new room and a key for its teacher; with `resume`, the same study's room goes on.
+
+        Only who owns the store may resume: the key opens what others have answered.
+
+        Raises:
+            ValueError: for impossible hours, or when too many studies are open.
+        """
+        store = self._demo if demo else self.store
+        known = [room for token in store.studies() if (room := self._found(token))]
+        same = (room for room in known if resume and room.study.digest == study.digest)
+        room = next(same, None)
         if room is None:
+            if len(known) >= MOST_STUDIES:
+                raise ValueError(f"{MOST_STUDIES} studies are open here, which is the most.")
             token = "".join(secrets.choice(TOKEN_LETTERS) for _ in range(TOKEN_LENGTH))
             data = {"study": study.record(), "hour": hour()}
-            self.store.append(Event(token, STUDY, "open", 0, data))
+            store.append(Event(token, STUDY, "open", 0, data))
             self.expire(token, study.expires_h if hours is None else hours)
             room = self.room(token)
         return room, self.new_key(room.token)
@@ -80,11 +102,11 @@ class Rooms:
         """Ends a study now, and deletes its answers."""
         with self._lock:
             self._open.pop(token, None)
-        self.store.delete(token)
+        self._store_of(token).delete(token)
 
     def purge(self) -> None:
         """Closes what has expired."""
-        for token in self.store.studies():
+        for token in [*self.store.studies(), *self._demo.studies()]:
             self._found(token)
 
     def keep_purging(self) -> Callable[[], None]:
@@ -106,14 +128,19 @@ class Rooms:
         return key
 
     def is_teacher(self, token: str, key: str) -> bool:
-        keys = [e.data["sha256"] for e in self.store.read(token, STUDY) if e.kind == "teacher"]
+        events = self._store_of(token).read(token, STUDY)
+        keys = [event.data["sha256"] for event in events if event.kind == "teacher"]
         return any(secrets.compare_digest(_hash(key), known) for known in keys)
 
     def _note(self, token: str, kind: str, data: dict[str, Any]) -> None:
         """A further fact of a study."""
-        count = sum(event.kind == kind for event in self.store.read(token, STUDY))
-        while not self.store.append(Event(token, STUDY, kind, count, data)):
+        store = self._store_of(token)
+        count = sum(event.kind == kind for event in store.read(token, STUDY))
+        while not store.append(Event(token, STUDY, kind, count, data)):
             count += 1
+
+    def _store_of(self, token: str) -> Store:
+        return self._demo if token in self._demo.studies() else self.store
 
     def _found(self, token: str) -> Room | None:
         try:
@@ -124,7 +151,7 @@ class Rooms:
     def _read(self, token: str) -> Room | None:
         """The room as the store has it."""
         try:
-            events = self.store.read(token, STUDY)
+            events = self._store_of(token).read(token, STUDY)
         except ValueError:  # no name of a study
             return None
         opened = next((event.data for event in events if event.kind == "open"), None)
@@ -132,7 +159,7 @@ class Rooms:
         if opened is None or not ends:
             return None
         study = parse(json.dumps(opened["study"]), folder=None)
-        return Room(token, study, self.store, datetime.fromisoformat(ends[-1]))
+        return Room(token, study, self._store_of(token), datetime.fromisoformat(ends[-1]))
 
 
 def _hash(key: str) -> str:

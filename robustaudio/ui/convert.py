@@ -16,6 +16,7 @@ from robustaudio.evaluation.exhibits import Exhibit
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.verify import NoisePair
+from robustaudio.listening.rooms import Rooms
 from robustaudio.ui.player import Track, amplification_db, player_value
 
 ANY_OTHER = "any other"
@@ -27,13 +28,14 @@ COUNTS = ("seed", "n0", "n")
 
 @dataclass(frozen=True)
 class Services:
-    """What the page is given once at the start: classifiers by name, clips by the name shown."""
+    """What the page is given once at the start: classifiers and clips by name, open studies."""
 
     classifiers: Mapping[str, Classifier]
     cards: Mapping[str, dict]
     clips: Mapping[str, Path]
     upload_folder: Path
     device: torch.device
+    rooms: Rooms
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The page: a clip and a classifier on top, then hear and break, prove, the ruler, and words."""
+"""The page: a clip and a classifier on top, then hear and break, prove, ruler, listen, words."""
 
 import json
 from copy import deepcopy
@@ -16,6 +16,7 @@ from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.explore import build_explore
 from robustaudio.ui.jobs import EXPECTED, one_sentence
 from robustaudio.ui.learn import LEARN, card_words
+from robustaudio.ui.listen import build_listen
 
 START_CLASSIFIER, START_CLIP = "digits-cnn", "7 · flite slt"  # a pair that breaks at -45 dB
 STYLE = CHECKPOINTS.parent / "assets" / "style.css"
@@ -77,6 +78,8 @@ def build_page(services: Services) -> gr.Blocks:
                 of_certify = build_certify(services, visit, changed)
             with gr.Tab("Ruler", elem_id="tab-ruler"):
                 of_ruler = build_ruler(services, visit)
+            with gr.Tab("Listen", elem_id="tab-listen"):
+                build_listen(services, visit, of_explore)
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 

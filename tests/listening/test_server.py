@@ -20,7 +20,7 @@ from robustaudio.listening.headphones import Screening, beep_count
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.session import hour, session_of
-from robustaudio.listening.store import JsonLinesStore, MemoryStore
+from robustaudio.listening.store import JsonLinesStore
 
 HOW = {"response_time_s": 1.5, "plays": 2, "switches": 5}
 
@@ -268,10 +268,10 @@ def test_expiry_is_kept_by_the_next_server(listener, tmp_path):
         listener.rooms.expire(listener.token, 0)
 
 
-def test_the_same_study_is_opened_once_and_each_time_with_a_new_key(rooms):
+def test_a_study_is_resumed_only_when_asked_for(rooms):
     first, key = rooms.open(small_study())
-    again, other = rooms.open(small_study())
-    another, _ = rooms.open(small_study(title="Another"))
+    again, other = rooms.open(small_study(), resume=True)
+    another, _ = rooms.open(small_study())
     assert first.token == again.token != another.token
     assert key != other
     assert rooms.is_teacher(first.token, key) and rooms.is_teacher(first.token, other)
@@ -280,8 +280,8 @@ def test_the_same_study_is_opened_once_and_each_time_with_a_new_key(rooms):
 
 def test_a_demonstration_stores_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rooms = Rooms(MemoryStore())
-    listener = Listener(rooms, rooms.open(small_study())[0].token)
+    rooms = Rooms(JsonLinesStore(tmp_path / "answers"))
+    listener = Listener(rooms, rooms.open(small_study(), demo=True)[0].token)
     assert listener.get("study").json()["demo"] is True
     listener.begin()
     assert listener.answer(0).json()["trial"]["number"] == 1
