@@ -15,9 +15,10 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import expit, logit
 
-SPREADS_DB = np.geomspace(0.8, 5.0, 9)
-TYPICAL_SPREAD_DB, SPREAD_FACTOR = 2.0, 1.5  # a lognormal prior: two thirds within this factor
-LAPSE_RATES = np.array([0.01, 0.02, 0.04, 0.07, 0.11])  # never 0: one lapse would decide too much
+SPREADS_DB = np.geomspace(0.7, 5.0, 9)
+# a lognormal prior: two thirds within the factor; 1.75 is as steep as Watson's Weibull of 3.5
+TYPICAL_SPREAD_DB, SPREAD_FACTOR = 1.75, 1.5
+LAPSE_RATES = 0.01, 0.02, 0.04, 0.07, 0.11  # never 0: one lapse would decide too much
 TYPICAL_LAPSE_RATE = 0.03  # the mean of an exponential prior
 BEYOND_DB = 20.0  # how far outside the levels played a threshold may lie
 STEP_DB = 0.5  # of the thresholds in a fit
@@ -37,6 +38,7 @@ class Grid:
     thresholds_db: Float[ndarray, " threshold"]
     guess_rate: float
     expected: tuple[float, float] | None = None  # mean and standard deviation of thresholds, dB
+    lapse_rates: tuple[float, ...] = LAPSE_RATES
 
     @cached_property
     def prior(self) -> Float[ndarray, "threshold spread lapse"]:
@@ -46,7 +48,7 @@ class Grid:
         threshold = (self.thresholds_db - mean) / deviation
         spread = np.log(SPREADS_DB / TYPICAL_SPREAD_DB) / np.log(SPREAD_FACTOR)
         bell = np.exp(-(np.add.outer(threshold**2, spread**2)) / 2)
-        weights = bell[..., None] * np.exp(-LAPSE_RATES / TYPICAL_LAPSE_RATE)
+        weights = bell[..., None] * np.exp(-np.array(self.lapse_rates) / TYPICAL_LAPSE_RATE)
         return weights / weights.sum()
 
     def psi(self, levels_db: Sequence[float] | ndarray) -> ndarray:
@@ -56,7 +58,7 @@ class Grid:
             self.thresholds_db[:, None, None],
             SPREADS_DB[:, None],
             self.guess_rate,
-            LAPSE_RATES,
+            np.array(self.lapse_rates),
         )
 
 
@@ -104,7 +106,7 @@ class Posterior:
         """Posterior means of the spread in dB and of the lapse rate."""
         return {
             "spread_db": float(self.weights.sum((0, 2)) @ SPREADS_DB),
-            "lapse_rate": float(self.weights.sum((0, 1)) @ LAPSE_RATES),
+            "lapse_rate": float(self.weights.sum((0, 1)) @ self.grid.lapse_rates),
         }
 
 

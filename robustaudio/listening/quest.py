@@ -11,6 +11,10 @@ from scipy.special import entr
 
 from robustaudio.listening.psychometric import BEYOND_DB, Grid, log_answers, update
 
+# Two are enough to place trials: were 0 among them, a lapse at the start would lead astray for
+# long; were they many, trials would be spent on telling them apart.
+LAPSE_RATES = 0.02, 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -36,7 +40,8 @@ def table(
 ) -> Table:
     """With thresholds below the softest level and above the loudest, for who hears all or none."""
     low, high = min(levels_db) - BEYOND_DB / 2, max(levels_db) + BEYOND_DB / 2
-    grid = Grid(np.arange(low, high + step_db / 2, step_db), guess_rate, expected)
+    thresholds = np.arange(low, high + step_db / 2, step_db)
+    grid = Grid(thresholds, guess_rate, expected, LAPSE_RATES)
     psi = grid.psi(levels_db).reshape(len(levels_db), -1)
     return Table(np.array(levels_db), grid.prior.ravel(), psi)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 
-from robustaudio.listening.psychometric import proportion_correct
+from robustaudio.listening.psychometric import TYPICAL_SPREAD_DB
 from robustaudio.listening.trial import CHOICES, SCALES, Procedure, Response, Trial, to_rows
 
 HOW = {"response_time_s": 1.0, "plays": 1, "switches": 0, "hour": "2000-01-01T00Z"}
@@ -18,7 +18,7 @@ class Listener:
     """Answers by a psychometric function; `threshold_db` is its middle, half way from guessing."""
 
     threshold_db: float
-    spread_db: float = 2.2
+    spread_db: float = TYPICAL_SPREAD_DB
     lapse_rate: float = 0.02
 
     def answer(self, trial: Trial, generator: np.random.Generator) -> int | tuple[float, ...]:
@@ -26,11 +26,13 @@ class Listener:
         if trial.paradigm in SCALES:
             return self.grades(trial, generator)
         choices = CHOICES[trial.paradigm]
-        psi = proportion_correct(
-            trial.level_db, self.threshold_db, self.spread_db, 1 / choices, self.lapse_rate
-        )
+        psi = 1 / choices + (1 - 1 / choices - self.lapse_rate) * self.hears(trial.level_db)
         wrong = int(generator.random() >= psi) * int(generator.integers(1, choices))
         return ((trial.right or 0) + wrong) % choices
+
+    def hears(self, level_db):
+        """How often, were there no guessing and no lapses: F on dB."""
+        return expit((np.asarray(level_db) - self.threshold_db) / self.spread_db)
 
     def level_at(self, proportion: float, guess_rate: float) -> float:
         """The true level in dB at which a proportion is right, lapses aside."""
@@ -42,7 +44,7 @@ class Listener:
         """Falls from the top of the scale as the perturbation is heard, give or take 4 % of it."""
         low, high = SCALES[trial.paradigm]
         levels = np.array([-np.inf if level is None else level for level in trial.intervals])
-        heard = proportion_correct(levels, self.threshold_db, self.spread_db, 0, 0)
+        heard = self.hears(levels)
         noise = 0.04 * generator.standard_normal(len(levels))
         return tuple(float(g) for g in high - (high - low) * np.clip(heard + noise, 0, 1))
 

@@ -147,7 +147,7 @@ def test_a_verdict_says_what_was_shown():
 
 
 def test_thresholds_of_listeners_and_of_the_group():
-    listeners = panel(6, Listener(-45, 2.0, 0.0), between_db=5, seed=1)
+    listeners = panel(6, Listener(-45, lapse_rate=0), between_db=5, seed=1)
     (result,) = analyse(simulate(Quest(("a",)), listeners, 3))["results"]
     found = []
     for number, listener in enumerate(listeners):

@@ -80,7 +80,7 @@ def test_a_simulation_is_repeated_by_its_seed():
     ids=["quest", "3-down-1-up", "3 intervals", "weighted"],
 )
 def test_thresholds_are_recovered_with_their_uncertainty(procedure, bias, deviation):
-    found, within = errors(procedure, Listener(-45, 2.0, 0.02))
+    found, within = errors(procedure, Listener(-45))
     assert abs(found.mean()) < bias and found.std(ddof=1) < deviation
     assert within > 0.9
 
@@ -89,6 +89,6 @@ def test_one_up_one_down_would_have_been_a_random_walk():
     """What is refused, and why: on two alternatives half of the answers are right by guessing."""
     staircase = Staircase(("one",), alternatives=3, down=1)
     object.__setattr__(staircase, "alternatives", 2)
-    rows = simulate(staircase, panel(60, Listener(-45, 2.0, 0.02), 0, 0), 0)
+    rows = simulate(staircase, panel(60, Listener(-45), 0, 0), 0)
     last = [rows[n - 1]["level_db"] for n in range(1, len(rows)) if rows[n]["trial"] == 0]
     assert np.mean(last) < -50 and np.std(last) > 6
