@@ -118,8 +118,9 @@ def build_listen(services: Services, visit: Visit, of_explore: dict[Component, A
 
     wishes = [procedure, families, level_db, trials, audible_db, hours, demo]
     inputs = [visit.source, visit.classifier, player, *wishes]
-    start.click(open_from_page, inputs, [shown, export], **QUIET)
-    file.upload(open_from_file, [file, demo], [shown, export], **QUIET)
+    queued = {**QUIET, "queue": True}  # outside the queue, an error's sentence is not shown
+    start.click(open_from_page, inputs, [shown, export], **queued)
+    file.upload(open_from_file, [file, demo], [shown, export], **queued)
 
 
 def study_of(

@@ -14,9 +14,13 @@ from listening.small_study import TEXT
 from playwright.sync_api import Page, expect
 
 from robustaudio.listening.headphones import Screening, beep_count
+from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.session import Session, session_of
+from robustaudio.listening.simulated import simulate
+from robustaudio.listening.simulation import Listener
 from robustaudio.listening.store import JsonLinesStore
 from robustaudio.listening.study_file import parse
+from robustaudio.ui.launch import launch
 
 pytestmark = pytest.mark.browser
 SLOW_MS = 30_000
@@ -286,3 +290,111 @@ def test_nothing_that_the_page_receives_tells_what_x_is(serve, page_at):
             assert re.sub(r"\d+/\d+$", "", a.url) == re.sub(r"\d+/\d+$", "", x.url)
             kept = [{k: v for k, v in r.headers.items() if k != "date"} for r in (a, b, x)]
             assert kept[0] == kept[1] == kept[2]
+
+
+# On the app's own server, beside Gradio
+
+
+@pytest.fixture
+def app(browser, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROBUSTAUDIO_LISTENING", str(tmp_path / "answers"))
+    page = launch(block=False, quiet=True)
+    yield page.local_url
+    page.close()
+
+
+def opened_test(page: Page) -> Page:
+    """Opens a test of the clip and its perturbation on the Listen tab; the listener's page."""
+    page.set_default_timeout(SLOW_MS)
+    expect(page.locator("#perturb-words strong").first).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("tab", name="Listen").click()
+    page.get_by_label("the perturbation of the first tab").check()
+    page.get_by_label("Demonstration").uncheck()
+    page.click("#listen-open")
+    expect(page.locator("#listen-opened iframe")).to_be_visible(timeout=SLOW_MS)
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Take it yourself").click()
+    return opened.value
+
+
+FETCH = """async ([base, code]) => {
+  const sounds = [];
+  for (const place of [0, 1, 2]) {
+    const response = await fetch(`${base}/trial/0/${place}`, { headers: { "X-Listener": code } });
+    const content = await response.arrayBuffer();
+    sounds.push({ headers: [...response.headers.keys()].sort(), status: response.status,
+      length: response.headers.get("content-length"), bytes: content.byteLength,
+      encoding: response.headers.get("content-encoding") });
+  }
+  return sounds;
+}"""
+
+
+def test_a_test_of_the_current_perturbation_on_the_apps_server(app, page_at, tmp_path):
+    teacher = page_at(app)
+    tab = opened_test(teacher)
+    folder = tmp_path / "answers"
+    (token,) = JsonLinesStore(folder).studies()
+    room = Rooms(JsonLinesStore(folder)).room(token)
+    assert [name.rpartition(" · ")[2] for name in room.study.procedure.conditions] == [
+        "white", "perturbation",
+    ]  # fmt: skip
+    tab.set_default_timeout(SLOW_MS)
+    expect(tab.locator("#welcome")).to_be_visible(timeout=SLOW_MS)
+    tab.check("#agree")
+    tab.click("#begin")
+    expect(tab.locator("#sound")).to_be_visible(timeout=SLOW_MS)
+    code = tab.evaluate("localStorage.getItem('robustaudio.listen' + location.pathname)")
+    tab.click(f"#counts button[data-value='{beep_count(room.find(code)[1].seed)}']")
+    expect(tab.locator("#screening")).to_be_visible(timeout=SLOW_MS)
+    room.check(code, "screening", {"answers": [0] * 6})
+    room.check(code, "unscreened", {})
+    tab.reload()
+    tab.click("#level-play")
+    tab.click("#lock")
+    expect(tab.locator("#trial")).to_be_visible(timeout=SLOW_MS)
+    sounds = tab.evaluate(FETCH, [f"{app.rstrip('/')}/listen/{token}", code])
+    assert [sound["status"] for sound in sounds] == [200] * 3
+    assert all(sound == sounds[0] for sound in sounds)  # not compressed by Gradio either
+    assert sounds[0]["length"] == str(sounds[0]["bytes"])
+    frame = teacher.frame_locator("#listen-opened iframe")
+    expect(frame.locator("#begun")).to_have_text("1", timeout=SLOW_MS)
+    expect(frame.locator("#qr")).to_be_visible()
+
+
+def test_a_study_that_cannot_be_says_so_on_the_tab(app, page_at, tmp_path):
+    page = page_at(app)
+    page.set_default_timeout(SLOW_MS)
+    expect(page.locator("#perturb-words strong").first).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("tab", name="Listen").click()
+    page.get_by_label("noise shaped to the masking threshold").check()
+    page.locator("#listen-audible input[type=number]").fill("-20")
+    page.locator("#listen-audible input[type=number]").press("Tab")
+    page.click("#listen-open")
+    expect(page.locator(".toast-body")).to_contain_text(
+        "the noise-to-mask ratio is", timeout=SLOW_MS
+    )
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("titel: x")
+    page.get_by_text("Open a study file instead").click()
+    page.locator("#listen-file input[type=file]").set_input_files(str(bad))
+    expect(page.locator(".toast-body").last).to_contain_text("unknown key titel", timeout=SLOW_MS)
+
+
+def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at):
+    server = serve(AFC)
+    token = server.listeners.rsplit("/", 1)[1]
+    room = Rooms(JsonLinesStore(server.folder / "answers")).room(token)
+    teacher = page_at(server.teacher, expected=("410",))
+    expect(teacher.locator("#begun")).to_have_text("0", timeout=SLOW_MS)
+    simulate(room, [Listener(-40.0)] * 2, seed=1)
+    expect(teacher.locator("#finished")).to_have_text("2", timeout=SLOW_MS)
+    expect(teacher.locator("#results svg")).to_be_visible()
+    expect(teacher.locator("#results p")).to_contain_text("2 listeners")
+    with teacher.expect_download() as table:
+        teacher.click("#csv")
+    assert table.value.path().read_text().startswith("study,")
+    teacher.on("dialog", lambda dialog: dialog.accept())
+    teacher.click("#close")
+    expect(teacher.locator("#notice")).to_contain_text("closed", timeout=SLOW_MS)
+    assert JsonLinesStore(server.folder / "answers").studies() == []
