@@ -41,15 +41,15 @@ def test_the_posterior_is_bayes_rule_by_brute_force():
 
 def test_many_trials_find_the_truth():
     generator = np.random.default_rng(0)
-    levels = np.repeat(np.arange(-60.0, -19, 2), 400)
+    levels = np.repeat(np.arange(-60.0, -19, 2), 200)
     for guess_rate in (1 / 2, 1 / 3):
         psi = proportion_correct(levels, -41.3, 2.6, guess_rate, 0.02)
         posterior = fit(levels, generator.random(len(levels)) < psi, guess_rate)
         middle = posterior.level_at((1 + guess_rate) / 2)
-        assert middle.estimate == pytest.approx(-41.3, abs=0.3)
-        assert middle.lower < -41.3 < middle.upper and middle.upper - middle.lower <= 1
-        assert posterior.mean()["spread_db"] == pytest.approx(2.6, abs=0.3)
-        assert posterior.mean()["lapse_rate"] == pytest.approx(0.02, abs=0.005)
+        assert middle.estimate == pytest.approx(-41.3, abs=0.7)
+        assert middle.lower < -41.3 < middle.upper and 1 < middle.upper - middle.lower < 1.7
+        assert posterior.mean()["spread_db"] == pytest.approx(2.6, abs=0.4)
+        assert posterior.mean()["lapse_rate"] == pytest.approx(0.02, abs=0.006)
 
 
 @given(shift=st.integers(-40, 40), proportion=st.floats(0.55, 0.95))
@@ -91,7 +91,9 @@ def test_extreme_answers_are_finite():
 
 def test_weighted_quantiles():
     values, weights = np.array([3.0, 1.0, 2.0]), np.array([0.25, 0.25, 0.5])
-    assert quantiles(values, weights, (0.5, 0.125, 0.875)) == pytest.approx([2, 1, 3])
+    assert quantiles(values, weights, (0.25, 0.5, 0.75)) == pytest.approx([1.5, 2, 2.5])
+    twice = quantiles(np.repeat(values, 2), np.repeat(weights, 2) / 2, (0.25, 0.5, 0.75))
+    assert twice == pytest.approx([1.5, 2, 2.5])
 
 
 def test_what_cannot_be_fitted_is_refused():

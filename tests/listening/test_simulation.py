@@ -15,7 +15,7 @@ from robustaudio.listening.simulation import Listener, panel, simulate
 from robustaudio.listening.thresholds import STAIRCASE_TARGET
 from robustaudio.listening.trial import Trial
 
-COUNT = 150
+COUNT = 100
 
 
 def errors(procedure: Adaptive, typical: Listener, seed: int = 0) -> tuple[np.ndarray, float]:
