@@ -3,7 +3,7 @@
 Starts `robustaudio listen serve` with a store on disk, and thirty visitors at once, each of whom
 answers as soon as the three sounds of a trial have arrived (people take seconds):
 
-    python benchmarks/visitors.py [--visitors 30] [--study assets/studies/can-you-hear-it.yaml]
+    python -m benchmarks.visitors [--visitors 30] [--study assets/studies/can-you-hear-it.yaml]
 """
 
 import argparse
