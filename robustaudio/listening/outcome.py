@@ -90,9 +90,10 @@ def _sentence(result: dict[str, Any], own: dict[str, Any]) -> str:
             level_db = result["level_db"]
             item = "the hidden reference" if level_db is None else f"at {_db(level_db)}"
             return f"{condition}, {item}: you gave {own['mean']:.0f} of 100 on average."
+    worse = max(0.0, -own["mean"])
     return (
-        f"{condition} at {_db(result['level_db'])}: your grades were {-own['mean']:.1f} below the "
-        "clean clip's on average."
+        f"{condition} at {_db(result['level_db'])}: your grades were {worse:.1f} below the clean "
+        "clip's on average."
     )
 
 

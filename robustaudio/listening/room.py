@@ -150,7 +150,7 @@ class Room:
         streams = {
             name: self.store.read(self.token, name) for name in self.store.sessions(self.token)
         }
-        begun = {name: events for name, events in streams.items() if events}
+        begun = {n: events for n, events in streams.items() if events and events[0].kind == "start"}
         return {name: Session.replay(self.study, events) for name, events in begun.items()}
 
     def find(self, code: str) -> tuple[str, Session]:
@@ -160,7 +160,10 @@ class Room:
             LookupError: for a code that nobody has.
         """
         name = session_of(code)
-        return name, Session.replay(self.study, self.store.read(self.token, name))
+        events = self.store.read(self.token, name)
+        if events and events[0].kind != "start":  # an answer came in while all was deleted
+            self.store.delete(self.token, name)
+        return name, Session.replay(self.study, events)
 
     def _trial(self, name: str, current: Session) -> Trial | None:
         """The next trial, found once; its sounds are made then, so that none takes longer later."""

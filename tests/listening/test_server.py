@@ -258,6 +258,30 @@ def test_a_study_ends_on_time_and_takes_its_answers_along(listener, tmp_path):
     assert list(tmp_path.rglob("*.jsonl")) == []
 
 
+def test_an_answer_that_crosses_a_deletion_leaves_nothing(listener, tmp_path, monkeypatch):
+    listener.begin()
+    room, append = listener.rooms.room(listener.token), listener.rooms.store.append
+
+    def append_after_deletion(event):
+        room.store.delete(room.token)
+        return append(event)
+
+    monkeypatch.setattr(listener.rooms.store, "append", append_after_deletion)
+    assert listener.answer(0).status_code == 404
+    assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_a_second_server_learns_that_a_study_was_closed(listener, tmp_path, monkeypatch):
+    listener.begin()
+    other = Listener(Rooms(JsonLinesStore(tmp_path)), listener.token)
+    other.code = listener.code
+    assert other.get("state").status_code == 200
+    listener.rooms.close(listener.token)
+    monkeypatch.setattr("robustaudio.listening.rooms.FRESH_S", 0.0)
+    assert other.get("state").status_code == other.post("start").status_code == 410
+    assert list(tmp_path.rglob("*.jsonl")) == []
+
+
 def test_expiry_is_kept_by_the_next_server(listener, tmp_path):
     listener.begin()
     listener.rooms.expire(listener.token, 1e-6)

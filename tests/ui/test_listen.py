@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from listening.small_study import TEXT
 from playwright.sync_api import Page, expect
@@ -398,3 +399,74 @@ def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at):
     teacher.click("#close")
     expect(teacher.locator("#notice")).to_contain_text("closed", timeout=SLOW_MS)
     assert JsonLinesStore(server.folder / "answers").studies() == []
+
+
+# What comes out of the loudspeaker
+
+RECORD = """(() => {
+  const Plain = window.AudioContext;
+  window.recorded = [];
+  window.AudioContext = class extends Plain {
+    constructor(options) {
+      super(options);
+      const tap = this.createScriptProcessor(16384, 1, 1);
+      tap.onaudioprocess = ({ inputBuffer }) =>
+        window.recorded.push(inputBuffer.getChannelData(0).slice());
+      const both = this.createGain();
+      both.connect(tap);
+      both.connect(super.destination);
+      tap.connect(super.destination);
+      this.tapped = both;
+    }
+    get destination() { return this.tapped ?? super.destination; }
+  };
+})()"""
+
+
+def test_switching_leaves_no_gap_and_no_click(serve, page_at):
+    """The output stays within the perturbation of the clean loop: a gap would be as loud as it."""
+    server = serve(TEXT.replace("practice: 1", "practice: 1, audible_db: -40"))
+    listener = visitor(server, page_at)
+    listener.begins()
+    listener.sets_level(gain_db=-6)
+    listener.page.add_init_script(RECORD)
+    listener.page.reload()  # the context is made anew, at the locked level
+    listener.reaches_trial(0)
+    listener.hears("abx")
+    for key in "baxbaxabxab" * 3:
+        listener.page.wait_for_timeout(137)
+        listener.page.keyboard.press(key)
+    listener.page.wait_for_timeout(1500)
+    blocks = listener.page.evaluate("window.recorded.map((block) => [...block])")
+    heard, session = np.concatenate(blocks), listener.session
+    (condition,) = session.study.procedure.conditions
+    gain = 10 ** (-6 / 20)
+    clean = gain * session.study.stimuli.render(condition, None)
+    delta = gain * session.study.stimuli.render(condition, session.trial().level_db) - clean
+    begun = np.flatnonzero(np.abs(heard) > 1e-6)[0]
+    expected = np.resize(clean, len(heard))
+    found = [
+        np.abs(heard[begun:] - np.resize(np.roll(clean, shift), len(heard) - begun)).max()
+        for shift in range(-20, 400)
+    ]
+    assert len(heard) - begun > 4 * 48_000 and np.abs(expected).max() > 0.2
+    assert min(found) <= np.abs(delta).max() + 1e-5 < 0.02 * np.abs(clean).max()
+
+
+def test_grades_are_given_for_every_item(serve, page_at):
+    text = TEXT.replace(
+        "kind: abx, levels_db: [-20], trials: 6, practice: 1, catch_every: 4",
+        "kind: mushra, levels_db: [-40, -10], practice: 0",
+    )
+    listener = visitor(serve(text), page_at, width=390)
+    listener.begins()
+    listener.sets_level()
+    listener.hears("r123")
+    expect(listener.page.locator("#submit")).to_be_disabled()
+    for item in range(3):
+        listener.page.locator("#answers input").nth(item).fill(str(90 - 10 * item))
+    listener.page.keyboard.press("Enter")
+    listener.reaches("done")
+    (response,) = listener.session.responses
+    assert response.answer == (90, 80, 70)
+    expect(listener.page.locator("#result")).to_contain_text("the hidden reference: you gave")
