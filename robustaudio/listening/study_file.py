@@ -67,13 +67,26 @@ def parse(text: str, folder: Path | None) -> Study:
     return _Reader(folder).study(told)
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases, by which a short text may stand for a giant one."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases such as *name are not known here")
+        return super().compose_node(parent, index)
+
+
 def _loaded(text: str) -> Any:
     try:
         return json.loads(text)  # YAML as well, and read much faster so
+    except RecursionError as error:
+        raise StudyError(["it is nested too deeply."]) from error
     except ValueError:
         pass
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _PlainLoader)
+    except RecursionError as error:
+        raise StudyError(["it is nested too deeply."]) from error
     except yaml.YAMLError as error:
         raise StudyError([f"neither YAML nor JSON: {' '.join(str(error).split())}"]) from error
 

@@ -59,7 +59,7 @@ async def _body(request: Request) -> dict[str, Any]:
             raise ValueError(f"more than {LONGEST_BODY} bytes were sent.")
     try:
         told = json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError("what was sent is not JSON.") from error
     if not isinstance(told, dict):
         raise ValueError("what was sent is not a JSON object.")

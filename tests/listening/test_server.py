@@ -141,6 +141,9 @@ def test_nobody_gets_anywhere_with_another_code(listener):
     assert listener.client.get("/listen/zzzz/state").status_code == 410
     assert listener.client.get("/listen/..%2F..%2Fetc/state").status_code in (404, 410)
     assert listener.client.get("/listen/assets/style.css").status_code == 404
+    for odd in (b"[" * 10_000, b"\xff", b"[]", b"null"):
+        answer = listener.client.post(f"/listen/{listener.token}/answer", content=odd)
+        assert answer.status_code == 400 and "what was sent is not" in answer.json()["error"]
     big = listener.client.post(f"/listen/{listener.token}/answer", content=b"x" * 20_000)
     assert big.status_code == 400 and "bytes were sent" in big.json()["error"]
 

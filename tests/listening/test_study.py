@@ -74,6 +74,9 @@ def test_all_that_is_wrong_is_said_at_once():
     [
         ("[1, 2]", "a study is a mapping"),
         ("title: [", "neither YAML nor JSON"),
+        ("title: &a x\nclips: [*a, *a]", "aliases such as *name are not known here"),
+        ("[" * 100_000, "nested too deeply"),
+        ("title: " + "[" * 5_000, "nested too deeply"),
         (TEXT.replace("abx", "mind-reading"), "procedure.kind must be one of abx"),
         (TEXT.replace("[white]", "[pink]"), "no family 'pink' of seven; choose from white"),
         (TEXT.replace("[-20]", "[loud]"), "must hold numbers"),
