@@ -8,7 +8,7 @@ from robustaudio.listening.statistics import holm
 
 COLUMNS = ("listener", "kind", "paradigm", "condition", "trial", "level_db", "answer", "correct")
 ALPHA = 0.05
-INAUDIBLE_BELOW = 0.6  # proportion correct; a study that means another says so beforehand
+INAUDIBLE_BELOW = 0.6  # proportion correct in ABX, a d' of 1.1
 
 
 def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> Record:
@@ -16,8 +16,8 @@ def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> Re
 
     Listeners are screened first, and who is left out is named with the reason. Then there is one
     result per paradigm and condition, per level too where levels are fixed: what each listener
-    heard, and the group. "Inaudible" claims that fewer than `inaudible_below` of the answers would
-    be right, and is said only where that is shown.
+    heard, and the group. "Inaudible" claims that the true proportion correct lies below
+    `inaudible_below`, which a study chooses beforehand, and is said only where that is shown.
 
     Raises:
         ValueError: for a row that lacks a column.

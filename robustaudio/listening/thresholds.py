@@ -16,8 +16,8 @@ STAIRCASE_TARGET = 0.5 ** (1 / 3)  # .794, where 3-down 1-up settles (Levitt 197
 class Threshold:
     """A level in dB and its interval; an end is None where the data do not bound it.
 
-    `sign` is "<=" where even the softest level played was heard, ">=" where the loudest was not:
-    then `level_db` is that level, and the truth lies beyond it.
+    `sign` is "<=" where the estimate lies below the softest level that was played, and ">=" where
+    it lies above the loudest: then `level_db` is that level, and the truth may be anywhere beyond.
     """
 
     sign: Sign
