@@ -32,7 +32,7 @@ def visit(home: str, store: str, think_s: float, together: threading.Barrier) ->
     """Seconds from each answer to the next trial's words, and to its sounds."""
     token, waits = home.rsplit("/", 1)[1], []
     with httpx.Client(base_url=home + "/", timeout=60) as client:
-        state = client.post("start", json={}).json()
+        state = client.post("start", json={"agreed": True}).json()
         client.headers["X-Listener"] = code = state["code"]
         seed = open_store(store).read(token, session_of(code))[0].data["seed"]
         told = {"beeps": beep_count(seed), "sample_rate": 48_000, "device": "headphones"}

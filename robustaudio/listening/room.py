@@ -61,8 +61,14 @@ class Room:
             "demo": self.demo,
         }
 
-    def begin(self) -> dict[str, Any]:
-        """A new session, after consent: the code is told once, and not kept."""
+    def begin(self, agreed: object) -> dict[str, Any]:
+        """A new session, after consent: the code is told once, and not kept.
+
+        Raises:
+            ValueError: without consent, or when there have been too many listeners.
+        """
+        if agreed is not True:
+            raise ValueError("a session begins with consent: agreed must be true.")
         if len(self.store.sessions(self.token)) >= MOST_LISTENERS:
             raise ValueError(f"this study has had {MOST_LISTENERS} listeners, which is the most.")
         code = session.new_code()
@@ -172,8 +178,9 @@ class Room:
             if key in self._trials:
                 return self._trials[key]
         trial = current.trial()
-        for level_db in _played(trial) if trial else ():
-            self.study.stimuli.render(trial.condition, level_db)  # type: ignore[union-attr]
+        if trial is not None:
+            for level_db in _played(trial):
+                self.study.stimuli.render(trial.condition, level_db)
         with self._lock:
             self._trials[key] = trial
             if len(self._trials) > CACHED_TRIALS:

@@ -63,7 +63,7 @@ def listener_routes(rooms: Rooms) -> list[BaseRoute]:
             "check/{kind}/{question:int}",
             lambda room, code, told: room.check_sound(code, told["kind"], told["question"]),
         ),
-        route("start", lambda room, code, told: room.begin(), "POST"),
+        route("start", lambda room, code, told: room.begin(told.get("agreed")), "POST"),
         *map(check, ("sound", "screening", "unscreened", "level")),
         route("answer", lambda room, code, told: room.answer(code, told), "POST"),
         route("forget", lambda room, code, told: room.forget(code), "POST"),

@@ -161,10 +161,10 @@ def answer(study: str, session: str, told: dict[str, Any], trial: Trial) -> Even
     Raises:
         ValueError: for an answer that the trial does not offer, or counts that cannot be.
     """
-    given = told.get("answer")
+    given: Any = told.get("answer")
     response = Response(
         trial,
-        tuple(given) if isinstance(given, list) else given,  # type: ignore[arg-type]
+        tuple(given) if isinstance(given, list) else given,
         round(_number(told, "response_time_s", 0, 86_400), 3),
         int(_number(told, "plays", 0, 100_000)),
         int(_number(told, "switches", 0, 100_000)),
@@ -174,7 +174,7 @@ def answer(study: str, session: str, told: dict[str, Any], trial: Trial) -> Even
 
 
 def _number(told: dict[str, Any], name: str, low: float, high: float) -> float:
-    value = told.get(name)
-    if type(value) not in (int, float) or not low <= value <= high:  # type: ignore[operator]
+    value: Any = told.get(name)
+    if type(value) not in (int, float) or not low <= value <= high:
         raise ValueError(f"{name} {value!r} must be a number from {low:g} to {high:g}.")
-    return value  # type: ignore[return-value]
+    return value

@@ -44,7 +44,7 @@ class Listener:
         return self.rooms.room(self.token).sessions()[session_of(self.code)]
 
     def begin(self) -> dict:
-        self.code = self.post("start").json()["code"]
+        self.code = self.post("start", agreed=True).json()["code"]
         beeps = beep_count(self.session.seed)
         self.post("sound", beeps=beeps, sample_rate=48000, device="headphones")
         return self.post("level", gain_db=-20).json()
@@ -71,7 +71,10 @@ def listener(rooms) -> Listener:
 def test_a_whole_session_step_by_step(listener):
     about = listener.get("study").json()
     assert about["title"] == "A short test" and about["paradigm"] == "abx"
-    state = listener.post("start").json()
+    refused = listener.post("start")
+    assert refused.status_code == 400 and "begins with consent" in refused.json()["error"]
+    assert listener.rooms.store.sessions(listener.token) == []
+    state = listener.post("start", agreed=True).json()
     listener.code = state["code"]
     assert re.fullmatch("[A-Z2-7]{4}(-[A-Z2-7]{4}){3}", state["code"]) and state["step"] == "sound"
     assert listener.get("check/beeps/0").headers["content-type"] == "audio/wav"
