@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from statistics import median
 
 import numpy as np
 import pytest
@@ -318,20 +317,21 @@ def test_a_demonstration_stores_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_ten_visitors_at_once_wait_less_than_half_a_second(rooms):
+def test_thirty_visitors_who_answer_every_three_seconds_keep_less_than_a_core_busy(rooms):
+    """Processor time, which a busy machine does not lengthen; benchmarks.visitors has seconds."""
     room, _ = rooms.open(small_study(procedure="{kind: quest, trials: 6, practice: 1}"))
     visitors = [Listener(rooms, room.token) for _ in range(10)]
 
-    def visit(listener: Listener) -> list[float]:
-        state, waits = listener.begin(), []
+    def visit(listener: Listener) -> int:
+        state, answers = listener.begin(), 0
         while state["step"] == "trial":
-            started = time.perf_counter()
             state = listener.answer(state["trial"]["number"]).json()
-            waits.append(time.perf_counter() - started)
-        return waits
+            answers += 1
+        return answers
 
+    started = time.process_time()
     with ThreadPoolExecutor(10) as together:
-        waits = [wait for visited in together.map(visit, visitors) for wait in visited]
+        answers = sum(together.map(visit, visitors))
+    assert sum(len(session.responses) for session in room.sessions().values()) == answers
     assert len(room.sessions()) == 10
-    assert sum(len(session.responses) for session in room.sessions().values()) == len(waits)
-    assert median(waits) < 0.5
+    assert (time.process_time() - started) / answers < 0.1
