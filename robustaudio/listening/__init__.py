@@ -1,5 +1,6 @@
 """Sounds and answers in, what people hear out: procedures ask, statistics conclude."""
 
+from robustaudio.listening.analysis import analyse
 from robustaudio.listening.procedures import ABX, Quest, Staircase
 from robustaudio.listening.ratings import Impairment, Mushra
 from robustaudio.listening.trial import Procedure, Response, Trial
@@ -22,4 +23,5 @@ __all__ = [
     "Response",
     "Staircase",
     "Trial",
+    "analyse",
 ]

@@ -76,8 +76,8 @@ class Staircase(Adaptive):
             raise ValueError(f"steps {self.steps} must be whole numbers of at least 1.")
         if self.target <= 1 / self.alternatives:
             raise ValueError(
-                f"{self.down}-down with up {self.up} settles at {self.target:.1%}, which is chance "
-                f"for {self.alternatives} alternatives; choose down or up of 2 or more."
+                f"down {self.down} and up {self.up} settle at {100 * self.target:.0f} % correct, "
+                f"which is chance for {self.alternatives} alternatives; choose 2 or more of one."
             )
 
     @property

@@ -22,6 +22,7 @@ LAPSE_RATES = 0.01, 0.02, 0.04, 0.07, 0.11  # never 0: one lapse would decide to
 TYPICAL_LAPSE_RATE = 0.03  # the mean of an exponential prior
 BEYOND_DB = 20.0  # how far outside the levels played a threshold may lie
 STEP_DB = 0.5  # of the thresholds in a fit
+NEGLIGIBLE = 1e-7  # of the largest weight
 TINY = 1e-12  # no answer is impossible
 
 
@@ -149,7 +150,8 @@ def update(
 
 def quantiles(values: ndarray, weights: ndarray, shares: Sequence[float]) -> list[float]:
     """Of weighted values, each taken to stand for all that is nearer to it than to the next."""
-    different, which = np.unique(values.ravel(), return_inverse=True)
-    below = np.cumsum(np.bincount(which, weights=weights.ravel()))
+    likely = weights > NEGLIGIBLE * weights.max()  # most of a grid is not, and need not be sorted
+    different, which = np.unique(values[likely], return_inverse=True)
+    below = np.cumsum(np.bincount(which, weights=weights[likely]))
     edges = np.concatenate([different[:1], (different[1:] + different[:-1]) / 2, different[-1:]])
-    return np.interp(shares, np.concatenate([[0], below]), edges).tolist()
+    return np.interp(shares, np.concatenate([[0], below / below[-1]]), edges).tolist()

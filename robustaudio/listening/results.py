@@ -35,8 +35,7 @@ def grouped(rows: Sequence[Row], *columns: str) -> dict[Any, list[Row]]:
 def abx_results(rows: Sequence[Row]) -> list[Record]:
     """Scores at each level: proportion correct, p, one-sided 95 % bounds, d'."""
     results = []
-    tests = [row for row in rows if row["kind"] == "test"]
-    for (condition, level_db), mine in grouped(tests, "condition", "level_db").items():
+    for (condition, level_db), mine in grouped(tests(rows), "condition", "level_db").items():
         counts = {
             listener: (sum(row["correct"] for row in of_one), len(of_one))
             for listener, of_one in grouped(mine, "listener").items()
@@ -132,7 +131,7 @@ def mushra_results(rows: Sequence[Row]) -> list[Record]:
     """Mean grades of each item; the hidden reference has no level."""
     return [
         {"paradigm": "mushra", "condition": condition, "level_db": level}
-        | graded({n: [r["answer"] for r in of] for n, of in grouped(mine, "listener").items()})
+        | graded({name: answers(of_one) for name, of_one in grouped(mine, "listener").items()})
         for (condition, level), mine in grouped(tests(rows), "condition", "level_db").items()
     ]
 
@@ -168,6 +167,10 @@ def graded(grades: dict[str, list[float]]) -> Record:
 
 def tests(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["kind"] == "test"]
+
+
+def answers(rows: Sequence[Row]) -> list[Any]:
+    return [row["answer"] for row in rows]
 
 
 RESULTS: dict[str, Callable[[Sequence[Row]], list[Record]]] = {

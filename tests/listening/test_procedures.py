@@ -232,7 +232,10 @@ def test_a_staircase_ends_after_its_reversals_or_its_trials():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: Staircase(TWO, down=1), r"50.0%, which is chance for 2 alternatives; choose down"),
+        (
+            lambda: Staircase(TWO, down=1),
+            "down 1 and up 1 settle at 50 % correct, which is chance for 2",
+        ),
         (lambda: Staircase(TWO, steps=()), r"steps \(\) must be whole numbers"),
         (lambda: Staircase(TWO, steps=(2, 0)), r"steps \(2, 0\) must be whole numbers"),
         (

@@ -74,12 +74,12 @@ def test_the_order_of_answers_changes_nothing():
     assert np.allclose(there, back) and there.sum() == pytest.approx(1)
 
 
-def test_a_trial_takes_less_than_5_ms():
+def test_a_trial_takes_less_than_5_ms_of_the_processor():
     procedure = Quest(("a", "b", "c", "d"), trials=10)
     run(procedure, Listener(-45), 0)
-    started = time.perf_counter()
+    started = time.process_time()
     trials = len(run(procedure, Listener(-45), 1))
-    assert (time.perf_counter() - started) / trials < 0.005
+    assert (time.process_time() - started) / trials < 0.005
 
 
 def test_quest_goes_where_the_threshold_is():
