@@ -89,7 +89,7 @@ def test_all_that_is_wrong_is_said_at_once():
         (TEXT.replace("bundled:seven-slt.wav", "data:audio/wav;base64,!!"), "not base64"),
         (TEXT.replace("bundled:seven-slt.wav", "data:audio/wav;base64,AAAA"), "not a sound file"),
         (TEXT.replace("abx", "staircase").replace("levels_db: [-20], trials: 6", "down: 1"),
-         "settles at 50.0%, which is chance"),
+         "settle at 50 % correct, which is chance"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(text, message):
