@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import METHODS
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.cli_listen import add_listen
 from robustaudio.evaluation import tables
 from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset
 from robustaudio.evaluation.certify import certify_clip, certify_dataset
@@ -43,6 +45,7 @@ DEFAULT_LEVELS_DB = {
 }
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
 DEFAULT_SIGMA = 0.1
+LISTEN = "Listening tests: what people hear, by a test that holds up."
 CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  # as text
 
 
@@ -70,12 +73,14 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=__version__)
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
-    def verb(name: str, run: Callable, about: str) -> argparse.ArgumentParser:
-        command = verbs.add_parser(name, help=about, description=about)
+    def verb(name: str, run: Callable, about: str, of: Any = verbs) -> argparse.ArgumentParser:
+        command = of.add_parser(name, help=about, description=about)
         command.set_defaults(run=run)
         command.add_argument("--json", action="store_true", help="print JSON")
         return command
 
+    listening = verbs.add_parser("listen", help=LISTEN, description=LISTEN)
+    add_listen(partial(verb, of=listening.add_subparsers(required=True, metavar="VERB")))
     verb("classifiers", classifiers, "List the shipped classifiers.")
     predict = verb("predict", run_predict, "Classify a clip, or measure accuracy on a data set.")
     attack = verb("attack", run_attack, "Look for the perturbation that changes the decision.")

@@ -12,9 +12,9 @@ from robustaudio.classifiers import checkpoints
 
 PACKAGE = Path(__file__).parents[1] / "robustaudio"
 RANK = {
-    "audio": 0, "representations": 1, "perception": 2, "classifiers": 3, "threats": 4,
-    "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "ui": 8, "cli": 8,
-    "__main__": 9,
+    "audio": 0, "representations": 1, "perception": 2, "classifiers": 3, "listening": 3,
+    "threats": 4, "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "ui": 8,
+    "cli_listen": 8, "cli": 9, "__main__": 10,
 }  # fmt: skip
 
 
@@ -45,6 +45,11 @@ def test_a_module_imports_only_what_stands_before_it(path):
     own = parts[0]
     for other in imports(path):
         assert other == own or RANK[other] < RANK[own], f"{own} imports {other}"
+
+
+def test_listening_judges_sounds_wherever_they_came_from():
+    for path in (PACKAGE / "listening").rglob("*.py"):
+        assert imports(path) <= {"audio", "perception", "listening"}, path
 
 
 def test_only_the_page_knows_gradio():

@@ -15,6 +15,7 @@ from robustaudio.evaluation.exhibits import Exhibit
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.verify import NoisePair
+from robustaudio.listening.rooms import Rooms
 from robustaudio.ui.player import Track, amplification_db, player_value
 from robustaudio.ui.tasks import TASKS, Task
 
@@ -26,7 +27,7 @@ COUNTS = ("seed", "n0", "n")
 
 @dataclass(frozen=True)
 class Services:
-    """What the page is given once at the start.
+    """What the page is given once at the start, and the open listening studies.
 
     `classifiers` and `cards` are by name, `clips` by task and the name shown.
     """
@@ -36,6 +37,7 @@ class Services:
     clips: Mapping[str, Mapping[str, Path]]
     upload_folder: Path
     device: torch.device
+    rooms: Rooms
 
     @property
     def tasks(self) -> dict[str, Task]:

@@ -8,11 +8,15 @@ import gradio as gr
 import torch
 
 from robustaudio.classifiers.checkpoints import load_classifier, names, read_card
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.server import routes
+from robustaudio.listening.store import open_store
 from robustaudio.ui.convert import Services
 from robustaudio.ui.layout import STYLE, build_page, theme
 from robustaudio.ui.tasks import TASKS
 
 MAX_UPLOAD = "20mb"
+LISTENING = "runs/listening"  # where answers of listening tests go, unless told otherwise
 HEAVY_RUNS = 2  # at a time; the others wait in the queue
 MAX_WAITING = 64
 
@@ -21,6 +25,7 @@ def load_services() -> Services:
     """Every shipped classifier and every clip at hand, on the GPU when there is one."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shipped = names()
+    default = "memory:" if os.environ.get("SPACE_ID") else LISTENING  # a Space's disk is lost
     uploads = os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio"
     return Services(
         classifiers={name: load_classifier(name, device) for name in shipped},
@@ -28,6 +33,7 @@ def load_services() -> Services:
         clips={task.name: task.clips() for task in TASKS},
         upload_folder=Path(uploads),
         device=device,
+        rooms=Rooms(open_store(os.environ.get("ROBUSTAUDIO_LISTENING", default))),
     )
 
 
@@ -43,7 +49,9 @@ def launch(
     # runs share the cores, not each run's operators: two visitors' OpenMP teams on two cores wait
     # for threads that are not scheduled, and both runs become many times slower
     torch.set_num_threads(1)
-    page = build_page(load_services())
+    services = load_services()
+    page = build_page(services)
+    services.rooms.keep_purging()
     page.queue(default_concurrency_limit=HEAVY_RUNS, max_size=MAX_WAITING)
     page.launch(
         server_name=host,
@@ -60,5 +68,6 @@ def launch(
         enable_monitoring=False,
         show_error=True,
         footer_links=["settings"],
+        app_kwargs={"routes": routes(services.rooms)},
     )
     return page

@@ -1,4 +1,4 @@
-"""The page: task, classifier and clip on top, then hear and break, prove, the ruler, and words."""
+"""The page: task, classifier and clip, then hear and break, prove, ruler, listen, words."""
 
 import json
 from copy import deepcopy
@@ -15,6 +15,7 @@ from robustaudio.ui.choice import QUICK, build_choice
 from robustaudio.ui.convert import Services
 from robustaudio.ui.explore import build_explore
 from robustaudio.ui.learn import LEARN
+from robustaudio.ui.listen import build_listen
 from robustaudio.ui.maximise import build_maximise
 from robustaudio.ui.targets import build_targets
 
@@ -60,6 +61,8 @@ def build_page(services: Services) -> gr.Blocks:
             with gr.Tab("Ruler", elem_id="tab-ruler"):
                 of_ruler = build_ruler(services, visit)
                 of_targets = build_targets(services, visit)
+            with gr.Tab("Listen", elem_id="tab-listen"):
+                build_listen(services, visit, of_explore)
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 

@@ -58,6 +58,13 @@ hearing: above 0 dB the model predicts that the perturbation is heard there.
 *Randomized smoothing* certifies another classifier: the majority vote over noisy copies. Its radius
 holds with confidence 1 − α, in the L2 norm of the representation that received the noise.
 
+### What people hear
+*Listen* asks them, blinded. **ABX** says whether one perturbation can be heard at all, a
+**threshold** from which level on. Sixteen right answers of sixteen mean something, and so do twelve
+(p = .038). Eight do not mean *inaudible*: they still fit a listener who is right in 72 % of trials.
+That every certified perturbation is inaudible needs the radius below the threshold of the most
+audible one; that whatever fools the model will be heard needs it above that of the least audible.
+
 ### Words
 **FGSM** takes one step along the gradient; **BIM** and **PGD** take many small ones that never
 leave the ball, **MI-FGSM** with momentum, **APGD** with step sizes of its own choosing. **JSMA**

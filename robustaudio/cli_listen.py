@@ -1,0 +1,148 @@
+"""The verb `listen`: serve a study, analyse what it found, plan its size by simulation."""
+
+import argparse
+import json
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from robustaudio.listening import rows
+from robustaudio.listening.outcome import pooled
+from robustaudio.listening.picture import psychometric
+from robustaudio.listening.room import Room
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.server import application
+from robustaudio.listening.simulated import simulate
+from robustaudio.listening.simulation import Listener, panel
+from robustaudio.listening.store import open_store
+from robustaudio.listening.study_file import load_study
+
+STORE = "runs/listening"
+STORES = "a folder, sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or hub://OWNER/DATASET"
+
+
+def add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
+    """Adds the verbs of `listen` by the function that makes a command of the program."""
+    serve = verb("serve", run_serve, "Serve a study's listening test to anyone with its link.")
+    serve.add_argument("study", type=Path, help="YAML or JSON; see assets/studies")
+    serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
+    serve.add_argument("--port", type=int, default=7870)
+    serve.add_argument("--hours", type=float, help="until the answers are deleted")
+    serve.add_argument("--demo", action="store_true", help="store nothing at all")
+    _add_store(serve)
+    analysis = verb("analyse", run_analyse, "What the answers in a store say.")
+    analysis.add_argument("store", help=STORES)
+    analysis.add_argument("--study", help="its token, where the store holds several")
+    analysis.add_argument("--output", type=Path, help="folder for tables, figures and JSON")
+    plan = verb(
+        "simulate", run_simulate, "What a study finds out about listeners whose truth is known."
+    )
+    plan.add_argument("study", type=Path)
+    plan.add_argument("--listeners", type=int, default=100)
+    plan.add_argument("--threshold", type=float, default=-40.0, help="dB, half way from guessing")
+    plan.add_argument("--spread", type=float, default=Listener.spread_db, help="dB")
+    plan.add_argument("--lapse", type=float, default=Listener.lapse_rate, help="share of answers")
+    plan.add_argument("--between", type=float, default=0.0, help="dB, between listeners")
+    plan.add_argument("--seed", type=int, default=0)
+    plan.add_argument("--store", help="keep the answers there (default: nowhere)")
+
+
+def run_serve(arguments: argparse.Namespace) -> dict:
+    """Serves until it is stopped; the links come first, on stderr."""
+    import uvicorn
+
+    rooms = Rooms(open_store("memory:" if arguments.demo else arguments.store))
+    room, key = rooms.open(load_study(arguments.study), arguments.hours, resume=True)
+    home = f"http://{_reachable(arguments.host)}:{arguments.port}/listen/{room.token}"
+    _log(f"listeners  {home}")
+    _log(f"teacher    {home}/teacher#{key}")
+    stop = rooms.keep_purging()
+    uvicorn.run(
+        application(rooms), host=arguments.host, port=arguments.port, log_level="warning",
+        access_log=False, server_header=False,
+    )  # fmt: skip
+    stop()
+    sessions = room.sessions().values()
+    return {
+        "study": room.token,
+        "listeners": len(sessions),
+        "finished": sum(session.ended for session in sessions),
+        "answers": sum(len(session.responses) for session in sessions),
+    }
+
+
+def run_analyse(arguments: argparse.Namespace) -> dict:
+    """Counts and results of one study; with a folder, its tables, figures and JSON as well."""
+    room = _only_room(Rooms(open_store(arguments.store)), arguments.study)
+    found = pooled(room)
+    if arguments.output:
+        _write(arguments.output, room, found)
+    if arguments.json:
+        return found
+    results = [_told(result) for result in found["analysis"]["results"]]
+    counts = {key: found[key] for key in ("title", "begun", "finished", "answers", "unscreened")}
+    return {**counts, "excluded": len(found["analysis"]["excluded"]), "results": results}
+
+
+def run_simulate(arguments: argparse.Namespace) -> dict:
+    if arguments.listeners < 1:
+        raise ValueError(f"--listeners {arguments.listeners} must be 1 or more.")
+    typical = Listener(arguments.threshold, arguments.spread, arguments.lapse)
+    people = panel(arguments.listeners, typical, arguments.between, arguments.seed)
+    store = open_store(arguments.store or "memory:")
+    room, _ = Rooms(store).open(load_study(arguments.study))
+    about = {"threshold_db": arguments.threshold, "spread_db": arguments.spread}
+    return {**about, "lapse": arguments.lapse, **simulate(room, people, arguments.seed)}
+
+
+def _only_room(rooms: Rooms, token: str | None) -> Room:
+    """The study that is meant."""
+    tokens = rooms.store.studies()
+    if token is None and len(tokens) == 1:
+        return rooms.room(tokens[0])
+    if token in tokens:
+        return rooms.room(str(token))
+    known = f"it holds {', '.join(tokens)}" if tokens else "it holds none"
+    raise ValueError(f"say which study of the store by --study TOKEN; {known}.")
+
+
+def _write(folder: Path, room: Room, found: dict) -> None:
+    """rows.csv, rows.json, analysis.json, and the curve of every condition that has one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = rows.tidy(room)
+    (folder / "rows.csv").write_text(rows.as_csv(table), "utf-8")
+    (folder / "rows.json").write_text(rows.as_json(room, table), "utf-8")
+    (folder / "analysis.json").write_text(json.dumps(found, indent=1), "utf-8")
+    drawn = [one for one in found["analysis"]["results"] if "thresholds" in one["group"]]
+    for number, result in enumerate(drawn):
+        (folder / f"curve-{number + 1}.svg").write_text(psychometric(result), "utf-8")
+
+
+def _told(result: dict) -> dict:
+    """The line of a result in a table."""
+    group = result["group"]
+    line = {"condition": result["condition"], "paradigm": result["paradigm"]}
+    if "thresholds" in group:
+        at = group["thresholds"]["correct_79"] or dict.fromkeys(
+            ("level_db", "lower_db", "upper_db")
+        )
+        ends = {"lower_db": at["lower_db"], "upper_db": at["upper_db"]}
+        return {**line, "listeners": group["listeners"], "threshold_db": at["level_db"], **ends}
+    line |= {"level_db": result["level_db"]}
+    if "p" in group and "correct" in group:
+        return {**line, "correct": group["correct"], "trials": group["trials"], "p": group["p"]}
+    return {**line, "mean": group["mean"], "lower": group["lower"], "upper": group["upper"]}
+
+
+def _add_store(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--store", default=STORE, help=f"{STORES} (default {STORE})")
+
+
+def _reachable(host: str) -> str:
+    """The name under which other machines find this one, where it listens to all."""
+    return socket.gethostname() if host in ("0.0.0.0", "::") else host
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

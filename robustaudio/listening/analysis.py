@@ -1,0 +1,85 @@
+"""A study's rows in, what may be concluded out: plain values that JSON takes as they are."""
+
+from collections.abc import Sequence
+
+from robustaudio.listening.results import RESULTS, Record, Row, grouped
+from robustaudio.listening.screening import misses_catches, misses_reference
+from robustaudio.listening.statistics import holm
+
+COLUMNS = ("listener", "kind", "paradigm", "condition", "trial", "level_db", "answer", "correct")
+ALPHA = 0.05
+INAUDIBLE_BELOW = 0.6  # proportion correct in ABX, a d' of 1.1
+
+
+def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> Record:
+    """The rows of `to_rows`, each with its `listener`, as one record.
+
+    Listeners are screened first, and who is left out is named with the reason. Then there is one
+    result per paradigm and condition, per level too where levels are fixed: what each listener
+    heard, and the group. "Inaudible" claims that the true proportion correct lies below
+    `inaudible_below`, which a study chooses beforehand, and is said only where that is shown.
+
+    Raises:
+        ValueError: for a row that lacks a column.
+    """
+    for row in rows:
+        if missing := [name for name in COLUMNS if name not in row]:
+            raise ValueError(f"a row lacks {', '.join(missing)}; it has {', '.join(row)}.")
+    arrived = sorted(rows, key=lambda row: str(row["listener"]))  # whoever answered first
+    counted = [row for row in arrived if row["kind"] != "practice"]
+    excluded = screen(counted)
+    kept = [row for row in counted if row["listener"] not in excluded]
+    results = []
+    for paradigm, of_paradigm in grouped(kept, "paradigm").items():
+        results += RESULTS[paradigm](of_paradigm)
+    results.sort(key=lambda one: (one["paradigm"], one["condition"], one.get("level_db") or 0))
+    adjust(results)
+    for result in results:
+        for tested in (*result["listeners"].values(), result["group"]):
+            if result["paradigm"] == "abx":
+                tested |= verdict(tested["p_holm"], tested["upper"], inaudible_below)
+    return {
+        "listeners": len(grouped(counted, "listener")),
+        "excluded": excluded,
+        "inaudible_below": inaudible_below,
+        "results": results,
+    }
+
+
+def screen(rows: Sequence[Row]) -> dict[str, str]:
+    """Listeners whose answers do not count, with the reason (see `screening`)."""
+    excluded = {}
+    for listener, mine in grouped(rows, "listener").items():
+        caught = [bool(row["correct"]) for row in mine if row["kind"] == "catch"]
+        hidden = [
+            row["answer"] for row in mine if row["paradigm"] == "mushra" and row["level_db"] is None
+        ]
+        reason = misses_catches(caught) or misses_reference(hidden)
+        if reason:
+            excluded[listener] = reason
+    return excluded
+
+
+def adjust(results: Sequence[Record]) -> None:
+    """Adds `p_holm`: of a listener over all that he was asked, of the group over all results."""
+    names = {name for result in results for name in result["listeners"]}
+    families = [[result["listeners"].get(name, {}) for result in results] for name in names]
+    for family in [*families, [result["group"] for result in results]]:
+        p_values = {n: one["p"] for n, one in enumerate(family) if one.get("p") is not None}
+        for n, p in holm(p_values).items():
+            family[n]["p_holm"] = p
+
+
+def verdict(p: float, upper: float, inaudible_below: float) -> dict[str, str]:
+    """What may be said of a score: p is the adjusted one, `upper` the one-sided 95 % bound.
+
+    Not heard is not inaudible: that is a claim of equivalence, and needs its own evidence.
+    """
+    at_most = f"at most {100 * upper:.0f} % right with 95 % confidence"
+    if p <= ALPHA:
+        return {"verdict": "heard", "statement": f"Heard (p = {p:.2g})."}
+    if upper < inaudible_below:
+        stated = f"less than the {100 * inaudible_below:.0f} % that the study set"
+        return {"verdict": "inaudible", "statement": f"Inaudible: {at_most}, {stated}."}
+    statement = f"Undecided: not shown to be heard (p = {p:.2g}), nor to be inaudible: {at_most}."
+    return {"verdict": "undecided", "statement": statement}

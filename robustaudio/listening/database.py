@@ -1,0 +1,106 @@
+"""A store in any database that SQLAlchemy speaks to: SQLite for one server, PostgreSQL for many."""
+
+import json
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+
+from robustaudio.listening.store import STUDY, Event
+
+EVENTS = sql.Table(
+    "listening_events",
+    sql.MetaData(),
+    sql.Column("id", sql.Integer, primary_key=True, autoincrement=True),
+    sql.Column("study", sql.String(64), nullable=False),
+    sql.Column("session", sql.String(64), nullable=False),
+    sql.Column("kind", sql.String(32), nullable=False),
+    sql.Column("number", sql.Integer, nullable=False),
+    sql.Column("data", sql.Text, nullable=False),
+    sql.UniqueConstraint("study", "session", "kind", "number"),
+)
+BUSY_S = 30.0  # how long a writer of SQLite waits for another one
+
+
+class DatabaseStore:
+    """One row per event; the database itself sees to it that none is stored twice.
+
+    An append is a transaction of its own: committed, and with it on disk, when it returns (SQLite
+    in write-ahead mode with synchronous=FULL, PostgreSQL by its default).
+
+    Raises:
+        ValueError: for a URL that names no known database, or one that cannot be reached.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.engine = _engine(url)
+            EVENTS.metadata.create_all(self.engine)
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            raise ValueError(
+                f"{url.partition('://')[0]!r} is no database at hand; sqlite:///FILE and "
+                "postgresql+psycopg://USER@HOST/NAME are."
+            ) from error
+        except SQLAlchemyError as error:  # its own words may hold the password
+            shown = sql.make_url(url).render_as_string(hide_password=True)
+            raise ValueError(f"the database {shown} cannot be reached or written to.") from error
+
+    def append(self, event: Event) -> bool:
+        row = {
+            "study": event.study,
+            "session": event.session,
+            "kind": event.kind,
+            "number": event.index,
+            "data": json.dumps(event.data, ensure_ascii=False),
+        }
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(EVENTS.insert().values(row))
+        except IntegrityError:
+            return False
+        return True
+
+    def read(self, study: str, session: str) -> list[Event]:
+        columns = (EVENTS.c.kind, EVENTS.c.number, EVENTS.c.data)
+        wanted = sql.select(*columns).where(*_of(study, session)).order_by(EVENTS.c.id)
+        with self.engine.connect() as connection:
+            rows = connection.execute(wanted).all()
+        return [Event(study, session, kind, n, json.loads(data)) for kind, n, data in rows]
+
+    def studies(self) -> list[str]:
+        return self._names(EVENTS.c.study, EVENTS.c.session == STUDY)
+
+    def sessions(self, study: str) -> list[str]:
+        return self._names(EVENTS.c.session, EVENTS.c.study == study, EVENTS.c.session != STUDY)
+
+    def delete(self, study: str, session: str | None = None) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(EVENTS.delete().where(*_of(study, session)))
+
+    def _names(self, column: sql.Column, *where: sql.ColumnElement[bool]) -> list[str]:
+        wanted = (
+            sql.select(column).where(*where).group_by(column).order_by(sql.func.min(EVENTS.c.id))
+        )
+        with self.engine.connect() as connection:
+            return list(connection.scalars(wanted))
+
+
+def _of(study: str, session: str | None) -> list[sql.ColumnElement[bool]]:
+    of_session = [] if session is None else [EVENTS.c.session == session]
+    return [EVENTS.c.study == study, *of_session]
+
+
+def _engine(url: str) -> sql.Engine:
+    if sql.make_url(url).get_backend_name() != "sqlite":
+        return sql.create_engine(url, pool_pre_ping=True)
+    engine = sql.create_engine(url, connect_args={"timeout": BUSY_S})
+
+    @event.listens_for(engine, "connect")
+    def durable(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    return engine

@@ -1,0 +1,205 @@
+"""What the pages of one open study ask for, and what they may be told."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from robustaudio.listening import headphones, session, wav
+from robustaudio.listening.session import Session, hour, session_of
+from robustaudio.listening.stimulus import RATE
+from robustaudio.listening.store import Event, MemoryStore, Store
+from robustaudio.listening.study import Study
+from robustaudio.listening.trial import CHOICES, SCALES, Trial
+
+MOST_LISTENERS = 2_000  # of a study
+CACHED_TRIALS = 4_096
+QUESTIONS = {
+    "abx": "Is X the same as A or as B?",
+    "2afc": "Which one is noisier?",
+    "3afc": "Which one differs from the other two?",
+    "mushra": "How close is each to the reference?",
+    "impairment": "How much worse than the reference is each?",
+}
+
+
+@dataclass(eq=False)
+class Room:
+    """What one study's pages ask for. Every answer leaves as an event before the next question."""
+
+    token: str
+    study: Study
+    store: Store
+    expires: datetime
+    _trials: OrderedDict[tuple[str, int], Trial | None] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _analysis: tuple[Hashable, dict[str, Any]] | None = None
+    _analysis_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def demo(self) -> bool:
+        """Whether nothing is stored."""
+        return isinstance(self.store, MemoryStore)
+
+    def description(self) -> dict[str, Any]:
+        """What a listener reads before anything is stored."""
+        first = self.study.procedure.next((), 0)
+        assert first is not None
+        texts = self.study.texts
+        return {
+            "title": self.study.title,
+            "about": texts.about,
+            "question": texts.question or QUESTIONS[first.paradigm],
+            "purpose": texts.purpose,
+            "contact": texts.contact,
+            "paradigm": first.paradigm,
+            "trials": self.study.procedure.expected_trials,
+            "screening": self.study.screening,
+            "expires": self.expires.strftime("%Y-%m-%d %H:%M UTC"),
+            "demo": self.demo,
+        }
+
+    def begin(self, agreed: object) -> dict[str, Any]:
+        """A new session, after consent: the code is told once, and not kept.
+
+        Raises:
+            ValueError: without consent, or when there have been too many listeners.
+        """
+        if agreed is not True:
+            raise ValueError("a session begins with consent: agreed must be true.")
+        if len(self.store.sessions(self.token)) >= MOST_LISTENERS:
+            raise ValueError(f"this study has had {MOST_LISTENERS} listeners, which is the most.")
+        code = session.new_code()
+        self.store.append(session.start(self.token, session_of(code)))
+        return {"code": code, **self.state(code)}
+
+    def state(self, code: str) -> dict[str, Any]:
+        """Where the listener stands; of a trial only what may be known."""
+        name, current = self.find(code)
+        step, trial = current.step, None
+        if step == "trial" and (trial := self._trial(name, current)) is None:
+            step = "done"
+            self.store.append(Event(self.token, name, "end", 0, {"hour": hour()}))
+        return {
+            "step": step,
+            "gain_db": current.checks.get("gain_db"),
+            "attempts": current.checks["attempts"],
+            "trial": trial and self._shown(trial),
+        }
+
+    def check(self, code: str, kind: str, told: dict[str, Any]) -> dict[str, Any]:
+        """Sound, screening, going on unscreened, level: each in its turn, others change nothing."""
+        name, current = self.find(code)
+        if current.step != ("screening" if kind == "unscreened" else kind):
+            return self.state(code)
+        match kind:
+            case "sound":
+                event = session.sound(self.token, name, told, current)
+            case "screening":
+                event = session.screening(self.token, name, told, current)
+            case "unscreened":
+                event = session.unscreened(self.token, name)
+            case _:
+                event = session.level(self.token, name, told)
+        self.store.append(event)
+        return self.state(code)
+
+    def answer(self, code: str, told: dict[str, Any]) -> dict[str, Any]:
+        """Stores the answer to the current trial; one to an earlier trial changes nothing."""
+        name, current = self.find(code)
+        number = told.get("trial")
+        if type(number) is not int or number > len(current.responses) or current.step != "trial":
+            raise ValueError(f"trial {number!r} has not been asked yet.")
+        trial = self._trial(name, current)
+        if trial is not None and number == trial.number:
+            self.store.append(session.answer(self.token, name, told, trial))
+        return self.state(code)
+
+    def sound(self, code: str, number: int, place: int) -> bytes:
+        """What one button of the current trial plays; a reference comes before what is graded."""
+        name, current = self.find(code)
+        trial = self._trial(name, current) if current.step == "trial" else None
+        if trial is None or trial.number != number or not 0 <= place < len(_played(trial)):
+            raise LookupError(f"sound {place} of trial {number} is not to be heard now.")
+        return wav.encode(self.study.stimuli.render(trial.condition, _played(trial)[place]), RATE)
+
+    def check_sound(self, code: str, kind: str, question: int = 0) -> bytes:
+        """Beeps, a question of the screening, or the clip by which the level is set."""
+        _, current = self.find(code)
+        if kind == "beeps":
+            return wav.encode(headphones.beeps(current.seed), RATE)
+        if kind == "screening" and 0 <= question < headphones.QUESTIONS:
+            return wav.encode(current.screening.sound(question), RATE)
+        if kind == "level":
+            return wav.encode(
+                self.study.stimuli.render(self.study.procedure.conditions[0], None), RATE
+            )
+        raise LookupError(f"there is no sound {kind!r} {question}.")
+
+    def forget(self, code: str) -> dict[str, Any]:
+        """Deletes all of a listener's answers."""
+        name, _ = self.find(code)
+        self.store.delete(self.token, name)
+        return {"step": "deleted"}
+
+    def remembered(self, of: Hashable, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What `make` found of the same listeners before: pages ask for it every few seconds."""
+        with self._analysis_lock:
+            if not self._analysis or self._analysis[0] != of:
+                self._analysis = (of, make())
+            return self._analysis[1]
+
+    def sessions(self) -> dict[str, Session]:
+        """All listeners, by their names in the store."""
+        streams = {
+            name: self.store.read(self.token, name) for name in self.store.sessions(self.token)
+        }
+        begun = {n: events for n, events in streams.items() if events and events[0].kind == "start"}
+        return {name: Session.replay(self.study, events) for name, events in begun.items()}
+
+    def find(self, code: str) -> tuple[str, Session]:
+        """A listener's name in the store, and where he stands.
+
+        Raises:
+            LookupError: for a code that nobody has.
+        """
+        name = session_of(code)
+        events = self.store.read(self.token, name)
+        if events and events[0].kind != "start":  # an answer came in while all was deleted
+            self.store.delete(self.token, name)
+        return name, Session.replay(self.study, events)
+
+    def _trial(self, name: str, current: Session) -> Trial | None:
+        """The next trial, found once; its sounds are made then, so that none takes longer later."""
+        key = (name, len(current.responses))
+        with self._lock:
+            if key in self._trials:
+                return self._trials[key]
+        trial = current.trial()
+        if trial is not None:
+            for level_db in _played(trial):
+                self.study.stimuli.render(trial.condition, level_db)
+        with self._lock:
+            self._trials[key] = trial
+            if len(self._trials) > CACHED_TRIALS:
+                self._trials.popitem(last=False)
+        return trial
+
+    def _shown(self, trial: Trial) -> dict[str, Any]:
+        """All that the page may know of a trial: a catch trial looks like any other."""
+        return {
+            "number": trial.number,
+            "of": self.study.procedure.expected_trials,
+            "practice": trial.kind == "practice",
+            "paradigm": trial.paradigm,
+            "sounds": len(_played(trial)),
+            "choices": CHOICES.get(trial.paradigm),
+            "scale": SCALES.get(trial.paradigm),
+        }
+
+
+def _played(trial: Trial) -> tuple[float | None, ...]:
+    """The levels behind the buttons: where grades are asked, the open reference is the first."""
+    return trial.intervals if trial.paradigm in CHOICES else (None, *trial.intervals)

@@ -1,0 +1,74 @@
+"""Answers as a tidy table: one row per trial, and of ratings one per item, with every fact.
+
+The table holds no code of a listener, no address and no browser; `session` is a pseudonym.
+"""
+
+import csv
+import io
+import json
+from typing import Any
+
+from robustaudio.listening.room import Room
+from robustaudio.listening.session import SCHEMA_VERSION, Session
+from robustaudio.listening.study import JOINED
+from robustaudio.listening.trial import Response, to_rows
+
+Row = dict[str, Any]
+CHECKS = ("sample_rate", "device", "gain_db", "attempts", "score", "passed", "unscreened")
+FACTS = ("l2", "linf", "snr_db", "sigma", "rms_dbfs", "noise_to_mask_db", "stimulus_sha256")
+
+
+def judged(name: str, session: Session) -> list[Row]:
+    """The rows of one listener that the analysis reads."""
+    return [row | {"listener": name} for r in session.responses for row in to_rows(r)]
+
+
+def tidy(room: Room) -> list[Row]:
+    """Every row of a study, with what the study, the listener and the stimulus add to it."""
+    about = {
+        "study": room.token,
+        "study_title": room.study.title,
+        "study_sha256": room.study.digest,
+        **{f"model_{key}": value for key, value in room.study.record()["model"].items()},
+    }
+    return [
+        {**about, **_of_listener(name, session), **_of_response(response), **row}
+        | _of_stimulus(room, response, row["level_db"])
+        for name, session in room.sessions().items()
+        for response in session.responses
+        for row in to_rows(response)
+    ]
+
+
+def as_csv(rows: list[Row]) -> str:
+    """The rows with a header; spreadsheets take them as they are."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]) if rows else ["study"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def as_json(room: Room, rows: list[Row]) -> str:
+    """The rows, and the study that they answer: enough to render every stimulus again."""
+    told = {"schema_version": SCHEMA_VERSION, "study": room.study.record(), "rows": rows}
+    return json.dumps(told, indent=1, ensure_ascii=False)
+
+
+def _of_listener(name: str, session: Session) -> Row:
+    checks = {key: session.checks.get(key) for key in CHECKS}
+    return {**session.facts, "listener": name, "seed": session.seed, **checks}
+
+
+def _of_response(response: Response) -> Row:
+    """Clip and family apart, and what each button played."""
+    clip, _, family = response.trial.condition.rpartition(JOINED)
+    played = ["clean" if level is None else f"{level:g}" for level in response.trial.intervals]
+    return {"clip": clip, "family": family, "intervals": " | ".join(played)}
+
+
+def _of_stimulus(room: Room, response: Response, level_db: float | None) -> Row:
+    """Sizes of the perturbation; none of the clean clip."""
+    if level_db is None:
+        return dict.fromkeys(FACTS)
+    return dict(room.study.stimuli.facts(response.trial.condition, level_db))

@@ -1,0 +1,180 @@
+"""One listener's way through a study: a value that is replayed from the events in the store.
+
+Nothing is kept but the events. What comes next follows from them, so that a reload, another tab
+and a server that was killed all stand at the same question. The listener's browser holds one
+secret code, with which it comes back and may delete everything; the store knows only its hash.
+"""
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from robustaudio import __version__
+from robustaudio.listening.headphones import PASSES_AT, Screening, beep_count
+from robustaudio.listening.store import Event
+from robustaudio.listening.study import Study
+from robustaudio.listening.trial import Response, Trial, from_record, to_record
+
+SCHEMA_VERSION = 1
+CONSENT_VERSION = 1  # of the words on the page; another number when they change
+Step = Literal["sound", "screening", "level", "trial", "done"]
+DEVICES = ("headphones", "earphones", "loudspeakers", "unknown")
+RATES_HZ, GAINS_DB = (3_000, 768_000), (-60.0, 0.0)
+MOST_ATTEMPTS = 5  # of the screening
+CODE = re.compile(r"[A-Z2-7]{4}(-[A-Z2-7]{4}){3}")
+
+
+@dataclass(frozen=True)
+class Session:
+    """A study, a seed, what was checked before the trials, and the answers so far."""
+
+    study: Study
+    seed: int
+    checks: dict[str, Any]
+    facts: dict[str, Any]  # versions of the schema, the app and the consent
+    responses: tuple[Response, ...] = ()
+    ended: bool = False
+
+    @classmethod
+    def replay(cls, study: Study, events: Sequence[Event]) -> "Session":
+        """The session as its events left it.
+
+        Raises:
+            LookupError: if it was never begun, or has been deleted.
+        """
+        begun = next((event.data for event in events if event.kind == "start"), None)
+        if begun is None:
+            raise LookupError("there is no such session; it may have been deleted.")
+        checks: dict[str, Any] = {"attempts": 0}
+        for event in events:
+            if event.kind in ("sound", "level", "unscreened"):
+                checks |= event.data
+            elif event.kind == "screening":
+                checks |= event.data | {"attempts": event.index + 1}
+        trials = sorted((e for e in events if e.kind == "trial"), key=lambda event: event.index)
+        responses = tuple(from_record(event.data) for event in trials)
+        facts = {key: value for key, value in begun.items() if key not in ("seed", "hour")}
+        ended = any(event.kind == "end" for event in events)
+        return cls(study, begun["seed"], checks, facts, responses, ended)
+
+    @property
+    def step(self) -> Step:
+        """What the listener has to do next; "trial" until the procedure says otherwise."""
+        if "sample_rate" not in self.checks:
+            return "sound"
+        if self.study.screening != "none" and not self.screened:
+            return "screening"
+        return "trial" if "gain_db" in self.checks else "level"
+
+    @property
+    def screened(self) -> bool:
+        """Whether the headphone test was passed, or left with a flag."""
+        return bool(self.checks.get("passed") or "unscreened" in self.checks)
+
+    @property
+    def screening(self) -> Screening:
+        """The questions of the next attempt: other ones every time."""
+        return Screening(self.study.screening, self.seed + 1 + self.checks["attempts"])
+
+    def trial(self) -> Trial | None:
+        """The next question; None when all are answered."""
+        return self.study.procedure.next(self.responses, self.seed)
+
+
+def new_code() -> str:
+    """80 random bits, as four groups of letters and digits that can be read out."""
+    letters = base64.b32encode(secrets.token_bytes(10)).decode("ascii")
+    return "-".join(letters[n : n + 4] for n in range(0, 16, 4))
+
+
+def session_of(code: str) -> str:
+    """The session's name in the store, from which the code cannot be found.
+
+    Raises:
+        LookupError: for anything that is no code.
+    """
+    if not CODE.fullmatch(code):
+        raise LookupError("that is no code of a session; one looks like ABCD-EFGH-IJKL-MNOP.")
+    return hashlib.sha256(code.encode("ascii")).hexdigest()[:20]
+
+
+def hour() -> str:
+    """UTC to the hour: enough to date a session, too coarse to find a person."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%HZ")
+
+
+# --- what a listener's browser sends, checked, as events ----------------------------------------
+
+
+def start(study: str, session: str) -> Event:
+    """Consent was given: the first thing that is stored."""
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "app_version": __version__,
+        "consent_version": CONSENT_VERSION,
+        "simulated": False,
+        "seed": secrets.randbits(48),
+        "hour": hour(),
+    }
+    return Event(study, session, "start", 0, facts)
+
+
+def sound(study: str, session: str, told: dict[str, Any], current: Session) -> Event:
+    """The listener counted the beeps; at which rate the browser plays, through what."""
+    if told.get("beeps") != beep_count(current.seed):
+        raise ValueError("that is not how many there were; play them again, a little louder.")
+    device = told.get("device", "unknown")
+    if device not in DEVICES:
+        raise ValueError(f"device {device!r} must be one of {', '.join(DEVICES)}.")
+    rate = _number(told, "sample_rate", *RATES_HZ)
+    return Event(study, session, "sound", 0, {"sample_rate": rate, "device": device})
+
+
+def level(study: str, session: str, told: dict[str, Any]) -> Event:
+    """The level that the listener chose, relative to the files; it is locked from now on."""
+    return Event(study, session, "level", 0, {"gain_db": _number(told, "gain_db", *GAINS_DB)})
+
+
+def screening(study: str, session: str, told: dict[str, Any], current: Session) -> Event:
+    """An attempt at the headphone test."""
+    attempt = current.checks["attempts"]
+    if attempt >= MOST_ATTEMPTS:
+        raise ValueError(f"{MOST_ATTEMPTS} attempts are the most; go on without, please.")
+    score = current.screening.score(list(told.get("answers") or []))
+    facts = {"score": score, "passed": score >= PASSES_AT}
+    return Event(study, session, "screening", attempt, facts)
+
+
+def unscreened(study: str, session: str) -> Event:
+    """The listener goes on although the headphone test was not passed."""
+    return Event(study, session, "unscreened", 0, {"unscreened": True})
+
+
+def answer(study: str, session: str, told: dict[str, Any], trial: Trial) -> Event:
+    """The answer to a trial.
+
+    Raises:
+        ValueError: for an answer that the trial does not offer, or counts that cannot be.
+    """
+    given: Any = told.get("answer")
+    response = Response(
+        trial,
+        tuple(given) if isinstance(given, list) else given,
+        round(_number(told, "response_time_s", 0, 86_400), 3),
+        int(_number(told, "plays", 0, 100_000)),
+        int(_number(told, "switches", 0, 100_000)),
+        hour(),
+    )
+    return Event(study, session, "trial", trial.number, to_record(response))
+
+
+def _number(told: dict[str, Any], name: str, low: float, high: float) -> float:
+    value: Any = told.get(name)
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise ValueError(f"{name} {value!r} must be a number from {low:g} to {high:g}.")
+    return value

@@ -1,0 +1,85 @@
+"""Simulated listeners in a real study: through its procedure, its store and its analysis."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from robustaudio.listening import session
+from robustaudio.listening.analysis import analyse
+from robustaudio.listening.outcome import ALPHA
+from robustaudio.listening.room import Room
+from robustaudio.listening.rows import judged
+from robustaudio.listening.simulation import HOW, Listener
+from robustaudio.listening.store import Event
+from robustaudio.listening.trial import CHOICES, Response, to_record
+
+GAIN_DB, RATE_HZ = -20.0, 48_000
+
+
+def visit(room: Room, listener: Listener, number: int, seed: int) -> None:
+    """One listener takes the study from consent to the end; every answer goes into the store."""
+    name = hashlib.sha256(f"{seed} {number}".encode()).hexdigest()[:20]
+    begun = session.start(room.token, name)
+    own_seed = seed + number
+    room.store.append(replace(begun, data={**begun.data, "seed": own_seed, "simulated": True}))
+    checks = {"sample_rate": RATE_HZ, "device": "unknown", "gain_db": GAIN_DB}
+    room.store.append(Event(room.token, name, "sound", 0, checks))
+    generator = np.random.default_rng([seed, number])
+    responses: list[Response] = []
+    while trial := room.study.procedure.next(responses, own_seed):
+        responses.append(Response(trial, listener.answer(trial, generator), **HOW))
+        event = Event(room.token, name, "trial", trial.number, to_record(responses[-1]))
+        room.store.append(event)
+    room.store.append(Event(room.token, name, "end"))
+
+
+def simulate(room: Room, listeners: Sequence[Listener], seed: int) -> dict[str, Any]:
+    """What a study of this size finds out about listeners whose truth is known.
+
+    Per condition: of thresholds the bias, the standard deviation and how often the 95 % interval
+    held the truth; of scores how many listeners came out as having heard it.
+    """
+    for number, listener in enumerate(listeners):
+        visit(room, listener, number, seed)
+    sessions = room.sessions()
+    names = {
+        hashlib.sha256(f"{seed} {number}".encode()).hexdigest()[:20]: listener
+        for number, listener in enumerate(listeners)
+    }
+    found = analyse([row for name in names for row in judged(name, sessions[name])])
+    trials = [len(sessions[name].responses) for name in names]
+    return {
+        "listeners": len(listeners),
+        "trials_mean": fmean(trials),
+        "excluded": len(found["excluded"]),
+        "conditions": [_recovered(result, names) for result in found["results"]],
+    }
+
+
+def _recovered(result: dict[str, Any], truth: dict[str, Listener]) -> dict[str, Any]:
+    """How far the result of each listener lies from the truth."""
+    own = result["listeners"]
+    about = {"condition": result["condition"], "paradigm": result["paradigm"]}
+    if result["paradigm"] not in ("2afc", "3afc"):
+        score = {"level_db": result["level_db"], "listeners": len(own)}
+        if result["paradigm"] == "abx":
+            heard = fmean(one["p"] <= ALPHA for one in own.values())
+            return about | score | {"heard": heard}
+        return about | score | {"mean": result["group"]["mean"]}
+    guess, errors, held = 1 / CHOICES[result["paradigm"]], [], []
+    for name, one in own.items():
+        estimate = one["thresholds"]["correct_79"]
+        true_db = truth[name].level_at(0.5 ** (1 / 3), guess)
+        errors.append(estimate["level_db"] - true_db)
+        low, high = estimate["lower_db"], estimate["upper_db"]
+        held.append((low is None or low <= true_db) and (high is None or true_db <= high))
+    return about | {
+        "listeners": len(errors),
+        "bias_db": fmean(errors),
+        "sd_db": stdev(errors) if len(errors) > 1 else 0.0,
+        "coverage": fmean(held),
+    }

@@ -1,0 +1,154 @@
+"""What may be concluded from counts: tests, bounds and intervals, each with its source."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import TypeVar
+
+import numpy as np
+from scipy.stats import binom, binomtest, t
+
+Name = TypeVar("Name", bound=Hashable)
+TINY = 1e-9  # a third of 3 trials is one, whatever floats say
+
+
+def p_value(correct: int, trials: int, guess_rate: float = 0.5) -> float:
+    """Probability of at least `correct` of `trials` by guessing (exact, one-sided binomial).
+
+    Better than chance is the question, so one side: 12 of 16 is .038. Only for trials whose
+    number was fixed before the first, of one listener or of one trial per listener.
+    """
+    return float(binomtest(correct, trials, guess_rate, alternative="greater").pvalue)
+
+
+def lower_bound(correct: int, trials: int, confidence: float = 0.95) -> float:
+    """The proportion that the truth exceeds (Clopper & Pearson 1934, one-sided).
+
+    It matches `p_value`: above the guess rate exactly where p is below 1 - confidence.
+    """
+    test = binomtest(correct, trials, alternative="greater")
+    return float(test.proportion_ci(confidence, method="exact").low)
+
+
+def upper_bound(correct: int, trials: int, confidence: float = 0.95) -> float:
+    """The proportion that the truth stays below (Clopper & Pearson 1934, one-sided)."""
+    test = binomtest(correct, trials, alternative="less")
+    return float(test.proportion_ci(confidence, method="exact").high)
+
+
+def minimum_correct(trials: int, guess_rate: float = 0.5, alpha: float = 0.05) -> int | None:
+    """The fewest right answers with p <= alpha; None where not even all of them are enough."""
+    least = int(binom.isf(alpha, trials, guess_rate)) + 1
+    return least if least <= trials else None
+
+
+def power(trials: int, truth: float, guess_rate: float = 0.5, alpha: float = 0.05) -> float:
+    """How often a listener who is right in a proportion `truth` of trials comes out significant."""
+    least = minimum_correct(trials, guess_rate, alpha)
+    return 0.0 if least is None else float(binom.sf(least - 1, trials, truth))
+
+
+def is_inaudible(correct: int, trials: int, below: float, confidence: float = 0.95) -> bool:
+    """Whether the true proportion correct is shown to lie below a bound: a claim of equivalence.
+
+    p > .05 shows nothing: 8 of 16 right still allows 72 %. The bound is chosen before the test.
+    """
+    return upper_bound(correct, trials, confidence) < below
+
+
+def trials_for_inaudible(below: float, guess_rate: float = 0.5, confidence: float = 0.95) -> int:
+    """The fewest trials in which a score at chance, and not below it, shows `is_inaudible`.
+
+    Raises:
+        ValueError: for a bound that is not above chance.
+    """
+    if not guess_rate < below < 1:
+        raise ValueError(f"below {below:g} must lie between chance, {guess_rate:.3g}, and 1.")
+    trials = 1
+    while not is_inaudible(ceil(trials * guess_rate - TINY), trials, below, confidence):
+        trials += 1
+    return trials
+
+
+def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
+    """Adjusted for the number of tests, so that any is false in at most alpha (Holm 1979)."""
+    adjusted, largest = {}, 0.0
+    for rank, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
+        adjusted[name] = largest
+    return {name: adjusted[name] for name in p_values}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A proportion correct, its p, and its one-sided 95 % bounds below and above."""
+
+    correct: int
+    trials: int
+    proportion: float
+    p: float
+    lower: float
+    upper: float
+
+
+def score(correct: int, trials: int, guess_rate: float = 0.5) -> Score:
+    """Of one listener, or of trials that are as independent as his."""
+    bounds = lower_bound(correct, trials), upper_bound(correct, trials)
+    return Score(correct, trials, correct / trials, p_value(correct, trials, guess_rate), *bounds)
+
+
+def score_of_group(counts: Sequence[tuple[int, int]], guess_rate: float = 0.5) -> Score:
+    """Of (correct, trials) of each listener.
+
+    Trials of one listener are alike, so that pooled they would claim too much: listeners are the
+    sample, by a t test of their proportions. By luck those may be closer than trials ever are, so
+    no bound is tighter, and no p smaller, than those of pooled trials. One trial each is pooled.
+    """
+    correct, trials = (sum(numbers) for numbers in zip(*counts, strict=True))
+    pooled = score(correct, trials, guess_rate)
+    if len(counts) == 1 or trials == len(counts):
+        return pooled
+    proportions = [c / n for c, n in counts]
+    mean = mean_interval(proportions, confidence=0.9)
+    p = max(pooled.p, p_value_of_mean(proportions, guess_rate) or 0.0)
+    lower, upper = max(0.0, mean.lower or 0.0), min(1.0, mean.upper or 1.0)
+    bounds = min(lower, pooled.lower), max(upper, pooled.upper)
+    return Score(correct, trials, mean.mean, p, *bounds)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Over listeners; the interval is None for one."""
+
+    mean: float
+    lower: float | None
+    upper: float | None
+    count: int
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Mean:
+    """Mean of one value per listener and its t interval: listeners vary, not only their trials.
+
+    Raises:
+        ValueError: without a value.
+    """
+    if not len(values):
+        raise ValueError("no listeners to take the mean of.")
+    count, mean = len(values), float(np.mean(values))
+    if count == 1:
+        return Mean(mean, None, None, 1)
+    reach = t.isf((1 - confidence) / 2, count - 1) * np.std(values, ddof=1) / sqrt(count)
+    return Mean(mean, mean - float(reach), mean + float(reach), count)
+
+
+def p_value_of_mean(values: Sequence[float], chance: float) -> float | None:
+    """Whether listeners exceed chance on average (one-sided t test); None for one listener.
+
+    Values that are all equal are certain: 0 above chance, else 1.
+    """
+    if len(values) < 2:
+        return None
+    above, error = float(np.mean(values)) - chance, float(np.std(values, ddof=1))
+    if error == 0:
+        return float(above <= 0)
+    return float(t.sf(above * sqrt(len(values)) / error, len(values) - 1))

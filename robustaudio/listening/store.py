@@ -1,0 +1,205 @@
+"""Where answers go: an append-only log of events, one stream per listener, durable per event.
+
+A stream is named by a study's token and a session; the study's own facts stand in its stream
+`STUDY`. An event is stored once: the same (study, session, kind, index) a second time is refused
+quietly, so that an answer which a browser sends again counts once. Nothing else is kept: no
+address, no browser, no time finer than the hour that the event itself carries.
+"""
+
+import json
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+STUDY = "study"  # name of the stream that is about the study itself
+NAME = re.compile(r"[a-z0-9]{4,64}")
+STRIPES = 64  # locks of a folder: two streams rarely wait for each other
+
+
+@dataclass(frozen=True)
+class Event:
+    """One fact: `kind` and `index` say which one of its stream it is, `data` is JSON."""
+
+    study: str
+    session: str
+    kind: str
+    index: int = 0
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What makes the event the one it is within its stream."""
+        return self.kind, self.index
+
+
+class Store(Protocol):
+    """What every backend does; streams and events come back in the order they were appended."""
+
+    def append(self, event: Event) -> bool:
+        """Keeps the event for good before it returns; False if it was there already."""
+        ...
+
+    def read(self, study: str, session: str) -> list[Event]:
+        """The stream's events; none for a stream that nobody began."""
+        ...
+
+    def studies(self) -> list[str]: ...
+
+    def sessions(self, study: str) -> list[str]:
+        """The listeners' streams, without the study's own."""
+        ...
+
+    def delete(self, study: str, session: str | None = None) -> None:
+        """Forgets a listener, or with None the whole study."""
+        ...
+
+
+class MemoryStore:
+    """Keeps everything until the process ends, and nothing after it: for demonstrations."""
+
+    def __init__(self) -> None:
+        self._streams: dict[tuple[str, str], list[Event]] = {}
+        self._lock = threading.Lock()
+
+    def append(self, event: Event) -> bool:
+        with self._lock:
+            stream = self._streams.setdefault((event.study, event.session), [])
+            if any(event.key == known.key for known in stream):
+                return False
+            stream.append(event)
+            return True
+
+    def read(self, study: str, session: str) -> list[Event]:
+        with self._lock:
+            return list(self._streams.get((study, session), []))
+
+    def studies(self) -> list[str]:
+        with self._lock:
+            return sorted({study for study, _ in self._streams})
+
+    def sessions(self, study: str) -> list[str]:
+        with self._lock:
+            return [s for of, s in self._streams if of == study and s != STUDY]
+
+    def delete(self, study: str, session: str | None = None) -> None:
+        with self._lock:
+            for of, name in [*self._streams]:
+                if of == study and session in (None, name):
+                    del self._streams[of, name]
+
+
+class JsonLinesStore:
+    """A folder per study and a file per stream, a line per event; one process writes to it.
+
+    A line is written whole and reaches the disk (fsync) before `append` returns. A line that a
+    killed process left unfinished was never confirmed to anybody: it is not read, and cut off.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._locks = [threading.Lock() for _ in range(STRIPES)]
+
+    def append(self, event: Event) -> bool:
+        path = self._path(event.study, event.session)
+        with self._lock(path):
+            if any(event.key == known.key for known in self._events(path)):
+                return False
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = not path.exists()
+            with path.open("ab") as file:
+                file.truncate(_whole_lines(path))
+                line = {k: v for k, v in asdict(event).items() if k not in ("study", "session")}
+                file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            if fresh:
+                _sync_folder(path.parent)
+            return True
+
+    def read(self, study: str, session: str) -> list[Event]:
+        path = self._path(study, session)
+        with self._lock(path):
+            return list(self._events(path))
+
+    def studies(self) -> list[str]:
+        return sorted(path.parent.name for path in self.folder.glob(f"*/{STUDY}.jsonl"))
+
+    def sessions(self, study: str) -> list[str]:
+        files = [path for path in self._folder(study).glob("*.jsonl") if path.stem != STUDY]
+        return [path.stem for path in sorted(files, key=lambda path: path.stem)]
+
+    def delete(self, study: str, session: str | None = None) -> None:
+        if session is None:
+            shutil.rmtree(self._folder(study), ignore_errors=True)
+        else:
+            path = self._path(study, session)
+            with self._lock(path):
+                path.unlink(missing_ok=True)
+
+    def _folder(self, study: str) -> Path:
+        return self.folder / checked(study)
+
+    def _path(self, study: str, session: str) -> Path:
+        return self._folder(study) / f"{checked(session)}.jsonl"
+
+    def _lock(self, path: Path) -> threading.Lock:
+        return self._locks[hash(path) % STRIPES]
+
+    def _events(self, path: Path) -> Iterator[Event]:
+        if not path.exists():
+            return
+        for line in path.read_bytes()[: _whole_lines(path)].splitlines():
+            yield Event(path.parent.name, path.stem, **json.loads(line))
+
+
+def checked(name: str) -> str:
+    """The name of a study or session, which becomes part of a path.
+
+    Raises:
+        ValueError: for anything but 4 to 64 small letters and digits.
+    """
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} names no study or session: 4 to 64 of a-z and 0-9 would.")
+    return name
+
+
+def open_store(where: str) -> Store:
+    """The store that a word names: a folder, `memory:`, a database's URL, `hub://owner/dataset`.
+
+    Raises:
+        ValueError: for a URL that no backend knows.
+    """
+    if where == "memory:":
+        return MemoryStore()
+    scheme, _, rest = where.partition("://")
+    if not rest:
+        return JsonLinesStore(Path(where))
+    if scheme == "hub":
+        from robustaudio.listening.hub import HubStore, open_dataset_repository
+
+        return HubStore(*open_dataset_repository(rest))
+    from robustaudio.listening.database import DatabaseStore
+
+    return DatabaseStore(where)
+
+
+def _whole_lines(path: Path) -> int:
+    """Bytes up to the end of the last finished line."""
+    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file's name is on disk too; where folders cannot be opened (Windows) it is already."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    for level in (folder, folder.parent):
+        descriptor = os.open(level, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

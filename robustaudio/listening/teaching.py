@@ -1,0 +1,113 @@
+"""What a teacher's page asks for: the class's answers so far, exports, the study's end."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import segno
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from robustaudio.listening import rows
+from robustaudio.listening.outcome import in_words, pooled
+from robustaudio.listening.picture import psychometric
+from robustaudio.listening.room import Room
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.web import HEADERS, answered, page
+
+Answer = Callable[[Room, dict[str, Any]], Any]
+LINK = r"https?://[\w.:\[\]-]+(/[\w.~-]+)*/listen/"
+LONGEST_LINK = 300
+
+
+def teacher_routes(rooms: Rooms) -> list[BaseRoute]:
+    """All of them need the key, but the page itself and the picture of its link."""
+
+    def route(path: str, answer: Answer, method: str = "GET") -> Route:
+        async def endpoint(request: Request) -> Response:
+            key = request.headers.get("X-Teacher", "")
+
+            def allowed(told: dict[str, Any]) -> Any:
+                room = rooms.room(told["token"])
+                if not rooms.is_teacher(room.token, key):
+                    raise PermissionError("this key does not open the page; use the whole link.")
+                return answer(room, told)
+
+            return await answered(request, allowed)
+
+        return Route(f"/listen/{{token}}/{path}", endpoint, methods=[method])
+
+    def expire(room: Room, told: dict[str, Any]) -> dict[str, Any]:
+        rooms.expire(room.token, told.get("hours"))
+        return overview(room)
+
+    def close(room: Room, told: dict[str, Any]) -> dict[str, Any]:
+        rooms.close(room.token)
+        return {}
+
+    async def picture(request: Request) -> Response:
+        return await answered(request, lambda told: qr_code(rooms.room(told["token"]), told))
+
+    return [
+        Route("/listen/{token}/teacher", page("teacher.html")),
+        Route("/listen/{token}/qr.svg", picture),
+        route("pooled", lambda room, told: overview(room)),
+        route("export/{format}", lambda room, told: export(room, told["format"])),
+        route("expire", expire, "POST"),
+        route("close", close, "POST"),
+    ]
+
+
+def overview(room: Room) -> dict[str, Any]:
+    """The class so far: counts, and a card per result of those who have finished."""
+    found = pooled(room)
+    excluded, results = found["analysis"]["excluded"], found["analysis"]["results"]
+    remarks = []
+    if found["unscreened"]:
+        remarks.append(f"{found['unscreened']} went on without headphones.")
+    if excluded:
+        remarks.append(f"{len(excluded)} left out: they {'; they '.join(excluded.values())}.")
+    counts = {key: value for key, value in found.items() if key != "analysis"}
+    return {**counts, "remarks": remarks, "results": [_card(result) for result in results]}
+
+
+def export(room: Room, format: str) -> Response:
+    """The answers as a table or with their study, or the study file alone.
+
+    Raises:
+        LookupError: for another format.
+    """
+    match format:
+        case "csv":
+            return Response(rows.as_csv(rows.tidy(room)), media_type="text/csv", headers=HEADERS)
+        case "json":
+            text = rows.as_json(room, rows.tidy(room))
+        case "study":
+            text = json.dumps(room.study.record(), indent=1)
+        case _:
+            raise LookupError(f"no export {format!r}; csv, json and study are.")
+    return Response(text, media_type="application/json", headers=HEADERS)
+
+
+def qr_code(room: Room, told: dict[str, Any]) -> Response:
+    """The link to a study as a picture; only of that link, whatever the server is called.
+
+    Raises:
+        ValueError: for any other text.
+    """
+    link = str(told.get("link", ""))
+    if len(link) > LONGEST_LINK or not re.fullmatch(LINK + re.escape(room.token), link):
+        raise ValueError(f"{link[:80]!r} is no link to this study.")
+    out = io.BytesIO()
+    segno.make(link, error="m").save(out, kind="svg", border=1, scale=8, xmldecl=False)
+    return Response(out.getvalue(), media_type="image/svg+xml", headers=HEADERS)
+
+
+def _card(result: dict[str, Any]) -> dict[str, Any]:
+    level_db = result.get("level_db")
+    at = "" if level_db is None else f" at {level_db:g} dB".replace("-", "−")
+    drawn = psychometric(result) if "thresholds" in result["group"] else None
+    return {"name": result["condition"] + at, "sentence": in_words(result), "curve": drawn}

@@ -1,0 +1,85 @@
+"""What all pages of the listening tests share: headers, errors as sentences, bodies, files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from robustaudio.listening.rooms import Closed
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+SERVED = ("player.js", "listen.js", "listen.css", "teacher.js")
+LONGEST_BODY = 16_384  # bytes
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:",
+}
+
+
+async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) -> Response:
+    """Runs `answer` in a thread, of the body and the address; errors become their sentence.
+
+    Bytes become a sound, a response stays what it is, anything else becomes JSON.
+    """
+    try:
+        told = await _body(request) if request.method == "POST" else dict(request.query_params)
+        result = await run_in_threadpool(answer, {**told, **request.path_params})
+    except PermissionError as error:
+        return failed(403, error)
+    except Closed as error:
+        return failed(410, error)
+    except LookupError as error:
+        return failed(404, error)
+    except ValueError as error:
+        return failed(400, error)
+    if isinstance(result, Response):
+        return result
+    if isinstance(result, bytes):  # compressed, its length would depend on its content
+        encoding = {"Content-Encoding": "identity"}
+        return Response(result, media_type="audio/wav", headers=HEADERS | encoding)
+    return JSONResponse(result, headers=HEADERS)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object that was sent.
+
+    Raises:
+        ValueError: for anything else, or one that is too long.
+    """
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST_BODY:
+            raise ValueError(f"more than {LONGEST_BODY} bytes were sent.")
+    try:
+        told = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise ValueError("what was sent is not JSON.") from error
+    if not isinstance(told, dict):
+        raise ValueError("what was sent is not a JSON object.")
+    return told
+
+
+def failed(status: int, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, status, headers=HEADERS)
+
+
+def page(name: str) -> Callable:
+    async def endpoint(request: Request) -> Response:
+        return FileResponse(ASSETS / name, media_type="text/html", headers=HEADERS)
+
+    return endpoint
+
+
+async def asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in SERVED:
+        return failed(404, LookupError(f"there is no {name!r} here."))
+    headers = HEADERS | {"Cache-Control": "no-cache"}
+    return FileResponse(ASSETS / name, headers=headers)

@@ -1,0 +1,215 @@
+"""A study's rows become one record: who counts, what each heard, and what may be said of all."""
+
+import json
+
+import numpy as np
+import pytest
+
+from robustaudio.listening import ABX, Impairment, Mushra, Quest, Staircase
+from robustaudio.listening.analysis import INAUDIBLE_BELOW, analyse, verdict
+from robustaudio.listening.simulation import Listener, panel, simulate
+from robustaudio.listening.statistics import p_value
+
+PROCEDURES = [
+    ABX(("a", "b"), levels_db=(-60.0, -30.0)),
+    Quest(("a", "b"), trials=15),
+    Staircase(("a",), alternatives=3),
+    Mushra(("a", "b")),
+    Impairment(("a",)),
+]
+NAMES = ["abx", "quest", "staircase", "mushra", "impairment"]
+
+
+def abx_rows(listener: str, correct: int, trials: int, condition: str = "a") -> list[dict]:
+    """A session whose first `correct` answers are right."""
+    return [
+        {
+            "listener": listener, "kind": "test", "paradigm": "abx", "condition": condition,
+            "trial": n, "level_db": -40.0, "answer": 0, "correct": n < correct,
+        }
+        for n in range(trials)
+    ]  # fmt: skip
+
+
+def constant_rows(correct: bool, levels: list[float], listener: str = "l") -> list[dict]:
+    """2AFC answers that are all right, or all wrong, at levels."""
+    return [
+        {
+            "listener": listener, "kind": "test", "paradigm": "2afc", "condition": "a",
+            "trial": n, "level_db": level, "answer": 0, "correct": correct,
+        }
+        for n, level in enumerate(levels)
+    ]  # fmt: skip
+
+
+# --- the record ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("procedure", PROCEDURES, ids=NAMES)
+def test_a_record_is_plain_json_and_rows_may_come_as_the_answers_did(procedure):
+    rows = simulate(procedure, panel(3, Listener(-45), 4, 0), 0)
+    record = analyse(rows)
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["listeners"] == 3 and record["excluded"] == {}
+    assert analyse(sorted(rows, key=lambda row: row["trial"])) == record
+
+
+@pytest.mark.parametrize("procedure", PROCEDURES, ids=NAMES)
+def test_practice_is_not_counted(procedure):
+    rows = simulate(procedure, panel(2, Listener(-45), 4, 0), 0)
+    assert any(row["kind"] == "practice" for row in rows)
+    assert analyse(rows) == analyse([row for row in rows if row["kind"] != "practice"])
+
+
+def test_there_is_one_result_per_condition_and_level():
+    rows = simulate(PROCEDURES[0], panel(2, Listener(-45), 4, 0), 0)
+    found = [(r["condition"], r["level_db"]) for r in analyse(rows)["results"]]
+    assert found == [("a", -60), ("a", -30), ("b", -60), ("b", -30)]
+
+
+def test_nothing_answered_is_an_empty_record():
+    assert analyse([])["results"] == [] and analyse([])["listeners"] == 0
+
+
+def test_a_row_that_lacks_a_column_is_refused():
+    row = abx_rows("l", 1, 1)[0]
+    del row["level_db"]
+    with pytest.raises(ValueError, match="a row lacks level_db; it has listener, kind"):
+        analyse([row])
+
+
+# --- who counts ----------------------------------------------------------------------------------
+
+
+def test_an_inattentive_listener_is_left_out_with_the_reason():
+    attentive, absent = Listener(-45, lapse_rate=0), Listener(-45, lapse_rate=0.5)
+    rows = simulate(Quest(("a", "b")), [attentive, attentive, absent], 4)
+    record = analyse(rows)
+    assert list(record["excluded"]) == ["simulated-2"] and record["listeners"] == 3
+    assert "catch trials" in record["excluded"]["simulated-2"]
+    assert record["results"][0]["group"]["listeners"] == 2
+
+
+def test_one_bad_hidden_reference_excludes_nobody():
+    rows = simulate(Mushra(("a", "b", "c", "d")), panel(2, Listener(-35), 2, 0), 0)
+    hidden = [row for row in rows if row["level_db"] is None and row["kind"] == "test"]
+    mine = [row for row in hidden if row["listener"] == "simulated-0"]
+    for row in hidden:
+        row["answer"] = 100.0
+    mine[0]["answer"] = 20.0
+    assert analyse(rows)["excluded"] == {}
+    mine[1]["answer"] = 89.0
+    assert list(analyse(rows)["excluded"]) == ["simulated-0"]
+
+
+# --- ABX -----------------------------------------------------------------------------------------
+
+
+def test_12_of_16_is_heard_and_2_of_10_is_not():
+    (result,) = analyse(abx_rows("good", 12, 16) + abx_rows("bad", 2, 10))["results"]
+    good, bad = result["listeners"]["good"], result["listeners"]["bad"]
+    assert good["p"] == pytest.approx(0.0384, abs=1e-4) and good["verdict"] == "heard"
+    assert bad["p"] > 0.9 and bad["verdict"] != "heard" and bad["d_prime"] == 0
+
+
+def test_half_of_16_is_undecided_and_half_of_100_is_inaudible():
+    (result,) = analyse(abx_rows("few", 8, 16) + abx_rows("many", 50, 100))["results"]
+    few, many = result["listeners"]["few"], result["listeners"]["many"]
+    assert few["verdict"] == "undecided" and "at most 72 % right" in few["statement"]
+    assert many["verdict"] == "inaudible" and "less than the 60 %" in many["statement"]
+    loose = analyse(abx_rows("few", 8, 16), inaudible_below=0.75)["results"][0]
+    assert loose["listeners"]["few"]["verdict"] == "inaudible"
+    assert INAUDIBLE_BELOW == 0.6
+
+
+def test_holm_is_over_the_conditions_of_each_listener_and_of_the_group():
+    rows = [
+        *abx_rows("l", 12, 16, "a"), *abx_rows("l", 14, 16, "b"), *abx_rows("l", 8, 16, "c"),
+        *abx_rows("m", 12, 16, "a"),
+    ]  # fmt: skip
+    a, b, c = analyse(rows)["results"]
+    assert b["listeners"]["l"]["p_holm"] == pytest.approx(3 * p_value(14, 16))
+    assert a["listeners"]["l"]["p_holm"] == pytest.approx(2 * p_value(12, 16))
+    assert a["listeners"]["l"]["verdict"] == "undecided"
+    assert a["listeners"]["m"]["p_holm"] == pytest.approx(p_value(12, 16))
+    assert b["group"]["p_holm"] == pytest.approx(3 * p_value(14, 16))
+    assert c["group"]["p_holm"] >= c["group"]["p"]
+
+
+def test_a_verdict_says_what_was_shown():
+    assert verdict(0.04, 0.9, 0.6)["verdict"] == "heard"
+    assert verdict(0.04, 0.59, 0.6)["verdict"] == "heard"
+    assert verdict(0.06, 0.59, 0.6)["verdict"] == "inaudible"
+    assert verdict(0.06, 0.6, 0.6)["verdict"] == "undecided"
+
+
+# --- thresholds ----------------------------------------------------------------------------------
+
+
+def test_thresholds_of_listeners_and_of_the_group():
+    listeners = panel(6, Listener(-45, lapse_rate=0), between_db=5, seed=1)
+    (result,) = analyse(simulate(Quest(("a",)), listeners, 3))["results"]
+    found = []
+    for number, listener in enumerate(listeners):
+        record = result["listeners"][f"simulated-{number}"]
+        one, other = (record["thresholds"][name] for name in ("d_prime_1", "correct_79"))
+        assert one["sign"] == "=" and one["lower_db"] < one["level_db"] < one["upper_db"]
+        assert (
+            one["level_db"]
+            < other["level_db"]
+            == pytest.approx(listener.level_at(0.7937, 0.5), abs=5)
+        )
+        assert record["trials"] == 40
+        found.append(one["level_db"])
+    group = result["group"]["thresholds"]["d_prime_1"]
+    assert group["level_db"] == pytest.approx(np.mean(found))
+    reach = 2.5706 * np.std(found, ddof=1) / 6**0.5  # t of 5 degrees
+    assert group["upper_db"] - group["level_db"] == pytest.approx(reach, rel=1e-4)
+
+
+def test_points_and_curve_of_a_condition():
+    (result,) = analyse(simulate(Quest(("a",)), panel(3, Listener(-45), 4, 0), 0))["results"]
+    group = result["group"]
+    assert sum(at["trials"] for at in group["points"]) == pytest.approx(3 * 44, abs=3)  # catches
+    assert all(0 <= at["correct"] <= at["trials"] for at in group["points"])
+    curve = [at["correct"] for at in group["curve"]]
+    assert curve == sorted(curve) and 0.5 < curve[0] < 0.65 and curve[-1] > 0.9
+
+
+def test_who_hears_everything_has_a_bound_and_no_number():
+    levels = [-80.0] * 30 + [-10.0] * 4
+    (result,) = analyse(constant_rows(True, levels))["results"]
+    found = result["listeners"]["l"]["thresholds"]["d_prime_1"]
+    assert found["sign"] == "<=" and found["level_db"] == -80 and found["lower_db"] is None
+    (result,) = analyse(constant_rows(False, levels))["results"]
+    found = result["listeners"]["l"]["thresholds"]["d_prime_1"]
+    assert found["sign"] == ">=" and found["level_db"] == -10 and found["upper_db"] is None
+
+
+def test_a_bound_makes_the_mean_a_bound_and_two_kinds_make_none():
+    levels = [-80.0] * 30 + [-10.0] * 4
+    all_heard, none_heard = constant_rows(True, levels), constant_rows(False, levels, "deaf")
+    some = simulate(Quest(("a",)), [Listener(-45, lapse_rate=0)], 0)
+    (result,) = analyse(all_heard + some)["results"]
+    mean = result["group"]["thresholds"]["d_prime_1"]
+    assert mean["sign"] == "<=" and mean["lower_db"] is None and mean["upper_db"] is not None
+    (result,) = analyse(all_heard + none_heard)["results"]
+    assert result["group"]["thresholds"]["d_prime_1"] is None
+
+
+# --- ratings -------------------------------------------------------------------------------------
+
+
+def test_grades_fall_with_the_level():
+    record = analyse(simulate(PROCEDURES[3], panel(5, Listener(-30, 5.0), 2, 0), 0))
+    means = {r["level_db"]: r["group"]["mean"] for r in record["results"] if r["condition"] == "a"}
+    assert means[None] > 90 > means[-30] > means[-20] > means[-10]
+    assert set(means) == {None, -50, -40, -30, -20, -10}
+
+
+def test_impairments_are_differences_of_grades():
+    record = analyse(simulate(PROCEDURES[4], panel(6, Listener(-30, 4.0), 2, 0), 0))
+    groups = {r["level_db"]: r["group"] for r in record["results"]}
+    assert groups[-20]["mean"] < -2 and groups[-20]["p_holm"] < 0.01
+    assert groups[-50]["mean"] == pytest.approx(0, abs=0.3)
+    assert groups[-50]["p_holm"] >= groups[-50]["p"]

@@ -1,0 +1,337 @@
+"""A listener's way through the server, and what the server never tells."""
+
+import hashlib
+import io
+import re
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+import soundfile
+from listening.small_study import small_study
+from scipy.stats import mannwhitneyu
+from starlette.testclient import TestClient
+
+from robustaudio.listening.headphones import Screening, beep_count
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.server import application
+from robustaudio.listening.session import hour, session_of
+from robustaudio.listening.store import JsonLinesStore
+
+HOW = {"response_time_s": 1.5, "plays": 2, "switches": 5}
+
+
+class Listener:
+    """A browser's half of the conversation, over HTTP."""
+
+    def __init__(self, rooms: Rooms, token: str) -> None:
+        self.rooms, self.token, self.code = rooms, token, ""
+        self.client = TestClient(application(rooms))
+
+    def get(self, path: str):
+        return self.client.get(f"/listen/{self.token}/{path}", headers={"X-Listener": self.code})
+
+    def post(self, path: str, **told):
+        headers = {"X-Listener": self.code}
+        return self.client.post(f"/listen/{self.token}/{path}", json=told, headers=headers)
+
+    @property
+    def session(self):
+        return self.rooms.room(self.token).sessions()[session_of(self.code)]
+
+    def begin(self) -> dict:
+        self.code = self.post("start", agreed=True).json()["code"]
+        beeps = beep_count(self.session.seed)
+        self.post("sound", beeps=beeps, sample_rate=48000, device="headphones")
+        return self.post("level", gain_db=-20).json()
+
+    def answer(self, trial: int, answer=0):
+        return self.post("answer", trial=trial, answer=answer, **HOW)
+
+    def right(self) -> int:
+        """What only the server knows."""
+        return self.session.trial().right
+
+
+@pytest.fixture
+def rooms(tmp_path) -> Rooms:
+    return Rooms(JsonLinesStore(tmp_path))
+
+
+@pytest.fixture
+def listener(rooms) -> Listener:
+    room, _ = rooms.open(small_study())
+    return Listener(rooms, room.token)
+
+
+def test_a_whole_session_step_by_step(listener):
+    about = listener.get("study").json()
+    assert about["title"] == "A short test" and about["paradigm"] == "abx"
+    refused = listener.post("start")
+    assert refused.status_code == 400 and "begins with consent" in refused.json()["error"]
+    assert listener.rooms.store.sessions(listener.token) == []
+    state = listener.post("start", agreed=True).json()
+    listener.code = state["code"]
+    assert re.fullmatch("[A-Z2-7]{4}(-[A-Z2-7]{4}){3}", state["code"]) and state["step"] == "sound"
+    assert listener.get("check/beeps/0").headers["content-type"] == "audio/wav"
+    wrong = listener.post("sound", beeps=9, sample_rate=48000, device="headphones")
+    assert wrong.status_code == 400 and "not how many there were" in wrong.json()["error"]
+    beeps = beep_count(listener.session.seed)
+    state = listener.post("sound", beeps=beeps, sample_rate=44100, device="earphones").json()
+    assert state["step"] == "level"
+    state = listener.post("level", gain_db=-12.5).json()
+    asked = 0
+    while state["step"] == "trial":
+        assert state["trial"]["number"] == asked
+        state = listener.answer(asked, listener.right()).json()
+        asked += 1
+    assert state["step"] == "done"
+    session = listener.session
+    assert len(session.responses) == asked and all(r.correct for r in session.responses)
+    assert session.checks | {"sample_rate": 44100, "gain_db": -12.5} == session.checks
+
+
+def test_a_second_answer_to_a_trial_changes_nothing(listener):
+    listener.begin()
+    first = listener.answer(0, 1).json()
+    again = listener.answer(0, 0).json()
+    assert first == again and first["trial"]["number"] == 1
+    assert [r.answer for r in listener.session.responses] == [1]
+    early = listener.answer(5)
+    assert early.status_code == 400 and "trial 5 has not been asked yet" in early.json()["error"]
+
+
+def test_another_server_goes_on_where_the_first_was_killed(listener, tmp_path):
+    listener.begin()
+    for trial in range(3):
+        state = listener.answer(trial, 1).json()
+    later = Listener(Rooms(JsonLinesStore(tmp_path)), listener.token)
+    later.code = listener.code
+    assert later.get("state").json() == state
+    assert later.session.trial() == listener.session.trial()
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"answer": 2}, "answer 2 must be a whole number from 0 to 1"),
+        ({"answer": "A"}, "answer 'A' must be a whole number"),
+        ({"answer": None}, "answer None must be"),
+        ({"answer": 0, "plays": -1}, "plays -1 must be a number from 0"),
+        ({"answer": 0, "response_time_s": float("1e9")}, "response_time_s"),
+        ({"answer": 0, "switches": "many"}, "switches 'many' must be a number"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_refused(listener, told, message):
+    listener.begin()
+    refused = listener.post("answer", trial=0, **{**HOW, **told})
+    assert refused.status_code == 400 and message in refused.json()["error"]
+    assert listener.session.responses == ()
+
+
+def test_nobody_gets_anywhere_with_another_code(listener):
+    listener.begin()
+    for code in ("", "nonsense", "AAAA-BBBB-CCCC-DDDD", "../../etc/passwd"):
+        listener.code = code
+        for path in ("state", "trial/0/0", "check/level/0"):
+            assert listener.get(path).status_code == 404
+        assert listener.answer(0).status_code == 404
+        assert listener.post("forget").status_code == 404
+    assert listener.client.get("/listen/zzzz/state").status_code == 410
+    assert listener.client.get("/listen/..%2F..%2Fetc/state").status_code in (404, 410)
+    assert listener.client.get("/listen/assets/style.css").status_code == 404
+    for odd in (b"[" * 10_000, b"\xff", b"[]", b"null"):
+        answer = listener.client.post(f"/listen/{listener.token}/answer", content=odd)
+        assert answer.status_code == 400 and "what was sent is not" in answer.json()["error"]
+    big = listener.client.post(f"/listen/{listener.token}/answer", content=b"x" * 20_000)
+    assert big.status_code == 400 and "bytes were sent" in big.json()["error"]
+
+
+def test_only_the_sounds_of_the_current_trial_can_be_heard(listener):
+    listener.begin()
+    assert listener.get("trial/0/2").status_code == 200
+    for path in ("trial/0/3", "trial/1/0", "trial/-1/0", "check/secret/0", "check/screening/9"):
+        assert listener.get(path).status_code == 404
+    listener.answer(0)
+    assert listener.get("trial/0/0").status_code == 404
+
+
+def test_nothing_tells_what_x_is(rooms):
+    """Names, sizes, hashes, headers and times of X do not go with A's or B's, whichever X is."""
+    room, _ = rooms.open(small_study(procedure="{kind: abx, levels_db: [-40], trials: 40}"))
+    listener = Listener(rooms, room.token)
+    state = listener.begin()
+    headers, hashes, sizes, times = Counter(), Counter(), set(), {0: [], 1: []}
+    while state["step"] == "trial":
+        number, right = state["trial"]["number"], listener.right()
+        assert set(state["trial"]) == {
+            "number", "of", "practice", "paradigm", "sounds", "choices", "scale",
+        }  # fmt: skip
+        for place in range(3):
+            started = time.perf_counter()
+            sound = listener.get(f"trial/{number}/{place}")
+            if place == 2:
+                times[right].append(time.perf_counter() - started)
+            headers[tuple(sorted(sound.headers.items()))] += 1
+            sizes.add(len(sound.content))
+            data = sound.content[sound.content.index(b"data") :]
+            hashes.update(hashlib.sha256(part).digest() for part in (sound.content, data))
+        state = listener.answer(number, right).json()
+    assert len(headers) == 1 and len(sizes) == 1
+    assert max(hashes.values()) == 1
+    assert min(map(len, times.values())) > 10
+    assert mannwhitneyu(times[0], times[1]).pvalue > 1e-4  # a busy machine is slow for both
+
+
+def test_x_sounds_like_the_one_that_it_is(listener):
+    listener.begin()
+
+    def heard(place: int) -> np.ndarray:
+        return soundfile.read(io.BytesIO(listener.get(f"trial/0/{place}").content))[0]
+
+    same, other = heard(listener.right()), heard(1 - listener.right())
+    assert np.abs(heard(2) - same).max() < 1e-6 < np.abs(heard(2) - other).max() / 100
+
+
+def test_the_screening_is_asked_until_it_is_passed_or_left(rooms):
+    room, _ = rooms.open(small_study(screening="huggins"))
+    listener = Listener(rooms, room.token)
+    assert listener.begin()["step"] == "screening"  # its level is not asked for yet
+    screening = listener.session.screening
+    right = [screening.right(question) for question in range(6)]
+    assert listener.get("check/screening/0").status_code == 200
+    wrong = listener.post("screening", answers=[(r + 1) % 3 for r in right]).json()
+    assert (wrong["step"], wrong["attempts"]) == ("screening", 1)
+    assert listener.session.screening != screening  # other questions
+    assert listener.post("screening", answers=[0]).status_code == 400
+    assert listener.post("unscreened").json()["step"] == "level"
+    assert (
+        listener.session.checks | {"unscreened": True, "passed": False} == listener.session.checks
+    )
+    passing = Listener(rooms, room.token)
+    passing.begin()
+    right = [passing.session.screening.right(question) for question in range(6)]
+    assert passing.post("screening", answers=right).json()["step"] == "level"
+
+
+@pytest.mark.parametrize("kind", ["antiphase", "huggins"])
+def test_what_the_screening_sounds_like(kind):
+    """In antiphase tones the ears differ; a Huggins pitch is in neither ear alone."""
+    screening = Screening(kind, 3)
+    sound = screening.sound(0)
+    length = len(sound) // 3
+    parts = [sound[n * length : (n + 1) * length] for n in range(3)]
+    right, rms = screening.right(0), [float(part[:, 0].std()) for part in parts]
+    summed = [float(part.sum(1).std() / part[:, 0].std()) for part in parts]
+    if kind == "antiphase":
+        assert min(rms) == rms[right] == pytest.approx(max(rms) / 2, rel=0.01)
+        assert sorted(summed) == pytest.approx([0, 2, 2], abs=1e-6)
+        assert summed[right] > 1  # the softer one is in phase
+    else:
+        assert max(rms) == pytest.approx(min(rms), rel=0.05)
+        assert [part[:, 0].std() == pytest.approx(part[:, 1].std(), rel=0.01) for part in parts]
+        assert [bool(np.allclose(p[:, 0], p[:, 1], atol=1e-9)) for p in parts].count(True) == 2
+        assert not np.allclose(parts[right][:, 0], parts[right][:, 1], atol=1e-3)
+
+
+def test_a_listener_may_delete_everything(listener, tmp_path):
+    listener.begin()
+    listener.answer(0)
+    assert len(list(tmp_path.rglob("*.jsonl"))) == 2
+    assert listener.post("forget").json() == {"step": "deleted"}
+    assert len(list(tmp_path.rglob("*.jsonl"))) == 1
+    assert listener.get("state").status_code == 404
+
+
+def test_nothing_personal_is_stored(listener, tmp_path):
+    listener.begin()
+    listener.answer(0)
+    stored = (tmp_path / listener.token / f"{session_of(listener.code)}.jsonl").read_text()
+    assert listener.code not in stored
+    assert not re.search(r"\d\d:\d\d|\d+\.\d+\.\d+\.\d+|testclient|agent", stored, re.I)
+    assert set(re.findall(r"20\d\d-[^\"]*", stored)) == {hour()}
+
+
+def test_a_study_ends_on_time_and_takes_its_answers_along(listener, tmp_path):
+    listener.begin()
+    listener.rooms.room(listener.token).expires = datetime.now(UTC) - timedelta(seconds=1)
+    gone = listener.get("state")
+    assert gone.status_code == 410 and "closed; its answers have been deleted" in gone.text
+    assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_an_answer_that_crosses_a_deletion_leaves_nothing(listener, tmp_path, monkeypatch):
+    listener.begin()
+    room, append = listener.rooms.room(listener.token), listener.rooms.store.append
+
+    def append_after_deletion(event):
+        room.store.delete(room.token)
+        return append(event)
+
+    monkeypatch.setattr(listener.rooms.store, "append", append_after_deletion)
+    assert listener.answer(0).status_code == 404
+    assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_a_second_server_learns_that_a_study_was_closed(listener, tmp_path, monkeypatch):
+    listener.begin()
+    other = Listener(Rooms(JsonLinesStore(tmp_path)), listener.token)
+    other.code = listener.code
+    assert other.get("state").status_code == 200
+    listener.rooms.close(listener.token)
+    monkeypatch.setattr("robustaudio.listening.rooms.FRESH_S", 0.0)
+    assert other.get("state").status_code == other.post("start").status_code == 410
+    assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_expiry_is_kept_by_the_next_server(listener, tmp_path):
+    listener.begin()
+    listener.rooms.expire(listener.token, 1e-6)
+    time.sleep(0.01)
+    Rooms(JsonLinesStore(tmp_path)).purge()
+    assert list(tmp_path.rglob("*.jsonl")) == []
+    with pytest.raises(ValueError, match="0 hours must be above 0"):
+        listener.rooms.expire(listener.token, 0)
+
+
+def test_a_study_is_resumed_only_when_asked_for(rooms):
+    first, key = rooms.open(small_study())
+    again, other = rooms.open(small_study(), resume=True)
+    another, _ = rooms.open(small_study())
+    assert first.token == again.token != another.token
+    assert key != other
+    assert rooms.is_teacher(first.token, key) and rooms.is_teacher(first.token, other)
+    assert not rooms.is_teacher(another.token, key) and not rooms.is_teacher(first.token, "")
+
+
+def test_a_demonstration_stores_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rooms = Rooms(JsonLinesStore(tmp_path / "answers"))
+    listener = Listener(rooms, rooms.open(small_study(), demo=True)[0].token)
+    assert listener.get("study").json()["demo"] is True
+    listener.begin()
+    assert listener.answer(0).json()["trial"]["number"] == 1
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_thirty_visitors_who_answer_every_three_seconds_keep_less_than_a_core_busy(rooms):
+    """Processor time, which a busy machine does not lengthen; benchmarks.visitors has seconds."""
+    room, _ = rooms.open(small_study(procedure="{kind: quest, trials: 6, practice: 1}"))
+    visitors = [Listener(rooms, room.token) for _ in range(10)]
+
+    def visit(listener: Listener) -> int:
+        state, answers = listener.begin(), 0
+        while state["step"] == "trial":
+            state = listener.answer(state["trial"]["number"]).json()
+            answers += 1
+        return answers
+
+    started = time.process_time()
+    with ThreadPoolExecutor(10) as together:
+        answers = sum(together.map(visit, visitors))
+    assert sum(len(session.responses) for session in room.sessions().values()) == answers
+    assert len(room.sessions()) == 10
+    assert (time.process_time() - started) / answers < 0.1

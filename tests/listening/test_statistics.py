@@ -1,0 +1,222 @@
+"""Each number has a known answer: from a table, from R's psyphy, or by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from robustaudio.listening.d_prime import d_prime, log_linear, proportion_at
+from robustaudio.listening.statistics import (
+    holm,
+    is_inaudible,
+    lower_bound,
+    mean_interval,
+    minimum_correct,
+    p_value,
+    p_value_of_mean,
+    power,
+    score,
+    score_of_group,
+    trials_for_inaudible,
+    upper_bound,
+)
+
+# --- exact binomial ------------------------------------------------------------------------------
+
+
+def test_p_values_by_hand():
+    assert p_value(12, 16) == pytest.approx(2517 / 65536) == pytest.approx(0.0384, abs=1e-4)
+    assert p_value(9, 10) == pytest.approx(11 / 1024)
+    assert p_value(14, 16) == pytest.approx(137 / 65536)
+    assert p_value(2, 2, 1 / 3) == pytest.approx(1 / 9)
+    assert p_value(0, 16) == 1
+
+
+def test_below_chance_is_not_significant():
+    """2 of 10 was, where the probability of the exact outcome was taken for a p value."""
+    assert p_value(2, 10) == pytest.approx(0.9893, abs=1e-4)
+    assert binom.pmf(2, 10, 0.5) < 0.05
+
+
+@pytest.mark.parametrize(
+    "trials, at_05, at_01",
+    [
+        (10, 9, 10), (12, 10, 11), (16, 12, 14), (20, 15, 16), (25, 18, 19), (32, 22, 24),
+        (40, 26, 28), (50, 32, 34), (100, 59, 63), (4, None, None), (5, 5, None),
+    ],
+)  # fmt: skip
+def test_the_fewest_right_answers_of_two_alternatives(trials, at_05, at_01):
+    assert minimum_correct(trials) == at_05
+    assert minimum_correct(trials, alpha=0.01) == at_01
+
+
+@pytest.mark.parametrize("trials, least", [(10, 7), (16, 9), (20, 11), (25, 13)])
+def test_the_fewest_right_answers_of_three_alternatives(trials, least):
+    assert minimum_correct(trials, 1 / 3) == least
+
+
+@given(trials=st.integers(1, 200), alpha=st.floats(0.001, 0.2), three=st.booleans())
+def test_the_fewest_right_answers_are_significant_and_one_less_is_not(trials, alpha, three):
+    guess_rate = 1 / 3 if three else 1 / 2
+    least = minimum_correct(trials, guess_rate, alpha)
+    if least is None:
+        assert p_value(trials, trials, guess_rate) > alpha
+    else:
+        assert p_value(least, trials, guess_rate) <= alpha < p_value(least - 1, trials, guess_rate)
+
+
+def test_power_is_not_monotone_in_trials():
+    found = [round(power(trials, 0.7), 2) for trials in (16, 20, 25, 40, 60)]
+    assert found == [0.45, 0.42, 0.51, 0.81, 0.94]
+    assert power(100, 0.6) == pytest.approx(0.62, abs=0.005)
+    assert power(16, 0.794) == pytest.approx(0.78, abs=0.005)
+    assert power(4, 0.99) == 0
+
+
+@given(trials=st.integers(1, 100), share=st.floats(0, 1))
+def test_the_bound_matches_the_p_value(trials, share):
+    correct = round(share * trials)
+    assert (lower_bound(correct, trials) >= 0.5) == (p_value(correct, trials) <= 0.05)
+    assert lower_bound(correct, trials) <= share + 1 / trials
+    assert lower_bound(correct, trials) <= correct / trials <= upper_bound(correct, trials)
+
+
+def test_bounds_by_hand():
+    """Of n right answers of n the lower bound is .05^(1/n); Clopper-Pearson of 12 of 16."""
+    assert lower_bound(16, 16) == pytest.approx(0.05 ** (1 / 16))
+    assert upper_bound(0, 16) == pytest.approx(1 - 0.05 ** (1 / 16))
+    assert lower_bound(12, 16, 0.975) == pytest.approx(0.476, abs=5e-4)
+    assert upper_bound(12, 16, 0.975) == pytest.approx(0.927, abs=5e-4)
+    assert upper_bound(16, 16) == 1 and lower_bound(0, 16) == 0
+
+
+# --- inaudible -----------------------------------------------------------------------------------
+
+
+def test_half_of_sixteen_does_not_show_that_nothing_is_heard():
+    assert upper_bound(8, 16) == pytest.approx(0.72, abs=0.005)
+    assert not is_inaudible(8, 16, below=0.7)
+    assert is_inaudible(8, 16, below=0.75)
+
+
+@pytest.mark.parametrize("below, trials", [(0.6, 76), (0.65, 36), (0.55, 290)])
+def test_trials_that_show_inaudible(below, trials):
+    assert trials_for_inaudible(below) == trials
+    assert is_inaudible(trials // 2, trials, below)
+    assert not is_inaudible(trials // 2 + 1, trials, below)
+
+
+def test_a_bound_at_chance_cannot_be_shown():
+    with pytest.raises(ValueError, match=r"below 0.5 must lie between chance, 0.5, and 1"):
+        trials_for_inaudible(0.5)
+
+
+# --- many tests, many listeners ------------------------------------------------------------------
+
+
+def test_holm_by_hand():
+    """Holm 1979: .01 x 4, .02 x 3, then never below the one before, never above 1."""
+    adjusted = holm({"d": 0.9, "a": 0.01, "c": 0.03, "b": 0.02})
+    assert adjusted == pytest.approx({"d": 0.9, "a": 0.04, "c": 0.06, "b": 0.06})
+    assert list(adjusted) == ["d", "a", "c", "b"]
+    assert holm({"a": 0.6, "b": 0.7}) == {"a": 1, "b": 1}
+    assert holm({}) == {}
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_lies_between_the_p_values_and_bonferroni(p_values):
+    adjusted = holm(dict(enumerate(p_values)))
+    for n, p in enumerate(p_values):
+        assert p <= adjusted[n] <= min(1, len(p_values) * p) + 1e-12
+
+
+def test_a_mean_in_db_and_its_interval_by_hand():
+    """-42, -40 and -38: standard error 2 / sqrt 3, t of 2 degrees 4.3027."""
+    found = mean_interval([-42, -40, -38])
+    assert found.mean == -40 and found.count == 3
+    assert found.lower == pytest.approx(-40 - 4.3027 * 2 / 3**0.5, abs=1e-3)
+    assert found.upper == pytest.approx(-40 + 4.3027 * 2 / 3**0.5, abs=1e-3)
+    alone = mean_interval([-40])
+    assert (alone.mean, alone.lower, alone.upper) == (-40, None, None)
+    with pytest.raises(ValueError, match="no listeners"):
+        mean_interval([])
+
+
+def test_the_p_value_of_a_mean():
+    """t = 3 of 3 degrees: .0288 on one side."""
+    values = 0.5 + np.array([0.3, 0.1, 0.3, 0.1])
+    t = 0.2 / (np.std(values, ddof=1) / 2)
+    assert t == pytest.approx(3.4641, abs=1e-4)
+    assert p_value_of_mean(values, 0.5) == pytest.approx(0.0203, abs=1e-4)
+    assert p_value_of_mean(1 - values, 0.5) == pytest.approx(1 - 0.0203, abs=1e-4)
+    assert p_value_of_mean([0.7], 0.5) is None
+    assert p_value_of_mean([0.7, 0.7], 0.5) == 0 and p_value_of_mean([0.5, 0.5], 0.5) == 1
+
+
+def test_a_group_of_one_trial_each_is_a_binomial():
+    class_of_30 = [(1, 1)] * 20 + [(0, 1)] * 10
+    assert score_of_group(class_of_30) == score(20, 30)
+    assert score_of_group([(12, 16)]) == score(12, 16)
+
+
+def test_trials_of_several_listeners_are_not_pooled():
+    """One of three hears everything: pooled .003, but of listeners it says nothing."""
+    counts = [(16, 16), (8, 16), (8, 16)]
+    assert p_value(32, 48) < 0.02
+    found = score_of_group(counts)
+    assert found.p == pytest.approx(0.211, abs=1e-3) and found.lower < 0.5 and found.upper > 0.9
+
+
+def test_listeners_who_agree_by_luck_are_no_surer_than_their_trials():
+    found, pooled = score_of_group([(8, 16), (8, 16)]), score(16, 32)
+    assert (found.lower, found.upper) == (pooled.lower, pooled.upper)
+    assert not is_inaudible(16, 32, 0.6) and found.upper > 0.6
+    assert score_of_group([(12, 16), (12, 16)]).p == p_value(24, 32)
+
+
+# --- d' ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "paradigm, at_one, at_75, at_79",
+    [
+        ("2afc", 0.760, 0.95, 1.16),
+        ("3afc", 0.634, 1.43, 1.62),
+        ("abx-independent", 0.600, 1.79, 2.03),
+        ("abx", 0.582, 2.02, 2.31),
+    ],
+)
+def test_d_prime_of_each_paradigm(paradigm, at_one, at_75, at_79):
+    """Macmillan & Creelman 2005, tables A5.2 to A5.4; R's psyphy."""
+    assert proportion_at(1, paradigm) == pytest.approx(at_one, abs=5e-4)
+    assert d_prime(0.75, paradigm) == pytest.approx(at_75, abs=6e-3)
+    assert d_prime(0.5 ** (1 / 3), paradigm) == pytest.approx(at_79, abs=6e-3)
+
+
+@pytest.mark.parametrize("paradigm, chance", [("2afc", 1 / 2), ("3afc", 1 / 3), ("abx", 1 / 2)])
+def test_d_prime_is_zero_at_chance_and_below(paradigm, chance):
+    assert proportion_at(0, paradigm) == pytest.approx(chance)
+    assert d_prime(chance, paradigm) == 0 and d_prime(0.1, paradigm) == 0
+    assert d_prime(1 - 1e-15, paradigm) > 8
+
+
+@given(d=st.floats(0.05, 5), paradigm=st.sampled_from(["2afc", "3afc", "abx", "abx-independent"]))
+def test_d_prime_inverts_the_proportion(d, paradigm):
+    assert d_prime(proportion_at(d, paradigm), paradigm) == pytest.approx(d, abs=1e-4)
+
+
+def test_three_intervals_by_simulation():
+    generator = np.random.default_rng(0)
+    clean = generator.standard_normal((200_000, 2)).max(1)
+    won = np.mean(generator.standard_normal(200_000) + 1.2 > clean)
+    assert proportion_at(1.2, "3afc") == pytest.approx(won, abs=0.004)
+
+
+def test_a_perfect_score_has_a_finite_d_prime():
+    assert log_linear(16, 16) == pytest.approx(16.5 / 17)
+    assert log_linear(0, 16) == pytest.approx(0.5 / 17)
+    with pytest.raises(ValueError, match="proportion 1 must lie between 0 and 1; use log_linear"):
+        d_prime(1, "2afc")
+    with pytest.raises(ValueError, match="no d' for 'mushra'; choose from 2afc, 3afc, abx"):
+        d_prime(0.7, "mushra")

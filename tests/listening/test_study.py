@@ -1,0 +1,108 @@
+"""A study file says what it means, and what is wrong with it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from listening.small_study import TEXT, small_study
+
+from robustaudio.audio.clip import Clip
+from robustaudio.listening.procedures import ABX, Quest
+from robustaudio.listening.study_file import StudyError, load_study, parse
+
+SHIPPED = sorted((Path(__file__).parents[2] / "assets" / "studies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_study_opens(path):
+    study = load_study(path)
+    assert study.procedure.next((), 0) is not None
+    assert study.stimuli.gain > 0
+
+
+def test_a_study_says_what_it_means():
+    study = small_study(procedure="{kind: abx, levels_db: [-20, -40], trials: 6}")
+    assert study.procedure == ABX(("seven · white",), levels_db=(-20.0, -40.0), trials=6)
+    assert list(study.stimuli.conditions) == ["seven · white"]
+    assert (study.screening, study.expires_h) == ("none", 168)
+
+
+def test_its_record_is_complete_in_itself():
+    study = small_study(model="{name: digits-cnn, certified_radius: 0.1}")
+    again = parse(json.dumps(study.record()), folder=None)
+    assert again.digest == study.digest and again.record()["model"]["name"] == "digits-cnn"
+    condition, samples = "seven · white", study.clips[0].clip.samples
+    assert torch.equal(again.clips[0].clip.samples, samples)
+    assert (again.stimuli.render(condition, -40.0) == study.stimuli.render(condition, -40.0)).all()
+    assert small_study(seed="1").digest != study.digest
+
+
+def test_a_perturbed_clip_beside_the_study_is_a_family(tmp_path):
+    clip = Clip(0.1 * torch.sin(torch.arange(4000) * 0.7), 8000)
+    clip.save(tmp_path / "clean.wav")
+    Clip(clip.samples + 0.001, 8000).save(tmp_path / "pgd.wav")
+    (tmp_path / "study.yaml").write_text(
+        "title: T\nclips: [{name: tone, sound: clean.wav, perturbed: {pgd: pgd.wav}}]\n"
+        "families: [pgd, white]\nprocedure: {kind: quest, audible_db: 0}\n"
+    )
+    study = load_study(tmp_path / "study.yaml")
+    assert study.procedure == Quest(("tone · pgd", "tone · white"), audible_db=0.0)
+    assert parse(json.dumps(study.record()), None).digest == study.digest
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    with pytest.raises(StudyError) as error:
+        parse(
+            "titel: x\nclips: [{name: a, sound: bundled:none.wav, volume: 3}]\n"
+            "families: [white, white]\nscreening: maybe\nexpires_h: soon\n"
+            "procedure: {kind: abx, trails: 3}\ntexts: {abuot: x}\n",
+            None,
+        )
+    told = "\n".join(error.value.problems)
+    for part in (
+        "unknown key titel; did you mean 'title'?", "title is missing", "there is no file",
+        "unknown key clips[0].volume", "families must be a list", "screening must be one of",
+        "expires_h 'soon' must be a whole number from 1", "unknown key texts.abuot",
+        "unknown key procedure.trails; did you mean 'trials'?",
+    ):  # fmt: skip
+        assert part in told, part
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1, 2]", "a study is a mapping"),
+        ("title: [", "neither YAML nor JSON"),
+        ("title: &a x\nclips: [*a, *a]", "aliases such as *name are not known here"),
+        ("[" * 100_000, "nested too deeply"),
+        ("title: " + "[" * 5_000, "nested too deeply"),
+        (TEXT.replace("abx", "mind-reading"), "procedure.kind must be one of abx"),
+        (TEXT.replace("[white]", "[pink]"), "no family 'pink' of seven; choose from white"),
+        (TEXT.replace("[-20]", "[loud]"), "must hold numbers"),
+        (TEXT.replace("trials: 6", "trials: 0"), "trials 0 must be a whole number"),
+        (TEXT.replace("trials: 6", "trials: 900"), "too many; 24 and 400 are the most"),
+        (TEXT.replace("[white]", "[shaped]"), "at audible_db -10 the noise-to-mask ratio is 0.1"),
+        (TEXT.replace("[white]", "[shift]"), "nobody hears a shift"),
+        (TEXT.replace("bundled:seven-slt.wav", "/etc/passwd"), "may not name files"),
+        (TEXT.replace("bundled:seven-slt.wav", "bundled:../studies/x.yaml"), "outside the folders"),
+        (TEXT.replace("bundled:seven-slt.wav", "data:audio/wav;base64,!!"), "not base64"),
+        (TEXT.replace("bundled:seven-slt.wav", "data:audio/wav;base64,AAAA"), "not a sound file"),
+        (TEXT.replace("abx", "staircase").replace("levels_db: [-20], trials: 6", "down: 1"),
+         "settle at 50 % correct, which is chance"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(text, message):
+    with pytest.raises(StudyError) as error:
+        parse(text, None)
+    assert message in str(error.value)
+
+
+def test_a_shift_may_be_shown_without_practice_and_catch_trials():
+    options = "{kind: abx, levels_db: [-10], trials: 6, practice: 0, catch_every: 0}"
+    assert small_study(families="[shift]", procedure=options).procedure.trials == 6
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(StudyError, match="cannot be read as text"):
+        load_study(tmp_path / "none.yaml")

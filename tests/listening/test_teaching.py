@@ -1,0 +1,96 @@
+"""The teacher's page: only with the key, only counts and results, and the end on its word."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from listening.small_study import small_study
+from starlette.testclient import TestClient
+
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.server import application
+from robustaudio.listening.session import new_code, session_of, start
+from robustaudio.listening.simulated import simulate
+from robustaudio.listening.simulation import Listener
+from robustaudio.listening.store import JsonLinesStore
+from robustaudio.listening.study_file import parse
+
+QUEST = "{kind: quest, trials: 12, practice: 1, catch_every: 6}"
+
+
+@pytest.fixture
+def opened(tmp_path):
+    rooms = Rooms(JsonLinesStore(tmp_path))
+    return rooms, *rooms.open(small_study(procedure=QUEST))
+
+
+@pytest.fixture
+def ask(opened):
+    rooms, room, key = opened
+    client = TestClient(application(rooms))
+
+    def call(path: str, key: str = key, told: dict | None = None):
+        headers, url = {"X-Teacher": key}, f"/listen/{room.token}/{path}"
+        return (
+            client.get(url, headers=headers)
+            if told is None
+            else client.post(url, headers=headers, json=told)
+        )
+
+    return call
+
+
+@pytest.mark.parametrize("path", ["pooled", "export/csv", "export/json", "export/study"])
+def test_only_with_the_key(ask, path):
+    assert ask(path).status_code == 200
+    for key in ("", "wrong"):
+        assert ask(path, key).status_code == 403
+    assert (
+        ask("close", "wrong", {}).status_code == ask("expire", "", {"hours": 1}).status_code == 403
+    )
+
+
+def test_counts_grow_and_results_come_from_who_has_finished(opened, ask):
+    _, room, _ = opened
+    empty = ask("pooled").json()
+    assert (empty["begun"], empty["finished"], empty["results"]) == (0, 0, [])
+    simulate(room, [Listener(-40.0), Listener(-36.0)], seed=0)
+    room.store.append(start(room.token, session_of(new_code())))
+    told = ask("pooled").json()
+    assert (told["begun"], told["finished"]) == (3, 2)
+    (card,) = told["results"]
+    assert card["name"] == "seven · white" and card["curve"].startswith("<svg")
+    assert re.match(r"2 listeners. The threshold \(79.4 % right\) is −\d", card["sentence"])
+    text = json.dumps(told)
+    assert not any(name in text for name in room.sessions())  # nobody can be picked out
+
+
+def test_exports(opened, ask):
+    _, room, _ = opened
+    simulate(room, [Listener(-40.0)], seed=0)
+    table = list(csv.DictReader(io.StringIO(ask("export/csv").text)))
+    assert len(table) == ask("pooled").json()["answers"] == len(ask("export/json").json()["rows"])
+    assert parse(ask("export/study").text, None).digest == room.study.digest
+    assert ask("export/pdf").status_code == 404
+
+
+def test_the_end_is_the_teachers_word(opened, ask, tmp_path):
+    rooms, room, _ = opened
+    later = ask("expire", told={"hours": 2}).json()["expires"]
+    assert later == room.expires.isoformat(timespec="minutes")
+    assert ask("expire", told={"hours": "soon"}).status_code == 400
+    assert ask("close", told={}).status_code == 200
+    assert ask("pooled").status_code == 410 and list(tmp_path.rglob("*.jsonl")) == []
+    assert rooms.store.studies() == []
+
+
+def test_the_picture_of_the_link_and_of_no_other(opened, ask):
+    _, room, _ = opened
+    for host in ("http://127.0.0.1:7870", "https://me-space.hf.space", "https://a.org/proxy/1"):
+        picture = ask(f"qr.svg?link={host}/listen/{room.token}")
+        assert picture.status_code == 200 and picture.headers["content-type"] == "image/svg+xml"
+    for link in ("", "https://evil.org/", f"javascript:alert(1)/listen/{room.token}",
+                 f"https://a.org/listen/{room.token}/teacher"):  # fmt: skip
+        assert ask(f"qr.svg?link={link}").status_code == 400

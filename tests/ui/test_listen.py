@@ -1,0 +1,472 @@
+"""A listening test in a real Chromium, against a server of its own that may be killed."""
+
+import hashlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from listening.small_study import TEXT
+from playwright.sync_api import Page, expect
+
+from robustaudio.listening.headphones import Screening, beep_count
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.session import Session, session_of
+from robustaudio.listening.simulated import simulate
+from robustaudio.listening.simulation import Listener
+from robustaudio.listening.store import JsonLinesStore
+from robustaudio.listening.study_file import parse
+from robustaudio.ui.launch import launch
+
+pytestmark = pytest.mark.browser
+SLOW_MS = 30_000
+GONE = ("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "ERR_SOCKET")
+AFC = TEXT.replace(
+    "kind: abx, levels_db: [-20], trials: 6", "kind: quest, trials: 5, audible_db: -10"
+)
+
+
+class Server:
+    """`robustaudio listen serve` as a process, which can be killed and started again."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        self.folder, self.text = folder, text
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        (folder / "study.yaml").write_text(text)
+        self.start()
+
+    def start(self) -> None:
+        command = [
+            sys.executable, "-m", "robustaudio", "listen", "serve", self.folder / "study.yaml",
+            "--store", self.folder / "answers", "--port", str(self.port),
+        ]  # fmt: skip
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.listeners, self.teacher = (
+            self.process.stderr.readline().split()[-1] for _ in range(2)
+        )
+        until = time.monotonic() + SLOW_MS / 1000
+        while socket.socket().connect_ex(("127.0.0.1", self.port)):
+            assert time.monotonic() < until, "the server does not come up"
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stderr.close()
+
+    def session(self, code: str) -> Session:
+        token = self.listeners.rsplit("/", 1)[1]
+        events = JsonLinesStore(self.folder / "answers").read(token, session_of(code))
+        return Session.replay(parse(self.text, None), events)
+
+
+@pytest.fixture
+def serve(tmp_path, browser):
+    servers = []
+
+    def start(text: str) -> Server:
+        servers.append(Server(tmp_path, text))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+class Visitor:
+    """A person at the page, who sees no more than it shows; `session` is what the server has."""
+
+    def __init__(self, server: Server, page: Page) -> None:
+        self.server, self.page, self.answers = server, page, []
+        page.set_default_timeout(SLOW_MS)
+
+    @property
+    def code(self) -> str:
+        return self.page.evaluate("localStorage.getItem('robustaudio.listen' + location.pathname)")
+
+    @property
+    def session(self) -> Session:
+        return self.server.session(self.code)
+
+    def reaches(self, step: str) -> None:
+        expect(self.page.locator(f"#{step}")).to_be_visible(timeout=SLOW_MS)
+
+    def begins(self) -> None:
+        self.reaches("welcome")
+        assert self.page.locator("#begin").is_disabled()
+        self.page.check("#agree")
+        self.page.click("#begin")
+        self.reaches("sound")
+        self.page.click("#beeps")
+        self.page.click("#devices button[data-value=earphones]")
+        self.page.click(f"#counts button[data-value='{beep_count(self.session.seed)}']")
+
+    def sets_level(self, gain_db: int = -30) -> None:
+        self.reaches("level")
+        expect(self.page.locator("#lock")).to_be_disabled()
+        self.page.keyboard.press(" ")
+        self.page.locator("#gain").fill(str(gain_db))
+        self.page.click("#lock")
+        self.reaches("trial")
+
+    def hears(self, keys: str) -> None:
+        """Presses the key of every sound of the trial that is shown."""
+        expect(self.page.locator("#places button")).to_have_count(len(keys), timeout=SLOW_MS)
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def answers_abx(self, answer: int) -> None:
+        self.hears("abx")
+        self.page.keyboard.press(str(answer + 1))
+        self.answers.append(answer)
+        expect(self.page.locator("#submit")).to_have_text(f"Answer: X is {'AB'[answer]}")
+        self.page.keyboard.press("Enter")
+
+    def answers_afc(self, answer: int) -> None:
+        self.hears("12")
+        self.page.keyboard.press(str(answer + 1))
+        self.answers.append(answer)
+        expect(self.page.locator("#submit")).to_have_text(f"Answer: it is {answer + 1}")
+        self.page.keyboard.press("Enter")
+
+    def reaches_trial(self, number: int) -> None:
+        """Waits for that trial, from 0, or for the end."""
+        shown = self.page.locator("#progress", has_text=re.compile(rf"Trial {number + 1} "))
+        expect(shown.or_(self.page.locator("#done:not([hidden]) h1"))).to_be_visible(
+            timeout=SLOW_MS
+        )
+
+    def is_done(self) -> bool:
+        return self.page.locator("#done").is_visible()
+
+
+def visitor(server: Server, page_at, **options) -> Visitor:
+    return Visitor(server, page_at(server.listeners, **options))
+
+
+def test_a_whole_abx_session(serve, page_at):
+    listener = visitor(serve(TEXT), page_at)
+    listener.begins()
+    listener.sets_level()
+    while not listener.is_done():
+        number = len(listener.answers)
+        listener.reaches_trial(number)
+        if not listener.is_done():
+            practice = listener.page.locator("#practice").is_visible()
+            trial = listener.session.trial()
+            assert practice == (trial.kind == "practice")
+            listener.answers_abx(trial.right)
+            listener.reaches_trial(number + 1)
+    session = listener.session
+    assert [r.answer for r in session.responses] == listener.answers
+    assert all(r.correct and r.plays == 1 and r.switches == 2 for r in session.responses)
+    assert session.checks["gain_db"] == -30 and session.checks["device"] == "earphones"
+    expect(listener.page.locator("#result")).to_contain_text("6 of 6 right")
+    expect(listener.page.locator("#code")).to_have_text(listener.code)
+
+
+def test_a_whole_2afc_session_and_its_deletion(serve, page_at):
+    listener = visitor(serve(AFC), page_at, width=390, dark=True)
+    listener.begins()
+    listener.sets_level()
+    while not listener.is_done():
+        number = len(listener.answers)
+        listener.reaches_trial(number)
+        if not listener.is_done():
+            listener.answers_afc(listener.session.trial().right)
+            listener.reaches_trial(number + 1)
+    assert [r.answer for r in listener.session.responses] == listener.answers
+    expect(listener.page.locator("#result")).to_contain_text("seven · white: you heard")
+    assert listener.page.evaluate("document.documentElement.scrollWidth") <= 390
+    listener.page.click("#forget")
+    listener.reaches("deleted")
+    assert list((listener.server.folder / "answers").rglob("*.jsonl")) == [
+        next((listener.server.folder / "answers").rglob("study.jsonl"))
+    ]
+
+
+def test_a_reload_and_another_tab_go_on_at_the_same_trial(serve, page_at):
+    listener = visitor(serve(TEXT), page_at)
+    listener.begins()
+    listener.sets_level()
+    for number in range(3):
+        listener.reaches_trial(number)
+        listener.answers_abx(0)
+    listener.reaches_trial(3)
+    listener.page.reload()
+    listener.reaches_trial(3)
+    tab = Visitor(listener.server, listener.page.context.new_page())
+    tab.page.goto(listener.server.listeners)
+    tab.reaches_trial(3)
+    tab.answers_abx(1)
+    tab.reaches_trial(4)
+    listener.answers_abx(0)  # the first tab did not know; its answer is not counted
+    listener.reaches_trial(4)
+    assert [r.answer for r in listener.session.responses] == [0, 0, 0, 1]
+
+
+def test_a_killed_server_loses_no_answer_and_counts_none_twice(serve, page_at):
+    server = serve(TEXT)
+    listener = visitor(server, page_at, expected=GONE)
+    listener.begins()
+    listener.sets_level()
+    for number in range(3):
+        listener.reaches_trial(number)
+        listener.answers_abx(number % 2)
+    listener.reaches_trial(3)
+    listener.hears("abx")
+    server.kill()
+    listener.answers_abx(1)
+    expect(listener.page.locator("#notice")).to_contain_text("Your answers so far are safe")
+    server.start()
+    listener.reaches_trial(4)
+    expect(listener.page.locator("#notice")).to_be_empty()
+    listener.answers_abx(0)
+    listener.reaches_trial(5)
+    session = listener.session
+    assert [r.answer for r in session.responses] == listener.answers == [0, 1, 0, 1, 0]
+    assert [r.trial.number for r in session.responses] == [0, 1, 2, 3, 4]
+    server.kill()
+    server.start()  # before anything is sent
+    listener.page.reload()
+    listener.reaches_trial(5)
+    assert listener.session.responses == session.responses
+
+
+def test_the_headphone_screening_is_heard_and_passed(serve, page_at):
+    listener = visitor(serve(TEXT.replace("screening: none", "screening: antiphase")), page_at)
+    listener.begins()
+    listener.reaches("screening")
+    screening = listener.session.screening
+    assert isinstance(screening, Screening)
+    for question in range(6):
+        expect(listener.page.locator("#progress")).to_contain_text(f"check {question + 1} of 6")
+        expect(listener.page.locator("#screening-play")).to_be_enabled()
+        listener.page.keyboard.press(" ")
+        choices = listener.page.locator("#screening-choices button")
+        expect(choices.first).to_be_enabled(timeout=SLOW_MS)  # when all three have sounded
+        listener.page.keyboard.press(str(screening.right(question) + 1))
+    listener.reaches("level")
+    assert listener.session.checks["score"] == 6
+
+
+def test_nothing_that_the_page_receives_tells_what_x_is(serve, page_at):
+    """Addresses, headers, sizes and hashes of all that a session receives, and the page itself."""
+    listener, received = visitor(serve(TEXT), page_at), []
+    listener.page.on("response", lambda response: received.append(response))
+    listener.begins()
+    listener.sets_level()
+    seen = {0: [], 1: []}
+    while not listener.is_done():
+        number = len(listener.answers)
+        listener.reaches_trial(number)
+        if listener.is_done():
+            break
+        right = listener.session.trial().right
+        before = len(received)
+        listener.answers_abx(0)
+        listener.reaches_trial(number + 1)
+        content = listener.page.content()
+        assert str(listener.session.seed) not in content and "−20" not in content
+        seen[right].append(received[max(0, before - 3) : before])
+    bodies = [r.body() for r in received if "/trial/" in r.url]
+    hashes = [hashlib.sha256(body).digest() for body in bodies]
+    assert len(set(hashes)) == len(hashes) and len({len(body) for body in bodies}) == 1
+    told = [r.json() for r in received if r.url.endswith(("/answer", "/state", "/level"))]
+    for state in told:
+        assert set(state) == {"step", "gain_db", "attempts", "trial"}
+        assert not state["trial"] or set(state["trial"]) == {
+            "number", "of", "practice", "paradigm", "sounds", "choices", "scale",
+        }  # fmt: skip
+    for sounds in seen.values():
+        assert sounds
+        for a, b, x in (group for group in sounds if len(group) == 3):
+            assert re.sub(r"\d+/\d+$", "", a.url) == re.sub(r"\d+/\d+$", "", x.url)
+            kept = [{k: v for k, v in r.headers.items() if k != "date"} for r in (a, b, x)]
+            assert kept[0] == kept[1] == kept[2]
+
+
+# On the app's own server, beside Gradio
+
+
+@pytest.fixture
+def app(browser, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROBUSTAUDIO_LISTENING", str(tmp_path / "answers"))
+    page = launch(block=False, quiet=True)
+    yield page.local_url
+    page.close()
+
+
+def opened_test(page: Page) -> Page:
+    """Opens a test of the clip and its perturbation on the Listen tab; the listener's page."""
+    page.set_default_timeout(SLOW_MS)
+    expect(page.locator("#perturb-words strong").first).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("tab", name="Listen").click()
+    page.get_by_label("the perturbation of the first tab").check()
+    page.get_by_label("Demonstration").uncheck()
+    page.click("#listen-open")
+    expect(page.locator("#listen-opened iframe")).to_be_visible(timeout=SLOW_MS)
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Take it yourself").click()
+    return opened.value
+
+
+FETCH = """async ([base, code]) => {
+  const sounds = [];
+  for (const place of [0, 1, 2]) {
+    const response = await fetch(`${base}/trial/0/${place}`, { headers: { "X-Listener": code } });
+    const content = await response.arrayBuffer();
+    sounds.push({ headers: [...response.headers.keys()].sort(), status: response.status,
+      length: response.headers.get("content-length"), bytes: content.byteLength,
+      encoding: response.headers.get("content-encoding") });
+  }
+  return sounds;
+}"""
+
+
+def test_a_test_of_the_current_perturbation_on_the_apps_server(app, page_at, tmp_path):
+    teacher = page_at(app)
+    tab = opened_test(teacher)
+    folder = tmp_path / "answers"
+    (token,) = JsonLinesStore(folder).studies()
+    room = Rooms(JsonLinesStore(folder)).room(token)
+    assert [name.rpartition(" · ")[2] for name in room.study.procedure.conditions] == [
+        "white", "perturbation",
+    ]  # fmt: skip
+    tab.set_default_timeout(SLOW_MS)
+    expect(tab.locator("#welcome")).to_be_visible(timeout=SLOW_MS)
+    tab.check("#agree")
+    tab.click("#begin")
+    expect(tab.locator("#sound")).to_be_visible(timeout=SLOW_MS)
+    code = tab.evaluate("localStorage.getItem('robustaudio.listen' + location.pathname)")
+    tab.click(f"#counts button[data-value='{beep_count(room.find(code)[1].seed)}']")
+    expect(tab.locator("#screening")).to_be_visible(timeout=SLOW_MS)
+    room.check(code, "screening", {"answers": [0] * 6})
+    room.check(code, "unscreened", {})
+    tab.reload()
+    tab.click("#level-play")
+    tab.click("#lock")
+    expect(tab.locator("#trial")).to_be_visible(timeout=SLOW_MS)
+    sounds = tab.evaluate(FETCH, [f"{app.rstrip('/')}/listen/{token}", code])
+    assert [sound["status"] for sound in sounds] == [200] * 3
+    assert all(sound == sounds[0] for sound in sounds)  # not compressed by Gradio either
+    assert sounds[0]["length"] == str(sounds[0]["bytes"])
+    frame = teacher.frame_locator("#listen-opened iframe")
+    expect(frame.locator("#begun")).to_have_text("1", timeout=SLOW_MS)
+    expect(frame.locator("#qr")).to_be_visible()
+
+
+def test_a_study_that_cannot_be_says_so_on_the_tab(app, page_at, tmp_path):
+    page = page_at(app)
+    page.set_default_timeout(SLOW_MS)
+    expect(page.locator("#perturb-words strong").first).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("tab", name="Listen").click()
+    page.get_by_label("noise shaped to the masking threshold").check()
+    page.locator("#listen-audible input[type=number]").fill("-20")
+    page.locator("#listen-audible input[type=number]").press("Tab")
+    page.click("#listen-open")
+    expect(page.locator(".toast-body")).to_contain_text(
+        "the noise-to-mask ratio is", timeout=SLOW_MS
+    )
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("titel: x")
+    page.get_by_text("Open a study file instead").click()
+    page.locator("#listen-file input[type=file]").set_input_files(str(bad))
+    expect(page.locator(".toast-body").last).to_contain_text("unknown key titel", timeout=SLOW_MS)
+
+
+def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at):
+    server = serve(AFC)
+    token = server.listeners.rsplit("/", 1)[1]
+    room = Rooms(JsonLinesStore(server.folder / "answers")).room(token)
+    teacher = page_at(server.teacher, expected=("410",))
+    expect(teacher.locator("#begun")).to_have_text("0", timeout=SLOW_MS)
+    simulate(room, [Listener(-40.0)] * 2, seed=1)
+    expect(teacher.locator("#finished")).to_have_text("2", timeout=SLOW_MS)
+    expect(teacher.locator("#results svg")).to_be_visible()
+    expect(teacher.locator("#results p")).to_contain_text("2 listeners")
+    with teacher.expect_download() as table:
+        teacher.click("#csv")
+    assert table.value.path().read_text().startswith("study,")
+    teacher.on("dialog", lambda dialog: dialog.accept())
+    teacher.click("#close")
+    expect(teacher.locator("#notice")).to_contain_text("closed", timeout=SLOW_MS)
+    assert JsonLinesStore(server.folder / "answers").studies() == []
+
+
+# What comes out of the loudspeaker
+
+RECORD = """(() => {
+  const Plain = window.AudioContext;
+  window.recorded = [];
+  window.AudioContext = class extends Plain {
+    constructor(options) {
+      super(options);
+      const tap = this.createScriptProcessor(16384, 1, 1);
+      tap.onaudioprocess = ({ inputBuffer }) =>
+        window.recorded.push(inputBuffer.getChannelData(0).slice());
+      const both = this.createGain();
+      both.connect(tap);
+      both.connect(super.destination);
+      tap.connect(super.destination);
+      this.tapped = both;
+    }
+    get destination() { return this.tapped ?? super.destination; }
+  };
+})()"""
+
+
+def test_switching_leaves_no_gap_and_no_click(serve, page_at):
+    """The output stays within the perturbation of the clean loop: a gap would be as loud as it."""
+    server = serve(TEXT.replace("practice: 1", "practice: 1, audible_db: -40"))
+    listener = visitor(server, page_at)
+    listener.begins()
+    listener.sets_level(gain_db=-6)
+    listener.page.add_init_script(RECORD)
+    listener.page.reload()  # the context is made anew, at the locked level
+    listener.reaches_trial(0)
+    listener.hears("abx")
+    for key in "baxbaxabxab" * 3:
+        listener.page.wait_for_timeout(137)
+        listener.page.keyboard.press(key)
+    listener.page.wait_for_timeout(1500)
+    blocks = listener.page.evaluate("window.recorded.map((block) => [...block])")
+    heard, session = np.concatenate(blocks), listener.session
+    (condition,) = session.study.procedure.conditions
+    gain = 10 ** (-6 / 20)
+    clean = gain * session.study.stimuli.render(condition, None)
+    delta = gain * session.study.stimuli.render(condition, session.trial().level_db) - clean
+    begun = np.flatnonzero(np.abs(heard) > 1e-6)[0]
+    expected = np.resize(clean, len(heard))
+    found = [
+        np.abs(heard[begun:] - np.resize(np.roll(clean, shift), len(heard) - begun)).max()
+        for shift in range(-20, 400)
+    ]
+    assert len(heard) - begun > 4 * 48_000 and np.abs(expected).max() > 0.2
+    assert min(found) <= np.abs(delta).max() + 1e-5 < 0.02 * np.abs(clean).max()
+
+
+def test_grades_are_given_for_every_item(serve, page_at):
+    text = TEXT.replace(
+        "kind: abx, levels_db: [-20], trials: 6, practice: 1, catch_every: 4",
+        "kind: mushra, levels_db: [-40, -10], practice: 0",
+    )
+    listener = visitor(serve(text), page_at, width=390)
+    listener.begins()
+    listener.sets_level()
+    listener.hears("r123")
+    expect(listener.page.locator("#submit")).to_be_disabled()
+    for item in range(3):
+        listener.page.locator("#answers input").nth(item).fill(str(90 - 10 * item))
+    listener.page.keyboard.press("Enter")
+    listener.reaches("done")
+    (response,) = listener.session.responses
+    assert response.answer == (90, 80, 70)
+    expect(listener.page.locator("#result")).to_contain_text("the hidden reference: you gave")
