@@ -39,7 +39,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(page, "open_dataset", lambda name: replace(bundled, rows=rows))
     monkeypatch.setattr(page, "SEARCHES", {k: fewer(p) for k, p in page.SEARCHES.items()})
     monkeypatch.setattr(page, "MANY", fewer(page.MANY))
-    monkeypatch.setattr(page, "GRADIENT", Plan(page.CarliniWagner(steps=5, searches=1), "l2"))
+    monkeypatch.setattr(page, "GRADIENT", Plan(page.PGD(steps=5), "l2"))
     monkeypatch.setattr(page, "EVERY", 10)
     monkeypatch.setattr(page, "KEPT", tmp_path / "kept")
 
