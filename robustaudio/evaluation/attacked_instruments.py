@@ -47,7 +47,7 @@ RESAMPLES = 2000  # of the bootstrap
 EVERY = 250  # queries between two points of the chart
 SEARCHES: dict[str, Plan] = {
     "genetic": Plan(Genetic(stops=False), "l2"),
-    "genetic, as in the seed": Plan(
+    "genetic, Eaton 2023": Plan(
         Genetic(population=25, offspring=50, crossover="average", mutation="everywhere",
                 mutation_rate=0.2, stops=False), "l2"),
     "hill climber": Plan(HillClimber(stops=False), "l2"),
@@ -317,7 +317,8 @@ part; of `instruments-svm-noise` the folds are tested under its noise too. Chanc
 {CLASSIFIERS[0]}, {count} pairs of a clip and a random wrong target, perturbations at an SNR of \
 {SNR_DB:g} dB or more, {LOUD_QUERIES} queries, the search never stops: how much the log-odds of \
 the target rise (median, 95 % bootstrap interval), and how often the target is heard (95 % exact \
-interval).
+interval). "Eaton 2023" is the course project's algorithm: 25 individuals, 50 children, the mean of \
+two parents, noise in every bin.
 
 {_search_table({name: plain[name] for name in SEARCHES})}
 
