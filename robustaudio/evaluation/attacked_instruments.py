@@ -317,8 +317,8 @@ part; of `instruments-svm-noise` the folds are tested under its noise too. Chanc
 {CLASSIFIERS[0]}, {count} pairs of a clip and a random wrong target, perturbations at an SNR of \
 {SNR_DB:g} dB or more, {LOUD_QUERIES} queries, the search never stops: how much the log-odds of \
 the target rise (median, 95 % bootstrap interval), and how often the target is heard (95 % exact \
-interval). "Eaton 2023" is the course project's algorithm: 25 individuals, 50 children, the mean of \
-two parents, noise in every bin.
+interval). "Eaton 2023" is the course project's algorithm: 25 individuals, 50 children, the mean \
+of two parents, noise in every bin.
 
 {_search_table({name: plain[name] for name in SEARCHES})}
 
