@@ -16,7 +16,7 @@ from robustaudio.threats.norms import TINY
 DB_PER_UNIT = 10.0  # of noise-to-mask ratio, in a fitness of log-probabilities
 # genomes that are turned into sound and judged at once: what a CPU's cache holds, and what bounds
 # the memory of a GPU
-AT_ONCE = {"cpu": 8, "cuda": 512}
+ON_CPU, ELSEWHERE = 8, 512
 MOMENTUM_STEP = 1e-3  # beta of the mutation rate's momentum (Taori et al. 2018)
 
 _QUERIES = field(default=2500, metadata={"help": "questions to the model", "range": (50, 50_000)})
@@ -38,7 +38,8 @@ class Genetic(SearchAttack):
     """A population of perturbations that are selected, crossed and mutated.
 
     Fitness is the criterion's loss (towards a target: its log-probability) minus `weight` times a
-    distance: the perturbation's RMS over the clip's, or its noise-to-mask ratio in units of 10 dB.
+    distance: the perturbation's RMS over the clip's, or its noise-to-mask ratio in units of 10 dB,
+    where it is above 0 dB: what is hidden costs nothing.
     Parents come by tournament, or by rank with a chance that falls linearly. Children are crossed
     by blocks of bands and times, bin by bin, or averaged; they mutate by noise in one block, or
     everywhere. The next population are the best of old and new (mu + lambda), or of the new and
@@ -153,7 +154,8 @@ class _Evolution:
 
     def _judge(self, genomes: Genomes) -> Float[Tensor, "item member"]:
         """Fitness; asks the model about every genome."""
-        at_once = max(1, AT_ONCE[genomes.device.type] // len(self.index))
+        sounds = ON_CPU if genomes.device.type == "cpu" else ELSEWHERE
+        at_once = max(1, sounds // len(self.index))
         return torch.cat([self._judge_some(some) for some in genomes.split(at_once, 1)], 1)
 
     def _judge_some(self, genomes: Genomes) -> Float[Tensor, "item some"]:
@@ -169,7 +171,7 @@ class _Evolution:
         delta = points.flatten(0, 1) - x
         if self.options.distance == "nmr" and threshold is not None:
             ratio = noise_to_mask_ratio(delta, threshold[each])
-            distance = total_noise_to_mask_db(ratio) / DB_PER_UNIT
+            distance = total_noise_to_mask_db(ratio).clamp_min(0) / DB_PER_UNIT
         else:
             distance = l2(delta) / l2(x).clamp_min(TINY)
         return distance.unflatten(0, points.shape[:2])
