@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from robustaudio.audio.clip import Clip
-from robustaudio.audio.datasets import open_dataset
+from robustaudio.audio.datasets import BUNDLED as BUNDLED_FOLDER
 from robustaudio.listening.study import (
     PROCEDURES,
     SCREENINGS,
@@ -230,8 +230,8 @@ def _load(where: str, name: str, folder: Path | None) -> Clip:
     if where.startswith(SOUND):
         return _decoded(where, name)
     if where.startswith(BUNDLED):
-        bundled = open_dataset("bundled").folder
-        clip = Clip.load(bundled / where.removeprefix(BUNDLED), within=[bundled])
+        path = BUNDLED_FOLDER / where.removeprefix(BUNDLED)
+        clip = Clip.load(path, within=[BUNDLED_FOLDER])
     elif folder is None:
         raise ValueError("a study that was sent in may not name files; put the sounds inside it.")
     else:

@@ -18,7 +18,7 @@ FAMILIES = ("white", "shaped", "shift")
 
 @pytest.fixture(scope="module")
 def clip() -> Clip:
-    return Clip.load(open_dataset("bundled").folder / "seven-slt.wav")
+    return Clip.load(open_dataset("bundled-digits").folder / "seven-slt.wav")
 
 
 @pytest.fixture(scope="module")
