@@ -39,6 +39,7 @@ CRITERION = "correct_79"  # of the study's thresholds: 79.4 % right
 SAME_SOUND = 0.99  # correlation of two clips that are one sound
 LONGEST_FILE = 50_000_000  # bytes
 RULER_SHARE = 0.7  # of the time; the L2 attack has the rest
+FAMILY_NAMES = {"white": "white noise", "shaped": "shaped noise", "shift": "a time shift"}
 INSIDE = "every perturbation inside the certificate is inaudible"
 OUTSIDE = "any successful attack must be audible"
 
@@ -59,6 +60,11 @@ class Heard:
     lower_db: float | None
     upper_db: float | None
     predicted_db: float | None = None
+
+    @property
+    def shown(self) -> str:
+        """The family in words; an attack's keeps the name that the study gave it."""
+        return FAMILY_NAMES.get(self.family, self.family)
 
     @property
     def range_db(self) -> tuple[float, float]:
@@ -175,9 +181,9 @@ def claims(proven_db: float | None, heard: Sequence[Heard]) -> list[dict[str, st
     if proven_db is None:
         nothing = "no L2 certificate, so there is nothing to compare with"
         return [_claim(claim, "open", nothing) for claim in (INSIDE, OUTSIDE)]
-    below = [one.family for one in heard if one.range_db[1] <= proven_db]
-    above = [one.family for one in heard if one.range_db[0] > proven_db]
-    across = [one.family for one in heard if one.family not in below + above]
+    below = [one.shown for one in heard if one.range_db[1] <= proven_db]
+    above = [one.shown for one in heard if one.range_db[0] > proven_db]
+    across = [one.shown for one in heard if one.shown not in below + above]
     asked, known = len(heard), "families" if len(heard) > 1 else "family"
     both = f"the threshold may lie on both sides of the certificate: {', '.join(across)}"
     within, beyond = _claim(INSIDE, "open", both), _claim(OUTSIDE, "open", both)
