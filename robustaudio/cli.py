@@ -25,11 +25,11 @@ from robustaudio.evaluation import tables
 from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset
 from robustaudio.evaluation.certify import certify_clip, certify_dataset
 from robustaudio.evaluation.clips import LabelledClips, load_clips
+from robustaudio.evaluation.heard import ruler_with_heard
 from robustaudio.evaluation.maximise import STARTS, maximise_clip, start_from
 from robustaudio.evaluation.noise import noise_clip, noise_dataset
 from robustaudio.evaluation.predict import predict_clip, predict_dataset
 from robustaudio.evaluation.report import make_report, save_perturbed, save_report
-from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip, verify_dataset
 from robustaudio.threats.norms import NORMS
@@ -135,6 +135,10 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--representation", default="waveform")
     for command in (certify, ruler):
         _add_fields(command, fields(Smoothing))
+    ruler.add_argument(
+        "--heard", type=Path, metavar="FILE",
+        help="a listening study's JSON (its export, or `listen analyse --json`): what was heard",
+    )  # fmt: skip
     certify.add_argument("--radius", type=float, action="append", help="repeatable")
 
     training = verb("train", run_train, "Train a checkpoint by its recipe.")
@@ -244,8 +248,8 @@ def run_ruler(arguments: argparse.Namespace) -> dict:
         raise ValueError("a ruler belongs to a single clip; see `table` for a data set.")
     classifier = _classifier(arguments)
     clip = _clip(arguments, classifier)
-    return measure_ruler(
-        classifier, clip.samples, smoothing=_smoothing(arguments), seed=arguments.seed,
+    return ruler_with_heard(
+        arguments.heard, classifier, clip, smoothing=_smoothing(arguments), seed=arguments.seed,
         progress=_progress(),
     )  # fmt: skip
 

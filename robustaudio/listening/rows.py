@@ -57,7 +57,8 @@ def as_json(room: Room, rows: list[Row]) -> str:
 
 def _of_listener(name: str, session: Session) -> Row:
     checks = {key: session.checks.get(key) for key in CHECKS}
-    return {**session.facts, "listener": name, "seed": session.seed, **checks}
+    own = {"listener": name, "ended": session.ended, "seed": session.seed}
+    return {**session.facts, **own, **checks}
 
 
 def _of_response(response: Response) -> Row:

@@ -36,7 +36,7 @@ KEEP_NUMBERS = """() => {
     event.target.dispatchEvent(new Event("input", { bubbles: true }));
   }, true);
 }"""
-TEXTS = ("norm", "method", "representation")  # options of a proof that are not numbers
+TEXTS = ("norm", "method", "representation", "heard")  # options that are not numbers
 NO_FILE = gr.update(value=None, interactive=False)  # of a download
 
 

@@ -1,6 +1,8 @@
 """Prove: verification of the clip, and the smoothed classifier's radius; the ruler."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -9,7 +11,7 @@ from gradio.components import Component
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.certify import certify_clip
-from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.heard import ruler_with_heard
 from robustaudio.ui import verdicts
 from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, proving, start_and_cancel, wire, words
 from robustaudio.ui.convert import Services
@@ -91,17 +93,24 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
         sigma = gr.Number(Smoothing().sigma, label="σ of the smoothing", step=0.05, min_width=120)
         seed = gr.Number(0, label="Seed", min_width=120)
     everyone = gr.Checkbox(False, label="all classifiers, one below the other", elem_id="everyone")
+    with gr.Accordion("What people heard of this clip", open=False, elem_id="what-was-heard"):
+        study = gr.File(
+            file_types=[".json"], elem_id="ruler-heard", height=120,
+            label="A listening study's export (JSON), with thresholds",
+        )  # fmt: skip
     measure, stop = start_and_cancel("Measure", "measure")
     status, picture = words("ruler-status"), words("ruler", RULER_HINT)
     report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-ruler")
 
-    def run_ruler(source, classifier, runs, sigma, seed, everyone) -> Iterator[list]:
-        options = {"sigma": sigma, "seed": seed}
+    def run_ruler(source, classifier, runs, sigma, seed, everyone, study) -> Iterator[list]:
+        heard = study and Path(study)
+        options = {"sigma": sigma, "seed": seed} | ({"heard": heard.name} if heard else {})
 
         def job(chosen, clip, progress):
             smoothing = Smoothing(sigma=sigma)
-            record = measure_ruler(
-                chosen, clip.samples, smoothing=smoothing, seed=seed, progress=progress
+            named = replace(clip, name=source.name)  # as the Listen tab names it
+            record = ruler_with_heard(
+                heard, chosen, named, smoothing=smoothing, seed=seed, progress=progress
             )
             return record, None
 
@@ -113,7 +122,9 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
                     runs = rest[1]
                 yield ["".join(pictures) if done else gr.skip(), *rest]
 
-    inputs = [visit.source, visit.classifier, visit.runs, sigma, seed, everyone]
+    inputs = [visit.source, visit.classifier, visit.runs, sigma, seed, everyone, study]
     outputs = {picture: RULER_HINT, report: NO_FILE, visit.runs: gr.skip(), status: ""}
     wire(visit, [measure.click], stop.click, run_ruler, inputs, outputs, [status])
+    # a study is of a clip: another classifier is asked about the same one
+    visit.source.change(None, None, study, js="() => null", **QUIET)
     return outputs

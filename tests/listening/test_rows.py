@@ -25,7 +25,7 @@ FIELDS = {
     "stimulus_sha256", "family", "level_db", "l2", "linf", "rms_dbfs", "snr_db", "sigma",
     "model_certified_radius", "model_alpha", "model_n", "model_name", "intervals", "right",
     "correct", "answer", "response_time_s", "plays", "switches", "kind", "sample_rate", "device",
-    "gain_db", "passed", "unscreened", "hour", "seed", "consent_version",
+    "gain_db", "passed", "unscreened", "hour", "seed", "consent_version", "ended",
 }  # fmt: skip
 
 

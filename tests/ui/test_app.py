@@ -24,7 +24,13 @@ from ui.driving import (
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
+from robustaudio.listening import rows
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.simulated import simulate
+from robustaudio.listening.simulation import Listener
+from robustaudio.listening.store import MemoryStore
 from robustaudio.ui.launch import launch
+from robustaudio.ui.listen import study_of
 
 pytestmark = pytest.mark.browser
 DECIBEL = re.compile(r"−?[0-9.]+ dB")
@@ -405,6 +411,28 @@ def test_the_ruler_stands_in_order(page):
     page.locator("#measure").click()
     all_of_them = len(checkpoints.names(task="digits"))
     expect(page.locator("#ruler figure")).to_have_count(all_of_them, timeout=4 * SLOW_MS)
+
+
+def test_what_a_class_heard_stands_beside_the_proof(page, tmp_path):
+    classifier = checkpoints.load_classifier("digits-cnn-ibp", "cpu")
+    clip = classifier.prepare(Clip.load(open_dataset("bundled-digits").folder / "seven-slt.wav"))
+    options = {"kind": "quest", "trials": 12, "audible_db": 0}
+    room, _ = Rooms(MemoryStore()).open(study_of("seven", clip, None, ["white"], options))
+    simulate(room, [Listener(-43.0)], seed=0)
+    (tmp_path / "seven-heard.json").write_text(rows.as_json(room, rows.tidy(room)))
+    choose(page, "classifier", "digits-cnn-ibp")
+    tab(page, "Ruler")
+    page.get_by_role("button", name="What people heard of this clip").click()
+    expect(page.locator("#ruler-heard")).to_be_visible()
+    page.wait_for_timeout(500)  # a panel that has just opened gives its fields their values again
+    page.locator("#ruler-heard input[type=file]").set_input_files(tmp_path / "seven-heard.json")
+    expect(page.locator("#ruler-heard")).to_contain_text("seven-heard", timeout=SLOW_MS)
+    run(page, "measure", "ruler", "One listener heard white noise at")
+    expect(page.locator("#ruler .ra-claims li")).to_have_count(2)
+    expect(page.locator("#ruler .ra-of-l2 .ra-heard .ra-level")).to_contain_text("dB")
+    choose(page, "clip", clip_name("five-awb.wav"))  # the study is of another clip
+    expect(page.locator("#ruler")).not_to_contain_text("heard", timeout=SLOW_MS)
+    expect(page.locator("#ruler-heard")).not_to_contain_text("seven-heard", timeout=SLOW_MS)
 
 
 def test_a_long_run_shows_progress_and_can_be_cancelled(page):

@@ -1,0 +1,273 @@
+"""What people heard, beside what is proven and broken: the thresholds of a listening study.
+
+Every level here is 20 log10(|d| / |x|) of L2 norms, minus the SNR, for so a listening study plays
+its sounds. They stand beside the L2 proof and an L2 attack, never on the linf ball's axis.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from robustaudio.attacks import PGD
+from robustaudio.audio.clip import Clip
+from robustaudio.certification.smoothing import Smoothing
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation.attack import Plan, smallest_level
+from robustaudio.evaluation.clips import Progress, finite, part_of
+from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.listening.analysis import analyse
+from robustaudio.listening.stimulus import Stimulus
+from robustaudio.listening.study import JOINED
+from robustaudio.listening.study_file import parse
+from robustaudio.listening.thresholds import Threshold
+from robustaudio.perception.masking import (
+    masking_framing,
+    masking_threshold,
+    max_noise_to_mask_db,
+    noise_to_mask_ratio,
+)
+from robustaudio.perception.metrics import MAX_LEVEL_DB
+
+CRITERION = "correct_79"  # of the study's thresholds: 79.4 % right
+SAME_SOUND = 0.99  # correlation of two clips that are one sound
+LONGEST_FILE = 50_000_000  # bytes
+RULER_SHARE = 0.7  # of the time; the L2 attack has the rest
+FAMILY_NAMES = {"white": "white noise", "shaped": "shaped noise", "shift": "a time shift"}
+INSIDE = "every perturbation inside the certificate is inaudible"
+OUTSIDE = "any successful attack must be audible"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The threshold of one family (79.4 % right), in dB of L2: of one listener, or their mean.
+
+    With `sign` "<=" or ">=" `level_db` is a bound; with None some heard everything and some
+    nothing. An end of the 95 % interval is None where nothing bounds it. `predicted_db` is the
+    masking model's level; None where it has none.
+    """
+
+    family: str
+    listeners: int
+    sign: str | None
+    level_db: float | None
+    lower_db: float | None
+    upper_db: float | None
+    predicted_db: float | None = None
+
+    @property
+    def shown(self) -> str:
+        """The family in words; an attack's keeps the name that the study gave it."""
+        return FAMILY_NAMES.get(self.family, self.family)
+
+    @property
+    def range_db(self) -> tuple[float, float]:
+        """Where the threshold may lie; infinite on a side that is not bounded."""
+        low = -inf if self.lower_db is None else self.lower_db
+        return low, inf if self.upper_db is None else self.upper_db
+
+
+def ruler_with_heard(
+    study: Path | None,
+    classifier: Classifier,
+    clip: Clip,
+    *,
+    smoothing: Smoothing,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict:
+    """`measure_ruler` of a prepared clip, and what the study in a JSON file says was heard of it.
+
+    Raises:
+        ValueError: for a file that holds no thresholds of this clip.
+    """
+    if study is None:
+        return measure_ruler(
+            classifier, clip.samples, smoothing=smoothing, seed=seed, progress=progress
+        )
+    heard = heard_in(study, classifier, clip)
+    first = part_of(progress, 0, 1, RULER_SHARE)
+    last = part_of(progress, RULER_SHARE, 1, 1 - RULER_SHARE)
+    record = measure_ruler(classifier, clip.samples, smoothing=smoothing, seed=seed, progress=first)
+    return record | _beside(record, classifier, clip.samples, heard, seed, last)
+
+
+def _beside(
+    record: dict,
+    classifier: Classifier,
+    waveform: Float[Tensor, " time"],
+    heard: Sequence[Heard],
+    seed: int,
+    progress: Progress | None,
+) -> dict:
+    """The thresholds, an attack in their own norm, and what may be claimed of them."""
+    plan, proven = Plan(PGD(), "l2"), record["ruler"]["verified_l2_db"]
+    attacked = finite(smallest_level(classifier, waveform, plan, seed=seed, progress=progress))
+    if None not in (proven, attacked) and proven >= attacked:
+        raise AssertionError(f"an l2 attack at {attacked} dB contradicts a proof at {proven} dB")
+    return {
+        "attacked_l2_db": attacked,
+        "heard": [asdict(one) for one in heard],
+        "claims": claims(proven, heard),
+    }
+
+
+def heard_in(path: Path, classifier: Classifier, clip: Clip) -> list[Heard]:
+    """A study's thresholds of a prepared clip, from either JSON that the listening test writes.
+
+    The teacher's export (`rows.json`) holds the sounds, by which the clip is found; an analysis
+    (`listen analyse --json`) holds names only: there the clip's has to be the same, and nothing is
+    predicted of sounds that are not known.
+
+    Raises:
+        ValueError: for anything else, another clip, or a study without thresholds.
+    """
+    told, clip = _read(path), clip.to("cpu")
+    try:
+        if "rows" in told:
+            name, stimuli = _same_sound(told["study"], classifier, clip)
+            ended = [row for row in told["rows"] if row.get("ended", True)]
+            results = analyse(ended)["results"]
+        else:
+            name, stimuli = clip.name, {}
+            results = told["analysis"]["results"]
+        named = [(*one["condition"].rpartition(JOINED)[::2], one) for one in results]
+        mine = {family: one for clip_name, family, one in named if clip_name == name}
+        groups = {f: _threshold(one) for f, one in mine.items() if "thresholds" in one["group"]}
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"{path.name} is not what a listening study exports: {error!r}.") from None
+    if not mine:
+        others = ", ".join(sorted({clip_name for clip_name, *_ in named})) or "nothing yet"
+        raise ValueError(
+            f"{path.name} has no answers of {name}, but of: {others}. An analysis knows clips by "
+            "name only; the export of the answers (rows.json) holds their sounds."
+        )
+    if not groups:
+        raise ValueError(f"{path.name} has no thresholds; quest and staircase studies find them.")
+    played = {family: stimuli.get(f"{name}{JOINED}{family}") for family in groups}
+    return [
+        Heard(f, **found, predicted_db=(of := played[f]) and predicted_level_db(of))
+        for f, found in groups.items()
+    ]
+
+
+def predicted_level_db(stimulus: Stimulus) -> float | None:
+    """L2 level at which the first band of one Bark, in any frame, reaches the masking threshold.
+
+    There `max_noise_to_mask_db` is 0 dB. None for a shift, which no factor makes louder.
+    """
+    if stimulus.family == "shift":
+        return None
+    rate = stimulus.clip.sample_rate
+    clean = torch.from_numpy(stimulus.clean)[None]
+    at_0_db = torch.from_numpy(stimulus.perturbation(0.0))[None]
+    threshold = masking_threshold(clean, masking_framing(rate), rate)
+    return -float(max_noise_to_mask_db(noise_to_mask_ratio(at_0_db, threshold)))
+
+
+def claims(proven_db: float | None, heard: Sequence[Heard]) -> list[dict[str, str]]:
+    """What the thresholds say of an L2 certificate, in both directions.
+
+    "Inaudible inside" needs it below the threshold of the MOST audible direction, "audible if it
+    succeeds" at the threshold of the LEAST audible one. Families are single directions and neither
+    extreme: they can refute the first, and leave the second unshown; neither is ever shown.
+    """
+    if proven_db is None:
+        nothing = "no L2 certificate, so there is nothing to compare with"
+        return [_claim(claim, "open", nothing) for claim in (INSIDE, OUTSIDE)]
+    below = [one.shown for one in heard if one.range_db[1] <= proven_db]
+    above = [one.shown for one in heard if one.range_db[0] > proven_db]
+    across = [one.shown for one in heard if one.shown not in below + above]
+    asked, known = len(heard), "families" if len(heard) > 1 else "family"
+    both = f"the threshold may lie on both sides of the certificate: {', '.join(across)}"
+    within, beyond = _claim(INSIDE, "open", both), _claim(OUTSIDE, "open", both)
+    if below:
+        why = f"heard inside the certificate: {', '.join(below)}"
+        within = _claim(INSIDE, "refuted", why)
+    elif len(above) == asked:
+        why = f"heard only above the certificate by the {asked} {known} asked about"
+        within = _claim(INSIDE, "not refuted", f"{why}; none is known to be the most audible")
+    if above:
+        why = f"not yet heard where the certificate ends: {', '.join(above)}"
+        beyond = _claim(OUTSIDE, "not shown", f"{why}; an attack between may go unheard")
+    elif len(below) == asked:
+        why = f"heard inside the certificate: the {asked} {known} asked about"
+        beyond = _claim(OUTSIDE, "not refuted", f"{why}; none is known to be the least audible")
+    return [within, beyond]
+
+
+def _claim(claim: str, verdict: str, because: str) -> dict[str, str]:
+    return {"claim": claim, "verdict": verdict, "because": because}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    try:
+        if path.stat().st_size > LONGEST_FILE:
+            raise ValueError(f"{path.name} has more than {LONGEST_FILE // 10**6} MB.")
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as text: {error}.") from error
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise ValueError(f"{path.name} is not the JSON that a listening study exports.")
+    return told
+
+
+def _same_sound(
+    study: dict, classifier: Classifier, clip: Clip
+) -> tuple[str, Mapping[str, Stimulus]]:
+    """The name in a study of the clip that this one is, but for gain; and all its stimuli.
+
+    Of another rate, or cut by the classifier, it has other levels in dB.
+
+    Raises:
+        ValueError: if the clip is none of the study's.
+    """
+    found = parse(json.dumps(study), folder=None)
+    for of in found.clips:
+        other = of.clip
+        if other.sample_rate == clip.sample_rate and len(other.samples) <= len(clip.samples):
+            pair = (classifier.prepare(other).samples, clip.samples)
+            if float(torch.cosine_similarity(*pair, dim=0)) >= SAME_SOUND:
+                return other.name, found.stimuli.conditions
+    names = ", ".join(f"{of.clip.name} ({of.clip.sample_rate} Hz)" for of in found.clips)
+    raise ValueError(
+        f"the study asks about another sound than {clip.name} as the classifier takes it "
+        f"({len(clip.samples)} samples at {clip.sample_rate} Hz): {names}."
+    )
+
+
+def _threshold(result: dict[str, Any]) -> dict[str, Any]:
+    """Listeners, sign, level and interval: of a single listener his own, of several their mean.
+
+    Raises:
+        ValueError: for levels that are none.
+    """
+    listeners, group = result["listeners"], result["group"]
+    of = next(iter(listeners.values())) if len(listeners) == 1 else group
+    if of["thresholds"][CRITERION] is None:
+        nothing = dict.fromkeys(("sign", "level_db", "lower_db", "upper_db"))
+        return {"listeners": len(listeners), **nothing}
+    found = Threshold(**of["thresholds"][CRITERION])
+    ends = [end for end in (found.lower_db, found.upper_db) if end is not None]
+    if found.sign not in ("=", "<=", ">=") or not all(map(_is_level, (found.level_db, *ends))):
+        raise ValueError(f"{result['condition']}: {found} is no threshold in dB.")
+    return {"listeners": len(listeners), **asdict(found)}
+
+
+def _is_level(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= MAX_LEVEL_DB

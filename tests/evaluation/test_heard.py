@@ -1,0 +1,180 @@
+"""What people heard beside the ruler: read strictly, predicted by the model, claimed both ways."""
+
+import json
+from dataclasses import replace
+from math import inf
+
+import pytest
+import torch
+from listening.small_study import small_study
+
+from robustaudio.audio.clip import Clip
+from robustaudio.audio.datasets import open_dataset
+from robustaudio.certification.smoothing import Smoothing
+from robustaudio.classifiers import checkpoints
+from robustaudio.evaluation.heard import (
+    Heard,
+    claims,
+    heard_in,
+    predicted_level_db,
+    ruler_with_heard,
+)
+from robustaudio.listening import outcome, rows
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.simulated import simulate
+from robustaudio.listening.simulation import Listener
+from robustaudio.listening.stimulus import stimulus_of
+from robustaudio.listening.store import MemoryStore
+from robustaudio.perception.audibility import distances
+
+FOLDER = open_dataset("bundled-digits").folder
+CLASSIFIER = checkpoints.load_classifier("digits-cnn-ibp", "cpu")
+QUEST = "{kind: quest, trials: 16, practice: 0, catch_every: 0, audible_db: 0}"
+
+
+def bundled(name: str) -> Clip:
+    return CLASSIFIER.prepare(Clip.load(FOLDER / f"{name}.wav"))
+
+
+SEVEN = bundled("seven-slt")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """What one listener's study leaves: the export with its sounds, and the analysis."""
+    folder = tmp_path_factory.mktemp("study")
+    study = small_study(procedure=QUEST, families="[white, shaped]")
+    room, _ = Rooms(MemoryStore()).open(study)
+    simulate(room, [Listener(-43.0)], seed=3)
+    (folder / "rows.json").write_text(rows.as_json(room, rows.tidy(room)))
+    (folder / "analysis.json").write_text(json.dumps(outcome.pooled(room)))
+    return folder
+
+
+def test_the_export_and_the_analysis_say_the_same_of_a_clip(exported):
+    of_rows = heard_in(exported / "rows.json", CLASSIFIER, SEVEN)
+    named = replace(SEVEN, name="seven")
+    of_analysis = heard_in(exported / "analysis.json", CLASSIFIER, named)
+    assert [one.family for one in of_rows] == ["shaped", "white"]
+    for one, other in zip(of_rows, of_analysis, strict=True):
+        assert replace(one, predicted_db=None) == replace(other, predicted_db=None)
+        assert one.predicted_db is not None and other.predicted_db is None  # without its sound
+        assert one.listeners == 1 and one.sign == "=" and one.level_db == pytest.approx(-43, abs=8)
+        lower_db, upper_db = one.range_db  # a single listener's own interval
+        assert -60 < lower_db < -43 < upper_db < -30
+
+
+def test_who_has_not_finished_does_not_count(exported, tmp_path):
+    told = json.loads((exported / "rows.json").read_text())
+    stray = [{**row, "listener": "stray", "ended": False} for row in told["rows"][:3]]
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps({**told, "rows": told["rows"] + stray}))
+    assert heard_in(path, CLASSIFIER, SEVEN)[0].listeners == 1
+
+
+def test_another_sound_is_refused(exported):
+    with pytest.raises(ValueError, match=r"another sound than eight-en-us-m3 .*: seven \(8000 Hz"):
+        heard_in(exported / "rows.json", CLASSIFIER, bundled("eight-en-us-m3"))
+    with pytest.raises(ValueError, match="no answers of seven-slt, but of: seven"):
+        heard_in(exported / "analysis.json", CLASSIFIER, SEVEN)
+
+
+def analysis(threshold: object, family: str = "white") -> dict:
+    group = {"listeners": 2, "thresholds": {"correct_79": threshold}}
+    result = {"condition": f"seven-slt · {family}", "listeners": {"a": {}, "b": {}}, "group": group}
+    return {"analysis": {"results": [result]}}
+
+
+ABX = {"condition": "seven-slt · white", "listeners": {"a": {}}, "group": {"p": 0.5}}
+LEVEL = {"sign": "=", "level_db": "<b>", "lower_db": None, "upper_db": None}
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("RIFF", "is not the JSON that a listening study exports"),
+        ("[1]", "is not the JSON that a listening study exports"),
+        ("{}", "is not what a listening study exports: KeyError"),
+        ('{"rows": 1, "study": {}}', "title is missing"),
+        ('{"analysis": {"results": [1]}}', "is not what a listening study exports"),
+        ('{"analysis": {"results": []}}', "no answers of seven-slt, but of: nothing yet"),
+        (json.dumps({"analysis": {"results": [ABX]}}), "has no thresholds; quest and staircase"),
+        (json.dumps(analysis(LEVEL)), "is no threshold in dB"),
+        (json.dumps(analysis({**LEVEL, "level_db": float("nan")})), "is no threshold in dB"),
+        (json.dumps(analysis({"level_db": 3})), "is not what a listening study exports"),
+    ],
+)
+def test_rubbish_is_refused_in_a_sentence(tmp_path, text, sentence):
+    path = tmp_path / "study.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        heard_in(path, CLASSIFIER, SEVEN)
+
+
+def test_no_file_is_a_sentence_too(tmp_path):
+    with pytest.raises(ValueError, match="cannot be read as text"):
+        heard_in(tmp_path / "none.json", CLASSIFIER, SEVEN)
+
+
+def test_listeners_at_both_ends_have_no_common_threshold(tmp_path):
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(analysis(None, "pgd")))
+    (one,) = heard_in(path, CLASSIFIER, SEVEN)
+    assert one.sign is one.level_db is one.predicted_db is None and one.listeners == 2
+    assert one.range_db == (-inf, inf)
+
+
+def predicted(family: str) -> float:
+    level_db = predicted_level_db(stimulus_of(SEVEN, family, {}, [0, 0]))
+    assert level_db is not None
+    return level_db
+
+
+@pytest.mark.parametrize("family", ["white", "shaped"])
+def test_at_the_predicted_level_the_loudest_band_is_at_the_threshold(family):
+    stimulus = stimulus_of(SEVEN, family, {}, [0, 0])
+    level_db = predicted(family)
+    perturbed, clean = (torch.from_numpy(stimulus.at(at))[None] for at in (level_db, None))
+    found = distances(perturbed, clean, SEVEN.sample_rate)
+    assert float(found["max_noise_to_mask_db"]) == pytest.approx(0, abs=1e-6)
+    assert float(found["snr_db"]) == pytest.approx(-level_db)
+
+
+def test_masking_hides_shaped_noise_better_than_white_and_says_nothing_of_a_shift():
+    assert predicted("white") < predicted("shaped") - 20
+    assert predicted_level_db(stimulus_of(SEVEN, "shift", {}, [0])) is None
+
+
+SOFT = Heard("white", 9, "=", -60.0, -63.0, -57.0)
+LOUD = Heard("shaped", 9, "=", -30.0, -33.0, -27.0)
+BELOW = Heard("pgd", 9, "<=", -60.0, None, -58.0)
+ABOVE = Heard("pgd", 9, ">=", -20.0, -22.0, None)
+
+
+@pytest.mark.parametrize(
+    "heard, proven_db, inside, outside",
+    [
+        ([SOFT, LOUD], -50.0, "refuted", "not shown"),
+        ([SOFT], -50.0, "refuted", "not refuted"),
+        ([LOUD], -50.0, "not refuted", "not shown"),
+        ([SOFT], -60.0, "open", "open"),
+        ([SOFT, LOUD], -31.0, "refuted", "open"),
+        ([BELOW], -50.0, "refuted", "not refuted"),
+        ([BELOW], -59.0, "open", "open"),
+        ([ABOVE], -50.0, "not refuted", "not shown"),
+        ([ABOVE], 0.0, "open", "open"),
+        ([SOFT, LOUD], None, "open", "open"),
+    ],
+)
+def test_both_claims_are_judged_apart_and_neither_is_ever_shown(heard, proven_db, inside, outside):
+    assert [one["verdict"] for one in claims(proven_db, heard)] == [inside, outside]
+
+
+def test_the_ruler_with_what_was_heard(exported):
+    options = {"smoothing": Smoothing(n=50), "seed": 0}
+    record = ruler_with_heard(exported / "rows.json", CLASSIFIER, SEVEN, **options)
+    assert record["ruler"]["verified_l2_db"] < record["attacked_l2_db"] < 0
+    assert [one["family"] for one in record["heard"]] == ["shaped", "white"]
+    assert len(record["claims"]) == 2
+    assert json.loads(json.dumps(record)) == record
+    assert "heard" not in ruler_with_heard(None, CLASSIFIER, SEVEN, **options)
