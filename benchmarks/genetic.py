@@ -3,10 +3,10 @@
     pip install deap==1.4.4
     python -m benchmarks.genetic
 
-That way (Eaton 2023): DEAP's loop, an individual is an STFT, librosa's descriptors, scikit-learn's
-`predict_proba`, one individual at a time. Both search on the same 2 s clip, by turns, towards the
-same label, with a population of 25 and 50 children; both classify by the same numbers of
-`instruments-svm`.
+That way (R. Eaton's course project, *Sonic Subterfuge*): DEAP's loop, an individual is an STFT,
+librosa's descriptors, scikit-learn's `predict_proba`, one individual at a time. Both search on the
+same 2 s clip, by turns, towards the same label, with a population of 25 and 50 children;
+scikit-learn's machine is of the kind and size of `instruments-svm`.
 """
 
 import argparse

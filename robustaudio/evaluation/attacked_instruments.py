@@ -47,7 +47,7 @@ RESAMPLES = 2000  # of the bootstrap
 EVERY = 250  # queries between two points of the chart
 SEARCHES: dict[str, Plan] = {
     "genetic": Plan(Genetic(stops=False), "l2"),
-    "genetic, Eaton 2023": Plan(
+    "genetic, Eaton": Plan(
         Genetic(population=25, offspring=50, crossover="average", mutation="everywhere",
                 mutation_rate=0.2, stops=False), "l2"),
     "hill climber": Plan(HillClimber(stops=False), "l2"),
@@ -317,8 +317,8 @@ part; of `instruments-svm-noise` the folds are tested under its noise too. Chanc
 {CLASSIFIERS[0]}, {count} pairs of a clip and a random wrong target, perturbations at an SNR of \
 {SNR_DB:g} dB or more, {LOUD_QUERIES} queries, the search never stops: how much the log-odds of \
 the target rise (median, 95 % bootstrap interval), and how often the target is heard (95 % exact \
-interval). "Eaton 2023" is the course project's algorithm: 25 individuals, 50 children, the mean \
-of two parents, noise in every bin.
+interval). "Eaton" is the algorithm of R. Eaton's course project (*Sonic Subterfuge*): 25 \
+individuals, 50 children, the mean of two parents, noise in every bin.
 
 {_search_table({name: plain[name] for name in SEARCHES})}
 
@@ -350,7 +350,7 @@ needs, which goes through the noise reduction too. {_defences(gradient)}
 
 Same labels, first test clip of each; genetic, {LOUD_QUERIES} queries, SNR of {SNR_DB:g} dB or \
 more. The last makes a voice more like itself. The project reached 14, 25, 35, 9, 68.5, 1.3 and \
-88.5 % on its own clips and machine (Eaton 2023), at SNRs it does not give.
+88.5 % on its own clips and machine, at SNRs it does not give.
 
 {_seven_table(seven)}
 
