@@ -28,7 +28,7 @@ from robustaudio.ui.live import Live, pictured
 from robustaudio.ui.player import Player
 
 ABOUT = (
-    "### More like itself\nA genetic search for the sound that the classifier is surest of. Does a "
+    "A genetic search for the sound that the classifier is surest of. Does a "
     "sure violin sound like one?"
 )
 QUERIES = 1000
@@ -45,7 +45,7 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
             info="Largest change of a sample, relative to full scale.",
         )  # fmt: skip
         queries = gr.Slider(
-            50, 20_000, QUERIES, step=50, label="queries", elem_id="maximise-queries",
+            50, 20_000, QUERIES, step=50, label="Queries", elem_id="maximise-queries",
             info="Questions to the classifier.",
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", min_width=100)
@@ -97,7 +97,7 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
                         files = (path, convert.report_file(folder, made))
                         yield [
                             verdicts.maximised_words(record),
-                            convert.live_tracks(clip.samples, result.perturbed, clip.sample_rate),
+                            convert.player_tracks(result, clip.sample_rate),
                             pictured(record, live.unit),
                             *(gr.DownloadButton(value=str(f), interactive=True) for f in files),
                             "",
