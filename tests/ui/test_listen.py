@@ -274,8 +274,9 @@ def test_nothing_that_the_page_receives_tells_what_x_is(serve, page_at):
         listener.answers_abx(0)
         listener.reaches_trial(number + 1)
         content = listener.page.content()
-        assert str(listener.session.seed) not in content and "−20" not in content
         seen[right].append(received[max(0, before - 3) : before])
+        if not listener.is_done():  # the result at the end may say what was played
+            assert str(listener.session.seed) not in content and "−20" not in content
     bodies = [r.body() for r in received if "/trial/" in r.url]
     hashes = [hashlib.sha256(body).digest() for body in bodies]
     assert len(set(hashes)) == len(hashes) and len({len(body) for body in bodies}) == 1
