@@ -303,6 +303,11 @@ def decisive(logits: Float[Tensor, "batch label"]) -> Float[Tensor, " batch"]:
     return DECISIVE * torch.finfo(logits.dtype).eps * logits.abs().amax(1)
 
 
+def surest(delta: Tensor, loss: Tensor, index: Tensor) -> Tensor:
+    """A rank by which, of two successes, the one of higher loss stays."""
+    return -loss
+
+
 def ascent(
     search: Search,
     point: Float[Tensor, "some *shape"],

@@ -7,7 +7,6 @@ makes of a clip is projected onto the threat.
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -19,7 +18,6 @@ from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Framing, Magnitude
 from robustaudio.threats.norms import TINY
 
-Domain = Literal["stft", "waveform"]
 Genome = Float[Tensor, "band time"]  # complex in the STFT
 Genomes = Float[Tensor, "item member band time"]
 FRAMING = Framing(n_fft=512, hop_length=256)

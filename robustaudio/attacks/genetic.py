@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from robustaudio.attacks.attack import Population, Rank, Search, SearchAttack, check
+from robustaudio.attacks.attack import Population, Rank, Search, SearchAttack, check, surest
 from robustaudio.attacks.canvas import Canvas, Genome, Genomes, block_of, streams
 from robustaudio.perception.masking import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.metrics import l2
@@ -359,11 +359,6 @@ class HillClimber(SearchAttack):
             genomes = torch.where(better[..., None, None], changed, genomes)
             loss = torch.where(better, now, loss)
             search.tell(asked / self.queries)
-
-
-def surest(delta: Tensor, loss: Tensor, index: Tensor) -> Tensor:
-    """A rank by which, of two successes, the one of higher loss stays."""
-    return -loss
 
 
 def _going(search: Search, stops: bool) -> Int[Tensor, " item"]:

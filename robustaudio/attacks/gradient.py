@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
+from robustaudio.attacks.attack import Search, SearchAttack, ascent, check, surest
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.norms import TINY, per_item
 
@@ -225,7 +225,7 @@ def _walk(
 
     Items with a success leave, unless the walk does not stop: then the highest loss is kept.
     """
-    index, rank = (~search.found).nonzero().flatten(), None if stops else _surest
+    index, rank = (~search.found).nonzero().flatten(), None if stops else surest
     if not len(index):
         return
     point, ball = search.rows(start, index), search.rows(search.threat, index)
@@ -248,7 +248,3 @@ def _walk(
         point = project(stride.steepest(gradient).add_(point))
     search.look(point, index, rank)
     search.tell(part[0] + part[1] * steps / (steps + 1))
-
-
-def _surest(delta: Tensor, loss: Tensor, index: Tensor) -> Tensor:
-    return -loss

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -17,8 +16,7 @@ from robustaudio.perception.metrics import amplitude, amplitude_db
 from robustaudio.threats.criterion import TargetedMisclassification
 from robustaudio.threats.threat_model import ThreatModel
 
-Start = Literal["clip", "noise", "silence"]
-STARTS: tuple[Start, ...] = ("clip", "noise", "silence")
+STARTS = ("clip", "noise", "silence")
 
 
 def start_from(start: str, clip: Float[Tensor, " time"], seed: int) -> Float[Tensor, " time"]:

@@ -30,7 +30,6 @@ SHAPE = ("rms", "spectral_centroid", "spectral_bandwidth", "spectral_rolloff", "
 DESCRIPTORS = (*SHAPE, *(f"mfcc_{n}" for n in range(1, N_MFCC + 1)))
 ITEMS = 4  # on a CPU so many clips at a time: their spectra stay in its cache
 GROUP = 32  # mel bands that are summed at once, over the bins that any of them holds
-STATISTICS = ("mean", "std", "delta")
 
 Statistic = Literal["mean", "std", "delta"]
 
