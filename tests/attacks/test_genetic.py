@@ -162,3 +162,19 @@ def test_every_clip_draws_from_a_stream_of_its_own():
     other = torch.rand(3, generator=streams(x[2:3], torch.Generator().manual_seed(2))[0])
     assert torch.equal(drawn[2], alone) and not torch.equal(alone, other)
     assert not torch.equal(drawn[0], drawn[1])
+
+
+@pytest.mark.parametrize("domain", ["stft", "waveform"])
+def test_genomes_that_were_too_loud_shrink_to_what_is_heard(domain):
+    """Else mutations, which are as long as the ball is wide, would soon be lost in them."""
+    model, x = linear(), long_clips()
+    threat = threat_to(GENETIC, x, 0.2, "l2")
+    search = Search(model, x, Misclassification(model(x).argmax(1)), threat)
+    canvas = Canvas.of(search, domain)
+    genomes = canvas.blank(2, 1)
+    for row, stream in enumerate(streams(x, torch.Generator().manual_seed(0))):
+        canvas.mutate(genomes[row, 0], row, 1.0, stream, blocks=False)
+        genomes[row, 0] *= 100 * canvas.scale[row] / genomes[row, 0].norm()
+    points = canvas.points(genomes, search.everything)
+    assert torch.allclose((points[:, 0] - x).norm(dim=1), torch.tensor(0.2), rtol=1e-4)
+    assert (genomes.flatten(1).norm(dim=1) < 3 * canvas.scale).all()
