@@ -18,7 +18,7 @@ def own_result(room: Room, code: str) -> dict[str, Any]:
     name, session = room.find(code)
     if room.state(code)["step"] != "done":
         raise ValueError("the result is told when every question is answered.")
-    found = analyse(rows.judged(name, session))
+    found = analyse(rows.judged(name, session), room.study.inaudible_below)
     reason = found["excluded"].get(name)
     if reason:
         easy = f"Some questions were easy, to see whether sound came through: you {reason}."
@@ -31,7 +31,10 @@ def pooled(room: Room) -> dict[str, Any]:
     sessions = room.sessions()
     ended = {name: session for name, session in sessions.items() if session.ended}
     found = room.remembered(
-        frozenset(ended), lambda: analyse([row for of in ended.items() for row in rows.judged(*of)])
+        frozenset(ended),
+        lambda: analyse(
+            [row for of in ended.items() for row in rows.judged(*of)], room.study.inaudible_below
+        ),
     )
     return {
         "title": room.study.title,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from robustaudio.audio.clip import Clip
-from robustaudio.listening.procedures import ABX, Quest, Staircase
+from robustaudio.listening.procedures import ABX, INAUDIBLE_BELOW, Quest, Staircase
 from robustaudio.listening.ratings import Impairment, Mushra
 from robustaudio.listening.stimulus import Stimuli, stimulus_of
 
@@ -75,6 +75,11 @@ class Study:
         )
         options = {name: value for name, value in self.options.items() if name != "kind"}
         return PROCEDURES[self.options["kind"]](conditions=conditions, **options)
+
+    @property
+    def inaudible_below(self) -> float:
+        """The proportion correct below which a perturbation counts as inaudible."""
+        return getattr(self.procedure, "inaudible_below", INAUDIBLE_BELOW)
 
     @cached_property
     def stimuli(self) -> Stimuli:

@@ -102,7 +102,8 @@ LEVEL = {"sign": "=", "level_db": "<b>", "lower_db": None, "upper_db": None}
     [
         ("RIFF", "is not the JSON that a listening study exports"),
         ("[1]", "is not the JSON that a listening study exports"),
-        ("{}", "is not what a listening study exports: KeyError"),
+        ("{}", "is not what a listening study exports. Take “All"),
+        ('{"title": "t", "procedure": {}}', "is a study, without answers. Take “All"),
         ('{"rows": 1, "study": {}}', "title is missing"),
         ('{"analysis": {"results": [1]}}', "is not what a listening study exports"),
         ('{"analysis": {"results": []}}', "no answers of seven-slt, but of: nothing yet"),
