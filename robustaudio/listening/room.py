@@ -10,7 +10,7 @@ from typing import Any
 from robustaudio.listening import headphones, session, wav
 from robustaudio.listening.session import Session, hour, session_of
 from robustaudio.listening.stimulus import RATE
-from robustaudio.listening.store import Event, MemoryStore, Store
+from robustaudio.listening.store import DAMAGED, Event, MemoryStore, Store
 from robustaudio.listening.study import Study
 from robustaudio.listening.trial import CHOICES, SCALES, Trial
 
@@ -40,7 +40,7 @@ class Room:
 
     @property
     def demo(self) -> bool:
-        """Whether nothing is stored."""
+        """Whether answers are in memory alone, and single ones told to nobody."""
         return isinstance(self.store, MemoryStore)
 
     def description(self) -> dict[str, Any]:
@@ -54,6 +54,7 @@ class Room:
             "question": texts.question or QUESTIONS[first.paradigm],
             "purpose": texts.purpose,
             "contact": texts.contact,
+            "kept": self.store.kept,
             "paradigm": first.paradigm,
             "trials": self.study.procedure.expected_trials,
             "screening": self.study.screening,
@@ -160,14 +161,15 @@ class Room:
         return {name: Session.replay(self.study, events) for name, events in begun.items()}
 
     def find(self, code: str) -> tuple[str, Session]:
-        """A listener's name in the store, and where he stands.
+        """A listener's name in the store, and where they stand.
 
         Raises:
             LookupError: for a code that nobody has.
         """
         name = session_of(code)
         events = self.store.read(self.token, name)
-        if events and events[0].kind != "start":  # an answer came in while all was deleted
+        if events and events[0].kind not in ("start", DAMAGED):
+            # an answer came in while all was deleted
             self.store.delete(self.token, name)
         return name, Session.replay(self.study, events)
 

@@ -57,7 +57,9 @@ class Session:
             elif event.kind == "screening":
                 checks |= event.data | {"attempts": event.index + 1}
         trials = sorted((e for e in events if e.kind == "trial"), key=lambda event: event.index)
-        responses = tuple(from_record(event.data) for event in trials)
+        # a damaged answer is asked for again
+        whole = (event for place, event in enumerate(trials) if event.index == place)
+        responses = tuple(from_record(event.data) for event in whole)
         facts = {key: value for key, value in begun.items() if key not in ("seed", "hour")}
         ended = any(event.kind == "end" for event in events)
         return cls(study, begun["seed"], checks, facts, responses, ended)

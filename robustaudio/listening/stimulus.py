@@ -86,7 +86,7 @@ class Stimuli:
             "linf": float(measured["linf"]),
             "snr_db": float(measured["snr_db"]),
             "sigma": sigma,
-            "rms_dbfs": amplitude_db(sigma),
+            "rms_dbfs_before_gain": amplitude_db(sigma),
             "noise_to_mask_db": float(measured["noise_to_mask_db"]),
             "stimulus_sha256": hashlib.sha256(
                 self.render(condition, level_db).tobytes()

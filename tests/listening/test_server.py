@@ -3,9 +3,11 @@
 import hashlib
 import io
 import re
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -19,7 +21,7 @@ from robustaudio.listening.headphones import Screening, beep_count
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.session import hour, session_of
-from robustaudio.listening.store import JsonLinesStore
+from robustaudio.listening.store import STUDY, Event, JsonLinesStore
 
 HOW = {"response_time_s": 1.5, "plays": 2, "switches": 5}
 
@@ -70,6 +72,7 @@ def listener(rooms) -> Listener:
 def test_a_whole_session_step_by_step(listener):
     about = listener.get("study").json()
     assert about["title"] == "A short test" and about["paradigm"] == "abx"
+    assert about["kept"] == "in files on the computer that serves this page, not in public"
     refused = listener.post("start")
     assert refused.status_code == 400 and "begins with consent" in refused.json()["error"]
     assert listener.rooms.store.sessions(listener.token) == []
@@ -140,8 +143,8 @@ def test_nobody_gets_anywhere_with_another_code(listener):
             assert listener.get(path).status_code == 404
         assert listener.answer(0).status_code == 404
         assert listener.post("forget").status_code == 404
-    assert listener.client.get("/listen/zzzz/state").status_code == 410
-    assert listener.client.get("/listen/..%2F..%2Fetc/state").status_code in (404, 410)
+    for token in ("zzzz", "..%2F..%2Fetc", listener.token.upper()):
+        assert listener.client.get(f"/listen/{token}/state").status_code == 404
     assert listener.client.get("/listen/assets/style.css").status_code == 404
     for odd in (b"[" * 10_000, b"\xff", b"[]", b"null"):
         answer = listener.client.post(f"/listen/{listener.token}/answer", content=odd)
@@ -259,8 +262,19 @@ def test_a_study_ends_on_time_and_takes_its_answers_along(listener, tmp_path):
     listener.begin()
     listener.rooms.room(listener.token).expires = datetime.now(UTC) - timedelta(seconds=1)
     gone = listener.get("state")
-    assert gone.status_code == 410 and "closed; its answers have been deleted" in gone.text
+    assert gone.status_code == 410 and gone.json() == {
+        "error": "this study is closed; its answers have been deleted.", "study": "closed",
+    }  # fmt: skip
+    assert listener.get("study").status_code == 410
     assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_a_mistyped_link_is_not_a_closed_study(listener):
+    listener.begin()
+    listener.token = listener.token[::-1]
+    for unknown in (listener.get("study"), listener.get("state"), listener.post("start")):
+        assert unknown.status_code == 404 and unknown.json()["study"] == "unknown"
+        assert "no study at this link: it may be mistyped" in unknown.json()["error"]
 
 
 def test_an_answer_that_crosses_a_deletion_leaves_nothing(listener, tmp_path, monkeypatch):
@@ -293,8 +307,152 @@ def test_expiry_is_kept_by_the_next_server(listener, tmp_path):
     time.sleep(0.01)
     Rooms(JsonLinesStore(tmp_path)).purge()
     assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_the_end_that_listeners_agreed_to_only_comes_nearer(rooms):
+    room, _ = rooms.open(small_study(), hours=1)
     with pytest.raises(ValueError, match="0 hours must be above 0"):
-        listener.rooms.expire(listener.token, 0)
+        rooms.expire(room.token, 0)
+    rooms.expire(room.token, 5)
+    listener = Listener(rooms, room.token)
+    listener.begin()
+    agreed = room.expires
+    with pytest.raises(ValueError, match=f"are deleted at {agreed:%Y-%m-%d %H:%M} UTC; the end"):
+        rooms.expire(room.token, 6)
+    assert room.expires == agreed
+    rooms.expire(room.token, 2)
+    assert room.expires < agreed
+    listener.post("forget")
+    rooms.expire(room.token, 6)  # nobody is left who agreed to anything
+    assert room.expires > agreed
+
+
+def test_hours_move_the_end_of_a_study_that_is_resumed(rooms):
+    def resumed(hours: float | None) -> float:
+        room, _ = rooms.open(small_study(), hours, resume=True)
+        return (room.expires - datetime.now(UTC)) / timedelta(hours=1)
+
+    assert resumed(10) == pytest.approx(10, abs=0.01)
+    assert resumed(20) == pytest.approx(20, abs=0.01)
+    Listener(rooms, rooms.store.studies()[0]).begin()
+    assert resumed(30) == pytest.approx(20, abs=0.01)  # as was agreed
+    assert resumed(5) == pytest.approx(5, abs=0.01)
+    assert resumed(None) == pytest.approx(5, abs=0.01)
+    assert len(rooms.store.studies()) == 1
+
+
+def expired(folder, token: str) -> None:
+    """As if the study's time had passed while no server ran."""
+    past = {"at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")}
+    JsonLinesStore(folder).append(Event(token, STUDY, "expires", 9, past))
+
+
+def half_opened(folder, token: str) -> None:
+    (folder / token).mkdir()
+    whole = b'{"kind": "open", "index": 0, "data": {"study": {}, "sha256": "", "hour": ""}}\n'
+    (folder / token / "study.jsonl").write_bytes(whole)
+
+
+def torn(folder, token: str) -> None:
+    (folder / token).mkdir()
+    (folder / token / "study.jsonl").write_bytes(b'{"kind": "expires", "ind')
+
+
+def test_a_study_that_is_over_or_was_never_opened_gives_way_to_a_new_one(rooms, tmp_path):
+    first, _ = rooms.open(small_study(), resume=True)
+    half_opened(tmp_path, "half")
+    torn(tmp_path, "torn")
+    expired(tmp_path, first.token)
+    later = Rooms(JsonLinesStore(tmp_path))
+    second, _ = later.open(small_study(), resume=True)
+    assert second.token != first.token
+    closed, left = later.purge()
+    assert {*closed} == {first.token, "half", "torn"} and left == []
+    assert later.store.studies() == [second.token]
+
+
+def test_nothing_is_open_without_an_end(tmp_path, monkeypatch):
+    """Whatever line is the last one that reaches the disk, the study still ends."""
+    for survived in range(4):
+        rooms, append = Rooms(JsonLinesStore(tmp_path / str(survived))), JsonLinesStore.append
+        lines = iter(range(survived))
+
+        def killed(store, event, lines=lines, append=append):
+            next(lines)
+            return append(store, event)
+
+        with monkeypatch.context() as until, suppress(StopIteration):
+            until.setattr(JsonLinesStore, "append", killed)
+            rooms.open(small_study(), hours=1)
+        (_,) = rooms.store.studies() or [None]
+        assert len(rooms.ends()) == min(survived, 1)
+
+
+@pytest.mark.parametrize("line", [0, 1, 2])
+def test_a_damaged_study_is_still_deleted_at_its_end(rooms, tmp_path, line):
+    room, _ = rooms.open(small_study())
+    Listener(rooms, room.token).begin()
+    path = tmp_path / room.token / "study.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[line] = lines[line][:20] + b"\0" * 20
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    later = Rooms(JsonLinesStore(tmp_path))
+    if line:  # the end can be read
+        assert later.purge() == ([], [])
+        expired(tmp_path, room.token)
+    assert later.purge() == ([room.token], [])
+    assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_a_study_in_trouble_holds_up_no_other(rooms, tmp_path, monkeypatch, caplog):
+    tokens = sorted(rooms.open(small_study())[0].token for _ in range(3))
+    delete = JsonLinesStore.delete
+
+    def failing(store, token, session=None):
+        if token == tokens[0]:
+            raise OSError("the disk is away")
+        delete(store, token, session)
+
+    for token in tokens:
+        expired(tmp_path, token)
+    with monkeypatch.context() as trouble:
+        trouble.setattr(JsonLinesStore, "delete", failing)
+        assert rooms.purge() == (tokens[1:], tokens[:1])
+    assert f"study {tokens[0]} cannot be purged: the disk is away" in caplog.text
+    assert rooms.purge() == (tokens[:1], [])
+
+
+def test_purging_goes_on_when_the_store_comes_back(rooms, tmp_path, monkeypatch):
+    room, _ = rooms.open(small_study())
+    expired(tmp_path, room.token)
+    tried = threading.Event()
+
+    def away(store):
+        tried.set()
+        raise OSError("503")
+
+    monkeypatch.setattr("robustaudio.listening.rooms.PURGE_S", 0.01)
+    with monkeypatch.context() as trouble:
+        trouble.setattr(JsonLinesStore, "studies", away)
+        stop = rooms.keep_purging()
+        assert tried.wait(10)
+    until = time.monotonic() + 10
+    while rooms.store.studies() and time.monotonic() < until:
+        time.sleep(0.01)
+    stop()
+    assert rooms.store.studies() == []
+
+
+def test_a_damaged_answer_is_asked_for_again(listener, tmp_path):
+    listener.begin()
+    for trial in range(4):
+        listener.answer(trial)
+    path = tmp_path / listener.token / f"{session_of(listener.code)}.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[-3] = b"\0"  # trial 1
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    assert listener.get("state").json()["trial"]["number"] == 1
+    assert listener.answer(1).json()["trial"]["number"] == 4
 
 
 def test_a_study_is_resumed_only_when_asked_for(rooms):
@@ -314,6 +472,9 @@ def test_a_demonstration_stores_nothing(tmp_path, monkeypatch):
     assert listener.get("study").json()["demo"] is True
     listener.begin()
     assert listener.answer(0).json()["trial"]["number"] == 1
+    assert listener.post("forget").json() == {"step": "deleted"}
+    assert listener.get("state").status_code == 404
+    assert rooms.room(listener.token).sessions() == {}
     assert list(tmp_path.rglob("*")) == []
 
 

@@ -19,7 +19,7 @@ from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.session import Session, session_of
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import JsonLinesStore
+from robustaudio.listening.store import JsonLinesStore, open_store
 from robustaudio.listening.study_file import parse
 from robustaudio.ui.launch import launch
 
@@ -34,8 +34,8 @@ AFC = TEXT.replace(
 class Server:
     """`robustaudio listen serve` as a process, which can be killed and started again."""
 
-    def __init__(self, folder: Path, text: str) -> None:
-        self.folder, self.text = folder, text
+    def __init__(self, folder: Path, text: str, options: tuple[str, ...]) -> None:
+        self.folder, self.text, self.options = folder, text, options
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -45,7 +45,7 @@ class Server:
     def start(self) -> None:
         command = [
             sys.executable, "-m", "robustaudio", "listen", "serve", self.folder / "study.yaml",
-            "--store", self.folder / "answers", "--port", str(self.port),
+            "--store", self.folder / "answers", "--port", str(self.port), *self.options,
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.listeners, self.teacher = (
@@ -71,8 +71,8 @@ class Server:
 def serve(tmp_path, browser):
     servers = []
 
-    def start(text: str) -> Server:
-        servers.append(Server(tmp_path, text))
+    def start(text: str, *options: str) -> Server:
+        servers.append(Server(tmp_path, text, options))
         return servers[-1]
 
     yield start
@@ -383,10 +383,28 @@ def test_a_study_that_cannot_be_says_so_on_the_tab(app, page_at, tmp_path):
     expect(page.locator(".toast-body").last).to_contain_text("unknown key titel", timeout=SLOW_MS)
 
 
-def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at):
-    server = serve(AFC)
-    token = server.listeners.rsplit("/", 1)[1]
-    room = Rooms(JsonLinesStore(server.folder / "answers")).room(token)
+def test_the_length_that_is_asked_for_is_the_procedures_own(app, page_at):
+    page = page_at(app)
+    page.set_default_timeout(SLOW_MS)
+    page.get_by_role("tab", name="Listen").click()
+    value = page.locator("#listen-length input[type=number]")
+    expect(value).to_have_value("16", timeout=SLOW_MS)
+    page.get_by_label("Threshold by QUEST+").check()
+    expect(value).to_have_value("40")
+    expect(page.locator("#listen-questions")).to_contain_text("About 48 questions")
+    page.get_by_label("Threshold by a staircase").check()
+    expect(value).to_have_value("12")
+    expect(page.locator("#listen-length")).to_contain_text("Reversals of each")
+    page.get_by_label("Five grades").check()
+    expect(page.locator("#listen-length")).to_be_hidden()
+    expect(page.locator("#listen-questions")).to_contain_text("About 8 questions")
+
+
+def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at, tmp_path):
+    url = f"sqlite:///{tmp_path}/answers.db"  # which two processes write to
+    server = serve(AFC, "--store", url)
+    store, token = open_store(url), server.listeners.rsplit("/", 1)[1]
+    room = Rooms(store).room(token)
     teacher = page_at(server.teacher, expected=("410",))
     expect(teacher.locator("#begun")).to_have_text("0", timeout=SLOW_MS)
     simulate(room, [Listener(-40.0)] * 2, seed=1)
@@ -399,7 +417,27 @@ def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at):
     teacher.on("dialog", lambda dialog: dialog.accept())
     teacher.click("#close")
     expect(teacher.locator("#notice")).to_contain_text("closed", timeout=SLOW_MS)
-    assert JsonLinesStore(server.folder / "answers").studies() == []
+    assert store.studies() == []
+
+
+def test_the_link_on_the_teachers_page_says_where_it_works(serve, page_at):
+    """Over plain http, but for this computer, browsers offer no clipboard."""
+    server = serve(TEXT)
+    teacher = page_at(server.teacher)
+    expect(teacher.locator("#loopback")).to_contain_text("works on this computer only")
+    teacher.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    teacher.reload()
+    teacher.click("#copy")
+    expect(teacher.locator("#notice")).to_contain_text("The link is selected: copy it")
+    assert teacher.evaluate("getSelection().toString()") == server.listeners
+
+
+def test_a_demonstrations_teacher_sees_results_only(serve, page_at):
+    teacher = page_at(serve(TEXT, "--demo").teacher)
+    expect(teacher.locator("#study")).to_be_visible(timeout=SLOW_MS)
+    expect(teacher.locator("#csv")).to_be_hidden()
+    expect(teacher.locator("#json")).to_be_hidden()
+    expect(teacher.locator("#expires")).to_contain_text("A demonstration: in memory only")
 
 
 # What comes out of the loudspeaker
