@@ -76,7 +76,7 @@ def _tone(gain: float, *, antiphase: bool) -> Stereo:
 
 
 def _noise(rng: np.random.Generator, *, pitch: bool) -> Stereo:
-    """White noise, the same in both ears; with a pitch, one band of the right is turned by 180 deg."""
+    """White noise, the same in both ears; with a pitch, a band of the right has its sign turned."""
     left = rng.standard_normal(round(NOISE_S * RATE))
     hz = np.fft.rfftfreq(len(left), 1 / RATE)
     turned = pitch & (np.abs(hz - PITCH_HZ) <= PITCH_REACH * PITCH_HZ)
