@@ -256,14 +256,14 @@
     write("contact", study.contact);
     const practice = study.practice ? `, ${study.practice} of them practice` : "";
     const rated = ["mushra", "impairment"].includes(study.paradigm);
-    write("length", `About ${counted(study.minutes, "minute")}: about ` +
+    write("length", `About ${counted(study.minutes, "minute")} for about ` +
       `${counted(study.trials, rated ? "page" : "question")}${practice}.`);
     $("stored").hidden = !study.kept;
     write("where", study.kept ?? "");
     write("until", study.demo
       ? "The server stops, or the test ends: this is a demonstration, and nothing goes to a disk. " +
         "Until then the server remembers your answers, so that a reload goes on where you were."
-      : `${study.expires}, or the organiser's word.`);
+      : `${study.expires}, or earlier if whoever asks ends the test.`);
     $("agree").onchange = () => ($("begin").disabled = !$("agree").checked);
     $("begin").onclick = () => doing(async () => {
       const state = await json("start", { agreed: true });
@@ -309,8 +309,8 @@
     $("screening-test").hidden = over;
     if (over) {
       write("screening-question", "The headphone check was not passed");
-      write("screening-note", `That were ${state.attempts} attempts, which is the most. Please go ` +
-        "on without it: your answers will be marked.");
+      write("screening-note", `You have tried ${state.attempts} times, which is the most. Please ` +
+        "go on without it: your answers will be marked.");
       return;
     }
     const again = "Too few were right: loudspeakers sound like that, or it was hard to hear. Check " +

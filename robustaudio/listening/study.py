@@ -29,7 +29,7 @@ JOINED = " · "  # clip and family, in the name of a condition
 class Texts:
     """What listeners read; None stands for what the page says by itself."""
 
-    about: str = "You will hear short sounds and say which one differs."
+    about: str = "You will hear short sounds, and compare them."
     question: str | None = None  # by the paradigm
     purpose: str = "To find out how loud a change has to be before people hear it."
     contact: str = "Whoever gave you this link."
