@@ -261,8 +261,9 @@
     $("stored").hidden = !study.kept;
     write("where", study.kept ?? "");
     write("until", study.demo
-      ? "The server stops, or the test ends: this is a demonstration, and nothing goes to a disk. " +
-        "Until then the server remembers your answers, so that a reload goes on where you were."
+      ? `The server stops, or the test ends (${study.expires}): this is a demonstration, and nothing ` +
+        "goes to a disk. Until then the server remembers your answers, so that a reload goes on " +
+        "where you were."
       : `${study.expires}, or earlier if whoever asks ends the test.`);
     $("agree").onchange = () => ($("begin").disabled = !$("agree").checked);
     $("begin").onclick = () => doing(async () => {

@@ -7,8 +7,8 @@ between the ears. Mono, most Bluetooth speakers and some hearing aids fail both,
 sent away: who fails may go on, and the answers say so.
 
 Milne's noise is white, 1 s long and 1 s apart; in the right ear its phase is turned by 180 degrees
-within 6 % of 600 Hz, and their page passes all six of six. All of that is kept here; level and
-ramps are our own. With it 80 % of their listeners passed with headphones, 20 % with loudspeakers.
+within 6 % of 600 Hz, and their page passes six of six. All of that is kept here; level and ramps
+are our own. In their study 80 % of headphone users passed, and 20 % with loudspeakers.
 """
 
 from dataclasses import dataclass
