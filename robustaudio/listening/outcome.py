@@ -109,7 +109,7 @@ def _left_out(session: Session, reason: str) -> list[str]:
     if caught:
         easy = "Some trials were easy, to see whether sound comes through and is heard"
         why = f"{easy}: {caught.count(False)} of your {len(caught)} answers to them were wrong."
-    return [why, "So, by a rule that was fixed beforehand, they do not count towards the result."]
+    return [why, "By a rule that was fixed beforehand, your answers do not count in the result."]
 
 
 def _of_abx(name: str, own: dict[str, Any]) -> str:
