@@ -10,7 +10,6 @@ import numpy as np
 
 from robustaudio.listening import session
 from robustaudio.listening.analysis import analyse
-from robustaudio.listening.outcome import ALPHA
 from robustaudio.listening.room import Room
 from robustaudio.listening.rows import judged
 from robustaudio.listening.simulation import HOW, Listener
@@ -45,7 +44,8 @@ def simulate(room: Room, listeners: Sequence[Listener], seed: int) -> dict[str, 
     """What a study of this size finds out about listeners whose truth is known.
 
     Per condition: of thresholds the bias, the standard deviation, how many are only bounds, and how
-    often the 95 % interval held the truth; of scores how many came out as having heard it.
+    often the 95 % interval held the truth; of scores how many listeners were right more often than
+    guessing explains.
     """
     for number, listener in enumerate(listeners):
         visit(room, listener, number, seed)
@@ -70,7 +70,7 @@ def _recovered(result: dict[str, Any], truth: dict[str, Listener]) -> dict[str, 
     if result["paradigm"] not in ("2afc", "3afc"):
         score = {"level_db": result["level_db"], "listeners": len(own)}
         if result["paradigm"] == "abx":
-            heard = fmean(one["p"] <= ALPHA for one in own.values())
+            heard = fmean(one["verdict"] == "heard" for one in own.values())
             return about | score | {"heard": heard}
         return about | score | {"mean": result["group"]["mean"]}
     guess, errors, held = 1 / CHOICES[result["paradigm"]], [], []

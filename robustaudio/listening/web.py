@@ -39,6 +39,9 @@ async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) ->
         return failed(404, error, study="unknown")
     except LookupError as error:
         return failed(404, error)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        return failed(503, OSError(f"the server cannot read or write answers now: {reason}."))
     except ValueError as error:
         return failed(400, error)
     if isinstance(result, Response):

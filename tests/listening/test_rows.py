@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -15,9 +16,10 @@ from robustaudio.listening import outcome, rows
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.session import new_code, session_of, start
 from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
+from robustaudio.listening.simulation import HOW, Listener
 from robustaudio.listening.store import STUDY, Event, JsonLinesStore, MemoryStore
 from robustaudio.listening.study_file import parse
+from robustaudio.listening.trial import Response, to_record
 
 QUEST = "{kind: quest, trials: 12, practice: 1, catch_every: 6}"
 MUSHRA = "{kind: mushra, levels_db: [-40, -10], practice: 0}"
@@ -100,12 +102,67 @@ def test_nothing_is_told_before_the_end(room):
 
 
 def test_words_claim_no_more_than_was_shown():
-    heard = outcome._of_abx("c", {"correct": 12, "trials": 16, "p": 0.0384, "upper": 0.9})
-    assert "12 of 16 right" in heard and "3.8%" in heard and "very probably heard" in heard
-    not_shown = outcome._of_abx("c", {"correct": 8, "trials": 16, "p": 0.6, "upper": 0.72})
-    assert "neither that you heard it nor that you cannot" in not_shown and "72%" in not_shown
+    own = {"correct": 12, "trials": 16, "verdict": "heard", "upper": 0.9}
+    heard = outcome._of_abx("c", own)
+    assert heard == "c: 12 of 16 right. That is more often right than guessing explains."
+    not_shown = outcome._of_abx("c", own | {"verdict": "undecided", "upper": 0.72})
+    assert "does not show that you cannot hear it: up to 72%" in not_shown
     bound = {"sign": "<=", "level_db": -60.0, "lower_db": None, "upper_db": -60.0}
-    assert outcome._of_threshold("c", bound) == "c: you heard even the softest, at −60 dB."
+    words = outcome._of_threshold("c", bound)
+    assert words == "c: your threshold lies at or below the softest level, −60 dB."
+    words = outcome._of_threshold("c", bound | {"sign": ">=", "level_db": 0.0})
+    assert words == "c: your threshold lies at or above the loudest level, 0 dB."
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [
+        (-0.84, "your grades were 0.8 below the clean clip's"),
+        (0.3, "your grades were 0.3 above the clean clip's"),
+        (-0.04, "your grades were the same as the clean clip's"),
+    ],
+)
+def test_a_grade_above_the_clean_clips_is_told_too(mean, words):
+    result = {"condition": "c", "level_db": -20.0, "paradigm": "impairment"}
+    assert words in outcome._sentence(result, {"mean": mean})
+
+
+def answered(procedure: str, answer) -> list[str]:
+    """What a listener is told who gives `answer(trial, how many of its kind came before)`."""
+    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    code, responses = new_code(), []
+    name = session_of(code)
+    begun = start(room.token, name)
+    room.store.append(begun)
+    room.store.append(Event(room.token, name, "sound", 0, {"sample_rate": 48_000, "gain_db": -20}))
+    while trial := room.study.procedure.next(responses, begun.data["seed"]):
+        before = sum((r.trial.kind, r.trial.level_db) == (trial.kind, trial.level_db)
+                     for r in responses)  # fmt: skip
+        responses.append(Response(trial, answer(trial, before), **HOW))
+        event = Event(room.token, name, "trial", trial.number, to_record(responses[-1]))
+        room.store.append(event)
+    return outcome.own_result(room, code)["lines"]
+
+
+def test_one_good_score_of_six_is_not_called_heard():
+    """12 of 16 at one level has p = .038, but p_holm = .23 of six: guessing brings one so good."""
+    levels = [-60, -55, -50, -45, -40, -35]
+    procedure = f"{{kind: abx, levels_db: {levels}, trials: 16, practice: 0, catch_every: 0}}"
+    right = {level: 12 if level == -35 else 8 for level in levels}
+    lines = answered(procedure, lambda trial, n: (trial.right + (n >= right[trial.level_db])) % 2)
+    (best,) = (line for line in lines if "12 of 16" in line)
+    assert "Guessing alone may be right that often" in best and len(lines) == 6
+
+
+def test_each_rule_of_exclusion_has_its_own_sentence():
+    mushra = "{kind: mushra, levels_db: [-40, -10], practice: 0, repeats: 3}"
+    graded, ruled = answered(mushra, lambda trial, n: tuple(50.0 for _ in trial.intervals))
+    assert "one of the sounds was the reference itself, unmarked: you graded" in graded
+    assert "fixed beforehand" in ruled and "easy" not in graded
+    abx = "{kind: abx, levels_db: [-20], trials: 12, practice: 0, catch_every: 4}"
+    missed, _ = answered(abx, lambda trial, n: (trial.right + (trial.kind == "catch")) % 2)
+    assert re.search(r"trials were easy.*: (\d) of your \1 answers to them were wrong", missed)
+    assert "catch" not in missed
 
 
 @pytest.fixture

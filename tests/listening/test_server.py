@@ -1,13 +1,16 @@
 """A listener's way through the server, and what the server never tells."""
 
+import errno
 import hashlib
 import io
+import json
 import re
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -17,11 +20,16 @@ from listening.small_study import small_study
 from scipy.stats import mannwhitneyu
 from starlette.testclient import TestClient
 
-from robustaudio.listening.headphones import Screening, beep_count
+from robustaudio.audio.clip import Clip
+from robustaudio.audio.datasets import BUNDLED
+from robustaudio.listening.headphones import GAP_S, Screening, beep_count
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
-from robustaudio.listening.session import hour, session_of
+from robustaudio.listening.session import Session, hour, session_of
+from robustaudio.listening.stimulus import RATE
 from robustaudio.listening.store import STUDY, Event, JsonLinesStore
+from robustaudio.listening.study import sound_text
+from robustaudio.listening.study_file import parse
 
 HOW = {"response_time_s": 1.5, "plays": 2, "switches": 5}
 
@@ -46,7 +54,7 @@ class Listener:
 
     def begin(self) -> dict:
         self.code = self.post("start", agreed=True).json()["code"]
-        beeps = beep_count(self.session.seed)
+        beeps = beep_count(self.session.check_seed)
         self.post("sound", beeps=beeps, sample_rate=48000, device="headphones")
         return self.post("level", gain_db=-20).json()
 
@@ -73,6 +81,7 @@ def test_a_whole_session_step_by_step(listener):
     about = listener.get("study").json()
     assert about["title"] == "A short test" and about["paradigm"] == "abx"
     assert about["kept"] == "in files on the computer that serves this page, not in public"
+    assert (about["trials"], about["practice"], about["minutes"]) == (9, 1, 5)  # 126 s and checks
     refused = listener.post("start")
     assert refused.status_code == 400 and "begins with consent" in refused.json()["error"]
     assert listener.rooms.store.sessions(listener.token) == []
@@ -82,7 +91,7 @@ def test_a_whole_session_step_by_step(listener):
     assert listener.get("check/beeps/0").headers["content-type"] == "audio/wav"
     wrong = listener.post("sound", beeps=9, sample_rate=48000, device="headphones")
     assert wrong.status_code == 400 and "not how many there were" in wrong.json()["error"]
-    beeps = beep_count(listener.session.seed)
+    beeps = beep_count(listener.session.check_seed)
     state = listener.post("sound", beeps=beeps, sample_rate=44100, device="earphones").json()
     assert state["step"] == "level"
     state = listener.post("level", gain_db=-12.5).json()
@@ -220,24 +229,109 @@ def test_the_screening_is_asked_until_it_is_passed_or_left(rooms):
     assert passing.post("screening", answers=right).json()["step"] == "level"
 
 
-@pytest.mark.parametrize("kind", ["antiphase", "huggins"])
-def test_what_the_screening_sounds_like(kind):
-    """In antiphase tones the ears differ; a Huggins pitch is in neither ear alone."""
-    screening = Screening(kind, 3)
-    sound = screening.sound(0)
-    length = len(sound) // 3
-    parts = [sound[n * length : (n + 1) * length] for n in range(3)]
-    right, rms = screening.right(0), [float(part[:, 0].std()) for part in parts]
+def thirds(screening: Screening, question: int) -> list[np.ndarray]:
+    """The three sounds of a question, without the pauses between them."""
+    sound, pause = screening.sound(question), round(GAP_S[screening.kind] * RATE)
+    length = (len(sound) - 2 * pause) // 3
+    return [sound[n * (length + pause) :][:length] for n in range(3)]
+
+
+def test_loudspeakers_make_the_tone_in_antiphase_the_quietest():
+    screening = Screening("antiphase", 3)
+    parts, right = thirds(screening, 0), screening.right(0)
+    rms = [float(part[:, 0].std()) for part in parts]
     summed = [float(part.sum(1).std() / part[:, 0].std()) for part in parts]
-    if kind == "antiphase":
-        assert min(rms) == rms[right] == pytest.approx(max(rms) / 2, rel=0.01)
-        assert sorted(summed) == pytest.approx([0, 2, 2], abs=1e-6)
-        assert summed[right] > 1  # the softer one is in phase
-    else:
-        assert max(rms) == pytest.approx(min(rms), rel=0.05)
-        assert [part[:, 0].std() == pytest.approx(part[:, 1].std(), rel=0.01) for part in parts]
-        assert [bool(np.allclose(p[:, 0], p[:, 1], atol=1e-9)) for p in parts].count(True) == 2
-        assert not np.allclose(parts[right][:, 0], parts[right][:, 1], atol=1e-3)
+    assert min(rms) == rms[right] == pytest.approx(max(rms) / 2, rel=0.01)
+    assert sorted(summed) == pytest.approx([0, 2, 2], abs=1e-6)
+    assert summed[right] > 1  # the softer one is in phase
+
+
+def band_db(sounds: list[np.ndarray]) -> float:
+    """Power within 6 % of 600 Hz, relative to that of an octave around it, over many noises."""
+    power = sum(np.abs(np.fft.rfft(sound)) ** 2 for sound in sounds)
+    hz = np.fft.rfftfreq(len(sounds[0]), 1 / RATE)
+    band = np.abs(hz - 600) <= 36
+    around = (hz > 400) & (hz < 800) & ~band
+    return 10 * np.log10(power[band].mean() / power[around].mean())
+
+
+def test_a_huggins_pitch_is_between_the_ears_and_nowhere_else():
+    """Each ear alone is flat, and loudspeakers, which add the two, make no peak."""
+    screenings = [
+        (Screening("huggins", seed), question) for seed in range(5) for question in range(6)
+    ]
+    pitched = [thirds(one, question)[one.right(question)] for one, question in screenings]
+    plain = [thirds(one, question)[one.right(question) - 1] for one, question in screenings]
+    assert all(np.allclose(sound[:, 0], sound[:, 1], atol=1e-9) for sound in plain)
+    assert len(pitched[0]) == RATE  # 1 s
+    left, right = ([sound[:, ear] for sound in pitched] for ear in (0, 1))
+    assert band_db(left) == pytest.approx(0, abs=0.5) and band_db(right) == pytest.approx(
+        0, abs=0.5
+    )
+    assert np.abs(np.fft.rfft(left[0]))[12_000:].std() > 1  # up to the top of the band
+    assert band_db([sound.sum(1) for sound in pitched]) < -10  # of a tone, a peak would be left
+    assert band_db([sound[:, 0] - sound[:, 1] for sound in pitched]) > 20  # what ears subtract
+
+
+def test_a_huggins_pitch_is_passed_by_all_six_as_its_authors_have_it(rooms):
+    room, _ = rooms.open(small_study(screening="huggins"))
+    listener = Listener(rooms, room.token)
+    listener.begin()
+    screening = listener.session.screening
+    answers = [screening.right(question) for question in range(6)]
+    answers[5] = (answers[5] + 1) % 3
+    assert listener.post("screening", answers=answers).json()["step"] == "screening"
+
+
+def test_checks_are_drawn_from_a_seed_of_their_own(listener):
+    """What is heard there depends on nothing that the right answers come from."""
+    listener.begin()
+    events = listener.rooms.store.read(listener.token, session_of(listener.code))
+    other = replace(events[0], data=events[0].data | {"seed": events[0].data["seed"] + 1})
+    session = listener.session
+    again = Session.replay(session.study, [other, *events[1:]])
+    assert again.seed != session.seed and again.check_seed == session.check_seed
+    assert again.screening == session.screening
+    assert "check_seed" not in session.facts
+
+
+def test_a_check_sound_is_served_in_its_step_alone(listener):
+    listener.begin()
+    assert listener.get("state").json()["step"] == "trial"
+    for path in ("check/level/0", "check/beeps/0", "check/screening/0"):
+        assert listener.get(path).status_code == 404
+
+
+def test_the_level_is_set_on_the_loudest_sound_of_the_study(rooms):
+    loud = Clip.load(BUNDLED / "seven-slt.wav")
+    soft = Clip(loud.samples * 0.016, loud.sample_rate)  # 36 dB below
+    clips = [{"name": name, "sound": sound_text(c)} for name, c in (("soft", soft), ("loud", loud))]
+    room, _ = rooms.open(parse(json.dumps(small_study().record() | {"clips": clips}), None))
+    listener = Listener(rooms, room.token)
+    state = listener.post("start", agreed=True).json()
+    listener.code = state["code"]
+    beeps = beep_count(listener.session.check_seed)
+    listener.post("sound", beeps=beeps, sample_rate=48000, device="headphones")
+    heard = soundfile.read(io.BytesIO(listener.get("check/level/0").content))[0]
+    stimuli, procedure = room.study.stimuli, room.study.procedure
+    played = [
+        np.abs(stimuli.render(condition, level)).max()
+        for condition in procedure.conditions
+        for level in (None, *procedure.stimulus_levels_db)
+    ]
+    assert np.abs(heard).max() == pytest.approx(max(played), abs=1e-6)
+
+
+def test_a_full_disk_is_said_in_a_sentence(listener, monkeypatch):
+    listener.begin()
+
+    def full(event):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(listener.rooms.store, "append", full)
+    answer = listener.answer(0)
+    assert answer.status_code == 503
+    assert "cannot read or write answers now: No space left on device" in answer.json()["error"]
 
 
 def test_a_listener_may_delete_everything(listener, tmp_path):
