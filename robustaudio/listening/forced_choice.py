@@ -74,7 +74,7 @@ class ForcedChoice(ABC):
     def block(self) -> int:
         """One of so many trials is a catch trial; 0 for none."""
         tests = len(self.tracks) * self.expected_length
-        return min(self.catch_every, max(2, 1 + tests // FEWEST_CATCHES))
+        return min(self.catch_every, max(3, 1 + tests // FEWEST_CATCHES))
 
     def next(self, responses: Sequence[Response], seed: int) -> Trial | None:
         number = len(responses)

@@ -81,7 +81,7 @@ def test_a_whole_session_step_by_step(listener):
     about = listener.get("study").json()
     assert about["title"] == "A short test" and about["paradigm"] == "abx"
     assert about["kept"] == "in files on the computer that serves this page, not in public"
-    assert (about["trials"], about["practice"], about["minutes"]) == (9, 1, 5)  # 126 s and checks
+    assert (about["trials"], about["practice"], about["minutes"]) == (10, 1, 5)  # 140 s and checks
     refused = listener.post("start")
     assert refused.status_code == 400 and "begins with consent" in refused.json()["error"]
     assert listener.rooms.store.sessions(listener.token) == []
