@@ -4,6 +4,15 @@
   const RATE = 48000;
   const LOOKAHEAD_S = 0.03;
   const LONGEST_WAIT_S = 8; // between two tries when the connection is gone
+  const TRIES = 5; // at a server that answers, but fails
+  const BREAK_EVERY = 40; // trials
+  const LONGEST_S = 86_400; // of a response time, as the server has it
+  const GRADES = {
+    100: ["bad", "poor", "fair", "good", "excellent"], // ITU-R BS.1534, 20 points each
+    5: ["very annoying", "annoying", "slightly annoying", "perceptible, but not annoying",
+      "imperceptible"], // ITU-R BS.1116: 5 alone is imperceptible, 4.0 to 4.9 are the next, …
+  };
+  const MOVES = /^(Arrow|Home|End|Page)/; // keys of a slider
   const PLACES = { abx: ["A", "B", "X"], "2afc": ["1", "2"], "3afc": ["1", "2", "3"] };
   const SCREENING = {
     antiphase: ["Which of the three is the quietest?", "Three tones, six times."],
@@ -19,15 +28,26 @@
   let keys = {}; // what the keyboard does on the current step
   let busy = false; // an answer is on its way
 
-  // --- the code that brings a listener back ------------------------------------------------------
+  // --- what the browser keeps --------------------------------------------------------------------
 
-  const storage = {
-    name: `robustaudio.listen${base}`,
-    get: () => { try { return localStorage.getItem(storage.name); } catch { return null; } },
-    set: (value) => { try { localStorage.setItem(storage.name, value); } catch { /* private */ } },
-    clear: () => { try { localStorage.removeItem(storage.name); } catch { /* private */ } },
-  };
+  /** A text in the browser's storage; where that is refused, nothing is kept. */
+  function kept(area, name) {
+    const trying = (use) => { try { return use(area()); } catch { return null; } };
+    return {
+      get: () => trying((at) => at.getItem(name)),
+      set: (value) => trying((at) => at.setItem(name, value)),
+      clear: () => trying((at) => at.removeItem(name)),
+    };
+  }
+  const storage = kept(() => localStorage, `robustaudio.listen${base}`); // the code: it brings back
+  const tally = kept(() => sessionStorage, `robustaudio.trial${base}`); // of a trial, so far
   let code = storage.get();
+
+  function forgetCode() {
+    code = null;
+    storage.clear();
+    tally.clear();
+  }
 
   // --- talking to the server ---------------------------------------------------------------------
 
@@ -35,15 +55,20 @@
   async function ask(path, told) {
     const headers = { "X-Listener": code ?? "", "Content-Type": "application/json" };
     const options = told ? { method: "POST", body: JSON.stringify(told) } : {};
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const response = await fetch(`${base}/${path}`, { ...options, headers });
-        if (response.status < 500) {
-          notice("");
-          return response;
-        }
-      } catch { /* nobody answers */ }
-      notice("The connection is gone. Your answers so far are safe; trying again …");
+    for (let attempt = 0, failures = 0; ; attempt++) {
+      const response = await fetch(`${base}/${path}`, { ...options, headers }).catch(() => null);
+      if (response && response.status < 500) {
+        notice("");
+        return response;
+      }
+      if (response && ++failures === TRIES) {
+        const { status } = response;
+        const { error } = await response.json().catch(() => ({}));
+        throw Object.assign(new Error(error ?? `The server fails (${status}).`), { status });
+      }
+      notice(response
+        ? "The server fails. Your answers so far are safe; trying again …"
+        : "The connection is gone. Your answers so far are safe; trying again …");
       await sleep(Math.min(LONGEST_WAIT_S, 0.5 * 2 ** attempt));
     }
   }
@@ -84,6 +109,7 @@
     return context;
   }
 
+  let sounding = null; // the player of the current step
   let gain = 1;
   function setGain(level_db) {
     gain = 10 ** (level_db / 20);
@@ -91,9 +117,10 @@
   }
 
   /** Plays buffers of one length in a loop, one heard at a time; counts plays and switches. */
-  function player(buffers, changed) {
+  function player(buffers, changed, { plays, switches } = { plays: 0, switches: 0 }) {
     let graph = null;
-    const self = { selected: 0, plays: 0, switches: 0, heard: new Set(), playing: false };
+    const self = { selected: 0, plays, switches, heard: new Set(), playing: false };
+    sounding = self;
     const soon = () => context.currentTime + LOOKAHEAD_S;
     self.play = () => {
       audio();
@@ -132,16 +159,28 @@
   // --- what is on the page -----------------------------------------------------------------------
 
   function show(step) {
-    document.querySelectorAll("section").forEach((one) => (one.hidden = one.id !== step));
+    for (const one of document.querySelectorAll("section")) {
+      const arrives = one.id === step && one.hidden;
+      one.hidden = one.id !== step;
+      if (arrives) heading(one).focus({ preventScroll: true }); // else nobody is told of the step
+    }
     if (step !== "trial") write("progress", "");
+    $("own").hidden = ["welcome", "recover", "deleted", "closed"].includes(step);
+    write("code", code ?? "");
+    write("stop", step === "done" ? "Delete my answers" : "Stop and delete my answers");
+    $("have-code").hidden = step !== "welcome";
     keys = {};
   }
+
+  const heading = (section) => Object.assign(section.querySelector("h1"), { tabIndex: -1 });
 
   function write(id, text) {
     if ($(id).textContent !== text) $(id).textContent = text; // else it is announced again
   }
 
   const notice = (text) => write("notice", text);
+  const sentence = (text) => text[0].toUpperCase() + text.slice(1);
+  const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
 
   function press(group, pressed) {
     [...group.children].forEach((one) => one.setAttribute("aria-pressed", one === pressed));
@@ -162,35 +201,45 @@
     return made;
   }
 
-  /** Runs what a click began; an error's sentence is shown, a lost session begins anew. */
+  /** Runs what a click began. What the server calls unknown may only have moved on in another tab. */
   async function doing(action) {
     if (busy) return;
     busy = true;
+    $("again").hidden = true;
     try {
-      await action();
+      await action().catch(async (error) => {
+        if (error.status !== 404 || !code) throw error;
+        await render(await json("state"));
+      });
     } catch (error) {
-      if (error.status === 410) show("closed");
-      else if (error.status === 404) await lost();
-      else notice(error.message);
-      update();
+      failed(error, action);
     } finally {
       busy = false;
     }
   }
 
-  async function lost() {
-    const state = code ? await json("state").catch(() => null) : null;
-    if (state) return render(state); // only the trial has moved on, in another tab
-    code = null;
-    storage.clear();
-    welcome();
+  /** An error's sentence is shown, a lost session begins anew, a failing server is asked again. */
+  function failed(error, action) {
+    if (error.status === 404 && study) {
+      forgetCode();
+      return welcome();
+    }
+    if (error.status === 410 || error.status === 404) {
+      show("closed");
+      return write("reason", sentence(error.message));
+    }
+    const fails = error.status >= 500;
+    notice(sentence(error.message) + (trial && fails ? " Your answer is kept on this page." : ""));
+    $("again").hidden = !fails;
+    $("again").onclick = () => doing(action);
+    update();
   }
 
   // --- the steps ---------------------------------------------------------------------------------
 
   /** Shows what comes next; until its sounds are there, what was there before stays, and rests. */
   async function render(state) {
-    trial?.player.stop();
+    sounding?.stop();
     trial = null;
     keys = {};
     $("trial").inert = true;
@@ -205,18 +254,22 @@
     write("about", study.about);
     write("purpose", study.purpose);
     write("contact", study.contact);
-    write("until", study.demo ? "You close the page." : `${study.expires}, or the organiser's word.`);
-    write("kept", study.demo
-      ? "Nothing: this is a demonstration."
-      : "Your answers, how long they took, how often you played and switched, what you listen " +
-        "through, and the hour. No name, no address, no browser.");
-    $("have-code").hidden = study.demo;
+    const practice = study.practice ? `, ${study.practice} of them practice` : "";
+    const rated = ["mushra", "impairment"].includes(study.paradigm);
+    write("length", `About ${counted(study.minutes, "minute")} for about ` +
+      `${counted(study.trials, rated ? "page" : "question")}${practice}.`);
+    $("stored").hidden = !study.kept;
+    write("where", study.kept ?? "");
+    write("until", study.demo
+      ? `The server stops, or the test ends (${study.expires}): this is a demonstration, and nothing ` +
+        "goes to a disk. Until then the server remembers your answers, so that a reload goes on " +
+        "where you were."
+      : `${study.expires}, or earlier if whoever asks ends the test.`);
     $("agree").onchange = () => ($("begin").disabled = !$("agree").checked);
     $("begin").onclick = () => doing(async () => {
       const state = await json("start", { agreed: true });
       code = state.code;
       storage.set(code);
-      $("have-code").hidden = true;
       await render(state);
     });
   }
@@ -225,15 +278,21 @@
     const [beeps] = await sounds(["check/beeps/0"]);
     show("sound");
     setGain(0);
-    let device = "headphones";
+    let device = null;
+    press($("devices"), null);
     const play = () => playOnce(beeps);
     $("beeps").onclick = play;
     keys[" "] = play;
     for (const one of $("devices").children) {
-      one.onclick = () => { device = one.dataset.value; press($("devices"), one); };
+      one.onclick = () => {
+        device = one.dataset.value;
+        press($("devices"), one);
+        notice("");
+      };
     }
     for (const one of $("counts").children) {
       one.onclick = () => doing(async () => {
+        if (!device) throw new Error("Please say first what you listen through.");
         const told = { beeps: Number(one.dataset.value), device };
         await render(await json("sound", { ...told, sample_rate: audio().sampleRate }));
       });
@@ -245,11 +304,19 @@
     show("screening");
     setGain(0);
     const [words, note] = SCREENING[study.screening];
+    const over = state.attempts >= study.most_attempts;
     $("unscreened").hidden = state.attempts === 0;
-    const again = "That sounded like loudspeakers, or was hard to hear. Check your headphones " +
-      "and try once more, or go on without: your answers will say so.";
-    write("screening-note", state.attempts ? again : note);
     $("unscreened").onclick = () => doing(async () => render(await json("unscreened", {})));
+    $("screening-test").hidden = over;
+    if (over) {
+      write("screening-question", "The headphone check was not passed");
+      write("screening-note", `You have tried ${state.attempts} times, which is the most. Please ` +
+        "go on without it: your answers will be marked.");
+      return;
+    }
+    const again = "Too few were right: loudspeakers sound like that, or it was hard to hear. Check " +
+      "your headphones and try once more, or go on: your answers will then be marked.";
+    write("screening-note", state.attempts ? again : note);
     const loaded = Array.from({ length: 6 }, (_, n) => sounds([`check/screening/${n}`]));
     const answers = [];
     const ask = async () => {
@@ -269,7 +336,7 @@
     for (const one of $("screening-choices").children) {
       one.onclick = () => doing(async () => {
         if (one.disabled) return;
-        answers.push(Number(one.dataset.value));
+        if (answers.length < 6) answers.push(Number(one.dataset.value)); // else they are on their way
         if (answers.length < 6) return ask();
         await render(await json("screening", { answers }));
       });
@@ -290,14 +357,21 @@
     keys[" "] = own.toggle;
     $("gain").oninput = () => setGain(Number($("gain").value));
     $("lock").onclick = () => doing(async () => {
-      own.stop();
       await render(await json("level", { gain_db: Number($("gain").value) }));
     });
   }
 
+  async function rest(state) {
+    show("break");
+    const goOn = () => doing(() => question({ ...state, rested: true }));
+    $("go-on").onclick = goOn;
+    keys.enter = goOn;
+  }
+
   async function question(state) {
     const asked = state.trial;
-    const names = PLACES[asked.paradigm] // the key R is the reference's
+    if (asked.number && asked.number % BREAK_EVERY === 0 && !state.rested) return rest(state);
+    const names = PLACES[asked.paradigm]
       ?? ["Ref", ...Array.from({ length: asked.sounds - 1 }, (_, n) => `${n + 1}`)];
     const buffers = await sounds(names.map((_, place) => `trial/${asked.number}/${place}`));
     show("trial");
@@ -307,13 +381,18 @@
     $("bar").style.width = `${Math.min(100, (100 * asked.number) / asked.of)}%`;
     $("practice").hidden = !asked.practice;
     $("submit").disabled = true;
-    const own = player(buffers, () => update());
-    trial = { ...asked, names, player: own, answer: null, began: performance.now() };
+    const before = JSON.parse(tally.get()); // this page was loaded anew in the middle of a trial
+    const fresh = { number: asked.number, plays: 0, switches: 0, began: now() };
+    const so_far = before?.number === asked.number ? before : fresh;
+    const own = player(buffers, () => update(), so_far);
+    trial = { ...asked, names, player: own, answer: null, began: so_far.began };
     $("places").replaceChildren();
     $("places").className = names.length > 3 ? "places many" : "places";
     $("places").append(...names.map((name, place) =>
-      button([element("b", name)], () => own.select(place), name[0])));
-    names.forEach((name, place) => (keys[name[0].toLowerCase()] = () => own.select(place)));
+      button([element("b", name), element("small", "")], () => own.select(place), keyOf(name))));
+    names.forEach((name, place) => {
+      if (keyOf(name)) keys[keyOf(name).toLowerCase()] = () => own.select(place);
+    });
     if (asked.paradigm === "abx") chooseX();
     else if (asked.scale) grade();
     else $("answers").replaceChildren();
@@ -323,6 +402,9 @@
     $("submit").onclick = submit;
     update();
   }
+
+  const now = () => performance.timeOrigin + performance.now(); // ms, across reloads
+  const keyOf = (name) => (name === "Ref" ? "R" : name.length === 1 ? name : null);
 
   function chooseX() {
     const choose = (answer) => { trial.answer = answer; update(); };
@@ -340,15 +422,22 @@
     $("answers").replaceChildren(...trial.answer.map((_, item) => {
       const label = element("label", "");
       const slider = element("input", "");
-      const words = element("output", "–");
+      const words = element("output", "not graded");
       Object.assign(slider, { type: "range", min: low, max: high, step: high > 5 ? 1 : 0.1 });
       slider.value = high;
+      slider.className = "ungraded";
       slider.setAttribute("aria-label", `Grade of ${item + 1}`);
-      slider.addEventListener("input", () => {
+      slider.setAttribute("aria-valuetext", words.textContent);
+      const give = () => {
         trial.answer[item] = Number(slider.value);
         words.textContent = inWords(trial.answer[item], high);
+        slider.setAttribute("aria-valuetext", words.textContent);
+        slider.className = "";
         update();
-      });
+      };
+      // the top is a grade too, though no slider that starts there says so by "input"
+      for (const event of ["input", "pointerup"]) slider.addEventListener(event, give);
+      slider.addEventListener("keyup", ({ key }) => MOVES.test(key) && give());
       slider.addEventListener("pointerdown", () => trial.player.select(item + 1));
       label.append(element("b", `${item + 1}`), slider, words);
       return label;
@@ -356,11 +445,8 @@
   }
 
   function inWords(grade, high) {
-    const grades = high > 5
-      ? ["bad", "poor", "fair", "good", "excellent"]
-      : ["very annoying", "annoying", "slightly annoying", "not annoying", "not perceptible"];
-    const place = high > 5 ? Math.min(4, Math.floor(grade / 20)) : Math.round(grade) - 1;
-    return `${grade} · ${grades[place]}`;
+    const place = high > 5 ? Math.min(4, Math.floor(grade / 20)) : Math.floor(grade) - 1;
+    return `${grade} · ${GRADES[high][place]}`;
   }
 
   /** What the answer would be now; null while something is missing. */
@@ -374,63 +460,78 @@
   function update() {
     if (!trial) return;
     const { player: own, names, paradigm } = trial;
+    const ready = !trial.scale && paradigm !== "abx" && answerNow() !== null;
     [...$("places").children].forEach((one, place) => {
-      one.setAttribute("aria-pressed", place === own.selected);
+      const chosen = place === own.selected;
+      one.setAttribute("aria-pressed", chosen);
       one.classList.toggle("sounding", own.playing);
-      one.classList.toggle("unheard", !own.heard.has(place));
+      one.classList.toggle("answer", ready && chosen);
+      const words = own.heard.has(place) ? "" : "not heard yet";
+      one.querySelector("small").textContent = ready && chosen ? "your answer" : words;
     });
     if (paradigm === "abx") press($("answers"), $("answers").children[trial.answer] ?? null);
     write("play", own.playing ? "Pause" : "Play");
-    const missing = names.filter((_, place) => !own.heard.has(place));
-    write("hint", missing.length
-      ? `Space plays, ${names.join(", ")} switch. Listen to each at least once.`
-      : "Switch as often as you like. Enter answers.");
+    write("hint", hint());
     $("submit").disabled = answerNow() === null;
-    write("submit", answerWords());
+    write("submit-words", answerWords());
+    const { number, began } = trial;
+    tally.set(JSON.stringify({ number, plays: own.plays, switches: own.switches, began }));
+  }
+
+  function hint() {
+    const { player: own, names, paradigm, scale } = trial;
+    if (own.heard.size < names.length) {
+      const letters = names.map(keyOf).filter(Boolean).join(", ");
+      return `Space plays; ${letters} switch. Listen to each at least once.`;
+    }
+    if (scale) return `One of them is the reference itself, unmarked: its grade is ${scale[1]}.`;
+    return paradigm === "abx"
+      ? "Switch as often as you like; 1 and 2 choose, Enter answers."
+      : "Switch as often as you like: Enter answers with the one that is marked.";
   }
 
   function answerWords() {
     if (trial.paradigm === "abx") {
       return trial.answer === null ? "Answer" : `Answer: X is ${trial.names[trial.answer]}`;
     }
-    return trial.scale ? "Done" : `Answer: it is ${trial.names[trial.player.selected]}`;
+    if (trial.scale) return "Done";
+    return answerNow() === null ? "Answer" : `Answer: it is ${trial.names[trial.player.selected]}`;
   }
 
   function submit() {
     const answer = answerNow();
     if (answer === null) return;
+    const { number, player: own, began } = trial;
+    const response_time_s = Math.min(LONGEST_S, Math.max(0, (now() - began) / 1000));
+    const { plays, switches } = own;
+    const told = { trial: number, answer, response_time_s, plays, switches };
     doing(async () => {
-      const { number, player: own, began } = trial;
-      const response_time_s = (performance.now() - began) / 1000;
-      const { plays, switches } = own;
       own.stop();
       $("submit").disabled = true;
-      await render(await json("answer", { trial: number, answer, response_time_s, plays, switches }));
+      await render(await json("answer", told));
     });
   }
 
   async function done() {
     show("done");
-    write("code", code);
     $("bar").style.width = "100%";
-    $("deletion").hidden = study.demo;
     const { lines } = await json("result");
     $("result").replaceChildren(...lines.map((line) => element("p", line)));
-    $("forget").onclick = () => doing(() => forget(code));
   }
 
   async function forget(which) {
     code = which;
     await json("forget", {});
-    if (storage.get() === which) storage.clear();
-    code = null;
+    sounding?.stop();
+    trial = null;
+    forgetCode();
     show("deleted");
   }
 
   // --- the keyboard ------------------------------------------------------------------------------
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || $("sure").open) return;
     if (event.target.matches("input:not([type=range])")) return;
     const key = event.key.toLowerCase();
     const focused = event.target.closest("button") && !event.target.closest("#trial");
@@ -442,9 +543,15 @@
     if (event.key === " " && event.target.closest?.("#trial")) event.preventDefault(); // Firefox
   });
 
+  $("stop").onclick = () => {
+    $("sure").returnValue = "";
+    $("sure").showModal();
+  };
+  $("sure").onclose = () => $("sure").returnValue === "delete" && doing(() => forget(code));
+
   $("have-code").onclick = () => {
     show("recover");
-    $("have-code").hidden = true;
+    $("recover-back").onclick = welcome;
     $("recover-forget").onclick = () => doing(async () => {
       const typed = $("recover-code").value.trim().toUpperCase();
       const before = code;

@@ -6,7 +6,9 @@
   const link = location.origin + base;
   const $ = (id) => document.getElementById(id);
   const headers = { "X-Teacher": location.hash.slice(1), "Content-Type": "application/json" };
+  const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
   let shown = ""; // the results that are drawn, as text: they are drawn anew only when they change
+  let away = false; // what the notice says is that the server was not reached
 
   async function ask(path, told) {
     const options = told ? { method: "POST", body: JSON.stringify(told) } : {};
@@ -36,12 +38,13 @@
     $("open").hidden = false;
     $("title").textContent = state.title;
     $("expires").textContent = state.demo
-      ? "A demonstration: nothing is stored"
+      ? `A demonstration: in memory only, until ${new Date(state.expires).toLocaleString()}`
       : `Deleted at ${new Date(state.expires).toLocaleString()}`;
     $("begun").textContent = state.begun;
     $("finished").textContent = state.finished;
     $("given").textContent = state.answers;
     $("remarks").textContent = state.remarks.join(" ");
+    $("csv").hidden = $("json").hidden = state.demo;
     const results = JSON.stringify(state.results);
     if (results === shown) return;
     shown = results;
@@ -51,10 +54,12 @@
   async function poll() {
     try {
       render(await (await ask("pooled")).json());
-      $("notice").textContent = "";
+      if (away) $("notice").textContent = "";
+      away = false;
     } catch (error) {
+      away = true;
       $("notice").textContent = error.status ? error.message : "The server does not answer.";
-      if ([403, 410].includes(error.status)) {
+      if ([403, 404, 410].includes(error.status)) {
         $("open").hidden = true;
         return; // there is nothing to come back to
       }
@@ -70,6 +75,7 @@
   }
 
   const trying = (action) => async () => {
+    $("notice").textContent = "";
     try {
       await action();
     } catch (error) {
@@ -77,12 +83,18 @@
     }
   };
 
+  $("loopback").hidden = !LOOPBACK.test(location.hostname);
   $("link").textContent = link;
   $("link").href = link;
   $("qr").src = `${base}/qr.svg?link=${encodeURIComponent(link)}`;
   $("copy").onclick = trying(async () => {
-    await navigator.clipboard.writeText(link);
-    $("copy").textContent = "Copied";
+    try {
+      await navigator.clipboard.writeText(link);
+      $("copy").textContent = "Copied";
+    } catch { // browsers have no clipboard for pages over plain http
+      getSelection().selectAllChildren($("link"));
+      $("notice").textContent = "The link is selected: copy it with Ctrl+C, or ⌘C.";
+    }
   });
   $("csv").onclick = trying(() => save("export/csv", "answers.csv"));
   $("json").onclick = trying(() => save("export/json", "answers.json"));

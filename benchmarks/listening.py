@@ -1,29 +1,35 @@
 """How far listening tests can be trusted: `python -m benchmarks.listening` prints it.
 
-Simulated listeners with known psychometric functions answer the real procedures, and the real
-analysis reports: bias and spread of the threshold at 79.4 % correct, how often its 95 % interval
-holds the truth, and how often guessers pass an ABX test. Thresholds vary by 12 dB, and, where it
-says so, spreads by a factor of 1.5 around 1.75 dB: as the priors expect. The other rows say what
-happens where that is wrong. Who is excluded for his catch trials, or has a bound and no number,
-is counted as out.
+Simulated listeners with known psychometric functions go through the real procedures, sessions,
+store (a file per listener) and analysis: bias and spread of the threshold at 79.4 % correct, how
+often its 95 % interval holds the truth, and how often guessers pass an ABX test. Thresholds vary
+by 12 dB, and, where it says so, spreads by a factor of 1.5 around 1.75 dB: as the priors expect.
+The other rows say what happens where that is wrong. Who is excluded for their catch trials, or
+has a bound and no number, is counted as out.
 """
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from math import inf, log, log10
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
+from robustaudio.audio.clip import Clip
+from robustaudio.audio.datasets import BUNDLED
 from robustaudio.listening import ABX, Quest, Staircase
-from robustaudio.listening.analysis import analyse
 from robustaudio.listening.forced_choice import Adaptive
-from robustaudio.listening.simulation import Listener, panel, run, simulate
-from robustaudio.listening.statistics import p_value
-from robustaudio.listening.thresholds import STAIRCASE_TARGET
-from robustaudio.listening.trial import Trial
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.simulated import simulate
+from robustaudio.listening.simulation import Listener, panel
+from robustaudio.listening.store import open_store
+from robustaudio.listening.study import PROCEDURES, Study, StudyClip
+from robustaudio.listening.trial import Procedure, Trial
 
 CONDITION = ("clip",)
+CLIP = StudyClip(Clip.load(BUNDLED / "seven-slt.wav"))
 EXPONENT = 3.5
 MEAN_DB, BETWEEN_DB, SPREAD_DB, FACTOR = -45.0, 12.0, 1.75, 1.5
 SPREADS_DB, LAPSE_RATES = (1.2, 1.75, 2.5, 3.5), (0.0, 0.05, 0.1)
@@ -81,16 +87,19 @@ def main() -> None:
     for case in cases():
         if case.name.startswith(chosen):
             listeners = panel(count, case.typical, BETWEEN_DB, seed, case.factor)
-            errors, within, trials = thresholds(case.procedure, listeners, seed)
+            found = taken(case.procedure, listeners, seed)
+            out = (found["excluded"] + found["bounds"]) / count
             print(
                 f"{case.name:<34}{case.typical.spread_db:>7.2f}{' x' if case.factor > 1 else '':<2}"
-                f"{case.typical.lapse_rate:>7.0%}{errors.mean():>+7.2f}{errors.std(ddof=1):>6.2f}"
-                f"{within:>8.1%}{trials:>7.1f}{1 - len(errors) / count:>6.1%}",
+                f"{case.typical.lapse_rate:>7.0%}{found['bias_db']:>+7.2f}{found['sd_db']:>6.2f}"
+                f"{found['coverage']:>8.1%}{found['trials_mean']:>7.1f}{out:>6.1%}",
                 flush=True,
             )
     for name, habit in HABITS.items():
         if name.startswith(chosen):
-            print(f"{name:<50}{false_positives(habit, count, seed):>6.1%} pass", flush=True)
+            procedure = ABX(CONDITION, practice=0, catch_every=0)
+            found = taken(procedure, [Guesser(inf, habit=habit)] * count, seed)
+            print(f"{name:<50}{found['heard']:>6.1%} pass", flush=True)
 
 
 def cases() -> list[Case]:
@@ -113,32 +122,17 @@ def cases() -> list[Case]:
     ]
 
 
-def thresholds(
-    procedure: Adaptive, listeners: list[Listener], seed: int
-) -> tuple[np.ndarray, float, float]:
-    """Errors in dB, how often the 95 % interval holds the truth, and trials of a session."""
-    rows = simulate(procedure, listeners, seed)
-    (result,) = analyse(rows)["results"]
-    errors, within = [], []
-    for number, listener in enumerate(listeners):
-        if record := result["listeners"].get(f"simulated-{number}"):  # None for the excluded
-            found = record["thresholds"]["correct_79"]
-            truth = listener.level_at(STAIRCASE_TARGET, 1 / procedure.alternatives)
-            lower = -inf if found["lower_db"] is None else found["lower_db"]
-            upper = inf if found["upper_db"] is None else found["upper_db"]
-            within.append(lower <= truth <= upper)
-            if found["sign"] == "=":
-                errors.append(found["level_db"] - truth)
-    return np.array(errors), float(np.mean(within)), len(rows) / len(listeners)
-
-
-def false_positives(habit: Callable, count: int, seed: int) -> float:
-    """The share of guessers who pass."""
-    procedure, passed = ABX(CONDITION, practice=0, catch_every=0), 0
-    for number in range(count):
-        responses = run(procedure, Guesser(inf, habit=habit), seed + number)
-        passed += p_value(sum(bool(r.correct) for r in responses), len(responses)) <= 0.05
-    return passed / count
+def taken(procedure: Procedure, listeners: Sequence[Listener], seed: int) -> dict[str, Any]:
+    """What the listeners leave of a study of one condition, in a store of files."""
+    kinds = {made: kind for kind, made in PROCEDURES.items()}
+    options = {f.name: getattr(procedure, f.name) for f in fields(procedure)}
+    del options["conditions"]
+    study = Study("Benchmark", (CLIP,), ("white",), {"kind": kinds[type(procedure)], **options})
+    with TemporaryDirectory() as folder:
+        room, _ = Rooms(open_store(folder)).open(study)
+        found = simulate(room, listeners, seed)
+    (condition,) = found.pop("conditions") or [{}]
+    return found | condition
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from robustaudio.evaluation.predict import predict_clip, predict_dataset
 from robustaudio.evaluation.report import make_report, save_perturbed, save_report
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip, verify_dataset
+from robustaudio.listening.rooms import NoStudy
 from robustaudio.threats.norms import NORMS
 from robustaudio.training import recipes
 
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv, argparse.Namespace(argv=argv))
     try:
         record = arguments.run(arguments)
-    except (ValueError, UnsupportedLayer) as error:
+    except (ValueError, UnsupportedLayer, NoStudy) as error:
         print(f"robustaudio: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,10 +1,11 @@
-"""The verb `listen`: serve a study, analyse what it found, plan its size by simulation."""
+"""The verb `listen`: serve a study, analyse what it found, delete it, plan its size."""
 
 import argparse
 import json
 import socket
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from robustaudio.listening import rows
@@ -15,11 +16,12 @@ from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener, panel
-from robustaudio.listening.store import open_store
+from robustaudio.listening.store import FOLDER, open_store
 from robustaudio.listening.study_file import load_study
 
-STORE = "runs/listening"
 STORES = "a folder, sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or hub://OWNER/DATASET"
+# for a server that listens to all: an address far away (RFC 5737, RFC 3849), to find the way there
+FAR = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}
 
 
 def add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
@@ -30,11 +32,13 @@ def add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
     serve.add_argument("--port", type=int, default=7870)
     serve.add_argument("--hours", type=float, help="until the answers are deleted")
     serve.add_argument("--demo", action="store_true", help="store nothing at all")
-    _add_store(serve)
+    serve.add_argument("--store", default=FOLDER, help=f"{STORES} (default {FOLDER})")
     analysis = verb("analyse", run_analyse, "What the answers in a store say.")
     analysis.add_argument("store", help=STORES)
     analysis.add_argument("--study", help="its token, where the store holds several")
     analysis.add_argument("--output", type=Path, help="folder for tables, figures and JSON")
+    purge = verb("purge", run_purge, "Deletes the studies of a store that are over.")
+    purge.add_argument("store", help=STORES)
     plan = verb(
         "simulate", run_simulate, "What a study finds out about listeners whose truth is known."
     )
@@ -57,6 +61,7 @@ def run_serve(arguments: argparse.Namespace) -> dict:
     home = f"http://{_reachable(arguments.host)}:{arguments.port}/listen/{room.token}"
     _log(f"listeners  {home}")
     _log(f"teacher    {home}/teacher#{key}")
+    _log(f"until      {room.expires:%Y-%m-%d %H:%M} UTC, then all answers are deleted")
     stop = rooms.keep_purging()
     uvicorn.run(
         application(rooms), host=arguments.host, port=arguments.port, log_level="warning",
@@ -74,7 +79,7 @@ def run_serve(arguments: argparse.Namespace) -> dict:
 
 def run_analyse(arguments: argparse.Namespace) -> dict:
     """Counts and results of one study; with a folder, its tables, figures and JSON as well."""
-    room = _only_room(Rooms(open_store(arguments.store)), arguments.study)
+    room = _only_room(Rooms(open_store(arguments.store, create=False)), arguments.study)
     found = pooled(room)
     if arguments.output:
         _write(arguments.output, room, found)
@@ -83,6 +88,14 @@ def run_analyse(arguments: argparse.Namespace) -> dict:
     results = [_told(result) for result in found["analysis"]["results"]]
     counts = {key: found[key] for key in ("title", "begun", "finished", "answers", "unscreened")}
     return {**counts, "excluded": len(found["analysis"]["excluded"]), "results": results}
+
+
+def run_purge(arguments: argparse.Namespace) -> dict:
+    """What a server does every minute, where none runs."""
+    closed, left = Rooms(open_store(arguments.store, create=False)).purge()
+    if left:
+        raise ValueError(f"{', '.join(left)} could not be deleted; try again.")
+    return {"deleted": closed}
 
 
 def run_simulate(arguments: argparse.Namespace) -> dict:
@@ -97,13 +110,15 @@ def run_simulate(arguments: argparse.Namespace) -> dict:
 
 
 def _only_room(rooms: Rooms, token: str | None) -> Room:
-    """The study that is meant."""
-    tokens = rooms.store.studies()
-    if token is None and len(tokens) == 1:
-        return rooms.room(tokens[0])
-    if token in tokens:
+    """The study that is meant; those that are over are named, and not read."""
+    ends = rooms.ends()
+    for over in [one for one, end in ends.items() if end <= datetime.now(UTC)]:
+        _log(f"study {over} ended at {ends.pop(over):%Y-%m-%d %H:%M} UTC and is not read.")
+    if token is None and len(ends) == 1:
+        return rooms.room(*ends)
+    if token in ends:
         return rooms.room(str(token))
-    known = f"it holds {', '.join(tokens)}" if tokens else "it holds none"
+    known = f"open are {', '.join(ends)}" if ends else "none is open"
     raise ValueError(f"say which study of the store by --study TOKEN; {known}.")
 
 
@@ -135,13 +150,17 @@ def _told(result: dict) -> dict:
     return {**line, "mean": group["mean"], "lower": group["lower"], "upper": group["upper"]}
 
 
-def _add_store(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--store", default=STORE, help=f"{STORES} (default {STORE})")
-
-
 def _reachable(host: str) -> str:
-    """The name under which other machines find this one, where it listens to all."""
-    return socket.gethostname() if host in ("0.0.0.0", "::") else host
+    """The address under which other machines find this one, where it listens to all."""
+    if host in FAR:
+        family, far = FAR[host]
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((far, 9))  # sends nothing, and chooses the network that leads there
+                host = probe.getsockname()[0]
+        except OSError:  # no network leads anywhere
+            return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def _log(line: str) -> None:

@@ -5,8 +5,9 @@ its sounds. They stand beside the L2 proof and an L2 attack, never on the linf b
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
+from itertools import chain
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ from robustaudio.listening.analysis import analyse
 from robustaudio.listening.stimulus import Stimulus
 from robustaudio.listening.study import JOINED
 from robustaudio.listening.study_file import parse
-from robustaudio.listening.thresholds import Threshold
 from robustaudio.perception.masking import (
     masking_framing,
     masking_threshold,
@@ -35,18 +35,33 @@ from robustaudio.perception.masking import (
 )
 from robustaudio.perception.metrics import MAX_LEVEL_DB
 
-CRITERION = "correct_79"  # of the study's thresholds: 79.4 % right
+CRITERION = "d_prime_1"  # of the study's thresholds: what all paradigms have in common
 SAME_SOUND = 0.99  # correlation of two clips that are one sound
 LONGEST_FILE = 50_000_000  # bytes
+TAKE = "Take “All (JSON)” from the teacher's page, or rows.json of `listen analyse --output`."
 RULER_SHARE = 0.7  # of the time; the L2 attack has the rest
 FAMILY_NAMES = {"white": "white noise", "shaped": "shaped noise", "shift": "a time shift"}
+ENDS = ("lower_db", "upper_db")
 INSIDE = "every perturbation inside the certificate is inaudible"
 OUTSIDE = "any successful attack must be audible"
 
 
 @dataclass(frozen=True)
+class Listener:
+    """What one listener shows of a family, in dB; None where nothing bounds it.
+
+    Below `faint_db` hardly anything is heard (60 % of two intervals right); the threshold (76 %)
+    lies between `lower_db` and `upper_db`. All are ends of 95 % intervals.
+    """
+
+    faint_db: float | None
+    lower_db: float | None
+    upper_db: float | None
+
+
+@dataclass(frozen=True)
 class Heard:
-    """The threshold of one family (79.4 % right), in dB of L2: of one listener, or their mean.
+    """The threshold of one family (d' = 1), in dB of L2: of one listener, or the listeners' mean.
 
     With `sign` "<=" or ">=" `level_db` is a bound; with None some heard everything and some
     nothing. An end of the 95 % interval is None where nothing bounds it. `predicted_db` is the
@@ -54,12 +69,13 @@ class Heard:
     """
 
     family: str
-    listeners: int
+    listeners: tuple[Listener, ...]
     sign: str | None
     level_db: float | None
     lower_db: float | None
     upper_db: float | None
     predicted_db: float | None = None
+    simulated: bool = False
 
     @property
     def shown(self) -> str:
@@ -113,7 +129,7 @@ def _beside(
         raise AssertionError(f"an l2 attack at {attacked} dB contradicts a proof at {proven} dB")
     return {
         "attacked_l2_db": attacked,
-        "heard": [asdict(one) for one in heard],
+        "heard": [asdict(one) | {"listeners": [*map(asdict, one.listeners)]} for one in heard],
         "claims": claims(proven, heard),
     }
 
@@ -134,14 +150,15 @@ def heard_in(path: Path, classifier: Classifier, clip: Clip) -> list[Heard]:
             name, stimuli = _same_sound(told["study"], classifier, clip)
             ended = [row for row in told["rows"] if row.get("ended", True)]
             results = analyse(ended)["results"]
+            fake = any(row.get("simulated") for row in ended)
         else:
-            name, stimuli = clip.name, {}
+            name, stimuli, fake = clip.name, {}, False
             results = told["analysis"]["results"]
         named = [(*one["condition"].rpartition(JOINED)[::2], one) for one in results]
         mine = {family: one for clip_name, family, one in named if clip_name == name}
         groups = {f: _threshold(one) for f, one in mine.items() if "thresholds" in one["group"]}
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"{path.name} is not what a listening study exports: {error!r}.") from None
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise ValueError(f"{path.name} is not what a listening study exports. {TAKE}") from None
     if not mine:
         others = ", ".join(sorted({clip_name for clip_name, *_ in named})) or "nothing yet"
         raise ValueError(
@@ -152,7 +169,7 @@ def heard_in(path: Path, classifier: Classifier, clip: Clip) -> list[Heard]:
         raise ValueError(f"{path.name} has no thresholds; quest and staircase studies find them.")
     played = {family: stimuli.get(f"{name}{JOINED}{family}") for family in groups}
     return [
-        Heard(f, **found, predicted_db=(of := played[f]) and predicted_level_db(of))
+        Heard(f, **found, predicted_db=(of := played[f]) and predicted_level_db(of), simulated=fake)
         for f, found in groups.items()
     ]
 
@@ -174,31 +191,38 @@ def predicted_level_db(stimulus: Stimulus) -> float | None:
 def claims(proven_db: float | None, heard: Sequence[Heard]) -> list[dict[str, str]]:
     """What the thresholds say of an L2 certificate, in both directions.
 
-    "Inaudible inside" needs it below the threshold of the MOST audible direction, "audible if it
-    succeeds" at the threshold of the LEAST audible one. Families are single directions and neither
-    extreme: they can refute the first, and leave the second unshown; neither is ever shown.
+    "Inaudible inside" needs it below what the most sensitive listener hears of the MOST audible
+    direction, "audible if it succeeds" at the threshold of the least sensitive one in the LEAST
+    audible direction. Families are single directions and neither extreme: they can refute the
+    first, and leave the second unshown; neither is ever shown.
     """
     if proven_db is None:
         nothing = "no L2 certificate, so there is nothing to compare with"
         return [_claim(claim, "open", nothing) for claim in (INSIDE, OUTSIDE)]
-    below = [one.shown for one in heard if one.range_db[1] <= proven_db]
-    above = [one.shown for one in heard if one.range_db[0] > proven_db]
-    across = [one.shown for one in heard if one.shown not in below + above]
-    asked, known = len(heard), "families" if len(heard) > 1 else "family"
-    both = f"the threshold may lie on both sides of the certificate: {', '.join(across)}"
+
+    def who(is_so: Callable[[Listener], bool]) -> tuple[str, bool]:
+        """By how many listeners of which families, and whether that is everybody."""
+        counts = {one: sum(map(is_so, one.listeners)) for one in heard}
+        some = (f"{one.shown} ({n} of {len(one.listeners)})" for one, n in counts.items() if n)
+        return ", ".join(some), all(n == len(one.listeners) for one, n in counts.items())
+
+    heard_inside, by_all = who(lambda one: one.upper_db is not None and one.upper_db <= proven_db)
+    not_yet, _ = who(lambda one: one.lower_db is not None and one.lower_db > proven_db)
+    _, faint_for_all = who(lambda one: one.faint_db is not None and one.faint_db > proven_db)
+    both = "for some listeners the certificate ends where they may hear it or not"
     within, beyond = _claim(INSIDE, "open", both), _claim(OUTSIDE, "open", both)
-    if below:
-        why = f"heard inside the certificate: {', '.join(below)}"
-        within = _claim(INSIDE, "refuted", why)
-    elif len(above) == asked:
-        why = f"heard only above the certificate by the {asked} {known} asked about"
-        within = _claim(INSIDE, "not refuted", f"{why}; none is known to be the most audible")
-    if above:
-        why = f"not yet heard where the certificate ends: {', '.join(above)}"
+    if heard_inside:
+        within = _claim(INSIDE, "refuted", f"heard inside the certificate: {heard_inside}")
+    elif faint_for_all:
+        why = "the certificate ends below where hearing begins, for all who were asked"
+        within = _claim(INSIDE, "not refuted", f"{why}; no family is known to be the most audible")
+    if not_yet:
+        why = f"not yet heard where the certificate ends: {not_yet}"
         beyond = _claim(OUTSIDE, "not shown", f"{why}; an attack between may go unheard")
-    elif len(below) == asked:
-        why = f"heard inside the certificate: the {asked} {known} asked about"
-        beyond = _claim(OUTSIDE, "not refuted", f"{why}; none is known to be the least audible")
+    elif by_all:
+        why = "heard inside the certificate by all who were asked"
+        last = "no family is known to be the least audible"
+        beyond = _claim(OUTSIDE, "not refuted", f"{why}; {last}")
     return [within, beyond]
 
 
@@ -217,13 +241,15 @@ def _read(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path.name} has more than {LONGEST_FILE // 10**6} MB.")
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as text: {error}.") from error
+        raise ValueError(f"{path.name} cannot be read as text. {TAKE}") from error
     try:
         told = json.loads(text)
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
-        raise ValueError(f"{path.name} is not the JSON that a listening study exports.")
+        raise ValueError(f"{path.name} is not the JSON that a listening study exports. {TAKE}")
+    if "procedure" in told and "rows" not in told:
+        raise ValueError(f"{path.name} is a study, without answers. {TAKE}")
     return told
 
 
@@ -252,21 +278,23 @@ def _same_sound(
 
 
 def _threshold(result: dict[str, Any]) -> dict[str, Any]:
-    """Listeners, sign, level and interval: of a single listener his own, of several their mean.
+    """Sign, level and interval: of a single listener their own, of several their mean; and each's.
 
     Raises:
         ValueError: for levels that are none.
     """
-    listeners, group = result["listeners"], result["group"]
-    of = next(iter(listeners.values())) if len(listeners) == 1 else group
-    if of["thresholds"][CRITERION] is None:
-        nothing = dict.fromkeys(("sign", "level_db", "lower_db", "upper_db"))
-        return {"listeners": len(listeners), **nothing}
-    found = Threshold(**of["thresholds"][CRITERION])
-    ends = [end for end in (found.lower_db, found.upper_db) if end is not None]
-    if found.sign not in ("=", "<=", ">=") or not all(map(_is_level, (found.level_db, *ends))):
+    records = list(result["listeners"].values())
+    each = tuple(
+        Listener(one["faint_db"], *(one["thresholds"][CRITERION][end] for end in ENDS))
+        for one in records
+    )
+    of = records[0] if len(records) == 1 else result["group"]
+    found = of["thresholds"][CRITERION] or dict.fromkeys(("sign", "level_db", *ENDS))
+    levels = (found["level_db"], *(found[end] for end in ENDS), *chain(*map(astuple, each)))
+    bad = [level for level in levels if level is not None and not _is_level(level)]
+    if bad or found["sign"] not in (None, "=", "<=", ">="):
         raise ValueError(f"{result['condition']}: {found} is no threshold in dB.")
-    return {"listeners": len(listeners), **asdict(found)}
+    return {"listeners": each, **found}
 
 
 def _is_level(value: Any) -> bool:

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 
-from robustaudio.listening.results import RESULTS, Record, Row, grouped
-from robustaudio.listening.screening import misses_catches, misses_reference
-from robustaudio.listening.statistics import holm
+from robustaudio.listening.procedures import INAUDIBLE_BELOW
+from robustaudio.listening.results import RESULTS, Record, Row, differences, grouped, tested
+from robustaudio.listening.screening import (
+    hears_no_anchor,
+    misses_catches,
+    misses_reference,
+    tells_nothing_apart,
+)
+from robustaudio.listening.statistics import ALPHA, holm
 
+CHANCE = 0.5  # in ABX
 COLUMNS = ("listener", "kind", "paradigm", "condition", "trial", "level_db", "answer", "correct")
-ALPHA = 0.05
-INAUDIBLE_BELOW = 0.6  # proportion correct in ABX, a d' of 1.1
 
 
 def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> Record:
@@ -35,9 +40,10 @@ def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> Re
     results.sort(key=lambda one: (one["paradigm"], one["condition"], one.get("level_db") or 0))
     adjust(results)
     for result in results:
-        for tested in (*result["listeners"].values(), result["group"]):
-            if result["paradigm"] == "abx":
-                tested |= verdict(tested["p_holm"], tested["upper"], inaudible_below)
+        if result["paradigm"] == "abx":
+            for one in result["listeners"].values():
+                one |= verdict(one["p_holm"], one["upper"], inaudible_below)
+            result["group"] |= of_group(result, inaudible_below)
     return {
         "listeners": len(grouped(counted, "listener")),
         "excluded": excluded,
@@ -51,17 +57,24 @@ def screen(rows: Sequence[Row]) -> dict[str, str]:
     excluded = {}
     for listener, mine in grouped(rows, "listener").items():
         caught = [bool(row["correct"]) for row in mine if row["kind"] == "catch"]
-        hidden = [
-            row["answer"] for row in mine if row["paradigm"] == "mushra" and row["level_db"] is None
-        ]
-        reason = misses_catches(caught) or misses_reference(hidden)
+        graded = tested([row for row in mine if row["paradigm"] == "mushra"])
+        hidden = [row["answer"] for row in graded if row["level_db"] is None]
+        loudest = max((row["level_db"] for row in graded if row["level_db"] is not None), default=0)
+        anchor = [row["answer"] for row in graded if row["level_db"] == loudest]
+        apart = differences([row for row in mine if row["paradigm"] == "impairment"])
+        reason = (
+            misses_catches(caught)
+            or misses_reference(hidden)
+            or hears_no_anchor(anchor)
+            or tells_nothing_apart([row["answer"] for row in apart])
+        )
         if reason:
             excluded[listener] = reason
     return excluded
 
 
 def adjust(results: Sequence[Record]) -> None:
-    """Adds `p_holm`: of a listener over all that he was asked, of the group over all results."""
+    """Adds `p_holm`: of a listener over all that they were asked, of the group over all results."""
     names = {name for result in results for name in result["listeners"]}
     families = [[result["listeners"].get(name, {}) for result in results] for name in names]
     for family in [*families, [result["group"] for result in results]]:
@@ -70,16 +83,32 @@ def adjust(results: Sequence[Record]) -> None:
             family[n]["p_holm"] = p
 
 
+def of_group(result: Record, inaudible_below: float) -> dict[str, str]:
+    """What may be said of the group: nothing is inaudible that one of its listeners hears."""
+    group, listeners = result["group"], result["listeners"]
+    adjusted = holm({name: one["p_holm"] for name, one in listeners.items()})
+    heard_by = sum(p <= ALPHA for p in adjusted.values())
+    found = verdict(group["p_holm"], group["upper"], inaudible_below)
+    if found["verdict"] == "heard" or not heard_by:
+        return found
+    some = f"Heard by {heard_by} of {len(listeners)} listeners, but not shown for them on average."
+    return {"verdict": "heard by some", "statement": some}
+
+
 def verdict(p: float, upper: float, inaudible_below: float) -> dict[str, str]:
-    """What may be said of a score: p is the adjusted one, `upper` the one-sided 95 % bound.
+    """What may be said of a score: p is the adjusted one, `upper` its one-sided bound.
 
     Not heard is not inaudible: that is a claim of equivalence, and needs its own evidence.
     """
     at_most = f"at most {100 * upper:.0f} % right with 95 % confidence"
     if p <= ALPHA:
-        return {"verdict": "heard", "statement": f"Heard (p = {p:.2g})."}
+        return {"verdict": "heard", "statement": f"Heard (adjusted p = {p:.2g})."}
+    if upper < CHANCE:
+        statement = f"Right less often than by guessing ({at_most}): were answers swapped?"
+        return {"verdict": "below chance", "statement": statement}
     if upper < inaudible_below:
         stated = f"less than the {100 * inaudible_below:.0f} % that the study set"
         return {"verdict": "inaudible", "statement": f"Inaudible: {at_most}, {stated}."}
-    statement = f"Undecided: not shown to be heard (p = {p:.2g}), nor to be inaudible: {at_most}."
+    heard = f"not shown to be heard (adjusted p = {p:.2g})"
+    statement = f"Undecided: {heard}, nor to be inaudible: {at_most}."
     return {"verdict": "undecided", "statement": statement}

@@ -1,6 +1,7 @@
 """A store in any database that SQLAlchemy speaks to: SQLite for one server, PostgreSQL for many."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
@@ -20,6 +21,8 @@ EVENTS = sql.Table(
     sql.Column("data", sql.Text, nullable=False),
     sql.UniqueConstraint("study", "session", "kind", "number"),
 )
+KEPT_IN_FILE = "in a database on the computer that serves this page, not in public"
+KEPT_ELSEWHERE = "in a database of the person who asks, not in public"
 BUSY_S = 30.0  # how long a writer of SQLite waits for another one
 
 
@@ -27,15 +30,21 @@ class DatabaseStore:
     """One row per event; the database itself sees to it that none is stored twice.
 
     An append is a transaction of its own: committed, and with it on disk, when it returns (SQLite
-    in write-ahead mode with synchronous=FULL, PostgreSQL by its default).
+    in write-ahead mode with synchronous=FULL, PostgreSQL by its default). What is deleted from
+    SQLite is overwritten, in its file and in its log.
 
     Raises:
-        ValueError: for a URL that names no known database, or one that cannot be reached.
+        ValueError: for a URL that names no known database, or one that cannot be reached; without
+            `create`, also for a file that is not there.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
         try:
             self.engine = _engine(url)
+            self.kept = KEPT_IN_FILE if _is_sqlite(self.engine.url) else KEPT_ELSEWHERE
+            file = self.engine.url.database
+            if _is_sqlite(self.engine.url) and not create and not Path(str(file)).exists():
+                raise ValueError(f"there is no database {file}.")
             EVENTS.metadata.create_all(self.engine)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise ValueError(
@@ -77,6 +86,9 @@ class DatabaseStore:
     def delete(self, study: str, session: str | None = None) -> None:
         with self.engine.begin() as connection:
             connection.execute(EVENTS.delete().where(*_of(study, session)))
+        if _is_sqlite(self.engine.url):
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _names(self, column: sql.Column, *where: sql.ColumnElement[bool]) -> list[str]:
         wanted = (
@@ -91,16 +103,21 @@ def _of(study: str, session: str | None) -> list[sql.ColumnElement[bool]]:
     return [EVENTS.c.study == study, *of_session]
 
 
+def _is_sqlite(url: sql.URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
 def _engine(url: str) -> sql.Engine:
-    if sql.make_url(url).get_backend_name() != "sqlite":
+    if not _is_sqlite(sql.make_url(url)):
         return sql.create_engine(url, pool_pre_ping=True)
     engine = sql.create_engine(url, connect_args={"timeout": BUSY_S})
 
     @event.listens_for(engine, "connect")
-    def durable(connection: Any, _: Any) -> None:
+    def prepare(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
     return engine

@@ -11,6 +11,7 @@ from robustaudio.listening.trial import CHOICES, Kind, Paradigm, Response, Trial
 
 Track = tuple[str, float | None]  # a condition, and its level where that is fixed
 Outcome = tuple[float, bool]  # a level in dB, and whether the answer was right
+FEWEST_CATCHES = 4  # of a session, short as it may be: a guesser hits half of them
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,9 @@ class ForcedChoice(ABC):
     """A forced choice asks for one interval; subclasses say at which level, and until when.
 
     The first `practice` trials, and one in each `catch_every` after them (0 for none), are at the
-    clearly audible `audible_db`: a catch trial says whether the listener attends. The tests are
-    tracks, one per condition or level, taken in turn, in a new order each round.
+    clearly audible `audible_db`: a catch trial says whether the listener attends. Short tests have
+    more of them. The tests are tracks, one per condition or level, taken in turn, in a new order
+    each round.
 
     Raises:
         ValueError: for options that make no test.
@@ -66,7 +68,13 @@ class ForcedChoice(ABC):
     @property
     def expected_trials(self) -> int:
         tests = len(self.tracks) * self.expected_length
-        return self.practice + tests + (tests // (self.catch_every - 1) if self.catch_every else 0)
+        return self.practice + tests + (tests // (self.block - 1) if self.block else 0)
+
+    @property
+    def block(self) -> int:
+        """One of so many trials is a catch trial; 0 for none."""
+        tests = len(self.tracks) * self.expected_length
+        return min(self.catch_every, max(3, 1 + tests // FEWEST_CATCHES))
 
     def next(self, responses: Sequence[Response], seed: int) -> Trial | None:
         number = len(responses)
@@ -78,8 +86,8 @@ class ForcedChoice(ABC):
         if not open_tracks:
             return None
         counted = number - self.practice
-        if schedule.is_catch(seed, counted, self.catch_every):
-            return self._audible("catch", number, counted // self.catch_every, seed)
+        if schedule.is_catch(seed, counted, self.block):
+            return self._audible("catch", number, counted // self.block, seed)
         track = schedule.least_asked(seed, number, open_tracks)
         right = self._right(self.tracks.index(track), len(outcomes[track]), number, seed)
         return self._trial("test", number, track[0], levels[track], right)

@@ -5,6 +5,10 @@ its ears in opposite phase, which loudspeakers cancel in the room, so that it se
 there. Huggins pitch (Milne et al. 2021): which of three noises holds a faint tone? It exists only
 between the ears. Mono, most Bluetooth speakers and some hearing aids fail both, so that nobody is
 sent away: who fails may go on, and the answers say so.
+
+Milne's noise is white, 1 s long and 1 s apart; in the right ear its phase is turned by 180 degrees
+within 6 % of 600 Hz, and their page passes six of six. All of that is kept here; level and ramps
+are our own. In their study 80 % of headphone users passed, and 20 % with loudspeakers.
 """
 
 from dataclasses import dataclass
@@ -15,12 +19,12 @@ from jaxtyping import Float
 from robustaudio.listening.stimulus import RATE
 
 QUESTIONS, ALTERNATIVES = 6, 3
-PASSES_AT = 5  # of 6: by guessing 1.8 % get there
-TONE_HZ, TONE_S, GAP_S, RAMP_S = 200.0, 0.9, 0.35, 0.08
+PASSES_AT = {"antiphase": 5, "huggins": 6}  # of 6: by guessing 1.8 % get there, and 0.14 %
+GAP_S = {"antiphase": 0.35, "huggins": 1.0}  # between the three sounds
+TONE_HZ, TONE_S, NOISE_S, RAMP_S = 200.0, 0.9, 1.0, 0.08
 SOFTER_DB = -6.0
 LEVEL = 0.2  # amplitude of the tones, RMS of the noises times sqrt(2)
-PITCH_HZ, PITCH_BANDWIDTH = 600.0, 0.06
-TOP_HZ = 4_000.0  # of the noises
+PITCH_HZ, PITCH_REACH = 600.0, 0.06  # the band reaches so far to both sides, of its middle
 BEEP_HZ, BEEP_S, BEEP_GAP_S = 880.0, 0.12, 0.28
 
 Stereo = Float[np.ndarray, "time 2"]
@@ -48,8 +52,8 @@ class Screening:
                 parts.append(_tone(softer, antiphase=place == other))
             else:
                 parts.append(_noise(rng, pitch=place == asked))
-        gap = np.zeros((round(GAP_S * RATE), 2))
-        return np.concatenate([piece for part in parts for piece in (part, gap)])
+        gap = np.zeros((round(GAP_S[self.kind] * RATE), 2))
+        return np.concatenate([parts[0], gap, parts[1], gap, parts[2]])
 
     def score(self, answers: list[int]) -> int:
         """How many of the answers are right.
@@ -72,15 +76,12 @@ def _tone(gain: float, *, antiphase: bool) -> Stereo:
 
 
 def _noise(rng: np.random.Generator, *, pitch: bool) -> Stereo:
-    """The same noise in both ears; with a pitch, one ear's phase turns by 360 degrees around it."""
-    count = round(TONE_S * RATE)
-    hz = np.fft.rfftfreq(count, 1 / RATE)
-    drawn = rng.standard_normal((2, len(hz)))
-    spectrum = (drawn[0] + 1j * drawn[1]) * ((hz > 0) & (hz < TOP_HZ))
-    low, high = PITCH_HZ * (1 - PITCH_BANDWIDTH / 2), PITCH_HZ * (1 + PITCH_BANDWIDTH / 2)
-    turn = 2 * np.pi * np.clip((hz - low) / (high - low), 0, 1) if pitch else 0 * hz
-    ears = np.stack([np.fft.irfft(spectrum * np.exp(1j * phase), count) for phase in (0, turn)], 1)
-    return _ramped(ears * (LEVEL / np.sqrt(2) / ears[:, 0].std()))
+    """White noise, the same in both ears; with a pitch, a band of the right has its sign turned."""
+    left = rng.standard_normal(round(NOISE_S * RATE))
+    hz = np.fft.rfftfreq(len(left), 1 / RATE)
+    turned = pitch & (np.abs(hz - PITCH_HZ) <= PITCH_REACH * PITCH_HZ)
+    right = np.fft.irfft(np.fft.rfft(left) * np.where(turned, -1, 1), len(left))
+    return _ramped(np.stack([left, right], 1) * (LEVEL / np.sqrt(2) / left.std()))
 
 
 def _ramped(sound: Stereo) -> Stereo:

@@ -3,101 +3,128 @@
 Answers stand in a folder as `JsonLinesStore` writes them; a scheduler commits it every few minutes
 and whenever a listener has finished. The Space's own disk has every answer at once; what the Hub
 lacks when a Space is killed is at most what came in since the last commit.
+
+A deletion leaves a tombstone, an empty name beside what it deletes, until the Hub has followed:
+what the Hub brings back in the meantime is deleted again.
 """
 
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from robustaudio.listening.store import Event, JsonLinesStore, checked
+from huggingface_hub import CommitInfo, CommitOperationDelete, CommitScheduler, HfApi
+from huggingface_hub.errors import HfHubHTTPError
+
+from robustaudio.listening.store import FOLDER, STUDY, Event, JsonLinesStore
 
 EVERY_MINUTES = 5.0
-LAST_KINDS = ("end", "open", "close")  # events that are worth a commit of their own
+URGENT_KINDS = ("end", "open", "expires")  # events that are worth a commit of their own
+TOMBSTONE = ".deleted"
+KEPT_FILES = ["*/*.jsonl", f"*/*{TOMBSTONE}"]
 
 
 class Remote(Protocol):
-    """The far end: what a scheduler of commits offers, and a way to delete."""
+    """The far end: what a scheduler of commits offers."""
 
-    lock: AbstractContextManager[Any]
+    @property
+    def lock(self) -> AbstractContextManager[Any, Any]: ...
 
     def trigger(self) -> object:
-        """Commits soon, in the background."""
-        ...
-
-    def delete(self, path: str) -> None:
-        """Removes a file, or a folder whose path ends in `/`, from the repository and its past."""
+        """Commits and deletes soon, in the background."""
         ...
 
 
 class HubStore(JsonLinesStore):
-    """The folder, with a far end that it is copied to."""
+    """The folder, with a far end that it is copied to; `connect` fills it from there."""
 
-    def __init__(self, folder: Path, remote: Remote) -> None:
+    kept = "in a private data set on the Hugging Face Hub, not in public"
+
+    def __init__(self, folder: Path, connect: Callable[[], Remote]) -> None:
         super().__init__(folder)
-        self.remote = remote
+        self._claim()
+        self.remote = connect()
 
     def append(self, event: Event) -> bool:
         with self.remote.lock:  # a commit sees whole lines
             stored = super().append(event)
-        if stored and event.kind in LAST_KINDS:
+        if stored and event.kind in URGENT_KINDS:
             self.remote.trigger()
         return stored
 
     def delete(self, study: str, session: str | None = None) -> None:
+        tombstone = self._path(study, session or STUDY).with_suffix(TOMBSTONE)
         with self.remote.lock:
+            tombstone.parent.mkdir(exist_ok=True)
+            tombstone.touch()
             super().delete(study, session)
-        name = checked(study)
-        self.remote.delete(f"{name}/" if session is None else f"{name}/{checked(session)}.jsonl")
+        self.remote.trigger()
 
 
-class DatasetRepository:
-    """A private data set repository; history is squashed, so what is deleted is gone.
+class Scheduler(CommitScheduler):
+    """Commits what is new, then deletes what has a tombstone; squashing deletes the past as well.
+
+    One job runs at a time, so that a deletion comes after every commit that still holds the file.
+    Tombstones are committed too, and stay until the Hub has followed: what fails is done by the
+    next job, and what was killed by the next server.
+    """
+
+    def push_to_hub(self) -> CommitInfo | None:
+        info = super().push_to_hub()
+        with self.lock:
+            tombstones = [*self.folder_path.glob(f"*/*{TOMBSTONE}")]
+        if tombstones:
+            where: dict[str, Any] = {"repo_id": self.repo_id, "repo_type": self.repo_type}
+            names = [Path(name) for name in self.api.list_repo_files(**where)]
+            buried = {path.relative_to(self.folder_path).with_suffix("") for path in tombstones}
+            doomed = [
+                CommitOperationDelete(path_in_repo=name.as_posix())
+                for name in names
+                if not buried.isdisjoint((name.with_suffix(""), name.parent / STUDY))
+            ]
+            if doomed:
+                message = "Deletion of answers"
+                self.api.create_commit(**where, operations=doomed, commit_message=message)
+            for path in tombstones:
+                path.unlink()
+        return info
+
+
+def connect(repository: str, folder: Path, api: HfApi) -> Scheduler:
+    """Fills the folder from a private data set, buries what it brings back, and begins to commit.
 
     Raises:
         ValueError: for a repository that is public: listeners were promised a private one.
     """
-
-    def __init__(self, repository: str, folder: Path, api: Any, scheduler: Callable) -> None:
-        self._where = {"repo_id": repository, "repo_type": "dataset"}
-        self._api = api
-        api.create_repo(**self._where, private=True, exist_ok=True)
-        if not api.repo_info(**self._where).private:
-            raise ValueError(f"the data set {repository} is public; answers need a private one.")
-        api.snapshot_download(**self._where, local_dir=folder, allow_patterns="*/*.jsonl")
-        self._scheduler = scheduler(
-            **self._where, folder_path=folder, every=EVERY_MINUTES, private=True,
-            allow_patterns="*/*.jsonl", squash_history=True, hf_api=api,
-        )  # fmt: skip
-        self.lock = self._scheduler.lock
-
-    def trigger(self) -> object:
-        return self._scheduler.trigger()
-
-    def delete(self, path: str) -> None:
-        remove = self._api.delete_folder if path.endswith("/") else self._api.delete_file
-        if self._api.get_paths_info(paths=[path.rstrip("/")], **self._where):
-            remove(path_in_repo=path, **self._where)
-            self._api.super_squash_history(**self._where)
+    where: dict[str, Any] = {"repo_id": repository, "repo_type": "dataset"}
+    api.create_repo(**where, private=True, exist_ok=True)
+    if not api.repo_info(**where).private:
+        raise ValueError(f"the data set {repository} is public; answers need a private one.")
+    here = [path.relative_to(folder).as_posix() for path in folder.glob("*/*.jsonl")]
+    api.snapshot_download(
+        **where, local_dir=folder, allow_patterns=KEPT_FILES,
+        ignore_patterns=here,  # at least as new as there
+    )  # fmt: skip
+    answers = JsonLinesStore(folder)
+    for path in [*folder.glob(f"*/*{TOMBSTONE}")]:
+        answers.delete(path.parent.name, None if path.stem == STUDY else path.stem)
+    return Scheduler(
+        **where, folder_path=folder, every=EVERY_MINUTES, private=True, allow_patterns=KEPT_FILES,
+        squash_history=True, hf_api=api,
+    )  # fmt: skip
 
 
-def open_dataset_repository(repository: str) -> tuple[Path, DatasetRepository]:
-    """The folder and the far end of `hub://owner/dataset`; the token is the environment's own.
+def open_hub_store(repository: str) -> HubStore:
+    """The store `hub://owner/dataset`; the token is the environment's own.
 
     Raises:
         ValueError: for a name without an owner, or a repository that cannot be opened.
     """
-    from huggingface_hub import CommitScheduler, HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
     if repository.count("/") != 1:
         raise ValueError(f"hub://{repository} names no data set; hub://owner/dataset would.")
-    root = os.environ.get("ROBUSTAUDIO_LISTENING", tempfile.gettempdir())
-    folder = Path(root) / "listening-hub" / repository.replace("/", "--")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(f"{FOLDER}-hub") / repository.replace("/", "--")
     try:
-        return folder, DatasetRepository(repository, folder, HfApi(), CommitScheduler)
+        return HubStore(folder, partial(connect, repository, folder, HfApi()))
     except (HfHubHTTPError, OSError) as error:
         raise ValueError(f"the data set {repository} cannot be opened: {error}") from error

@@ -5,8 +5,12 @@ from typing import Any
 from robustaudio.listening import rows
 from robustaudio.listening.analysis import analyse
 from robustaudio.listening.room import Room
+from robustaudio.listening.session import Session
 
-ALPHA = 0.05
+THRESHOLD = (
+    "A threshold is the level, relative to the clip's, at which you would be right in "
+    "79 % of trials: the further below 0 dB, the softer the change that you hear."
+)
 
 
 def own_result(room: Room, code: str) -> dict[str, Any]:
@@ -18,12 +22,12 @@ def own_result(room: Room, code: str) -> dict[str, Any]:
     name, session = room.find(code)
     if room.state(code)["step"] != "done":
         raise ValueError("the result is told when every question is answered.")
-    found = analyse(rows.judged(name, session))
-    reason = found["excluded"].get(name)
-    if reason:
-        easy = f"Some questions were easy, to see whether sound came through: you {reason}."
-        return {"lines": [easy, "So your answers do not count towards the result."]}
-    return {"lines": [_sentence(one, one["listeners"][name]) for one in found["results"]]}
+    found = analyse(rows.judged(name, session), room.study.inaudible_below)
+    if name in found["excluded"]:
+        return {"lines": _left_out(session, found["excluded"][name])}
+    lines = [_sentence(one, one["listeners"][name]) for one in found["results"]]
+    threshold = any("thresholds" in one["group"] for one in found["results"])
+    return {"lines": [*lines, THRESHOLD] if threshold else lines}
 
 
 def pooled(room: Room) -> dict[str, Any]:
@@ -31,7 +35,10 @@ def pooled(room: Room) -> dict[str, Any]:
     sessions = room.sessions()
     ended = {name: session for name, session in sessions.items() if session.ended}
     found = room.remembered(
-        frozenset(ended), lambda: analyse([row for of in ended.items() for row in rows.judged(*of)])
+        frozenset(ended),
+        lambda: analyse(
+            [row for of in ended.items() for row in rows.judged(*of)], room.study.inaudible_below
+        ),
     )
     return {
         "title": room.study.title,
@@ -59,7 +66,7 @@ def in_words(result: dict[str, Any]) -> str:
         case "2afc" | "3afc":
             found = group["thresholds"]["correct_79"]
             if found is None:
-                return f"{people}: some heard everything, some nothing; no common threshold."
+                return f"{people}: some thresholds lie below all levels, some above: no mean."
             return f"{people}. {_group_threshold(found)}"
     ends = (group["lower"], group["upper"])
     interval = "" if None in ends else f" (95 % interval: {ends[0]:.1f} to {ends[1]:.1f})"
@@ -90,35 +97,45 @@ def _sentence(result: dict[str, Any], own: dict[str, Any]) -> str:
             level_db = result["level_db"]
             item = "the hidden reference" if level_db is None else f"at {_db(level_db)}"
             return f"{condition}, {item}: you gave {own['mean']:.0f} of 100 on average."
-    worse = max(0.0, -own["mean"])
+    difference = round(own["mean"], 1)
+    compared = f"{abs(difference):.1f} {'below' if difference < 0 else 'above'}"
     return (
-        f"{condition} at {_db(result['level_db'])}: your grades were {worse:.1f} below the clean "
-        "clip's on average."
+        f"{condition} at {_db(result['level_db'])}: your grades were "
+        f"{compared if difference else 'the same as'} the clean clip's on average."
     )
 
 
+def _left_out(session: Session, reason: str) -> list[str]:
+    """Why a listener's answers do not count, by the rule that excludes them."""
+    caught = [bool(r.correct) for r in session.responses if r.trial.kind == "catch"]
+    why = f"On every page one of the sounds was the reference itself, unmarked: you {reason}."
+    if caught:
+        easy = "Some trials were easy, to see whether sound comes through and is heard"
+        why = f"{easy}: {caught.count(False)} of your {len(caught)} answers to them were wrong."
+    return [why, "By a rule that was fixed beforehand, your answers do not count in the result."]
+
+
 def _of_abx(name: str, own: dict[str, Any]) -> str:
+    """By the verdict of the analysis, which is adjusted for the number of levels."""
     counts = f"{name}: {own['correct']} of {own['trials']} right."
-    by_chance = f"Whoever guesses gets that many or more in {own['p']:.1%} of tests"
-    if own["p"] <= ALPHA:
-        return f"{counts} {by_chance}: you very probably heard it."
+    if own["verdict"] == "heard":
+        return f"{counts} That is more often right than guessing explains."
     return (
-        f"{counts} {by_chance}. That shows neither that you heard it nor that you cannot: "
-        f"up to {own['upper']:.0%} right would still fit your answers."
+        f"{counts} Guessing alone may be right that often. That does not show that you cannot "
+        f"hear it: up to {own['upper']:.0%} right in the long run would still fit your answers."
     )
 
 
 def _of_threshold(condition: str, found: dict[str, Any]) -> str:
+    level = _db(round(found["level_db"]))
     if found["sign"] == "<=":
-        return f"{condition}: you heard even the softest, at {_db(round(found['level_db']))}."
+        return f"{condition}: your threshold lies at or below the softest level, {level}."
     if found["sign"] == ">=":
-        return (
-            f"{condition}: you did not hear even the loudest, at {_db(round(found['level_db']))}."
-        )
+        return f"{condition}: your threshold lies at or above the loudest level, {level}."
     ends = [found["lower_db"], found["upper_db"]]
     known = [_db(round(end)) for end in ends if end is not None]
     interval = f" (95 % interval: {' to '.join(known)})" if len(known) == 2 else ""
-    return f"{condition}: you heard it from about {_db(round(found['level_db']))}{interval}."
+    return f"{condition}: your threshold is about {level}{interval}."
 
 
 def _db(level_db: float) -> str:

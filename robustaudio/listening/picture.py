@@ -11,6 +11,7 @@ ACCENT, POINT = "#1c9e8f", "#d9623b"
 PROPORTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
 DB_PER_TICK = (2, 5, 10, 20, 50)
 MOST_TICKS = 8
+BOUNDS = {"<=": ("← or softer", "start"), ">=": ("or louder →", "end")}
 LARGEST = 13.0  # radius of the point with the most trials
 
 
@@ -89,13 +90,20 @@ def _points(points: list[dict[str, Any]], x) -> list[str]:
 
 
 def _threshold(threshold: dict[str, Any], low: float, high: float, x) -> list[str]:
-    """Where it lies, and its interval as a bar at the foot."""
-    at, y = x(threshold["level_db"]), HEIGHT - BOTTOM
+    """Where it lies, and its interval as a bar at the foot; that of a bound goes on to the end."""
+    level_db, sign, y = threshold["level_db"], threshold["sign"], HEIGHT - BOTTOM
     ends = (threshold["lower_db"], threshold["upper_db"])
-    left, right = (x(min(max(end, low), high)) if end is not None else None for end in ends)
-    left, right = at if left is None else left, at if right is None else right
-    return [
-        f'<path d="M{at:.1f} {TOP}V{y}" stroke="currentColor" stroke-dasharray="4 4" opacity=".7"/>'
-        f'<path d="M{left:.1f} {y}H{right:.1f}" stroke="currentColor" stroke-width="5" '
-        'stroke-linecap="round" opacity=".7"/>'
+    lower, upper = (level_db if end is None else min(max(end, low), high) for end in ends)
+    lower, upper = low if sign == "<=" else lower, high if sign == ">=" else upper
+    bar = f"M{x(lower):.1f} {y}H{x(upper):.1f}"
+    parts = [
+        f'<path d="M{x(level_db):.1f} {TOP}V{y}" stroke="currentColor" stroke-dasharray="4 4" '
+        'opacity=".7"/>',
+        f'<path d="{bar}" stroke="currentColor" stroke-width="5" stroke-linecap="round" '
+        'opacity=".7"/>',
     ]
+    if sign != "=":
+        words, anchor = BOUNDS[sign]
+        at = x(low if sign == "<=" else high)
+        parts.append(f'<text x="{at:.1f}" y="{y - 8}" text-anchor="{anchor}">{words}</text>')
+    return parts

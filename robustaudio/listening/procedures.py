@@ -12,22 +12,30 @@ from robustaudio.listening.checks import check_counts, check_levels
 from robustaudio.listening.forced_choice import Adaptive, ForcedChoice, Outcome, Track
 from robustaudio.listening.trial import Paradigm, Trial
 
+INAUDIBLE_BELOW = 0.6  # proportion correct in ABX, a d' of 1.1
+
 
 @dataclass(frozen=True)
 class ABX(ForcedChoice):
     """Is X the clean A or the perturbed B? So many trials of each condition at each level.
 
     Their number is fixed before the first: whoever stops at a good score has a test that 20 % of
-    guessers pass.
+    guessers pass. So is `inaudible_below`, the proportion correct below which the truth has to be
+    shown to lie before anything is called inaudible.
     """
 
     levels_db: tuple[float, ...] = (-40.0,)
     trials: int = 16
+    inaudible_below: float = INAUDIBLE_BELOW
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_levels(self.levels_db)
         check_counts(self, trials=1)
+        if not 0.5 < self.inaudible_below < 1:
+            raise ValueError(
+                f"inaudible_below {self.inaudible_below} must lie between chance, 0.5, and 1."
+            )
 
     @property
     def paradigm(self) -> Paradigm:

@@ -9,13 +9,20 @@ import numpy as np
 from robustaudio.listening.d_prime import d_prime, log_linear
 from robustaudio.listening.psychometric import Posterior, fit
 from robustaudio.listening.statistics import (
+    ALPHA,
     Score,
     mean_interval,
     p_value_of_mean,
     score,
     score_of_group,
 )
-from robustaudio.listening.thresholds import Threshold, criteria, mean_threshold, threshold
+from robustaudio.listening.thresholds import (
+    Threshold,
+    criteria,
+    faint_db,
+    mean_threshold,
+    threshold,
+)
 from robustaudio.listening.trial import CHOICES
 
 Row = dict[str, Any]
@@ -33,15 +40,18 @@ def grouped(rows: Sequence[Row], *columns: str) -> dict[Any, list[Row]]:
 
 
 def abx_results(rows: Sequence[Row]) -> list[Record]:
-    """Scores at each level: proportion correct, p, one-sided 95 % bounds, d'."""
-    results = []
-    for (condition, level_db), mine in grouped(tests(rows), "condition", "level_db").items():
+    """Scores at each level: proportion correct, p, d', one-sided bounds, 95 % sure all together."""
+    asked = grouped(tested(rows), "condition", "level_db")
+    confidence, results = 1 - ALPHA / max(1, len(asked)), []
+    for (condition, level_db), mine in asked.items():
         counts = {
             listener: (sum(row["correct"] for row in of_one), len(of_one))
             for listener, of_one in grouped(mine, "listener").items()
         }
-        listeners = {name: abx_record(score(*count)) for name, count in counts.items()}
-        group = abx_record(score_of_group(list(counts.values())))
+        listeners = {
+            name: abx_record(score(*count, confidence=confidence)) for name, count in counts.items()
+        }
+        group = abx_record(score_of_group(list(counts.values()), confidence=confidence))
         results.append(
             {"paradigm": "abx", "condition": condition, "level_db": level_db}
             | {"listeners": listeners, "group": group | {"listeners": len(listeners)}}
@@ -81,6 +91,7 @@ def listener_record(rows: Sequence[Row], paradigm: str, levels_db: list[float]) 
     return {
         "trials": sum(row["kind"] == "test" for row in rows),
         "thresholds": thresholds,
+        "faint_db": faint_db(posterior, paradigm, levels),
         **posterior.mean(),
         "points": points(rows),
         "curve": curve(posterior, levels_db),
@@ -132,24 +143,28 @@ def mushra_results(rows: Sequence[Row]) -> list[Record]:
     return [
         {"paradigm": "mushra", "condition": condition, "level_db": level}
         | graded({name: answers(of_one) for name, of_one in grouped(mine, "listener").items()})
-        for (condition, level), mine in grouped(tests(rows), "condition", "level_db").items()
+        for (condition, level), mine in grouped(tested(rows), "condition", "level_db").items()
     ]
 
 
+def differences(rows: Sequence[Row]) -> list[Row]:
+    """Of each page of impairments: the impaired item's grade less the hidden reference's."""
+    found = []
+    for page in grouped(tested(rows), "listener", "trial").values():
+        grades = {row["level_db"]: row["answer"] for row in page}
+        (level,) = grades.keys() - {None}
+        found.append({**page[0], "level_db": level, "answer": grades[level] - grades[None]})
+    return found
+
+
 def impairment_results(rows: Sequence[Row]) -> list[Record]:
-    """Differences of grades, impaired less hidden reference (ITU-R BS.1116-3): 0 is no difference.
+    """Differences of grades (ITU-R BS.1116-3): 0 is no difference.
 
     p is that of the mean over listeners being below 0.
     """
-    differences: dict[tuple, dict[str, list[float]]] = {}
-    for (listener, _), page in grouped(tests(rows), "listener", "trial").items():
-        grades = {row["level_db"]: row["answer"] for row in page}
-        (level,) = grades.keys() - {None}
-        of_item = differences.setdefault((page[0]["condition"], level), {})
-        of_item.setdefault(listener, []).append(grades[level] - grades[None])
     results = []
-    for (condition, level), of_item in differences.items():
-        found = graded(of_item)
+    for (condition, level), mine in grouped(differences(rows), "condition", "level_db").items():
+        found = graded({n: answers(of_one) for n, of_one in grouped(mine, "listener").items()})
         worse = [-one["mean"] for one in found["listeners"].values()]
         found["group"]["p"] = p_value_of_mean(worse, 0)
         results.append(
@@ -165,7 +180,7 @@ def graded(grades: dict[str, list[float]]) -> Record:
     return {"listeners": {name: {"mean": mean} for name, mean in means.items()}, "group": group}
 
 
-def tests(rows: Sequence[Row]) -> list[Row]:
+def tested(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["kind"] == "test"]
 
 

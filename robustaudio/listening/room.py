@@ -5,21 +5,25 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from robustaudio.listening import headphones, session, wav
 from robustaudio.listening.session import Session, hour, session_of
 from robustaudio.listening.stimulus import RATE
-from robustaudio.listening.store import Event, MemoryStore, Store
+from robustaudio.listening.store import DAMAGED, Event, MemoryStore, Store
 from robustaudio.listening.study import Study
 from robustaudio.listening.trial import CHOICES, SCALES, Trial
 
 MOST_LISTENERS = 2_000  # of a study
 CACHED_TRIALS = 4_096
+# seconds that a trial takes, about; of ratings per item (a guess, to tell listeners the minutes)
+TRIAL_S = {"abx": 14.0, "2afc": 8.0, "3afc": 11.0, "mushra": 15.0, "impairment": 15.0}
+CHECKS_S = 120.0  # consent, sound, headphones, level
 QUESTIONS = {
     "abx": "Is X the same as A or as B?",
     "2afc": "Which one is noisier?",
-    "3afc": "Which one differs from the other two?",
+    "3afc": "Which one is the noisiest of the three?",
     "mushra": "How close is each to the reference?",
     "impairment": "How much worse than the reference is each?",
 }
@@ -40,23 +44,28 @@ class Room:
 
     @property
     def demo(self) -> bool:
-        """Whether nothing is stored."""
+        """Whether answers are in memory alone, and single ones told to nobody."""
         return isinstance(self.store, MemoryStore)
 
     def description(self) -> dict[str, Any]:
         """What a listener reads before anything is stored."""
         first = self.study.procedure.next((), 0)
         assert first is not None
-        texts = self.study.texts
+        texts, trials = self.study.texts, self.study.procedure.expected_trials
+        items = 1 if first.paradigm in CHOICES else len(first.intervals)
         return {
             "title": self.study.title,
             "about": texts.about,
             "question": texts.question or QUESTIONS[first.paradigm],
             "purpose": texts.purpose,
             "contact": texts.contact,
+            "kept": self.store.kept,
             "paradigm": first.paradigm,
-            "trials": self.study.procedure.expected_trials,
+            "trials": trials,
+            "practice": self.study.procedure.practice,
+            "minutes": ceil((CHECKS_S + trials * items * TRIAL_S[first.paradigm]) / 60),
             "screening": self.study.screening,
+            "most_attempts": session.MOST_ATTEMPTS,
             "expires": self.expires.strftime("%Y-%m-%d %H:%M UTC"),
             "demo": self.demo,
         }
@@ -126,17 +135,18 @@ class Room:
         return wav.encode(self.study.stimuli.render(trial.condition, _played(trial)[place]), RATE)
 
     def check_sound(self, code: str, kind: str, question: int = 0) -> bytes:
-        """Beeps, a question of the screening, or the clip by which the level is set."""
+        """Beeps, a question of the screening, or the loudest sound of all, each in its step."""
         _, current = self.find(code)
-        if kind == "beeps":
-            return wav.encode(headphones.beeps(current.seed), RATE)
-        if kind == "screening" and 0 <= question < headphones.QUESTIONS:
-            return wav.encode(current.screening.sound(question), RATE)
-        if kind == "level":
-            return wav.encode(
-                self.study.stimuli.render(self.study.procedure.conditions[0], None), RATE
-            )
-        raise LookupError(f"there is no sound {kind!r} {question}.")
+        match kind, current.step:
+            case "beeps", "sound":
+                sound = headphones.beeps(current.check_seed)
+            case "screening", "screening" if 0 <= question < headphones.QUESTIONS:
+                sound = current.screening.sound(question)
+            case "level", "level":
+                sound = self.study.stimuli.render(*self.study.stimuli.loudest)
+            case _:
+                raise LookupError(f"sound {kind!r} {question} is not to be heard now.")
+        return wav.encode(sound, RATE)
 
     def forget(self, code: str) -> dict[str, Any]:
         """Deletes all of a listener's answers."""
@@ -160,14 +170,15 @@ class Room:
         return {name: Session.replay(self.study, events) for name, events in begun.items()}
 
     def find(self, code: str) -> tuple[str, Session]:
-        """A listener's name in the store, and where he stands.
+        """A listener's name in the store, and where they stand.
 
         Raises:
             LookupError: for a code that nobody has.
         """
         name = session_of(code)
         events = self.store.read(self.token, name)
-        if events and events[0].kind != "start":  # an answer came in while all was deleted
+        if events and events[0].kind not in ("start", DAMAGED):
+            # an answer came in while all was deleted
             self.store.delete(self.token, name)
         return name, Session.replay(self.study, events)
 

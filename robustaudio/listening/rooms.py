@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+import logging
 import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from robustaudio.listening.room import Room
 from robustaudio.listening.session import hour
-from robustaudio.listening.store import STUDY, Event, MemoryStore, Store
+from robustaudio.listening.store import NAME, STUDY, Event, MemoryStore, Store
 from robustaudio.listening.study import Study
 from robustaudio.listening.study_file import parse
 
@@ -20,10 +22,18 @@ TOKEN_LENGTH = 10
 PURGE_S = 60.0  # how often studies that have expired are looked for
 LONGEST_H = 366 * 24
 MOST_STUDIES = 200
+CLOSED = "this study is closed; its answers have been deleted."
 FRESH_S = 5.0  # another server on the same store may close a study, or move its end
 
 
-class Closed(LookupError):
+LOG = logging.getLogger(__name__)
+
+
+class NoStudy(LookupError):
+    """No study has this token: it is mistyped, or the study is over and nothing is left of it."""
+
+
+class Closed(NoStudy):
     """A study that has expired, or was closed: its answers are gone."""
 
 
@@ -37,6 +47,7 @@ class Rooms:
         self.store = store
         self._demo = MemoryStore()
         self._open: dict[str, tuple[Room, float]] = {}  # with the time of the last look
+        self._closed: set[str] = set()  # as far as this server saw it
         self._lock = threading.Lock()
 
     def open(
@@ -49,69 +60,102 @@ class Rooms:
     ) -> tuple[Room, str]:
         """A new room and a key for its teacher; with `resume`, the same study's room goes on.
 
-        Only who owns the store may resume: the key opens what others have answered.
+        Only who owns the store may resume: the key opens what others have answered. Its end moves
+        by `hours`, unless that is later than listeners have agreed to.
 
         Raises:
             ValueError: for impossible hours, or when too many studies are open.
         """
         store = self._demo if demo else self.store
+        end = _from_now(study.expires_h if hours is None else hours)
         token = self._same(store, study) if resume else None
         if token is None:
             if len(store.studies()) >= MOST_STUDIES:
                 raise ValueError(f"{MOST_STUDIES} studies are open here, which is the most.")
-            expires = _from_now(study.expires_h if hours is None else hours)
             token = "".join(secrets.choice(TOKEN_LETTERS) for _ in range(TOKEN_LENGTH))
             data = {"study": study.record(), "sha256": study.digest, "hour": hour()}
+            store.append(_ends(token, end))  # first, so that nothing is ever open without an end
             store.append(Event(token, STUDY, "open", 0, data))
-            self._note(token, "expires", {"at": expires.isoformat(timespec="seconds")})
+        elif hours is not None and not self._agreed_before(token, end):
+            self._move(token, end)
         return self.room(token), self.new_key(token)
 
     def room(self, token: str) -> Room:
         """The room of a token; the store is asked every few seconds whether it still exists.
 
         Raises:
-            Closed: if it has expired, or never was.
+            Closed: if it has expired, or was closed while this server knew it.
+            NoStudy: for any other token.
         """
         now = time.monotonic()
         with self._lock:
             room, looked = self._open.get(token, (None, now))
         if room is None or now - looked > FRESH_S:
             events = self._events(token)
-            expires = _end(events)
-            if expires is None:
-                self._forget(token)
-                raise Closed("there is no such study, or it has been closed.")
-            room = room or self._read(token, events, expires)
-            room.expires = expires
+            opened, end = _opened(events), _end(events)
+            if not opened or not end:
+                if room:  # another server closed it
+                    self._forget(token)
+                if token in self._closed:
+                    raise Closed(CLOSED)
+                raise NoStudy(
+                    "there is no study at this link: it may be mistyped, or the study is over and "
+                    "nothing is left of it."
+                )
+            if room is None:
+                study = parse(json.dumps(opened["study"]), folder=None)
+                room = Room(token, study, self._store_of(token), end)
+            room.expires = end
             with self._lock:
                 room, _ = self._open.get(token, (room, now))
                 self._open[token] = room, now
         if room.expires <= datetime.now(UTC):
             self.close(token)
-            raise Closed("this study is closed; its answers have been deleted.")
+            raise Closed(CLOSED)
         return room
 
     def expire(self, token: str, hours: Any) -> None:
         """Moves the end of a study to so many hours from now.
 
         Raises:
-            ValueError: for hours that are not above 0, or more than a year.
+            ValueError: for hours that are not above 0, or more than a year, or lead beyond the end
+                that listeners have agreed to.
         """
-        moment = _from_now(hours)
-        self._note(token, "expires", {"at": moment.isoformat(timespec="seconds")})
-        self.room(token).expires = moment
+        room, end = self.room(token), _from_now(hours)
+        if self._agreed_before(token, end):
+            raise ValueError(
+                f"listeners have agreed that their answers are deleted at "
+                f"{room.expires:%Y-%m-%d %H:%M} UTC; the end may come nearer, but not go beyond."
+            )
+        self._move(token, end)
+
+    def ends(self) -> dict[str, datetime]:
+        """When each study of the store ends or ended, by its token."""
+        ends = {token: _end(self._events(token)) for token in self.store.studies()}
+        return {token: end for token, end in ends.items() if end}
 
     def close(self, token: str) -> None:
         """Ends a study now, and deletes its answers."""
         self._forget(token)
         self._store_of(token).delete(token)
 
-    def purge(self) -> None:
-        """Closes what has expired, whether or not anybody still asks for it."""
+    def purge(self) -> tuple[list[str], list[str]]:
+        """Closes what has expired, asked for or not, and what has no end that can be read.
+
+        Returns the tokens of what was closed, and of what could not be: why is logged, and the
+        next purge tries again.
+        """
+        closed, left = [], []
         for token in [*self.store.studies(), *self._demo.studies()]:
-            expires = _end(self._events(token))
-            if expires is not None and expires <= datetime.now(UTC):
-                self.close(token)
+            try:
+                end = _end(self._events(token))
+                if end is None or end <= datetime.now(UTC):
+                    self.close(token)
+                    closed.append(token)
+            except Exception as error:  # one study's trouble is not the others'
+                LOG.warning("study %s cannot be purged: %s", token, error)
+                left.append(token)
+        return closed, left
 
     def keep_purging(self) -> Callable[[], None]:
         """Purges now and every minute, in the background; returns what stops it."""
@@ -119,7 +163,10 @@ class Rooms:
 
         def work() -> None:
             while not stopped.is_set():
-                self.purge()
+                try:
+                    self.purge()
+                except Exception as error:  # a store that is away for a while
+                    LOG.warning("the store cannot be purged: %s", error)
                 stopped.wait(PURGE_S)
 
         threading.Thread(target=work, daemon=True, name="listening-purge").start()
@@ -128,7 +175,7 @@ class Rooms:
     def new_key(self, token: str) -> str:
         """A key that opens the teacher's page; the store keeps its hash."""
         key = secrets.token_urlsafe(18)
-        self._note(token, "teacher", {"sha256": _hash(key)})
+        self._note(Event(token, STUDY, "teacher", 0, {"sha256": _hash(key)}))
         return key
 
     def is_teacher(self, token: str, key: str) -> bool:
@@ -136,12 +183,21 @@ class Rooms:
         keys = [event.data["sha256"] for event in events if event.kind == "teacher"]
         return any(secrets.compare_digest(_hash(key), known) for known in keys)
 
-    def _note(self, token: str, kind: str, data: dict[str, Any]) -> None:
-        """A further fact of a study."""
-        store = self._store_of(token)
-        count = sum(event.kind == kind for event in self._events(token))
-        while not store.append(Event(token, STUDY, kind, count, data)):
-            count += 1
+    def _note(self, event: Event) -> None:
+        """A further fact of a study, at the first index that is free."""
+        store = self._store_of(event.study)
+        index = sum(known.kind == event.kind for known in self._events(event.study))
+        while not store.append(replace(event, index=index)):
+            index += 1
+
+    def _move(self, token: str, end: datetime) -> None:
+        self._note(_ends(token, end))
+        self.room(token).expires = end
+
+    def _agreed_before(self, token: str, end: datetime) -> bool:
+        """Whether listeners have agreed to an end that comes before this one."""
+        agreed = _end(self._events(token))
+        return bool(agreed and agreed < end and self._store_of(token).sessions(token))
 
     def _store_of(self, token: str) -> Store:
         return self._demo if token in self._demo.studies() else self.store
@@ -149,26 +205,20 @@ class Rooms:
     def _same(self, store: Store, study: Study) -> str | None:
         """The token of the same study, if it is open."""
         for token in store.studies():
-            opened = next(event.data for event in self._events(token) if event.kind == "open")
-            if opened["sha256"] == study.digest:
+            events = self._events(token)
+            opened, end = _opened(events), _end(events)
+            if opened and opened["sha256"] == study.digest and end and end > datetime.now(UTC):
                 return token
         return None
 
     def _events(self, token: str) -> list[Event]:
-        try:
-            return self._store_of(token).read(token, STUDY)
-        except ValueError:  # no name of a study
-            return []
-
-    def _read(self, token: str, events: list[Event], expires: datetime) -> Room:
-        """The room as the store has it."""
-        opened = next(event.data for event in events if event.kind == "open")
-        study = parse(json.dumps(opened["study"]), folder=None)
-        return Room(token, study, self._store_of(token), expires)
+        """The study's own; none for what is no token."""
+        return self._store_of(token).read(token, STUDY) if NAME.fullmatch(token) else []
 
     def _forget(self, token: str) -> None:
         with self._lock:
             self._open.pop(token, None)
+            self._closed.add(token)
 
 
 def _from_now(hours: Any) -> datetime:
@@ -177,11 +227,19 @@ def _from_now(hours: Any) -> datetime:
     return datetime.now(UTC) + timedelta(hours=hours)
 
 
+def _ends(token: str, end: datetime) -> Event:
+    return Event(token, STUDY, "expires", 0, {"at": end.isoformat(timespec="seconds")})
+
+
 def _end(events: list[Event]) -> datetime | None:
-    """When a study ends, by the last word on it; None if there is no such study."""
+    """When a study ends, by the last word on it."""
     ends = [event.data["at"] for event in events if event.kind == "expires"]
-    opened = any(event.kind == "open" for event in events)
-    return datetime.fromisoformat(ends[-1]) if opened and ends else None
+    return datetime.fromisoformat(ends[-1]) if ends else None
+
+
+def _opened(events: list[Event]) -> dict[str, Any] | None:
+    """What was opened: the study's record and digest."""
+    return next((event.data for event in events if event.kind == "open"), None)
 
 
 def _hash(key: str) -> str:

@@ -12,10 +12,13 @@ from robustaudio.listening.room import Room
 from robustaudio.listening.session import SCHEMA_VERSION, Session
 from robustaudio.listening.study import JOINED
 from robustaudio.listening.trial import Response, to_rows
+from robustaudio.perception.metrics import amplitude_db
 
 Row = dict[str, Any]
 CHECKS = ("sample_rate", "device", "gain_db", "attempts", "score", "passed", "unscreened")
-FACTS = ("l2", "linf", "snr_db", "sigma", "rms_dbfs", "noise_to_mask_db", "stimulus_sha256")
+FACTS = (
+    "l2", "linf", "snr_db", "sigma", "rms_dbfs_before_gain", "noise_to_mask_db", "stimulus_sha256",
+)  # fmt: skip
 
 
 def judged(name: str, session: Session) -> list[Row]:
@@ -24,11 +27,16 @@ def judged(name: str, session: Session) -> list[Row]:
 
 
 def tidy(room: Room) -> list[Row]:
-    """Every row of a study, with what the study, the listener and the stimulus add to it."""
+    """Every row of a study, with what the study, the listener and the stimulus add to it.
+
+    The perturbation's level as played, in dB of full scale, is the sum of `rms_dbfs_before_gain`,
+    `study_gain_db` (for all sounds of the study) and `gain_db` (which the listener chose).
+    """
     about = {
         "study": room.token,
         "study_title": room.study.title,
         "study_sha256": room.study.digest,
+        "study_gain_db": amplitude_db(room.study.stimuli.gain),
         **{f"model_{key}": value for key, value in room.study.record()["model"].items()},
     }
     return [

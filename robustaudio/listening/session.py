@@ -21,7 +21,7 @@ from robustaudio.listening.study import Study
 from robustaudio.listening.trial import Response, Trial, from_record, to_record
 
 SCHEMA_VERSION = 1
-CONSENT_VERSION = 1  # of the words on the page; another number when they change
+CONSENT_VERSION = 2  # of the words on the page; another number when they change
 Step = Literal["sound", "screening", "level", "trial", "done"]
 DEVICES = ("headphones", "earphones", "loudspeakers", "unknown")
 RATES_HZ, GAINS_DB = (3_000, 768_000), (-60.0, 0.0)
@@ -34,7 +34,8 @@ class Session:
     """A study, a seed, what was checked before the trials, and the answers so far."""
 
     study: Study
-    seed: int
+    seed: int  # of the trials and their right answers
+    check_seed: int  # of beeps and screening: what is heard there tells nothing of the answers
     checks: dict[str, Any]
     facts: dict[str, Any]  # versions of the schema, the app and the consent
     responses: tuple[Response, ...] = ()
@@ -57,10 +58,14 @@ class Session:
             elif event.kind == "screening":
                 checks |= event.data | {"attempts": event.index + 1}
         trials = sorted((e for e in events if e.kind == "trial"), key=lambda event: event.index)
-        responses = tuple(from_record(event.data) for event in trials)
-        facts = {key: value for key, value in begun.items() if key not in ("seed", "hour")}
+        # a damaged answer is asked for again
+        whole = (event for place, event in enumerate(trials) if event.index == place)
+        responses = tuple(from_record(event.data) for event in whole)
+        own = ("seed", "check_seed", "hour")
+        facts = {key: value for key, value in begun.items() if key not in own}
         ended = any(event.kind == "end" for event in events)
-        return cls(study, begun["seed"], checks, facts, responses, ended)
+        check_seed = begun.get("check_seed", begun["seed"])  # sessions of consent 1 have one seed
+        return cls(study, begun["seed"], check_seed, checks, facts, responses, ended)
 
     @property
     def step(self) -> Step:
@@ -79,7 +84,7 @@ class Session:
     @property
     def screening(self) -> Screening:
         """The questions of the next attempt: other ones every time."""
-        return Screening(self.study.screening, self.seed + 1 + self.checks["attempts"])
+        return Screening(self.study.screening, self.check_seed + self.checks["attempts"])
 
     def trial(self) -> Trial | None:
         """The next question; None when all are answered."""
@@ -119,6 +124,7 @@ def start(study: str, session: str) -> Event:
         "consent_version": CONSENT_VERSION,
         "simulated": False,
         "seed": secrets.randbits(48),
+        "check_seed": secrets.randbits(48),
         "hour": hour(),
     }
     return Event(study, session, "start", 0, facts)
@@ -126,7 +132,7 @@ def start(study: str, session: str) -> Event:
 
 def sound(study: str, session: str, told: dict[str, Any], current: Session) -> Event:
     """The listener counted the beeps; at which rate the browser plays, through what."""
-    if told.get("beeps") != beep_count(current.seed):
+    if told.get("beeps") != beep_count(current.check_seed):
         raise ValueError("that is not how many there were; play them again, a little louder.")
     device = told.get("device", "unknown")
     if device not in DEVICES:
@@ -146,7 +152,7 @@ def screening(study: str, session: str, told: dict[str, Any], current: Session) 
     if attempt >= MOST_ATTEMPTS:
         raise ValueError(f"{MOST_ATTEMPTS} attempts are the most; go on without, please.")
     score = current.screening.score(list(told.get("answers") or []))
-    facts = {"score": score, "passed": score >= PASSES_AT}
+    facts = {"score": score, "passed": score >= PASSES_AT[current.screening.kind]}
     return Event(study, session, "screening", attempt, facts)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from robustaudio.listening import session
 from robustaudio.listening.analysis import analyse
-from robustaudio.listening.outcome import ALPHA
 from robustaudio.listening.room import Room
 from robustaudio.listening.rows import judged
 from robustaudio.listening.simulation import HOW, Listener
@@ -20,9 +19,13 @@ from robustaudio.listening.trial import CHOICES, Response, to_record
 GAIN_DB, RATE_HZ = -20.0, 48_000
 
 
+def name_of(number: int, seed: int) -> str:
+    return hashlib.sha256(f"{seed} {number}".encode()).hexdigest()[:20]
+
+
 def visit(room: Room, listener: Listener, number: int, seed: int) -> None:
     """One listener takes the study from consent to the end; every answer goes into the store."""
-    name = hashlib.sha256(f"{seed} {number}".encode()).hexdigest()[:20]
+    name = name_of(number, seed)
     begun = session.start(room.token, name)
     own_seed = seed + number
     room.store.append(replace(begun, data={**begun.data, "seed": own_seed, "simulated": True}))
@@ -40,17 +43,17 @@ def visit(room: Room, listener: Listener, number: int, seed: int) -> None:
 def simulate(room: Room, listeners: Sequence[Listener], seed: int) -> dict[str, Any]:
     """What a study of this size finds out about listeners whose truth is known.
 
-    Per condition: of thresholds the bias, the standard deviation and how often the 95 % interval
-    held the truth; of scores how many listeners came out as having heard it.
+    Per condition: of thresholds the bias, the standard deviation, how many are only bounds, and how
+    often the 95 % interval held the truth; of scores how many listeners were right more often than
+    guessing explains.
     """
     for number, listener in enumerate(listeners):
         visit(room, listener, number, seed)
     sessions = room.sessions()
-    names = {
-        hashlib.sha256(f"{seed} {number}".encode()).hexdigest()[:20]: listener
-        for number, listener in enumerate(listeners)
-    }
-    found = analyse([row for name in names for row in judged(name, sessions[name])])
+    names = {name_of(number, seed): listener for number, listener in enumerate(listeners)}
+    found = analyse(
+        [row for name in names for row in judged(name, sessions[name])], room.study.inaudible_below
+    )
     trials = [len(sessions[name].responses) for name in names]
     return {
         "listeners": len(listeners),
@@ -67,19 +70,21 @@ def _recovered(result: dict[str, Any], truth: dict[str, Listener]) -> dict[str, 
     if result["paradigm"] not in ("2afc", "3afc"):
         score = {"level_db": result["level_db"], "listeners": len(own)}
         if result["paradigm"] == "abx":
-            heard = fmean(one["p"] <= ALPHA for one in own.values())
+            heard = fmean(one["verdict"] == "heard" for one in own.values())
             return about | score | {"heard": heard}
         return about | score | {"mean": result["group"]["mean"]}
     guess, errors, held = 1 / CHOICES[result["paradigm"]], [], []
     for name, one in own.items():
         estimate = one["thresholds"]["correct_79"]
         true_db = truth[name].level_at(0.5 ** (1 / 3), guess)
-        errors.append(estimate["level_db"] - true_db)
+        if estimate["sign"] == "=":
+            errors.append(estimate["level_db"] - true_db)
         low, high = estimate["lower_db"], estimate["upper_db"]
         held.append((low is None or low <= true_db) and (high is None or true_db <= high))
     return about | {
-        "listeners": len(errors),
-        "bias_db": fmean(errors),
-        "sd_db": stdev(errors) if len(errors) > 1 else 0.0,
+        "listeners": len(own),
+        "bounds": len(own) - len(errors),
+        "bias_db": fmean(errors) if errors else None,
+        "sd_db": stdev(errors) if len(errors) > 1 else None,
         "coverage": fmean(held),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,29 @@ from scipy.special import expit, logit
 from robustaudio.listening.psychometric import TYPICAL_SPREAD_DB
 from robustaudio.listening.trial import CHOICES, SCALES, Procedure, Response, Trial, to_rows
 
+MOST_LAPSES = 0.5  # a choice of two that lapses more often is right less often than by guessing
 HOW = {"response_time_s": 1.0, "plays": 1, "switches": 0, "hour": "2000-01-01T00Z"}
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Answers by a psychometric function; `threshold_db` is its middle, half way from guessing."""
+    """Answers by a psychometric function; `threshold_db` is its middle, half way from guessing.
+
+    Raises:
+        ValueError: for numbers that describe no listener.
+    """
 
     threshold_db: float
     spread_db: float = TYPICAL_SPREAD_DB
     lapse_rate: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not isfinite(self.threshold_db):
+            raise ValueError(f"threshold {self.threshold_db} must be a level in dB.")
+        if not 0 < self.spread_db < inf:
+            raise ValueError(f"spread {self.spread_db:g} dB must be above 0, and finite.")
+        if not 0 <= self.lapse_rate <= MOST_LAPSES:
+            raise ValueError(f"lapse {self.lapse_rate:g} must be from 0 to {MOST_LAPSES}.")
 
     def answer(self, trial: Trial, generator: np.random.Generator) -> int | tuple[float, ...]:
         """The right answer as often as psi says, else another; of ratings, see `grades`."""
@@ -52,7 +66,13 @@ class Listener:
 def panel(
     count: int, typical: Listener, between_db: float, seed: int, spread_factor: float = 1.0
 ) -> list[Listener]:
-    """Listeners around a typical one: normal in the threshold, lognormal in the spread."""
+    """Listeners around a typical one: normal in the threshold, lognormal in the spread.
+
+    Raises:
+        ValueError: for a deviation that is negative or infinite.
+    """
+    if not 0 <= between_db < inf:
+        raise ValueError(f"between {between_db:g} dB must be at least 0, and finite.")
     generator = np.random.default_rng(seed)
     thresholds = typical.threshold_db + between_db * generator.standard_normal(count)
     spreads = typical.spread_db * spread_factor ** generator.standard_normal(count)

@@ -6,10 +6,11 @@ from math import ceil, sqrt
 from typing import TypeVar
 
 import numpy as np
-from scipy.stats import binom, binomtest, t
+from scipy.stats import binomtest, t
 
 Name = TypeVar("Name", bound=Hashable)
 TINY = 1e-9  # a third of 3 trials is one, whatever floats say
+ALPHA = 0.05
 
 
 def p_value(correct: int, trials: int, guess_rate: float = 0.5) -> float:
@@ -34,18 +35,6 @@ def upper_bound(correct: int, trials: int, confidence: float = 0.95) -> float:
     """The proportion that the truth stays below (Clopper & Pearson 1934, one-sided)."""
     test = binomtest(correct, trials, alternative="less")
     return float(test.proportion_ci(confidence, method="exact").high)
-
-
-def minimum_correct(trials: int, guess_rate: float = 0.5, alpha: float = 0.05) -> int | None:
-    """The fewest right answers with p <= alpha; None where not even all of them are enough."""
-    least = int(binom.isf(alpha, trials, guess_rate)) + 1
-    return least if least <= trials else None
-
-
-def power(trials: int, truth: float, guess_rate: float = 0.5, alpha: float = 0.05) -> float:
-    """How often a listener who is right in a proportion `truth` of trials comes out significant."""
-    least = minimum_correct(trials, guess_rate, alpha)
-    return 0.0 if least is None else float(binom.sf(least - 1, trials, truth))
 
 
 def is_inaudible(correct: int, trials: int, below: float, confidence: float = 0.95) -> bool:
@@ -81,7 +70,7 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
 
 @dataclass(frozen=True)
 class Score:
-    """A proportion correct, its p, and its one-sided 95 % bounds below and above."""
+    """A proportion correct, its p, and its one-sided bounds below and above."""
 
     correct: int
     trials: int
@@ -91,13 +80,17 @@ class Score:
     upper: float
 
 
-def score(correct: int, trials: int, guess_rate: float = 0.5) -> Score:
-    """Of one listener, or of trials that are as independent as his."""
-    bounds = lower_bound(correct, trials), upper_bound(correct, trials)
+def score(
+    correct: int, trials: int, guess_rate: float = 0.5, confidence: float = 1 - ALPHA
+) -> Score:
+    """Of one listener, or of trials that are as independent as theirs."""
+    bounds = (bound(correct, trials, confidence) for bound in (lower_bound, upper_bound))
     return Score(correct, trials, correct / trials, p_value(correct, trials, guess_rate), *bounds)
 
 
-def score_of_group(counts: Sequence[tuple[int, int]], guess_rate: float = 0.5) -> Score:
+def score_of_group(
+    counts: Sequence[tuple[int, int]], guess_rate: float = 0.5, confidence: float = 1 - ALPHA
+) -> Score:
     """Of (correct, trials) of each listener.
 
     Trials of one listener are alike, so that pooled they would claim too much: listeners are the
@@ -105,20 +98,20 @@ def score_of_group(counts: Sequence[tuple[int, int]], guess_rate: float = 0.5) -
     no bound is tighter, and no p smaller, than those of pooled trials. One trial each is pooled.
     """
     correct, trials = (sum(numbers) for numbers in zip(*counts, strict=True))
-    pooled = score(correct, trials, guess_rate)
+    pooled = score(correct, trials, guess_rate, confidence)
     if len(counts) == 1 or trials == len(counts):
         return pooled
     proportions = [c / n for c, n in counts]
-    mean = mean_interval(proportions, confidence=0.9)
+    mean = mean_interval(proportions, 2 * confidence - 1)
     p = max(pooled.p, p_value_of_mean(proportions, guess_rate) or 0.0)
-    lower, upper = max(0.0, mean.lower or 0.0), min(1.0, mean.upper or 1.0)
-    bounds = min(lower, pooled.lower), max(upper, pooled.upper)
-    return Score(correct, trials, mean.mean, p, *bounds)
+    lower = pooled.lower if mean.lower is None else min(max(0.0, mean.lower), pooled.lower)
+    upper = pooled.upper if mean.upper is None else max(min(1.0, mean.upper), pooled.upper)
+    return Score(correct, trials, mean.mean, p, lower, upper)
 
 
 @dataclass(frozen=True)
 class Mean:
-    """Over listeners; the interval is None for one."""
+    """Over listeners; the interval is None for one, and where all values are equal."""
 
     mean: float
     lower: float | None
@@ -135,20 +128,18 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Mean:
     if not len(values):
         raise ValueError("no listeners to take the mean of.")
     count, mean = len(values), float(np.mean(values))
-    if count == 1:
-        return Mean(mean, None, None, 1)
+    if len(set(values)) == 1:  # how much listeners vary is not known
+        return Mean(mean, None, None, count)
     reach = t.isf((1 - confidence) / 2, count - 1) * np.std(values, ddof=1) / sqrt(count)
     return Mean(mean, mean - float(reach), mean + float(reach), count)
 
 
 def p_value_of_mean(values: Sequence[float], chance: float) -> float | None:
-    """Whether listeners exceed chance on average (one-sided t test); None for one listener.
+    """Whether listeners exceed chance on average (one-sided t test).
 
-    Values that are all equal are certain: 0 above chance, else 1.
+    None for one listener, and where all values are equal: how much they vary is not known.
     """
-    if len(values) < 2:
+    if len(set(values)) < 2:
         return None
     above, error = float(np.mean(values)) - chance, float(np.std(values, ddof=1))
-    if error == 0:
-        return float(above <= 0)
     return float(t.sf(above * sqrt(len(values)) / error, len(values) - 1))

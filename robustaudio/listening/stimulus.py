@@ -9,7 +9,8 @@ resampler, so that no browser resamples in its own way.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import product
 from math import sqrt
 
 import numpy as np
@@ -26,6 +27,7 @@ RATE = 48_000  # Hz, of everything that is served
 FADE_S = 0.005  # at both ends of every stimulus alike
 SHORTEST_S = 1.2  # of a loop: shorter clips are followed by silence
 LONGEST_SHIFT_S = 0.005
+FAST_S = 0.125  # time weighting "fast" of sound level meters (IEC 61672)
 SHIFT_STEPS = 400  # of the search for a shift's first interval
 OVERSHOOT = 1.05  # between samples, the resampler may swing above the peak
 CACHED = 512  # renderings kept
@@ -56,6 +58,7 @@ class Stimuli:
 
     def __init__(self, conditions: Mapping[str, Stimulus], loudest_db: float) -> None:
         self.conditions = conditions
+        self.loudest_db = loudest_db
         self.gain = headroom_gain(*(
             OVERSHOOT * float(np.abs(samples).max())
             for condition in conditions.values()
@@ -63,6 +66,16 @@ class Stimuli:
         ))  # fmt: skip
         self.render = lru_cache(CACHED)(self._render)
         self.facts = lru_cache(CACHED)(self._facts)
+
+    @cached_property
+    def loudest(self) -> tuple[str, float | None]:
+        """The condition, and its level, whose rendering is the loudest for `FAST_S`."""
+        return max(product(self.conditions, (None, self.loudest_db)), key=self._fast_energy)
+
+    def _fast_energy(self, rendering: tuple[str, float | None]) -> float:
+        energy = np.cumsum(self.render(*rendering).astype(float) ** 2)
+        window = round(FAST_S * RATE)
+        return float((energy[window:] - energy[:-window]).max())
 
     def _render(self, condition: str, level_db: float | None) -> Float32[np.ndarray, " time"]:
         """Samples at 48 kHz with the study's one gain; the trials of a condition share a length."""
@@ -86,7 +99,7 @@ class Stimuli:
             "linf": float(measured["linf"]),
             "snr_db": float(measured["snr_db"]),
             "sigma": sigma,
-            "rms_dbfs": amplitude_db(sigma),
+            "rms_dbfs_before_gain": amplitude_db(sigma),
             "noise_to_mask_db": float(measured["noise_to_mask_db"]),
             "stimulus_sha256": hashlib.sha256(
                 self.render(condition, level_db).tobytes()

@@ -9,14 +9,21 @@ address, no browser, no time finer than the hour that the event itself carries.
 import json
 import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+try:
+    import fcntl
+except ImportError:  # Windows: there nothing keeps a second process out
+    fcntl = None
+
+FOLDER = "runs/listening"  # where answers go, unless told otherwise
 STUDY = "study"  # name of the stream that is about the study itself
+DAMAGED = "damaged"  # kind of what stands for a line that can no longer be read
 NAME = re.compile(r"[a-z0-9]{4,64}")
 STRIPES = 64  # locks of a folder: two streams rarely wait for each other
 
@@ -40,6 +47,8 @@ class Event:
 class Store(Protocol):
     """What every backend does; streams and events come back in the order they were appended."""
 
+    kept: str  # where answers are, as listeners are told before they consent
+
     def append(self, event: Event) -> bool:
         """Keeps the event for good before it returns; False if it was there already."""
         ...
@@ -61,6 +70,8 @@ class Store(Protocol):
 
 class MemoryStore:
     """Keeps everything until the process ends, and nothing after it: for demonstrations."""
+
+    kept = "on no disk: in the server's memory, until the study ends or the server stops"
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, str], list[Event]] = {}
@@ -98,14 +109,19 @@ class JsonLinesStore:
 
     A line is written whole and reaches the disk (fsync) before `append` returns. A line that a
     killed process left unfinished was never confirmed to anybody: it is not read, and cut off.
+    One that the disk has damaged is read as an event of the kind `DAMAGED`.
     """
+
+    kept = "in files on the computer that serves this page, not in public"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._locks = [threading.Lock() for _ in range(STRIPES)]
+        self._claim_lock, self._claimed = threading.Lock(), False
 
     def append(self, event: Event) -> bool:
         path = self._path(event.study, event.session)
+        self._claim()
         with self._lock(path):
             if any(event.key == known.key for known in self._events(path)):
                 return False
@@ -134,12 +150,41 @@ class JsonLinesStore:
         return [path.stem for path in sorted(files, key=lambda path: path.stem)]
 
     def delete(self, study: str, session: str | None = None) -> None:
-        if session is None:
-            shutil.rmtree(self._folder(study), ignore_errors=True)
-        else:
-            path = self._path(study, session)
+        self._claim()
+        # the study's own last: until then, what a killed process left is found and deleted again
+        for name in (session,) if session else (*self.sessions(study), STUDY):
+            path = self._path(study, name)
             with self._lock(path):
                 path.unlink(missing_ok=True)
+        with suppress(OSError):  # there are others in it
+            self._folder(study).rmdir()
+
+    def _claim(self) -> None:
+        """Keeps other processes from writing here until this one ends, in whatever way.
+
+        For that the file stays open: the kernel's lock goes when it is closed.
+
+        Raises:
+            ValueError: if another one writes here, or nobody can.
+        """
+        with self._claim_lock:
+            if self._claimed:
+                return
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_WRONLY)
+            except OSError as error:
+                raise ValueError(f"{self.folder} cannot be written to: {error}.") from error
+            try:
+                if fcntl:
+                    fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                os.close(lock)
+                raise ValueError(
+                    f"another process writes to {self.folder}; stop that one, or name another "
+                    "--store."
+                ) from error
+            self._claimed = True
 
     def _folder(self, study: str) -> Path:
         return self.folder / checked(study)
@@ -153,8 +198,12 @@ class JsonLinesStore:
     def _events(self, path: Path) -> Iterator[Event]:
         if not path.exists():
             return
-        for line in path.read_bytes()[: _whole_lines(path)].splitlines():
-            yield Event(path.parent.name, path.stem, **json.loads(line))
+        lines = path.read_bytes()[: _whole_lines(path)].splitlines()
+        for number, line in enumerate(lines):
+            try:
+                yield Event(path.parent.name, path.stem, **json.loads(line))
+            except (ValueError, TypeError):
+                yield Event(path.parent.name, path.stem, DAMAGED, number)
 
 
 def checked(name: str) -> str:
@@ -168,11 +217,11 @@ def checked(name: str) -> str:
     return name
 
 
-def open_store(where: str) -> Store:
+def open_store(where: str, *, create: bool = True) -> Store:
     """The store that a word names: a folder, `memory:`, a database's URL, `hub://owner/dataset`.
 
     Raises:
-        ValueError: for a URL that no backend knows.
+        ValueError: for a URL that no backend knows, or, without `create`, a file that is not there.
     """
     if where == "memory:":
         return MemoryStore()
@@ -180,12 +229,12 @@ def open_store(where: str) -> Store:
     if not rest:
         return JsonLinesStore(Path(where))
     if scheme == "hub":
-        from robustaudio.listening.hub import HubStore, open_dataset_repository
+        from robustaudio.listening.hub import open_hub_store
 
-        return HubStore(*open_dataset_repository(rest))
+        return open_hub_store(rest)
     from robustaudio.listening.database import DatabaseStore
 
-    return DatabaseStore(where)
+    return DatabaseStore(where, create=create)
 
 
 def _whole_lines(path: Path) -> int:

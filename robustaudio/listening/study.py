@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from robustaudio.audio.clip import Clip
-from robustaudio.listening.procedures import ABX, Quest, Staircase
+from robustaudio.listening.forced_choice import Adaptive
+from robustaudio.listening.procedures import ABX, INAUDIBLE_BELOW, Quest, Staircase
 from robustaudio.listening.ratings import Impairment, Mushra
 from robustaudio.listening.stimulus import Stimuli, stimulus_of
 
@@ -28,10 +29,10 @@ JOINED = " · "  # clip and family, in the name of a condition
 class Texts:
     """What listeners read; None stands for what the page says by itself."""
 
-    about: str = "You will hear short sounds and say which one differs."
+    about: str = "You will hear short sounds, and compare them."
     question: str | None = None  # by the paradigm
     purpose: str = "To find out how loud a change has to be before people hear it."
-    contact: str = "Ask whoever gave you this link."
+    contact: str = "Whoever gave you this link."
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class Study:
         options = {name: value for name, value in self.options.items() if name != "kind"}
         return PROCEDURES[self.options["kind"]](conditions=conditions, **options)
 
+    @property
+    def inaudible_below(self) -> float:
+        """The proportion correct below which a perturbation counts as inaudible."""
+        return getattr(self.procedure, "inaudible_below", INAUDIBLE_BELOW)
+
     @cached_property
     def stimuli(self) -> Stimuli:
         pairs = [(of, family) for of in self.clips for family in self.families]
@@ -97,8 +103,13 @@ class Study:
         digest.update(json.dumps(words, sort_keys=True).encode())
         return digest.hexdigest()
 
-    def unheard(self) -> list[str]:
-        """What is wrong with conditions whose practice and catch trials nobody could hear."""
+    def unanswerable(self) -> list[str]:
+        """What is wrong with questions that have no answer, or easy ones that nobody could hear."""
+        if isinstance(self.procedure, Adaptive) and "shift" in self.families:
+            return [
+                "a shift has no answer without a reference, which a choice between two or three "
+                "sounds lacks; ask about it with kind abx."
+            ]
         level_db = getattr(self.procedure, "audible_db", None)
         if level_db is None or not (self.procedure.practice or self.procedure.catch_every):
             return []

@@ -221,7 +221,7 @@ class _Reader:
                     f"{len(study.procedure.conditions)} conditions and about {trials} trials are "
                     f"too many; {MOST_CONDITIONS} and {MOST_TRIALS} are the most."
                 )
-            self.problems += study.unheard()
+            self.problems += study.unanswerable()
         except ValueError as error:
             self.problems.append(str(error))
 

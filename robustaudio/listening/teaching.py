@@ -78,8 +78,11 @@ def export(room: Room, format: str) -> Response:
     """The answers as a table or with their study, or the study file alone.
 
     Raises:
+        ValueError: for the answers of a demonstration, whose listeners were promised otherwise.
         LookupError: for another format.
     """
+    if room.demo and format in ("csv", "json"):
+        raise ValueError("this is a demonstration: it shows results, and hands out no answers.")
     match format:
         case "csv":
             return Response(rows.as_csv(rows.tidy(room)), media_type="text/csv", headers=HEADERS)

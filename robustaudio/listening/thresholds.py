@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from robustaudio.listening.d_prime import proportion_at
-from robustaudio.listening.psychometric import Posterior
+from robustaudio.listening.psychometric import BEYOND_DB, Posterior
 from robustaudio.listening.statistics import mean_interval
 
 Sign = Literal["=", "<=", ">="]
 STAIRCASE_TARGET = 0.5 ** (1 / 3)  # .794, where 3-down 1-up settles (Levitt 1971)
+FAINT = 0.36  # a d' with which 60 % of two intervals are right: the edge of hearing
+FARTHEST_DB = BEYOND_DB / 2  # from the levels played; farther off nothing is claimed
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,20 @@ def threshold(
         return Threshold("<=", softest, None, upper_db if upper_db > softest else softest)
     if level_db > loudest:
         return Threshold(">=", loudest, lower_db if lower_db < loudest else loudest, None)
-    return Threshold("=", level_db, lower_db, upper_db)
+    lower = lower_db if lower_db > softest - FARTHEST_DB else None
+    upper = upper_db if upper_db < loudest + FARTHEST_DB else None
+    return Threshold("=", level_db, lower, upper)
+
+
+def faint_db(
+    posterior: Posterior, paradigm: str, played_db: Sequence[float], confidence: float = 0.95
+) -> float | None:
+    """Below it hardly anything is heard: the lower end of the interval of the level of `FAINT`.
+
+    None where it lies too far below the levels that were played.
+    """
+    lower_db = posterior.level_at(proportion_at(FAINT, paradigm), confidence).lower
+    return lower_db if lower_db > min(played_db) - FARTHEST_DB else None
 
 
 def mean_threshold(thresholds: Sequence[Threshold], confidence: float = 0.95) -> Threshold | None:

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from robustaudio.listening.rooms import Closed
+from robustaudio.listening.rooms import Closed, NoStudy
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 SERVED = ("player.js", "listen.js", "listen.css", "teacher.js")
@@ -25,7 +25,8 @@ HEADERS = {
 async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) -> Response:
     """Runs `answer` in a thread, of the body and the address; errors become their sentence.
 
-    Bytes become a sound, a response stays what it is, anything else becomes JSON.
+    Bytes become a sound, a response stays what it is, anything else becomes JSON. A study that is
+    "closed" (410) or "unknown" (404) is called so beside the sentence, by the key `study`.
     """
     try:
         told = await _body(request) if request.method == "POST" else dict(request.query_params)
@@ -33,9 +34,14 @@ async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) ->
     except PermissionError as error:
         return failed(403, error)
     except Closed as error:
-        return failed(410, error)
+        return failed(410, error, study="closed")
+    except NoStudy as error:
+        return failed(404, error, study="unknown")
     except LookupError as error:
         return failed(404, error)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        return failed(503, OSError(f"the server cannot read or write answers now: {reason}."))
     except ValueError as error:
         return failed(400, error)
     if isinstance(result, Response):
@@ -66,8 +72,8 @@ async def _body(request: Request) -> dict[str, Any]:
     return told
 
 
-def failed(status: int, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, status, headers=HEADERS)
+def failed(status: int, error: Exception, **more: str) -> JSONResponse:
+    return JSONResponse({"error": str(error), **more}, status, headers=HEADERS)
 
 
 def page(name: str) -> Callable:

@@ -10,13 +10,12 @@ import torch
 from robustaudio.classifiers.checkpoints import load_classifier, names, read_card
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import routes
-from robustaudio.listening.store import open_store
+from robustaudio.listening.store import FOLDER, open_store
 from robustaudio.ui.convert import Services
 from robustaudio.ui.layout import STYLE, build_page, theme
 from robustaudio.ui.tasks import TASKS
 
 MAX_UPLOAD = "20mb"
-LISTENING = "runs/listening"  # where answers of listening tests go, unless told otherwise
 HEAVY_RUNS = 2  # at a time; the others wait in the queue
 MAX_WAITING = 64
 
@@ -25,7 +24,7 @@ def load_services() -> Services:
     """Every shipped classifier and every clip at hand, on the GPU when there is one."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shipped = names()
-    default = "memory:" if os.environ.get("SPACE_ID") else LISTENING  # a Space's disk is lost
+    default = "memory:" if os.environ.get("SPACE_ID") else FOLDER  # a Space's disk is lost
     uploads = os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio"
     return Services(
         classifiers={name: load_classifier(name, device) for name in shipped},

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 from gradio.components import Component
 
 from robustaudio.audio.clip import Clip
-from robustaudio.listening.study import Study, sound_text
+from robustaudio.listening.store import MemoryStore, Store
+from robustaudio.listening.study import PROCEDURES, Study, sound_text
 from robustaudio.listening.study_file import parse
 from robustaudio.ui import convert
 from robustaudio.ui.blocks import QUIET, Visit, words
@@ -19,17 +21,38 @@ from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, one_sentence
 
 FOUND = "perturbation"  # the family that the first tab has made
-PROCEDURES = {
+TESTS = {
     "ABX: can it be heard at all?": "abx",
     "Threshold by QUEST+: from which level on?": "quest",
     "Threshold by a staircase, as students can follow it": "staircase",
     "Five grades: how much worse does it sound?": "impairment",
+}
+
+
+@dataclass(frozen=True)
+class Length:
+    """The option by which a procedure's length is chosen; its default is the procedure's own."""
+
+    option: str
+    label: str
+    info: str
+    least: int
+    most: int
+
+
+LENGTHS = {
+    "abx": Length("trials", "Trials of each", "Fixed before the first: 16 is usual.", 6, 60),
+    "quest": Length("trials", "Trials of each", "Fixed before the first: 40 is usual.", 20, 100),
+    "staircase": Length(
+        "reversals", "Reversals of each", "Turns of direction; the last one ends it.", 4, 30
+    ),
 }
 FAMILIES = {
     "white noise": "white",
     "noise shaped to the masking threshold": "shaped",
     "the perturbation of the first tab": FOUND,
 }
+DEMO = "Demonstration: store nothing on disk"
 ABOUT = """
 Put the clip before people's ears, blinded, by a test that holds up. They need the link and
 headphones, no account; nothing personal is stored. Open your own link first to try it.
@@ -53,7 +76,7 @@ def build_listen(services: Services, visit: Visit, of_explore: dict[Component, A
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             procedure = gr.Radio(
-                [*PROCEDURES.items()], value="abx", label="Test", elem_id="listen-procedure"
+                [*TESTS.items()], value="abx", label="Test", elem_id="listen-procedure"
             )
             families = gr.CheckboxGroup(
                 [*FAMILIES.items()], value=["white"], label="What is heard against the clean clip",
@@ -63,19 +86,14 @@ def build_listen(services: Services, visit: Visit, of_explore: dict[Component, A
                 -80, 0, -40, step=1, label="Level (dB)", elem_id="listen-level",
                 info="L2 of the perturbation relative to the clip's: minus the SNR.",
             )  # fmt: skip
-            trials = gr.Slider(
-                6, 60, 16, step=1, label="Trials of each", elem_id="listen-trials",
-                info="Fixed before the first: 16 for ABX, 40 for a threshold.",
-            )  # fmt: skip
+            length = gr.Slider(**_length("abx"), step=1, elem_id="listen-length")
+            questions = gr.Markdown(_questions("abx", ["white"], 16), elem_id="listen-questions")
             audible_db = gr.Slider(
                 -20, 20, 0, step=1, label="Clearly audible level (dB)", elem_id="listen-audible",
                 info="Of practice and catch trials, and where a threshold's search begins.",
             )  # fmt: skip
             hours = gr.Slider(1, 168, 24, step=1, label="Open for (hours)", elem_id="listen-hours")
-            demo = gr.Checkbox(
-                True, label="Demonstration: store nothing on disk", elem_id="listen-demo",
-                info="Answers end with the server.",
-            )  # fmt: skip
+            demo = gr.Checkbox(**_demo(services.rooms.store), elem_id="listen-demo")
             with gr.Row():
                 start = gr.Button("Open the test", variant="primary", elem_id="listen-open")
                 export = gr.DownloadButton("Study file", elem_id="listen-export", interactive=False)
@@ -98,11 +116,11 @@ def build_listen(services: Services, visit: Visit, of_explore: dict[Component, A
 
     def open_from_page(
         source: Source, classifier: str, heard: dict | None, kind: str, families: list[str],
-        level_db: float, trials: float, audible_db: float, hours: float, demo: bool,
+        level_db: float, length: float, audible_db: float, hours: float, demo: bool,
     ) -> list:  # fmt: skip
         try:
             _, clip = convert.open_source(services, source, classifier)
-            options = _options(kind, level_db, int(trials), audible_db)
+            options = _options(kind, level_db, int(length), audible_db)
             study = study_of(source.name, clip, heard, families, options)
             return open_study(study, hours, demo)
         except EXPECTED as error:
@@ -116,7 +134,10 @@ def build_listen(services: Services, visit: Visit, of_explore: dict[Component, A
         except (*EXPECTED, UnicodeDecodeError) as error:
             raise one_sentence(error) from None
 
-    wishes = [procedure, families, level_db, trials, audible_db, hours, demo]
+    asked = [procedure, families, length]
+    procedure.change(lambda kind: gr.Slider(**_length(kind)), procedure, length, **QUIET)
+    gr.on([one.change for one in asked], _questions, asked, questions, **QUIET)
+    wishes = [procedure, families, level_db, length, audible_db, hours, demo]
     inputs = [visit.source, visit.classifier, player, *wishes]
     queued = {**QUIET, "queue": True}  # outside the queue, an error's sentence is not shown
     start.click(open_from_page, inputs, [shown, export], **queued)
@@ -144,20 +165,41 @@ def study_of(
     return parse(json.dumps(study), folder=None)
 
 
-def _options(kind: str, level_db: float, trials: int, audible_db: float) -> dict[str, Any]:
-    match kind:
-        case "abx":
-            return {
-                "kind": kind,
-                "levels_db": [level_db],
-                "trials": trials,
-                "audible_db": audible_db,
-            }
-        case "quest":
-            return {"kind": kind, "trials": trials, "audible_db": audible_db}
-        case "staircase":
-            return {"kind": kind, "max_trials": max(trials, 12), "audible_db": audible_db}
-    return {"kind": kind, "levels_db": [level_db + above for above in (0, 10, 20)]}
+def _options(kind: str, level_db: float, length: int, audible_db: float) -> dict[str, Any]:
+    if kind == "impairment":
+        return {"kind": kind, "levels_db": [level_db + above for above in (0, 10, 20)]}
+    options = {"kind": kind, LENGTHS[kind].option: length, "audible_db": audible_db}
+    return options | ({"levels_db": [level_db]} if kind == "abx" else {})
+
+
+def _length(kind: str) -> dict[str, Any]:
+    """The slider of a procedure's length, at its default; ratings have none."""
+    if kind not in LENGTHS:
+        return {"visible": False}
+    length = LENGTHS[kind]
+    return {
+        "minimum": length.least, "maximum": length.most, "label": length.label, "info": length.info,
+        "value": getattr(PROCEDURES[kind], length.option), "visible": True,
+    }  # fmt: skip
+
+
+def _questions(kind: str, families: list[str], length: float) -> str:
+    """How many questions a listener is asked."""
+    if not families:
+        return ""
+    options = _options(kind, -40.0, int(length), 0.0)
+    del options["kind"]
+    count = PROCEDURES[kind](conditions=tuple(families), **options).expected_trials
+    return f"About {count} questions for each listener, practice and catch trials included."
+
+
+def _demo(store: Store) -> dict[str, Any]:
+    """The box to tick; ticked for good where nothing else is possible."""
+    if isinstance(store, MemoryStore):
+        info = "Always here: this server keeps answers in memory only. They end with it."
+        return {"value": True, "label": DEMO, "info": info, "interactive": False}
+    info = f"Answers end with the server, and none is handed out. Unticked: kept {store.kept}."
+    return {"value": True, "label": DEMO, "info": info}
 
 
 def _tracks(heard: dict | None) -> tuple[Clip, Clip]:

@@ -81,8 +81,9 @@ def _of_hearing(record: dict) -> str:
     if "heard" not in record:
         return ""
     heard = [Heard(**one) for one in record["heard"]]
-    people, levels = max(one.listeners for one in heard), ", ".join(map(_heard_at, heard))
-    who = "One listener" if people == 1 else f"{people} listeners"
+    people, levels = max(len(one.listeners) for one in heard), ", ".join(map(_heard_at, heard))
+    simulated = "simulated " * any(one.simulated for one in heard)
+    who = f"One {simulated}listener" if people == 1 else f"{people} {simulated}listeners"
     proven = record["ruler"]["verified_l2_db"]
     rest = _summary(proven, record["attacked_l2_db"], "this model")
     claims = "".join(
@@ -93,9 +94,10 @@ def _of_hearing(record: dict) -> str:
     return (
         f"<div class='ra-heard-words'>{who} heard {levels}; {rest} (all in L2).</div>"
         f"<dl>{''.join(map(_heard_row, heard))}</dl><ul class='ra-claims'>{claims}</ul>"
-        "<div class='ra-note'>Heard: 79.4 % right, in dB of L2, with the 95 % interval; dashed: "
-        "the masking model's prediction. Each family is one direction, neither the most audible "
-        "nor the least; the thresholds are these people's, of this clip.</div>"
+        "<div class='ra-note'>Heard: at d′ = 1 (76 % right of two intervals), in dB of L2, with "
+        "the 95 % interval; dashed: the masking model's prediction. Each family is one direction, "
+        "neither the most audible nor the least; the thresholds are these people's, of this clip."
+        "</div>"
     )
 
 
@@ -112,7 +114,8 @@ def _heard_row(heard: Heard) -> str:
     """A family: its threshold as a mark, the interval as a bar, the prediction dashed."""
     low, high = (ENERGY.at(end) for end in heard.range_db)
     known, predicted = heard.sign is not None, heard.predicted_db
-    words = [f"{heard.listeners} listener{'' if heard.listeners == 1 else 's'}", _interval(heard)]
+    people = len(heard.listeners)
+    words = [f"{people} listener{'' if people == 1 else 's'}", _interval(heard)]
     marks = f"<i class='ra-interval' style='left:{low:.2f}%;width:{high - low:.2f}%'></i>" * known
     if predicted is not None:
         words.append(f"by the masking model inaudible below {decibel(predicted)}")

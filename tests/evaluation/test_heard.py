@@ -19,6 +19,7 @@ from robustaudio.evaluation.heard import (
     predicted_level_db,
     ruler_with_heard,
 )
+from robustaudio.evaluation.heard import Listener as Listened
 from robustaudio.listening import outcome, rows
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.simulated import simulate
@@ -57,9 +58,14 @@ def test_the_export_and_the_analysis_say_the_same_of_a_clip(exported):
     of_analysis = heard_in(exported / "analysis.json", CLASSIFIER, named)
     assert [one.family for one in of_rows] == ["shaped", "white"]
     for one, other in zip(of_rows, of_analysis, strict=True):
-        assert replace(one, predicted_db=None) == replace(other, predicted_db=None)
+        assert replace(one, predicted_db=None) == replace(other, predicted_db=None, simulated=True)
         assert one.predicted_db is not None and other.predicted_db is None  # without its sound
-        assert one.listeners == 1 and one.sign == "=" and one.level_db == pytest.approx(-43, abs=8)
+        assert (
+            len(one.listeners) == 1
+            and one.simulated
+            and one.sign == "="
+            and one.level_db == pytest.approx(-43, abs=8)
+        )
         lower_db, upper_db = one.range_db  # a single listener's own interval
         assert -60 < lower_db < -43 < upper_db < -30
 
@@ -69,7 +75,7 @@ def test_who_has_not_finished_does_not_count(exported, tmp_path):
     stray = [{**row, "listener": "stray", "ended": False} for row in told["rows"][:3]]
     path = tmp_path / "rows.json"
     path.write_text(json.dumps({**told, "rows": told["rows"] + stray}))
-    assert heard_in(path, CLASSIFIER, SEVEN)[0].listeners == 1
+    assert len(heard_in(path, CLASSIFIER, SEVEN)[0].listeners) == 1
 
 
 def test_another_sound_is_refused(exported):
@@ -80,8 +86,10 @@ def test_another_sound_is_refused(exported):
 
 
 def analysis(threshold: object, family: str = "white") -> dict:
-    group = {"listeners": 2, "thresholds": {"correct_79": threshold}}
-    result = {"condition": f"seven-slt · {family}", "listeners": {"a": {}, "b": {}}, "group": group}
+    group = {"listeners": 2, "thresholds": {"d_prime_1": threshold}}
+    own = {"faint_db": -50, "thresholds": {"d_prime_1": {"lower_db": -45, "upper_db": -40}}}
+    result = {"condition": f"seven-slt · {family}", "listeners": {"a": own, "b": own}}
+    result["group"] = group
     return {"analysis": {"results": [result]}}
 
 
@@ -94,7 +102,8 @@ LEVEL = {"sign": "=", "level_db": "<b>", "lower_db": None, "upper_db": None}
     [
         ("RIFF", "is not the JSON that a listening study exports"),
         ("[1]", "is not the JSON that a listening study exports"),
-        ("{}", "is not what a listening study exports: KeyError"),
+        ("{}", "is not what a listening study exports. Take “All"),
+        ('{"title": "t", "procedure": {}}', "is a study, without answers. Take “All"),
         ('{"rows": 1, "study": {}}', "title is missing"),
         ('{"analysis": {"results": [1]}}', "is not what a listening study exports"),
         ('{"analysis": {"results": []}}', "no answers of seven-slt, but of: nothing yet"),
@@ -120,7 +129,7 @@ def test_listeners_at_both_ends_have_no_common_threshold(tmp_path):
     path = tmp_path / "study.json"
     path.write_text(json.dumps(analysis(None, "pgd")))
     (one,) = heard_in(path, CLASSIFIER, SEVEN)
-    assert one.sign is one.level_db is one.predicted_db is None and one.listeners == 2
+    assert one.sign is one.level_db is one.predicted_db is None and len(one.listeners) == 2
     assert one.range_db == (-inf, inf)
 
 
@@ -145,10 +154,16 @@ def test_masking_hides_shaped_noise_better_than_white_and_says_nothing_of_a_shif
     assert predicted_level_db(stimulus_of(SEVEN, "shift", {}, [0])) is None
 
 
-SOFT = Heard("white", 9, "=", -60.0, -63.0, -57.0)
-LOUD = Heard("shaped", 9, "=", -30.0, -33.0, -27.0)
-BELOW = Heard("pgd", 9, "<=", -60.0, None, -58.0)
-ABOVE = Heard("pgd", 9, ">=", -20.0, -22.0, None)
+def heard_by(family: str, *listeners: tuple[float | None, float | None, float | None]) -> Heard:
+    """Of each listener where hearing begins, and the ends of the threshold's interval."""
+    return Heard(family, tuple(Listened(*one) for one in listeners), "=", -40.0, None, None)
+
+
+SOFT = heard_by("white", *[(-65.0, -63.0, -57.0)] * 9)
+LOUD = heard_by("shaped", *[(-36.0, -33.0, -27.0)] * 9)
+BELOW = heard_by("pgd", (None, None, -58.0))
+ABOVE = heard_by("pgd", (-24.0, -22.0, None))
+ONE_OF_MANY = heard_by("white", (-65.0, -63.0, -57.0), *[(-36.0, -33.0, -27.0)] * 19)
 
 
 @pytest.mark.parametrize(
@@ -163,11 +178,19 @@ ABOVE = Heard("pgd", 9, ">=", -20.0, -22.0, None)
         ([BELOW], -59.0, "open", "open"),
         ([ABOVE], -50.0, "not refuted", "not shown"),
         ([ABOVE], 0.0, "open", "open"),
+        ([ONE_OF_MANY], -50.0, "refuted", "not shown"),  # whatever the mean is
+        ([LOUD], -35.0, "open", "not shown"),  # below the threshold, but not below all hearing
         ([SOFT, LOUD], None, "open", "open"),
     ],
 )
 def test_both_claims_are_judged_apart_and_neither_is_ever_shown(heard, proven_db, inside, outside):
     assert [one["verdict"] for one in claims(proven_db, heard)] == [inside, outside]
+
+
+def test_claims_say_how_many_heard_what():
+    inside, outside = claims(-50.0, [ONE_OF_MANY, LOUD])
+    assert inside["because"] == "heard inside the certificate: white noise (1 of 20)"
+    assert "white noise (19 of 20), shaped noise (9 of 9)" in outside["because"]
 
 
 def test_the_ruler_with_what_was_heard(exported):

@@ -90,6 +90,37 @@ def test_an_inattentive_listener_is_left_out_with_the_reason():
     assert record["results"][0]["group"]["listeners"] == 2
 
 
+@pytest.mark.parametrize(
+    "procedure", [ABX(("a",)), ABX(("a",), trials=8), Quest(("a",), trials=12)]
+)
+def test_a_short_test_has_enough_catches_to_find_who_guesses(procedure):
+    guessing = analyse(simulate(procedure, [Listener(99.0)] * 100, 0))
+    assert len(guessing["excluded"]) >= 50
+    attending = analyse(simulate(procedure, [Listener(-99.0, lapse_rate=0)] * 100, 0))
+    assert not attending["excluded"]
+
+
+def test_who_hears_no_anchor_in_mushra_is_left_out():
+    rows = simulate(Mushra(("a", "b", "c", "d")), panel(2, Listener(-35), 2, 0), 0)
+    for row in rows:
+        if row["listener"] == "simulated-0":
+            row["answer"] = 100.0
+    assert list(analyse(rows)["excluded"]) == ["simulated-0"]
+
+
+def test_who_cannot_tell_the_impaired_from_the_clean_is_left_out():
+    rows = simulate(Impairment(("a", "b")), panel(3, Listener(-35), 2, 0), 0)
+    assert analyse(rows)["excluded"] == {}
+    for row in rows:
+        if row["listener"] == "simulated-0":
+            row["answer"] = 5.0 if row["level_db"] is not None else 4.0
+        elif row["listener"] == "simulated-1":
+            row["answer"] = 5.0
+    excluded = analyse(rows)["excluded"]
+    assert list(excluded) == ["simulated-0", "simulated-1"]
+    assert "no better than the perturbed one in 16 pages" in excluded["simulated-0"]
+
+
 def test_one_bad_hidden_reference_excludes_nobody():
     rows = simulate(Mushra(("a", "b", "c", "d")), panel(2, Listener(-35), 2, 0), 0)
     hidden = [row for row in rows if row["level_db"] is None and row["kind"] == "test"]
@@ -120,6 +151,28 @@ def test_half_of_16_is_undecided_and_half_of_100_is_inaudible():
     loose = analyse(abx_rows("few", 8, 16), inaudible_below=0.75)["results"][0]
     assert loose["listeners"]["few"]["verdict"] == "inaudible"
     assert INAUDIBLE_BELOW == 0.6
+
+
+def test_nothing_is_inaudible_that_one_of_the_group_hears():
+    guessers = [row for n in range(29) for row in abx_rows(f"g{n}", 8, 16)]
+    (result,) = analyse(guessers)["results"]
+    assert result["group"]["verdict"] == "inaudible"
+    (result,) = analyse(guessers + abx_rows("bat", 16, 16))["results"]
+    assert result["group"]["verdict"] == "heard by some"
+    assert result["group"]["statement"].startswith("Heard by 1 of 30 listeners")
+
+
+def test_inaudible_is_claimed_of_all_conditions_together():
+    alone, many = abx_rows("l", 50, 100), [abx_rows("l", 50, 100, name) for name in "abcd"]
+    assert analyse(alone)["results"][0]["group"]["verdict"] == "inaudible"
+    results = analyse([row for rows in many for row in rows])["results"]
+    assert {result["group"]["verdict"] for result in results} == {"undecided"}
+
+
+def test_worse_than_guessing_is_not_inaudible():
+    (result,) = analyse(abx_rows("swapped", 0, 6))["results"]
+    assert result["group"]["verdict"] == "below chance"
+    assert "were answers swapped?" in result["group"]["statement"]
 
 
 def test_holm_is_over_the_conditions_of_each_listener_and_of_the_group():

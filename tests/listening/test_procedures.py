@@ -77,7 +77,8 @@ def test_trials_are_numbered_and_practice_comes_first():
 def test_one_trial_of_each_block_is_a_catch():
     for procedure, _, responses in sessions():
         kinds = [r.trial.kind for r in responses[procedure.practice :]]
-        every = procedure.catch_every
+        every = procedure.block
+        assert every <= procedure.catch_every
         if not every:
             assert set(kinds) == {"test"}
             continue

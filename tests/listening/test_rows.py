@@ -3,18 +3,23 @@
 import csv
 import io
 import json
+import re
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from listening.small_study import small_study
 
+from robustaudio import cli_listen
 from robustaudio.cli import main
 from robustaudio.listening import outcome, rows
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.session import new_code, session_of, start
 from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import JsonLinesStore, MemoryStore
+from robustaudio.listening.simulation import HOW, Listener
+from robustaudio.listening.store import STUDY, Event, JsonLinesStore, MemoryStore
 from robustaudio.listening.study_file import parse
+from robustaudio.listening.trial import Response, to_record
 
 QUEST = "{kind: quest, trials: 12, practice: 1, catch_every: 6}"
 MUSHRA = "{kind: mushra, levels_db: [-40, -10], practice: 0}"
@@ -22,7 +27,8 @@ IMPAIRMENT = "{kind: impairment, levels_db: [-40, -10], repeats: 1, practice: 0}
 # what the research notes ask of every row, by the names that it has here
 FIELDS = {
     "schema_version", "app_version", "study", "listener", "trial", "paradigm", "condition",
-    "stimulus_sha256", "family", "level_db", "l2", "linf", "rms_dbfs", "snr_db", "sigma",
+    "stimulus_sha256", "family", "level_db", "l2", "linf", "rms_dbfs_before_gain", "snr_db",
+    "sigma", "study_gain_db",
     "model_certified_radius", "model_alpha", "model_n", "model_name", "intervals", "right",
     "correct", "answer", "response_time_s", "plays", "switches", "kind", "sample_rate", "device",
     "gain_db", "passed", "unscreened", "hour", "seed", "consent_version", "ended",
@@ -57,6 +63,24 @@ def test_json_holds_the_study_from_which_each_stimulus_is_made_again(room):
     assert made["stimulus_sha256"] == row["stimulus_sha256"]
 
 
+def test_the_level_as_played_is_in_every_row():
+    loud = "{kind: quest, trials: 4, audible_db: 20}"
+    room, _ = Rooms(MemoryStore()).open(small_study(procedure=loud))
+    simulate(room, [Listener(-10.0)], seed=0)
+    table = list(csv.DictReader(io.StringIO(rows.as_csv(rows.tidy(room)))))
+    row = next(row for row in table if row["kind"] == "test")
+    told = ("rms_dbfs_before_gain", "study_gain_db", "gain_db")
+    clean, perturbed = (
+        room.study.stimuli.render(row["condition"], level_db).astype(float)
+        for level_db in (None, float(row["level_db"]))
+    )
+    length = len(room.study.clips[0].clip.samples) / room.study.clips[0].clip.sample_rate * 48_000
+    rms = np.sqrt(((perturbed - clean) ** 2).sum() / length)
+    played_db = 20 * np.log10(rms) + float(row["gain_db"])  # but for the fades
+    assert sum(float(row[name]) for name in told) == pytest.approx(played_db, abs=0.5)
+    assert float(row["study_gain_db"]) < -1
+
+
 @pytest.mark.parametrize("procedure", [MUSHRA, IMPAIRMENT])
 def test_ratings_have_a_row_per_item(procedure):
     room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
@@ -78,12 +102,67 @@ def test_nothing_is_told_before_the_end(room):
 
 
 def test_words_claim_no_more_than_was_shown():
-    heard = outcome._of_abx("c", {"correct": 12, "trials": 16, "p": 0.0384, "upper": 0.9})
-    assert "12 of 16 right" in heard and "3.8%" in heard and "very probably heard" in heard
-    not_shown = outcome._of_abx("c", {"correct": 8, "trials": 16, "p": 0.6, "upper": 0.72})
-    assert "neither that you heard it nor that you cannot" in not_shown and "72%" in not_shown
+    own = {"correct": 12, "trials": 16, "verdict": "heard", "upper": 0.9}
+    heard = outcome._of_abx("c", own)
+    assert heard == "c: 12 of 16 right. That is more often right than guessing explains."
+    not_shown = outcome._of_abx("c", own | {"verdict": "undecided", "upper": 0.72})
+    assert "does not show that you cannot hear it: up to 72%" in not_shown
     bound = {"sign": "<=", "level_db": -60.0, "lower_db": None, "upper_db": -60.0}
-    assert outcome._of_threshold("c", bound) == "c: you heard even the softest, at −60 dB."
+    words = outcome._of_threshold("c", bound)
+    assert words == "c: your threshold lies at or below the softest level, −60 dB."
+    words = outcome._of_threshold("c", bound | {"sign": ">=", "level_db": 0.0})
+    assert words == "c: your threshold lies at or above the loudest level, 0 dB."
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [
+        (-0.84, "your grades were 0.8 below the clean clip's"),
+        (0.3, "your grades were 0.3 above the clean clip's"),
+        (-0.04, "your grades were the same as the clean clip's"),
+    ],
+)
+def test_a_grade_above_the_clean_clips_is_told_too(mean, words):
+    result = {"condition": "c", "level_db": -20.0, "paradigm": "impairment"}
+    assert words in outcome._sentence(result, {"mean": mean})
+
+
+def answered(procedure: str, answer) -> list[str]:
+    """What a listener is told who gives `answer(trial, how many of its kind came before)`."""
+    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    code, responses = new_code(), []
+    name = session_of(code)
+    begun = start(room.token, name)
+    room.store.append(begun)
+    room.store.append(Event(room.token, name, "sound", 0, {"sample_rate": 48_000, "gain_db": -20}))
+    while trial := room.study.procedure.next(responses, begun.data["seed"]):
+        before = sum((r.trial.kind, r.trial.level_db) == (trial.kind, trial.level_db)
+                     for r in responses)  # fmt: skip
+        responses.append(Response(trial, answer(trial, before), **HOW))
+        event = Event(room.token, name, "trial", trial.number, to_record(responses[-1]))
+        room.store.append(event)
+    return outcome.own_result(room, code)["lines"]
+
+
+def test_one_good_score_of_six_is_not_called_heard():
+    """12 of 16 at one level has p = .038, but p_holm = .23 of six: guessing brings one so good."""
+    levels = [-60, -55, -50, -45, -40, -35]
+    procedure = f"{{kind: abx, levels_db: {levels}, trials: 16, practice: 0, catch_every: 0}}"
+    right = {level: 12 if level == -35 else 8 for level in levels}
+    lines = answered(procedure, lambda trial, n: (trial.right + (n >= right[trial.level_db])) % 2)
+    (best,) = (line for line in lines if "12 of 16" in line)
+    assert "Guessing alone may be right that often" in best and len(lines) == 6
+
+
+def test_each_rule_of_exclusion_has_its_own_sentence():
+    mushra = "{kind: mushra, levels_db: [-40, -10], practice: 0, repeats: 3}"
+    graded, ruled = answered(mushra, lambda trial, n: tuple(50.0 for _ in trial.intervals))
+    assert "one of the sounds was the reference itself, unmarked: you graded" in graded
+    assert "fixed beforehand" in ruled and "easy" not in graded
+    abx = "{kind: abx, levels_db: [-20], trials: 12, practice: 0, catch_every: 4}"
+    missed, _ = answered(abx, lambda trial, n: (trial.right + (trial.kind == "catch")) % 2)
+    assert re.search(r"trials were easy.*: (\d) of your \1 answers to them were wrong", missed)
+    assert "catch" not in missed
 
 
 @pytest.fixture
@@ -114,8 +193,94 @@ def test_simulate_then_analyse(study_file, tmp_path, capsys):
 
 def test_errors_in_one_sentence(study_file, tmp_path, capsys):
     assert main(["listen", "analyse", str(tmp_path / "none")]) == 2
-    assert "say which study of the store by --study TOKEN; it holds none" in capsys.readouterr().err
+    assert "say which study of the store by --study TOKEN; none is open" in capsys.readouterr().err
+    assert main(["listen", "analyse", f"sqlite:///{tmp_path}/typo.db"]) == 2
+    assert "there is no database" in capsys.readouterr().err
+    assert not (tmp_path / "typo.db").exists()
+    assert main(["listen", "serve", study_file, "--store", "/proc/answers"]) == 2
+    assert "/proc/answers cannot be written to" in capsys.readouterr().err
     assert main(["listen", "simulate", study_file, "--listeners", "0"]) == 2
     assert "--listeners 0 must be 1 or more" in capsys.readouterr().err
     assert main(["listen", "serve", str(tmp_path / "none.yaml")]) == 2
     assert "cannot be read as text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--spread=0", "spread 0 dB must be above 0"),
+        ("--spread=inf", "spread inf dB must be above 0, and finite"),
+        ("--lapse=1.5", "lapse 1.5 must be from 0 to 0.5"),
+        ("--lapse=-1", "lapse -1 must be from 0 to 0.5"),
+        ("--between=-3", "between -3 dB must be at least 0"),
+        ("--between=nan", "between nan dB must be at least 0, and finite"),
+        ("--threshold=nan", "threshold nan must be a level in dB"),
+    ],
+)
+def test_impossible_listeners_are_refused(study_file, capsys, option, message):
+    assert main(["listen", "simulate", study_file, option]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_over_is_named_and_not_read_until_it_is_purged(study_file, tmp_path, capsys):
+    folder, store = tmp_path / "answers", str(tmp_path / "answers")
+    for _ in range(2):
+        assert main(["listen", "simulate", study_file, "--listeners=1", "--store", store]) == 0
+    over, still_open = JsonLinesStore(folder).studies()
+    past = {"at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")}
+    JsonLinesStore(folder).append(Event(over, STUDY, "expires", 9, past))
+    kept = sorted(folder.rglob("*.jsonl"))
+    assert main(["listen", "analyse", store]) == 0
+    told = capsys.readouterr()
+    assert f"study {over} ended at 20" in told.err and "is not read" in told.err
+    assert main(["listen", "analyse", store, "--study", over]) == 2
+    assert f"open are {still_open}" in capsys.readouterr().err
+    assert sorted(folder.rglob("*.jsonl")) == kept  # to look at a store changes nothing
+    assert main(["listen", "purge", store, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"deleted": [over]}
+    assert JsonLinesStore(folder).studies() == [still_open]
+    JsonLinesStore(folder).append(Event(still_open, STUDY, "expires", 9, past))
+    assert main(["listen", "analyse", store]) == 2
+    assert "none is open" in capsys.readouterr().err
+
+
+def test_a_purge_that_fails_says_so(study_file, tmp_path, capsys, monkeypatch):
+    store = str(tmp_path / "answers")
+    assert main(["listen", "simulate", study_file, "--listeners=1", "--store", store]) == 0
+    (token,) = JsonLinesStore(tmp_path / "answers").studies()
+    (tmp_path / "answers" / token / "study.jsonl").write_text("")
+    monkeypatch.setattr(JsonLinesStore, "delete", lambda *_: (tmp_path / "x" / "y").touch())
+    assert main(["listen", "purge", store]) == 2
+    assert f"{token} could not be deleted; try again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("host", "routed", "reachable"),
+    [
+        ("127.0.0.1", None, "127.0.0.1"),
+        ("::1", None, "[::1]"),
+        ("0.0.0.0", "192.168.7.9", "192.168.7.9"),
+        ("::", "fd00::9", "[fd00::9]"),
+        ("0.0.0.0", None, "this-host"),
+    ],
+)
+def test_the_printed_link_holds_an_address_of_the_network(host, routed, reachable, monkeypatch):
+    class Probe:
+        def __init__(self, family, kind) -> None:
+            assert kind == cli_listen.socket.SOCK_DGRAM  # whose connect sends nothing
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_) -> None: ...
+
+        def connect(self, _) -> None:
+            if routed is None:
+                raise OSError("Network is unreachable")
+
+        def getsockname(self):
+            return routed, 40_000
+
+    monkeypatch.setattr(cli_listen.socket, "socket", Probe)
+    monkeypatch.setattr(cli_listen.socket, "gethostname", lambda: "this-host")
+    assert cli_listen._reachable(host) == reachable

@@ -1,11 +1,16 @@
 """A listener's way through the server, and what the server never tells."""
 
+import errno
 import hashlib
 import io
+import json
 import re
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -15,11 +20,16 @@ from listening.small_study import small_study
 from scipy.stats import mannwhitneyu
 from starlette.testclient import TestClient
 
-from robustaudio.listening.headphones import Screening, beep_count
+from robustaudio.audio.clip import Clip
+from robustaudio.audio.datasets import BUNDLED
+from robustaudio.listening.headphones import GAP_S, Screening, beep_count
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
-from robustaudio.listening.session import hour, session_of
-from robustaudio.listening.store import JsonLinesStore
+from robustaudio.listening.session import Session, hour, session_of
+from robustaudio.listening.stimulus import RATE
+from robustaudio.listening.store import STUDY, Event, JsonLinesStore
+from robustaudio.listening.study import sound_text
+from robustaudio.listening.study_file import parse
 
 HOW = {"response_time_s": 1.5, "plays": 2, "switches": 5}
 
@@ -44,7 +54,7 @@ class Listener:
 
     def begin(self) -> dict:
         self.code = self.post("start", agreed=True).json()["code"]
-        beeps = beep_count(self.session.seed)
+        beeps = beep_count(self.session.check_seed)
         self.post("sound", beeps=beeps, sample_rate=48000, device="headphones")
         return self.post("level", gain_db=-20).json()
 
@@ -70,6 +80,8 @@ def listener(rooms) -> Listener:
 def test_a_whole_session_step_by_step(listener):
     about = listener.get("study").json()
     assert about["title"] == "A short test" and about["paradigm"] == "abx"
+    assert about["kept"] == "in files on the computer that serves this page, not in public"
+    assert (about["trials"], about["practice"], about["minutes"]) == (10, 1, 5)  # 140 s and checks
     refused = listener.post("start")
     assert refused.status_code == 400 and "begins with consent" in refused.json()["error"]
     assert listener.rooms.store.sessions(listener.token) == []
@@ -79,7 +91,7 @@ def test_a_whole_session_step_by_step(listener):
     assert listener.get("check/beeps/0").headers["content-type"] == "audio/wav"
     wrong = listener.post("sound", beeps=9, sample_rate=48000, device="headphones")
     assert wrong.status_code == 400 and "not how many there were" in wrong.json()["error"]
-    beeps = beep_count(listener.session.seed)
+    beeps = beep_count(listener.session.check_seed)
     state = listener.post("sound", beeps=beeps, sample_rate=44100, device="earphones").json()
     assert state["step"] == "level"
     state = listener.post("level", gain_db=-12.5).json()
@@ -140,8 +152,8 @@ def test_nobody_gets_anywhere_with_another_code(listener):
             assert listener.get(path).status_code == 404
         assert listener.answer(0).status_code == 404
         assert listener.post("forget").status_code == 404
-    assert listener.client.get("/listen/zzzz/state").status_code == 410
-    assert listener.client.get("/listen/..%2F..%2Fetc/state").status_code in (404, 410)
+    for token in ("zzzz", "..%2F..%2Fetc", listener.token.upper()):
+        assert listener.client.get(f"/listen/{token}/state").status_code == 404
     assert listener.client.get("/listen/assets/style.css").status_code == 404
     for odd in (b"[" * 10_000, b"\xff", b"[]", b"null"):
         answer = listener.client.post(f"/listen/{listener.token}/answer", content=odd)
@@ -217,24 +229,109 @@ def test_the_screening_is_asked_until_it_is_passed_or_left(rooms):
     assert passing.post("screening", answers=right).json()["step"] == "level"
 
 
-@pytest.mark.parametrize("kind", ["antiphase", "huggins"])
-def test_what_the_screening_sounds_like(kind):
-    """In antiphase tones the ears differ; a Huggins pitch is in neither ear alone."""
-    screening = Screening(kind, 3)
-    sound = screening.sound(0)
-    length = len(sound) // 3
-    parts = [sound[n * length : (n + 1) * length] for n in range(3)]
-    right, rms = screening.right(0), [float(part[:, 0].std()) for part in parts]
+def thirds(screening: Screening, question: int) -> list[np.ndarray]:
+    """The three sounds of a question, without the pauses between them."""
+    sound, pause = screening.sound(question), round(GAP_S[screening.kind] * RATE)
+    length = (len(sound) - 2 * pause) // 3
+    return [sound[n * (length + pause) :][:length] for n in range(3)]
+
+
+def test_loudspeakers_make_the_tone_in_antiphase_the_quietest():
+    screening = Screening("antiphase", 3)
+    parts, right = thirds(screening, 0), screening.right(0)
+    rms = [float(part[:, 0].std()) for part in parts]
     summed = [float(part.sum(1).std() / part[:, 0].std()) for part in parts]
-    if kind == "antiphase":
-        assert min(rms) == rms[right] == pytest.approx(max(rms) / 2, rel=0.01)
-        assert sorted(summed) == pytest.approx([0, 2, 2], abs=1e-6)
-        assert summed[right] > 1  # the softer one is in phase
-    else:
-        assert max(rms) == pytest.approx(min(rms), rel=0.05)
-        assert [part[:, 0].std() == pytest.approx(part[:, 1].std(), rel=0.01) for part in parts]
-        assert [bool(np.allclose(p[:, 0], p[:, 1], atol=1e-9)) for p in parts].count(True) == 2
-        assert not np.allclose(parts[right][:, 0], parts[right][:, 1], atol=1e-3)
+    assert min(rms) == rms[right] == pytest.approx(max(rms) / 2, rel=0.01)
+    assert sorted(summed) == pytest.approx([0, 2, 2], abs=1e-6)
+    assert summed[right] > 1  # the softer one is in phase
+
+
+def band_db(sounds: list[np.ndarray]) -> float:
+    """Power within 6 % of 600 Hz, relative to that of an octave around it, over many noises."""
+    power = sum(np.abs(np.fft.rfft(sound)) ** 2 for sound in sounds)
+    hz = np.fft.rfftfreq(len(sounds[0]), 1 / RATE)
+    band = np.abs(hz - 600) <= 36
+    around = (hz > 400) & (hz < 800) & ~band
+    return 10 * np.log10(power[band].mean() / power[around].mean())
+
+
+def test_a_huggins_pitch_is_between_the_ears_and_nowhere_else():
+    """Each ear alone is flat, and loudspeakers, which add the two, make no peak."""
+    screenings = [
+        (Screening("huggins", seed), question) for seed in range(5) for question in range(6)
+    ]
+    pitched = [thirds(one, question)[one.right(question)] for one, question in screenings]
+    plain = [thirds(one, question)[one.right(question) - 1] for one, question in screenings]
+    assert all(np.allclose(sound[:, 0], sound[:, 1], atol=1e-9) for sound in plain)
+    assert len(pitched[0]) == RATE  # 1 s
+    left, right = ([sound[:, ear] for sound in pitched] for ear in (0, 1))
+    assert band_db(left) == pytest.approx(0, abs=0.5) and band_db(right) == pytest.approx(
+        0, abs=0.5
+    )
+    assert np.abs(np.fft.rfft(left[0]))[12_000:].std() > 1  # up to the top of the band
+    assert band_db([sound.sum(1) for sound in pitched]) < -10  # of a tone, a peak would be left
+    assert band_db([sound[:, 0] - sound[:, 1] for sound in pitched]) > 20  # what ears subtract
+
+
+def test_a_huggins_pitch_is_passed_by_all_six_as_its_authors_have_it(rooms):
+    room, _ = rooms.open(small_study(screening="huggins"))
+    listener = Listener(rooms, room.token)
+    listener.begin()
+    screening = listener.session.screening
+    answers = [screening.right(question) for question in range(6)]
+    answers[5] = (answers[5] + 1) % 3
+    assert listener.post("screening", answers=answers).json()["step"] == "screening"
+
+
+def test_checks_are_drawn_from_a_seed_of_their_own(listener):
+    """What is heard there depends on nothing that the right answers come from."""
+    listener.begin()
+    events = listener.rooms.store.read(listener.token, session_of(listener.code))
+    other = replace(events[0], data=events[0].data | {"seed": events[0].data["seed"] + 1})
+    session = listener.session
+    again = Session.replay(session.study, [other, *events[1:]])
+    assert again.seed != session.seed and again.check_seed == session.check_seed
+    assert again.screening == session.screening
+    assert "check_seed" not in session.facts
+
+
+def test_a_check_sound_is_served_in_its_step_alone(listener):
+    listener.begin()
+    assert listener.get("state").json()["step"] == "trial"
+    for path in ("check/level/0", "check/beeps/0", "check/screening/0"):
+        assert listener.get(path).status_code == 404
+
+
+def test_the_level_is_set_on_the_loudest_sound_of_the_study(rooms):
+    loud = Clip.load(BUNDLED / "seven-slt.wav")
+    soft = Clip(loud.samples * 0.016, loud.sample_rate)  # 36 dB below
+    clips = [{"name": name, "sound": sound_text(c)} for name, c in (("soft", soft), ("loud", loud))]
+    room, _ = rooms.open(parse(json.dumps(small_study().record() | {"clips": clips}), None))
+    listener = Listener(rooms, room.token)
+    state = listener.post("start", agreed=True).json()
+    listener.code = state["code"]
+    beeps = beep_count(listener.session.check_seed)
+    listener.post("sound", beeps=beeps, sample_rate=48000, device="headphones")
+    heard = soundfile.read(io.BytesIO(listener.get("check/level/0").content))[0]
+    stimuli, procedure = room.study.stimuli, room.study.procedure
+    played = [
+        np.abs(stimuli.render(condition, level)).max()
+        for condition in procedure.conditions
+        for level in (None, *procedure.stimulus_levels_db)
+    ]
+    assert np.abs(heard).max() == pytest.approx(max(played), abs=1e-6)
+
+
+def test_a_full_disk_is_said_in_a_sentence(listener, monkeypatch):
+    listener.begin()
+
+    def full(event):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(listener.rooms.store, "append", full)
+    answer = listener.answer(0)
+    assert answer.status_code == 503
+    assert "cannot read or write answers now: No space left on device" in answer.json()["error"]
 
 
 def test_a_listener_may_delete_everything(listener, tmp_path):
@@ -259,8 +356,19 @@ def test_a_study_ends_on_time_and_takes_its_answers_along(listener, tmp_path):
     listener.begin()
     listener.rooms.room(listener.token).expires = datetime.now(UTC) - timedelta(seconds=1)
     gone = listener.get("state")
-    assert gone.status_code == 410 and "closed; its answers have been deleted" in gone.text
+    assert gone.status_code == 410 and gone.json() == {
+        "error": "this study is closed; its answers have been deleted.", "study": "closed",
+    }  # fmt: skip
+    assert listener.get("study").status_code == 410
     assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_a_mistyped_link_is_not_a_closed_study(listener):
+    listener.begin()
+    listener.token = listener.token[::-1]
+    for unknown in (listener.get("study"), listener.get("state"), listener.post("start")):
+        assert unknown.status_code == 404 and unknown.json()["study"] == "unknown"
+        assert "no study at this link: it may be mistyped" in unknown.json()["error"]
 
 
 def test_an_answer_that_crosses_a_deletion_leaves_nothing(listener, tmp_path, monkeypatch):
@@ -293,8 +401,152 @@ def test_expiry_is_kept_by_the_next_server(listener, tmp_path):
     time.sleep(0.01)
     Rooms(JsonLinesStore(tmp_path)).purge()
     assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_the_end_that_listeners_agreed_to_only_comes_nearer(rooms):
+    room, _ = rooms.open(small_study(), hours=1)
     with pytest.raises(ValueError, match="0 hours must be above 0"):
-        listener.rooms.expire(listener.token, 0)
+        rooms.expire(room.token, 0)
+    rooms.expire(room.token, 5)
+    listener = Listener(rooms, room.token)
+    listener.begin()
+    agreed = room.expires
+    with pytest.raises(ValueError, match=f"are deleted at {agreed:%Y-%m-%d %H:%M} UTC; the end"):
+        rooms.expire(room.token, 6)
+    assert room.expires == agreed
+    rooms.expire(room.token, 2)
+    assert room.expires < agreed
+    listener.post("forget")
+    rooms.expire(room.token, 6)  # nobody is left who agreed to anything
+    assert room.expires > agreed
+
+
+def test_hours_move_the_end_of_a_study_that_is_resumed(rooms):
+    def resumed(hours: float | None) -> float:
+        room, _ = rooms.open(small_study(), hours, resume=True)
+        return (room.expires - datetime.now(UTC)) / timedelta(hours=1)
+
+    assert resumed(10) == pytest.approx(10, abs=0.01)
+    assert resumed(20) == pytest.approx(20, abs=0.01)
+    Listener(rooms, rooms.store.studies()[0]).begin()
+    assert resumed(30) == pytest.approx(20, abs=0.01)  # as was agreed
+    assert resumed(5) == pytest.approx(5, abs=0.01)
+    assert resumed(None) == pytest.approx(5, abs=0.01)
+    assert len(rooms.store.studies()) == 1
+
+
+def expired(folder, token: str) -> None:
+    """As if the study's time had passed while no server ran."""
+    past = {"at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")}
+    JsonLinesStore(folder).append(Event(token, STUDY, "expires", 9, past))
+
+
+def half_opened(folder, token: str) -> None:
+    (folder / token).mkdir()
+    whole = b'{"kind": "open", "index": 0, "data": {"study": {}, "sha256": "", "hour": ""}}\n'
+    (folder / token / "study.jsonl").write_bytes(whole)
+
+
+def torn(folder, token: str) -> None:
+    (folder / token).mkdir()
+    (folder / token / "study.jsonl").write_bytes(b'{"kind": "expires", "ind')
+
+
+def test_a_study_that_is_over_or_was_never_opened_gives_way_to_a_new_one(rooms, tmp_path):
+    first, _ = rooms.open(small_study(), resume=True)
+    half_opened(tmp_path, "half")
+    torn(tmp_path, "torn")
+    expired(tmp_path, first.token)
+    later = Rooms(JsonLinesStore(tmp_path))
+    second, _ = later.open(small_study(), resume=True)
+    assert second.token != first.token
+    closed, left = later.purge()
+    assert {*closed} == {first.token, "half", "torn"} and left == []
+    assert later.store.studies() == [second.token]
+
+
+def test_nothing_is_open_without_an_end(tmp_path, monkeypatch):
+    """Whatever line is the last one that reaches the disk, the study still ends."""
+    for survived in range(4):
+        rooms, append = Rooms(JsonLinesStore(tmp_path / str(survived))), JsonLinesStore.append
+        lines = iter(range(survived))
+
+        def killed(store, event, lines=lines, append=append):
+            next(lines)
+            return append(store, event)
+
+        with monkeypatch.context() as until, suppress(StopIteration):
+            until.setattr(JsonLinesStore, "append", killed)
+            rooms.open(small_study(), hours=1)
+        (_,) = rooms.store.studies() or [None]
+        assert len(rooms.ends()) == min(survived, 1)
+
+
+@pytest.mark.parametrize("line", [0, 1, 2])
+def test_a_damaged_study_is_still_deleted_at_its_end(rooms, tmp_path, line):
+    room, _ = rooms.open(small_study())
+    Listener(rooms, room.token).begin()
+    path = tmp_path / room.token / "study.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[line] = lines[line][:20] + b"\0" * 20
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    later = Rooms(JsonLinesStore(tmp_path))
+    if line:  # the end can be read
+        assert later.purge() == ([], [])
+        expired(tmp_path, room.token)
+    assert later.purge() == ([room.token], [])
+    assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_a_study_in_trouble_holds_up_no_other(rooms, tmp_path, monkeypatch, caplog):
+    tokens = sorted(rooms.open(small_study())[0].token for _ in range(3))
+    delete = JsonLinesStore.delete
+
+    def failing(store, token, session=None):
+        if token == tokens[0]:
+            raise OSError("the disk is away")
+        delete(store, token, session)
+
+    for token in tokens:
+        expired(tmp_path, token)
+    with monkeypatch.context() as trouble:
+        trouble.setattr(JsonLinesStore, "delete", failing)
+        assert rooms.purge() == (tokens[1:], tokens[:1])
+    assert f"study {tokens[0]} cannot be purged: the disk is away" in caplog.text
+    assert rooms.purge() == (tokens[:1], [])
+
+
+def test_purging_goes_on_when_the_store_comes_back(rooms, tmp_path, monkeypatch):
+    room, _ = rooms.open(small_study())
+    expired(tmp_path, room.token)
+    tried = threading.Event()
+
+    def away(store):
+        tried.set()
+        raise OSError("503")
+
+    monkeypatch.setattr("robustaudio.listening.rooms.PURGE_S", 0.01)
+    with monkeypatch.context() as trouble:
+        trouble.setattr(JsonLinesStore, "studies", away)
+        stop = rooms.keep_purging()
+        assert tried.wait(10)
+    until = time.monotonic() + 10
+    while rooms.store.studies() and time.monotonic() < until:
+        time.sleep(0.01)
+    stop()
+    assert rooms.store.studies() == []
+
+
+def test_a_damaged_answer_is_asked_for_again(listener, tmp_path):
+    listener.begin()
+    for trial in range(4):
+        listener.answer(trial)
+    path = tmp_path / listener.token / f"{session_of(listener.code)}.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[-3] = b"\0"  # trial 1
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    assert listener.get("state").json()["trial"]["number"] == 1
+    assert listener.answer(1).json()["trial"]["number"] == 4
 
 
 def test_a_study_is_resumed_only_when_asked_for(rooms):
@@ -314,6 +566,9 @@ def test_a_demonstration_stores_nothing(tmp_path, monkeypatch):
     assert listener.get("study").json()["demo"] is True
     listener.begin()
     assert listener.answer(0).json()["trial"]["number"] == 1
+    assert listener.post("forget").json() == {"step": "deleted"}
+    assert listener.get("state").status_code == 404
+    assert rooms.room(listener.token).sessions() == {}
     assert list(tmp_path.rglob("*")) == []
 
 

@@ -8,14 +8,14 @@ from scipy.stats import binom
 
 from robustaudio.listening.d_prime import d_prime, log_linear, proportion_at
 from robustaudio.listening.statistics import (
+    ALPHA,
+    Mean,
     holm,
     is_inaudible,
     lower_bound,
     mean_interval,
-    minimum_correct,
     p_value,
     p_value_of_mean,
-    power,
     score,
     score_of_group,
     trials_for_inaudible,
@@ -39,41 +39,6 @@ def test_below_chance_is_not_significant():
     assert binom.pmf(2, 10, 0.5) < 0.05
 
 
-@pytest.mark.parametrize(
-    "trials, at_05, at_01",
-    [
-        (10, 9, 10), (12, 10, 11), (16, 12, 14), (20, 15, 16), (25, 18, 19), (32, 22, 24),
-        (40, 26, 28), (50, 32, 34), (100, 59, 63), (4, None, None), (5, 5, None),
-    ],
-)  # fmt: skip
-def test_the_fewest_right_answers_of_two_alternatives(trials, at_05, at_01):
-    assert minimum_correct(trials) == at_05
-    assert minimum_correct(trials, alpha=0.01) == at_01
-
-
-@pytest.mark.parametrize("trials, least", [(10, 7), (16, 9), (20, 11), (25, 13)])
-def test_the_fewest_right_answers_of_three_alternatives(trials, least):
-    assert minimum_correct(trials, 1 / 3) == least
-
-
-@given(trials=st.integers(1, 200), alpha=st.floats(0.001, 0.2), three=st.booleans())
-def test_the_fewest_right_answers_are_significant_and_one_less_is_not(trials, alpha, three):
-    guess_rate = 1 / 3 if three else 1 / 2
-    least = minimum_correct(trials, guess_rate, alpha)
-    if least is None:
-        assert p_value(trials, trials, guess_rate) > alpha
-    else:
-        assert p_value(least, trials, guess_rate) <= alpha < p_value(least - 1, trials, guess_rate)
-
-
-def test_power_is_not_monotone_in_trials():
-    found = [round(power(trials, 0.7), 2) for trials in (16, 20, 25, 40, 60)]
-    assert found == [0.45, 0.42, 0.51, 0.81, 0.94]
-    assert power(100, 0.6) == pytest.approx(0.62, abs=0.005)
-    assert power(16, 0.794) == pytest.approx(0.78, abs=0.005)
-    assert power(4, 0.99) == 0
-
-
 @given(trials=st.integers(1, 100), share=st.floats(0, 1))
 def test_the_bound_matches_the_p_value(trials, share):
     correct = round(share * trials)
@@ -89,6 +54,14 @@ def test_bounds_by_hand():
     assert lower_bound(12, 16, 0.975) == pytest.approx(0.476, abs=5e-4)
     assert upper_bound(12, 16, 0.975) == pytest.approx(0.927, abs=5e-4)
     assert upper_bound(16, 16) == 1 and lower_bound(0, 16) == 0
+
+
+def test_bounds_of_several_conditions_are_as_sure_all_together():
+    """Bonferroni: one-sided 95 % of five is 99 % of each."""
+    sure = score(8, 16, confidence=1 - ALPHA / 5)
+    assert sure.upper == upper_bound(8, 16, 0.99) and sure.lower == lower_bound(8, 16, 0.99)
+    wide = score_of_group([(8, 16), (10, 16), (9, 16)], confidence=0.99)
+    assert wide.upper > score_of_group([(8, 16), (10, 16), (9, 16)]).upper
 
 
 # --- inaudible -----------------------------------------------------------------------------------
@@ -151,7 +124,11 @@ def test_the_p_value_of_a_mean():
     assert p_value_of_mean(values, 0.5) == pytest.approx(0.0203, abs=1e-4)
     assert p_value_of_mean(1 - values, 0.5) == pytest.approx(1 - 0.0203, abs=1e-4)
     assert p_value_of_mean([0.7], 0.5) is None
-    assert p_value_of_mean([0.7, 0.7], 0.5) == 0 and p_value_of_mean([0.5, 0.5], 0.5) == 1
+
+
+def test_values_that_are_all_equal_tell_nothing_of_how_listeners_vary():
+    assert p_value_of_mean([0.7, 0.7], 0.5) is None
+    assert mean_interval([-0.1, -0.1]) == Mean(-0.1, None, None, 2)
 
 
 def test_a_group_of_one_trial_each_is_a_binomial():

@@ -9,25 +9,31 @@ import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from huggingface_hub import HfApi
 
 from robustaudio.listening.database import DatabaseStore
-from robustaudio.listening.hub import DatasetRepository, HubStore
-from robustaudio.listening.store import STUDY, Event, JsonLinesStore, MemoryStore, open_store
+from robustaudio.listening.hub import HubStore, connect
+from robustaudio.listening.store import (
+    DAMAGED,
+    STUDY,
+    Event,
+    JsonLinesStore,
+    MemoryStore,
+    open_store,
+)
 
 
 class FakeRemote:
     """The far end at its boundary: remembers what was asked of it."""
 
     def __init__(self) -> None:
-        self.lock, self.commits, self.deleted = threading.RLock(), 0, []
+        self.lock, self.commits = threading.Lock(), 0
 
     def trigger(self) -> None:
         self.commits += 1
-
-    def delete(self, path: str) -> None:
-        self.deleted.append(path)
 
 
 def eventually(open_it, seconds: float = 20.0):
@@ -50,7 +56,7 @@ def store(request, tmp_path):
         case "lines":
             return JsonLinesStore(tmp_path / "answers")
         case "hub":
-            return HubStore(tmp_path / "hub", FakeRemote())
+            return HubStore(tmp_path / "hub", FakeRemote)
         case "sqlite":
             return DatabaseStore(f"sqlite:///{tmp_path / 'answers.db'}")
     url = request.getfixturevalue("postgres_url")
@@ -151,11 +157,64 @@ def test_what_was_confirmed_survives_sigkill(tmp_path, where):
     assert len(kept) <= len(confirmed) + 1
 
 
-def test_sqlite_writes_ahead(tmp_path):
+def test_a_line_that_the_disk_damaged_hides_no_other(tmp_path):
+    store = JsonLinesStore(tmp_path)
+    for index in range(3):
+        store.append(trial(index))
+    path = tmp_path / "abcd" / "aaaa0001.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"\0" * 20 + b"\n" + lines[2])
+    assert [(e.kind, e.index) for e in store.read("abcd", "aaaa0001")] == [
+        ("trial", 0), (DAMAGED, 1), ("trial", 2),
+    ]  # fmt: skip
+
+
+def test_one_process_writes_to_a_folder_until_it_ends(tmp_path):
+    store = JsonLinesStore(tmp_path / "answers")
+    code = [sys.executable, "-c", WRITER, str(store.folder)]
+    with subprocess.Popen(code, stdout=subprocess.PIPE, text=True) as writer:
+        writer.stdout.readline()
+        assert store.read("abcd", "aaaa0001")  # whoever reads disturbs nobody
+        for write in (lambda: store.append(trial(0)), lambda: store.delete("abcd", "aaaa0001")):
+            with pytest.raises(ValueError, match=r"another process writes to .*answers; stop"):
+                write()
+        os.kill(writer.pid, signal.SIGKILL)
+    assert store.append(trial(0, "aaaa0002"))
+
+
+def test_a_folder_that_cannot_be_written_to_says_so(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", Path("/proc/answers")):
+        with pytest.raises(ValueError, match=f"{folder} cannot be written to"):
+            JsonLinesStore(folder).append(trial(0))
+
+
+@pytest.mark.parametrize("session", ["aaaa0001", None])
+def test_sqlite_keeps_no_copy_of_what_was_deleted(tmp_path, session):
+    store = DatabaseStore(f"sqlite:///{tmp_path / 'answers.db'}")
+    store.append(Event("abcd", STUDY, "open", 0))
+    for index in range(50):
+        store.append(trial(index, answer="confidential"))
+    store.delete("abcd", session)
+    assert store.read("abcd", STUDY) == ([Event("abcd", STUDY, "open", 0)] if session else [])
+    assert [path for path in tmp_path.iterdir() if b"confidential" in path.read_bytes()] == []
+
+
+def test_a_database_is_made_only_where_answers_go(tmp_path):
+    url = f"sqlite:///{tmp_path / 'typo.db'}"
+    with pytest.raises(ValueError, match=r"there is no database .*typo\.db"):
+        open_store(url, create=False)
+    assert list(tmp_path.iterdir()) == []
+    open_store(url)
+    assert open_store(url, create=False).studies() == []
+
+
+def test_sqlite_writes_ahead_and_overwrites_what_is_deleted(tmp_path):
     store = DatabaseStore(f"sqlite:///{tmp_path / 'a.db'}")
     with store.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA secure_delete").scalar() == 1
 
 
 @pytest.mark.parametrize(
@@ -174,53 +233,159 @@ def test_a_store_that_cannot_be_opened_says_so(url, message):
 
 
 def test_the_hub_hears_of_finished_listeners_and_of_deletions(tmp_path):
-    store = HubStore(tmp_path, remote := FakeRemote())
+    store = HubStore(tmp_path, FakeRemote)
     store.append(trial(0))
-    assert remote.commits == 0
+    assert store.remote.commits == 0
     store.append(Event("abcd", "aaaa0001", "end"))
     store.append(Event("abcd", "aaaa0001", "end"))
-    assert remote.commits == 1
+    assert store.remote.commits == 1
     store.delete("abcd", "aaaa0001")
     store.delete("abcd")
-    assert remote.deleted == ["abcd/aaaa0001.jsonl", "abcd/"]
+    assert store.remote.commits == 3
 
 
-class FakeApi:
-    """The Hub's client: a repository with some files, public or private."""
+class FakeHub(HfApi):
+    """The Hub's client, with its own queue of jobs, and a repository in memory."""
 
-    def __init__(self, private: bool) -> None:
-        self.private, self.files, self.calls = private, {"abcd/aaaa0001.jsonl", "abcd"}, []
+    def __init__(self, private: bool = True) -> None:
+        super().__init__()
+        self.private, self.files, self.past = private, {}, []
+        self.reached, self.holds = threading.Event(), threading.Event()
+        self.holds.set()
+        self.down = False
 
-    def repo_info(self, **_):
+    def create_repo(self, repo_id, *, private, **_):
+        assert private
+        self.repo_id = repo_id
         return self
 
-    def get_paths_info(self, paths, **_):
-        return self.files & set(paths)
+    def repo_info(self, *_, **__):
+        return self
 
-    def __getattr__(self, name):
-        return lambda **options: self.calls.append((name, options))
+    def snapshot_download(self, *_, local_dir, ignore_patterns, **__):
+        for name in self.files.keys() - set(ignore_patterns):
+            (local_dir / name).parent.mkdir(parents=True, exist_ok=True)
+            (local_dir / name).write_bytes(self.files[name])
+
+    def list_repo_files(self, *_, **__):
+        return list(self.files)
+
+    def create_commit(self, *_, operations, **__):
+        contents = {
+            operation.path_in_repo: operation.path_or_fileobj.read()
+            for operation in operations
+            if hasattr(operation, "path_or_fileobj")
+        }
+        self.reached.set()
+        assert self.holds.wait(20)
+        if self.down:
+            raise OSError("503")
+        self.past.append({**self.files})
+        for operation in operations:
+            if operation.path_in_repo in contents:
+                self.files[operation.path_in_repo] = contents[operation.path_in_repo]
+            else:
+                del self.files[operation.path_in_repo]
+
+    def super_squash_history(self, *_, **__):
+        self.past = []
 
 
-class FakeScheduler(FakeRemote):
-    def __init__(self, **options) -> None:
-        super().__init__()
-        self.options = options
+def hub_store(folder, hub: FakeHub) -> HubStore:
+    store = HubStore(folder, lambda: connect("me/answers", folder, hub))
+    settled(store)
+    return store
 
 
-def test_the_data_set_is_private_and_its_past_is_squashed(tmp_path):
-    api = FakeApi(private=True)
-    repository = DatasetRepository("me/answers", tmp_path, api, FakeScheduler)
-    assert [name for name, _ in api.calls] == ["create_repo", "snapshot_download"]
-    assert api.calls[0][1]["private"] and repository._scheduler.options["private"]
-    assert repository._scheduler.options["squash_history"]
-    repository.delete("abcd/aaaa0001.jsonl")
-    repository.delete("abcd/")
-    repository.delete("gone/")  # it never got there
-    assert [name for name, _ in api.calls[2:]] == [
-        "delete_file", "super_squash_history", "delete_folder", "super_squash_history",
-    ]  # fmt: skip
+def settled(store: HubStore) -> None:
+    """After the scheduler's pending jobs, whether or not the last one succeeds."""
+    store.remote.trigger().exception(20)
+
+
+def test_the_hub_holds_answers_until_they_are_deleted(tmp_path):
+    store = hub_store(tmp_path, hub := FakeHub())
+    for session in ("aaaa0001", "aaaa0002", STUDY):
+        store.append(trial(0, session))
+    store.append(trial(0, study="wxyz"))
+    settled(store)
+    kept = {"abcd/study.jsonl", "abcd/aaaa0001.jsonl", "abcd/aaaa0002.jsonl", "wxyz/aaaa0001.jsonl"}
+    assert hub.files.keys() == kept
+    store.delete("abcd", "aaaa0001")
+    settled(store)
+    assert hub.files.keys() == kept - {"abcd/aaaa0001.jsonl"} and hub.past == []
+    store.delete("abcd")
+    settled(store)
+    assert hub.files.keys() == {"wxyz/aaaa0001.jsonl"} and hub.past == []
+    assert not list(tmp_path.rglob("*.deleted"))
+
+
+def test_a_deletion_outlives_a_commit_that_was_under_way(tmp_path):
+    store = hub_store(tmp_path, hub := FakeHub())
+    store.append(trial(0))
+    hub.reached.clear()
+    hub.holds.clear()
+    store.append(Event("abcd", "aaaa0001", "end"))
+    assert hub.reached.wait(20)  # the answers are on their way
+    store.delete("abcd", "aaaa0001")
+    hub.holds.set()
+    settled(store)
+    assert hub.files == {} and hub.past == []
+
+
+@pytest.mark.parametrize("session", ["aaaa0001", None])
+def test_a_deletion_that_the_hub_missed_is_done_again(tmp_path, session):
+    store = hub_store(tmp_path / "first", hub := FakeHub())
+    for name in ("aaaa0001", STUDY):
+        store.append(trial(0, name))
+    settled(store)
+    hub.down = True
+    store.delete("abcd", session)
+    assert store.read("abcd", "aaaa0001") == []
+    settled(store)
+    assert "abcd/aaaa0001.jsonl" in hub.files
+    hub.down = False
+    store.remote.stop()  # killed before the next commit; its disk stays
+    again = hub_store(tmp_path / "first", hub)
+    assert again.read("abcd", "aaaa0001") == []
+    assert hub.files.keys() == ({"abcd/study.jsonl"} if session else set())
+
+
+def test_a_tombstone_reaches_the_hub_before_the_deletion(tmp_path, monkeypatch):
+    """A Space that is killed in between has another disk, and deletes what comes back to it."""
+    store = hub_store(tmp_path / "first", hub := FakeHub())
+    store.append(trial(0))
+    settled(store)
+    with monkeypatch.context() as killed:
+        killed.setattr(hub, "list_repo_files", None)
+        store.delete("abcd", "aaaa0001")
+        settled(store)
+    assert hub.files.keys() == {"abcd/aaaa0001.jsonl", "abcd/aaaa0001.deleted"}
+    store.remote.stop()
+    assert hub_store(tmp_path / "second", hub).read("abcd", "aaaa0001") == []
+    assert hub.files == {}
+
+
+def test_a_restart_keeps_what_the_hub_does_not_have_yet(tmp_path):
+    store = hub_store(tmp_path, hub := FakeHub())
+    store.append(trial(0))
+    settled(store)
+    store.append(trial(1))
+    store.remote.stop()
+    assert len(hub_store(tmp_path, hub).read("abcd", "aaaa0001")) == 2
 
 
 def test_a_public_data_set_is_refused(tmp_path):
     with pytest.raises(ValueError, match="me/answers is public"):
-        DatasetRepository("me/answers", tmp_path, FakeApi(private=False), FakeScheduler)
+        connect("me/answers", tmp_path, FakeHub(private=False))
+
+
+def test_the_name_of_a_store_is_no_folder_of_the_hubs_answers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "hub://me/answers")
+    monkeypatch.setattr("robustaudio.listening.hub.HfApi", FakeHub)
+    open_store("hub://me/answers").remote.stop()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["listening-hub"]
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    (tmp_path / "runs" / "listening-hub" / "me--other").touch()
+    with pytest.raises(ValueError, match="me--other cannot be written to"):
+        open_store("hub://me/other")

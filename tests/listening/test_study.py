@@ -84,6 +84,10 @@ def test_all_that_is_wrong_is_said_at_once():
         (TEXT.replace("trials: 6", "trials: 900"), "too many; 24 and 400 are the most"),
         (TEXT.replace("[white]", "[shaped]"), "at audible_db -10 the noise-to-mask ratio is 0.1"),
         (TEXT.replace("[white]", "[shift]"), "nobody hears a shift"),
+        (TEXT.replace("[white]", "[white, shift]")
+             .replace("abx, levels_db: [-20], trials: 6, practice: 1, catch_every: 4",
+                      "quest, practice: 0, catch_every: 0"),
+         "a shift has no answer without a reference"),
         (TEXT.replace("bundled:seven-slt.wav", "/etc/passwd"), "may not name files"),
         (TEXT.replace("bundled:seven-slt.wav", "bundled:../studies/x.yaml"), "outside the folders"),
         (TEXT.replace("bundled:seven-slt.wav", "data:audio/wav;base64,!!"), "not base64"),

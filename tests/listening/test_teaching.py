@@ -76,6 +76,19 @@ def test_exports(opened, ask):
     assert ask("export/pdf").status_code == 404
 
 
+def test_a_demonstration_hands_out_results_and_no_answers(tmp_path):
+    rooms = Rooms(JsonLinesStore(tmp_path))
+    room, key = rooms.open(small_study(procedure=QUEST), demo=True)
+    simulate(room, [Listener(-40.0)], seed=0)
+    client = TestClient(application(rooms), headers={"X-Teacher": key})
+    for format in ("csv", "json"):
+        refused = client.get(f"/listen/{room.token}/export/{format}")
+        assert refused.status_code == 400 and "hands out no answers" in refused.json()["error"]
+    assert client.get(f"/listen/{room.token}/export/study").status_code == 200
+    told = client.get(f"/listen/{room.token}/pooled").json()
+    assert told["demo"] and len(told["results"]) == 1
+
+
 def test_the_end_is_the_teachers_word(opened, ask, tmp_path):
     rooms, room, _ = opened
     later = ask("expire", told={"hours": 2}).json()["expires"]

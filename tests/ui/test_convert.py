@@ -12,7 +12,7 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.cli import parser
 from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.exhibits import exhibits
-from robustaudio.evaluation.heard import Heard, claims
+from robustaudio.evaluation.heard import Heard, Listener, claims
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
@@ -299,16 +299,17 @@ def heard_record(heard: list[Heard]) -> dict:
     return {
         "classifier": "digits-cnn-ibp", "prediction": "7", "method": "crown", "norms": ["linf"],
         "ruler": levels, "smoothing": {"sigma": 0.25}, "smoothed_prediction": None,
-        "unproven": None, "attacked_l2_db": -27.7, "heard": [asdict(one) for one in heard],
+        "unproven": None, "attacked_l2_db": -27.7, 
+        "heard": [asdict(one) for one in heard],
         "claims": claims(-49.1, heard),
     }  # fmt: skip
 
 
 def test_what_people_heard_stands_on_the_l2_strip_with_both_claims():
     heard = [
-        Heard("white", 9, "=", -60.0, -63.0, -57.0, -70.0),
-        Heard("shaped", 9, ">=", -20.0, -22.0, None, -29.0),
-        Heard("<b>", 9, None, None, None, None),
+        Heard("white", (Listener(-66.0, -63.0, -57.0),) * 9, "=", -60.0, -63.0, -57.0, -70.0),
+        Heard("shaped", (Listener(-25.0, -22.0, None),) * 9, ">=", -20.0, -22.0, None, -29.0),
+        Heard("<b>", (Listener(None, None, None),) * 9, None, None, None, None),
     ]
     picture = ruler_html(heard_record(heard))
     strip = picture.split("ra-of-l2")[1].split("</section>")[0]
@@ -322,8 +323,11 @@ def test_what_people_heard_stands_on_the_l2_strip_with_both_claims():
     assert "<strong>not shown</strong>, not yet heard where the certificate ends: shaped" in strip
     assert "95 % interval −63.0 dB to −57.0 dB; by the masking model inaudible below" in strip
     assert "95 % interval from −22.0 dB on" in strip and "<b>" not in strip.split("<dl>")[1]
-    (one,) = [Heard("white", 1, "<=", -60.0, None, -58.0)]
-    assert "One listener heard white noise at ≤ −60.0 dB" in ruler_html(heard_record([one]))
+    alone = (Listener(None, None, -58.0),)
+    one = Heard("white", alone, "<=", -60.0, None, -58.0, simulated=True)
+    assert "One simulated listener heard white noise at ≤ −60.0 dB" in ruler_html(
+        heard_record([one])
+    )
 
 
 def test_a_ruler_without_a_masking_set_says_so():

@@ -16,10 +16,10 @@ from playwright.sync_api import Page, expect
 
 from robustaudio.listening.headphones import Screening, beep_count
 from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.session import Session, session_of
+from robustaudio.listening.session import MOST_ATTEMPTS, Session, session_of
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import JsonLinesStore
+from robustaudio.listening.store import JsonLinesStore, open_store
 from robustaudio.listening.study_file import parse
 from robustaudio.ui.launch import launch
 
@@ -34,8 +34,8 @@ AFC = TEXT.replace(
 class Server:
     """`robustaudio listen serve` as a process, which can be killed and started again."""
 
-    def __init__(self, folder: Path, text: str) -> None:
-        self.folder, self.text = folder, text
+    def __init__(self, folder: Path, text: str, options: tuple[str, ...]) -> None:
+        self.folder, self.text, self.options = folder, text, options
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -45,7 +45,7 @@ class Server:
     def start(self) -> None:
         command = [
             sys.executable, "-m", "robustaudio", "listen", "serve", self.folder / "study.yaml",
-            "--store", self.folder / "answers", "--port", str(self.port),
+            "--store", self.folder / "answers", "--port", str(self.port), *self.options,
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.listeners, self.teacher = (
@@ -71,8 +71,8 @@ class Server:
 def serve(tmp_path, browser):
     servers = []
 
-    def start(text: str) -> Server:
-        servers.append(Server(tmp_path, text))
+    def start(text: str, *options: str) -> Server:
+        servers.append(Server(tmp_path, text, options))
         return servers[-1]
 
     yield start
@@ -105,8 +105,10 @@ class Visitor:
         self.page.click("#begin")
         self.reaches("sound")
         self.page.click("#beeps")
+        self.page.click("#counts button[data-value='2']")
+        expect(self.page.locator("#notice")).to_contain_text("Please say first what you listen")
         self.page.click("#devices button[data-value=earphones]")
-        self.page.click(f"#counts button[data-value='{beep_count(self.session.seed)}']")
+        self.page.click(f"#counts button[data-value='{beep_count(self.session.check_seed)}']")
 
     def sets_level(self, gain_db: int = -30) -> None:
         self.reaches("level")
@@ -126,15 +128,25 @@ class Visitor:
         self.hears("abx")
         self.page.keyboard.press(str(answer + 1))
         self.answers.append(answer)
-        expect(self.page.locator("#submit")).to_have_text(f"Answer: X is {'AB'[answer]}")
+        expect(self.page.locator("#submit-words")).to_have_text(f"Answer: X is {'AB'[answer]}")
         self.page.keyboard.press("Enter")
 
     def answers_afc(self, answer: int) -> None:
         self.hears("12")
         self.page.keyboard.press(str(answer + 1))
         self.answers.append(answer)
-        expect(self.page.locator("#submit")).to_have_text(f"Answer: it is {answer + 1}")
+        expect(self.page.locator("#submit-words")).to_have_text(f"Answer: it is {answer + 1}")
+        marked = self.page.locator("#places .answer")
+        expect(marked).to_have_count(1)
+        expect(marked).to_contain_text(f"{answer + 1}your answer")
         self.page.keyboard.press("Enter")
+
+    def deletes(self) -> None:
+        """By the footer, after having thought better of it once."""
+        for thought in ("No, go back", "Delete them"):
+            self.page.click("#stop")
+            self.page.locator("#sure").get_by_role("button", name=thought).click()
+        self.reaches("deleted")
 
     def reaches_trial(self, number: int) -> None:
         """Waits for that trial, from 0, or for the end."""
@@ -183,10 +195,11 @@ def test_a_whole_2afc_session_and_its_deletion(serve, page_at):
             listener.answers_afc(listener.session.trial().right)
             listener.reaches_trial(number + 1)
     assert [r.answer for r in listener.session.responses] == listener.answers
-    expect(listener.page.locator("#result")).to_contain_text("seven · white: you heard")
+    expect(listener.page.locator("#result")).to_contain_text(
+        "seven · white: your threshold lies at"
+    )
     assert listener.page.evaluate("document.documentElement.scrollWidth") <= 390
-    listener.page.click("#forget")
-    listener.reaches("deleted")
+    listener.deletes()
     assert list((listener.server.folder / "answers").rglob("*.jsonl")) == [
         next((listener.server.folder / "answers").rglob("study.jsonl"))
     ]
@@ -347,7 +360,8 @@ def test_a_test_of_the_current_perturbation_on_the_apps_server(app, page_at, tmp
     tab.click("#begin")
     expect(tab.locator("#sound")).to_be_visible(timeout=SLOW_MS)
     code = tab.evaluate("localStorage.getItem('robustaudio.listen' + location.pathname)")
-    tab.click(f"#counts button[data-value='{beep_count(room.find(code)[1].seed)}']")
+    tab.click("#devices button[data-value=headphones]")
+    tab.click(f"#counts button[data-value='{beep_count(room.find(code)[1].check_seed)}']")
     expect(tab.locator("#screening")).to_be_visible(timeout=SLOW_MS)
     room.check(code, "screening", {"answers": [0] * 6})
     room.check(code, "unscreened", {})
@@ -383,10 +397,28 @@ def test_a_study_that_cannot_be_says_so_on_the_tab(app, page_at, tmp_path):
     expect(page.locator(".toast-body").last).to_contain_text("unknown key titel", timeout=SLOW_MS)
 
 
-def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at):
-    server = serve(AFC)
-    token = server.listeners.rsplit("/", 1)[1]
-    room = Rooms(JsonLinesStore(server.folder / "answers")).room(token)
+def test_the_length_that_is_asked_for_is_the_procedures_own(app, page_at):
+    page = page_at(app)
+    page.set_default_timeout(SLOW_MS)
+    page.get_by_role("tab", name="Listen").click()
+    value = page.locator("#listen-length input[type=number]")
+    expect(value).to_have_value("16", timeout=SLOW_MS)
+    page.get_by_label("Threshold by QUEST+").check()
+    expect(value).to_have_value("40")
+    expect(page.locator("#listen-questions")).to_contain_text("About 48 questions")
+    page.get_by_label("Threshold by a staircase").check()
+    expect(value).to_have_value("12")
+    expect(page.locator("#listen-length")).to_contain_text("Reversals of each")
+    page.get_by_label("Five grades").check()
+    expect(page.locator("#listen-length")).to_be_hidden()
+    expect(page.locator("#listen-questions")).to_contain_text("About 8 questions")
+
+
+def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at, tmp_path):
+    url = f"sqlite:///{tmp_path}/answers.db"  # which two processes write to
+    server = serve(AFC, "--store", url)
+    store, token = open_store(url), server.listeners.rsplit("/", 1)[1]
+    room = Rooms(store).room(token)
     teacher = page_at(server.teacher, expected=("410",))
     expect(teacher.locator("#begun")).to_have_text("0", timeout=SLOW_MS)
     simulate(room, [Listener(-40.0)] * 2, seed=1)
@@ -399,7 +431,27 @@ def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at):
     teacher.on("dialog", lambda dialog: dialog.accept())
     teacher.click("#close")
     expect(teacher.locator("#notice")).to_contain_text("closed", timeout=SLOW_MS)
-    assert JsonLinesStore(server.folder / "answers").studies() == []
+    assert store.studies() == []
+
+
+def test_the_link_on_the_teachers_page_says_where_it_works(serve, page_at):
+    """Over plain http, but for this computer, browsers offer no clipboard."""
+    server = serve(TEXT)
+    teacher = page_at(server.teacher)
+    expect(teacher.locator("#loopback")).to_contain_text("works on this computer only")
+    teacher.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    teacher.reload()
+    teacher.click("#copy")
+    expect(teacher.locator("#notice")).to_contain_text("The link is selected: copy it")
+    assert teacher.evaluate("getSelection().toString()") == server.listeners
+
+
+def test_a_demonstrations_teacher_sees_results_only(serve, page_at):
+    teacher = page_at(serve(TEXT, "--demo").teacher)
+    expect(teacher.locator("#study")).to_be_visible(timeout=SLOW_MS)
+    expect(teacher.locator("#csv")).to_be_hidden()
+    expect(teacher.locator("#json")).to_be_hidden()
+    expect(teacher.locator("#expires")).to_contain_text("A demonstration: in memory only")
 
 
 # What comes out of the loudspeaker
@@ -454,20 +506,165 @@ def test_switching_leaves_no_gap_and_no_click(serve, page_at):
     assert min(found) <= np.abs(delta).max() + 1e-5 < 0.02 * np.abs(clean).max()
 
 
+MUSHRA = TEXT.replace(
+    "kind: abx, levels_db: [-20], trials: 6, practice: 1, catch_every: 4",
+    "kind: mushra, levels_db: [-40, -10], practice: 0",
+)
+
+
 def test_grades_are_given_for_every_item(serve, page_at):
-    text = TEXT.replace(
-        "kind: abx, levels_db: [-20], trials: 6, practice: 1, catch_every: 4",
-        "kind: mushra, levels_db: [-40, -10], practice: 0",
-    )
-    listener = visitor(serve(text), page_at, width=390)
+    """The top of the scale too, where the slider stands before: by a key, and by a click there."""
+    listener = visitor(serve(MUSHRA), page_at, width=390)
     listener.begins()
     listener.sets_level()
     listener.hears("r123")
+    sliders, words = listener.page.locator("#answers input"), listener.page.locator("output")
+    for item, key in enumerate(["End", "ArrowRight"]):
+        sliders.nth(item).focus()
+        listener.page.keyboard.press("Tab")  # passing by is no grade
+        expect(words.nth(item)).to_have_text("not graded")
+        sliders.nth(item).focus()
+        listener.page.keyboard.press(key)
+        expect(words.nth(item)).to_have_text("100 · excellent")
     expect(listener.page.locator("#submit")).to_be_disabled()
-    for item in range(3):
-        listener.page.locator("#answers input").nth(item).fill(str(90 - 10 * item))
+    box = sliders.nth(2).bounding_box()
+    listener.page.mouse.click(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+    expect(words.nth(2)).to_have_text("100 · excellent")
+    sliders.nth(2).fill("70")
     listener.page.keyboard.press("Enter")
     listener.reaches("done")
     (response,) = listener.session.responses
-    assert response.answer == (90, 80, 70)
+    assert response.answer == (100, 100, 70)
     expect(listener.page.locator("#result")).to_contain_text("the hidden reference: you gave")
+
+
+def test_ten_items_have_keys_that_play_themselves(serve, page_at):
+    levels = [-70, -65, -60, -55, -50, -45, -40, -35, -30]
+    listener = visitor(serve(MUSHRA.replace("[-40, -10]", str(levels))), page_at)
+    listener.begins()
+    listener.sets_level()
+    places = listener.page.locator("#places button")
+    expect(places).to_have_count(11, timeout=SLOW_MS)
+    listener.page.keyboard.press("1")
+    expect(places.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(places.nth(10)).to_have_attribute("aria-pressed", "false")
+
+
+def test_the_five_grades_are_those_of_the_recommendation(serve, page_at):
+    text = MUSHRA.replace("kind: mushra", "kind: impairment").replace("[-40, -10]", "[-20]")
+    listener = visitor(serve(text), page_at)
+    listener.begins()
+    listener.sets_level()
+    listener.hears("r12")
+    slider, words = listener.page.locator("#answers input").first, listener.page.locator("output")
+    for grade, expected in {
+        "5": "imperceptible", "4.6": "perceptible, but not annoying", "4": "perceptible, but",
+        "3.9": "slightly annoying", "2": "2 · annoying", "1.5": "very annoying",
+    }.items():  # fmt: skip
+        slider.fill(grade)
+        expect(words.first).to_contain_text(expected)
+
+
+def test_who_stops_midway_may_delete_and_sees_the_code(serve, page_at):
+    listener = visitor(serve(TEXT), page_at, width=390)
+    expect(listener.page.locator("#stop")).to_be_hidden()
+    listener.begins()
+    expect(listener.page.locator("#code")).to_have_text(listener.code)
+    listener.sets_level()
+    listener.reaches_trial(0)
+    listener.page.reload()
+    listener.reaches_trial(0)
+    expect(listener.page.locator("#code")).to_have_text(listener.code)
+    listener.deletes()
+    assert listener.code is None
+    folder = listener.server.folder / "answers"
+    assert [path.name for path in folder.rglob("*.jsonl")] == ["study.jsonl"]
+
+
+def test_a_reload_keeps_plays_switches_and_the_time(serve, page_at):
+    listener = visitor(serve(TEXT), page_at)
+    listener.begins()
+    listener.sets_level()
+    listener.reaches_trial(0)
+    listener.hears("abx")
+    listener.page.wait_for_timeout(1500)
+    listener.page.reload()
+    listener.reaches_trial(0)
+    listener.answers_abx(0)
+    listener.reaches_trial(1)
+    (response,) = listener.session.responses
+    assert (response.plays, response.switches) == (2, 4) and response.response_time_s > 1.5
+
+
+def test_a_break_is_offered_after_forty_trials(serve, page_at):
+    listener = visitor(serve(TEXT.replace("trials: 6", "trials: 60")), page_at)
+    listener.begins()
+    listener.sets_level()
+    listener.reaches_trial(0)
+    room = Rooms(JsonLinesStore(listener.server.folder / "answers")).room(
+        listener.server.listeners.rsplit("/", 1)[1]
+    )
+    how = {"answer": 0, "response_time_s": 1, "plays": 1, "switches": 2}
+    for number in range(40):
+        room.answer(listener.code, {"trial": number, **how})
+    listener.page.reload()
+    listener.reaches("break")
+    listener.page.keyboard.press("Enter")
+    listener.reaches_trial(40)
+
+
+def test_a_link_that_leads_nowhere_says_what_the_server_says(serve, page_at):
+    page = page_at(serve(TEXT).listeners[:-3] + "xyz", expected=("404", "410"))
+    expect(page.locator("#reason")).to_contain_text("There is no such study", timeout=SLOW_MS)
+
+
+def test_a_server_that_keeps_failing_is_quoted_and_asked_again(serve, page_at):
+    listener = visitor(serve(TEXT), page_at, expected=("503",))
+    listener.begins()
+    listener.sets_level()
+    listener.reaches_trial(0)
+    full = {"status": 503, "json": {"error": "the server cannot write: the disk is full."}}
+    listener.page.route("**/answer", lambda route: route.fulfill(**full))
+    listener.answers_abx(1)
+    notice = listener.page.locator("#notice")
+    expect(notice).to_contain_text("The server cannot write: the disk is full.", timeout=SLOW_MS)
+    assert listener.session.responses == ()
+    listener.page.unroute("**/answer")
+    listener.page.click("#again")
+    listener.reaches_trial(1)
+    expect(notice).to_be_empty()
+    assert [response.answer for response in listener.session.responses] == [1]
+
+
+def test_after_the_last_attempt_at_the_headphone_test_nothing_more_is_asked(serve, page_at):
+    server = serve(TEXT.replace("screening: none", "screening: antiphase"))
+    listener = visitor(server, page_at)
+    listener.begins()
+    listener.reaches("screening")
+    room = Rooms(JsonLinesStore(server.folder / "answers")).room(server.listeners.rsplit("/", 1)[1])
+    for _ in range(MOST_ATTEMPTS):
+        screening = listener.session.screening
+        room.check(
+            listener.code,
+            "screening",
+            {"answers": [(screening.right(n) + 1) % 3 for n in range(6)]},
+        )
+    listener.page.reload()
+    listener.reaches("screening")
+    expect(listener.page.locator("#screening-test")).to_be_hidden()
+    listener.page.click("#unscreened")
+    listener.reaches("level")
+
+
+def test_a_demonstration_says_what_it_keeps_and_for_how_long(serve, page_at):
+    """Where answers are stored is the server's sentence, shown if there is one."""
+    page = page_at(serve(TEXT).listeners)
+    told = {"demo": True, "kept": "In the memory of this server, not public."}
+    page.route("**/study", lambda route: route.fulfill(json=route.fetch().json() | told))
+    page.reload()
+    expect(page.locator("#until")).to_contain_text("The server stops, or the test ends")
+    expect(page.locator("#where")).to_have_text(told["kept"])
+    expect(page.locator("#have-code")).to_be_visible()
+    expect(page.locator("#length")).to_have_text(
+        "About 5 minutes for about 9 questions, 1 of them practice."
+    )
