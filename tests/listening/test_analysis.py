@@ -160,6 +160,13 @@ def test_nothing_is_inaudible_that_one_of_the_group_hears():
     (result,) = analyse(guessers + abx_rows("bat", 16, 16))["results"]
     assert result["group"]["verdict"] == "heard by some"
     assert result["group"]["statement"].startswith("Heard by 1 of 30 listeners")
+    lucky = guessers + abx_rows("lucky", 12, 16)  # one of 30 who guess is
+    assert analyse(lucky)["results"][0]["group"]["verdict"] == "inaudible"
+
+
+def test_what_all_hear_is_heard_and_not_only_by_some():
+    rows = [row for n in range(6) for row in abx_rows(f"l{n}", 15 + n % 2, 16)]
+    assert analyse(rows)["results"][0]["group"]["verdict"] == "heard"
 
 
 def test_inaudible_is_claimed_of_all_conditions_together():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from robustaudio.listening.screening import misses_catches, misses_reference
+from robustaudio.listening.screening import hears_no_anchor, misses_catches, misses_reference
 
 
 def test_more_than_15_percent_of_bad_references_exclude():
@@ -18,6 +18,7 @@ def test_more_than_15_percent_of_bad_references_exclude():
 def test_one_bad_reference_excludes_nobody(items):
     assert misses_reference([0.0] + [100.0] * (items - 1)) is None
     assert misses_catches([False] + [True] * (items - 1)) is None
+    assert hears_no_anchor([100.0] + [20.0] * (items - 1)) is None
 
 
 def test_fewer_than_80_percent_of_catches_exclude():

@@ -2,8 +2,15 @@
 
 import pytest
 
+from robustaudio.listening.d_prime import proportion_at
 from robustaudio.listening.psychometric import fit
-from robustaudio.listening.thresholds import Threshold, criteria, mean_threshold, threshold
+from robustaudio.listening.thresholds import (
+    Threshold,
+    criteria,
+    faint_db,
+    mean_threshold,
+    threshold,
+)
 
 LEVELS = [-60.0] * 10 + [-40.0] * 10 + [-20.0] * 10
 
@@ -52,3 +59,23 @@ def test_a_bound_among_thresholds_is_a_bound_of_their_mean():
     assert low is not None and (low.sign, low.lower_db) == ("<=", None) and low.level_db == -60
     assert high is not None and (high.sign, high.upper_db) == (">=", None)
     assert mean_threshold([floor, ceiling]) is None
+
+
+def test_far_from_what_was_played_nothing_bounds_a_threshold():
+    """8 of 10 right at one level: that hearing ends 16 dB below it is the prior's word alone."""
+    one_level = [-60.0] * 10
+    posterior = fit(one_level, [True] * 8 + [False] * 2, 0.5)
+    level_db, lower_db, upper_db = posterior.level_at(0.76)
+    assert lower_db < -70 and upper_db > -50
+    assert threshold(posterior, 0.76, one_level) == found(None, level_db, None)
+    assert faint_db(posterior, "2afc", one_level) is None
+
+
+def test_hearing_begins_below_the_threshold():
+    """At 60 % right of two intervals, 2.4 dB below the middle of a logistic spread of 1.75 dB."""
+    posterior = fit(LEVELS, [n < k for k in (5, 8, 10) for n in range(10)], 0.5)
+    begins = faint_db(posterior, "2afc", LEVELS)
+    assert begins == posterior.level_at(proportion_at(0.36, "2afc")).lower
+    assert proportion_at(0.36, "2afc") == pytest.approx(0.6, abs=1e-3)
+    at_1 = threshold(posterior, criteria("2afc")["d_prime_1"], LEVELS)
+    assert begins is not None and at_1.lower_db is not None and begins < at_1.lower_db - 1
