@@ -62,13 +62,13 @@ def test_a_bound_among_thresholds_is_a_bound_of_their_mean():
 
 
 def test_far_from_what_was_played_nothing_bounds_a_threshold():
-    """8 of 10 right at one level: that hearing ends 16 dB below it is the prior's word alone."""
-    one_level = [-60.0] * 10
-    posterior = fit(one_level, [True] * 8 + [False] * 2, 0.5)
-    level_db, lower_db, upper_db = posterior.level_at(0.76)
-    assert lower_db < -70 and upper_db > -50
-    assert threshold(posterior, 0.76, one_level) == found(None, level_db, None)
-    assert faint_db(posterior, "2afc", one_level) is None
+    """Eight answers at two levels: an interval that goes on beyond is the prior's word alone."""
+    few = [-60.0] * 4 + [-50.0] * 4
+    posterior = fit(few, [True, True, True, False] * 2, 0.5)
+    level_db, lower_db, upper_db = posterior.level_at(0.66)
+    assert lower_db < -70 and upper_db > -40
+    assert threshold(posterior, 0.66, few) == found(None, level_db, None)
+    assert faint_db(posterior, "2afc", few) is None
 
 
 def test_hearing_begins_below_the_threshold():
