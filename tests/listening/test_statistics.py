@@ -145,6 +145,14 @@ def test_trials_of_several_listeners_are_not_pooled():
     assert found.p == pytest.approx(0.211, abs=1e-3) and found.lower < 0.5 and found.upper > 0.9
 
 
+def test_bounds_of_a_group_by_hand():
+    """1/2, 3/4 and 1 of 16: one-sided 95 % of t with 2 degrees is 2.920; trials are surer."""
+    found = score_of_group([(8, 16), (12, 16), (16, 16)])
+    assert found.lower == pytest.approx(0.75 - 2.920 * 0.25 / 3**0.5, abs=1e-3) and found.upper == 1
+    close, pooled = score_of_group([(8, 16), (9, 16), (8, 16)]), score(25, 48)
+    assert (close.lower, close.upper) == (pooled.lower, pooled.upper)
+
+
 def test_listeners_who_agree_by_luck_are_no_surer_than_their_trials():
     found, pooled = score_of_group([(8, 16), (8, 16)]), score(16, 32)
     assert (found.lower, found.upper) == (pooled.lower, pooled.upper)
