@@ -21,7 +21,7 @@ import librosa
 import numpy as np
 import torch
 
-from robustaudio.attacks import Genetic
+from robustaudio.attacks import Genetic, genetic
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier
@@ -32,6 +32,7 @@ from robustaudio.threats.threat_model import threat_at
 CLASSIFIER, CLIP, TARGET = "instruments-svm", BUNDLED / "violin-sigh.wav", "trumpet"
 POPULATION, OFFSPRING, LEVEL_DB = 25, 50, -20.0
 TURNS = 3
+TOUCHED = 8  # frames, of 87: by a mutation of a fifth of a second
 N_FFT, HOP = FRAMING.n_fft, FRAMING.hop_length
 
 
@@ -39,7 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--queries", type=int, default=2500)
     parser.add_argument("--generations", type=int, default=2, help="of the first way")
+    parser.add_argument("--at-once", type=int, help="candidates judged together on a CPU")
     arguments = parser.parse_args()
+    genetic.ON_CPU = arguments.at_once or genetic.ON_CPU
     classifier = load_classifier(CLASSIFIER)
     x = classifier.prepare(Clip.load(CLIP)).samples
     first = first_way(classifier, x, arguments.generations)
@@ -69,6 +72,8 @@ def show_parts(classifier, x: torch.Tensor, sounds: int = 8) -> None:
         "transform of all frames": lambda: torch.fft.rfft(batch.unfold(-1, N_FFT, HOP)),
         "its inverse": lambda: torch.fft.irfft(spectrum),
     }
+    few = batch[:, : N_FFT + (TOUCHED - 1) * HOP]
+    parts[f"descriptors of {TOUCHED} frames"] = partial(classifier.stages["descriptors"], few)
     for name, stage in [*classifier.stages.items(), ("machine", classifier.network)]:
         parts[name] = partial(stage, value)
         value = stage(value)
