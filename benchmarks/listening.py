@@ -11,7 +11,7 @@ has a bound and no number, is counted as out.
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from math import inf, log, log10
+from math import log, log10
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -30,7 +30,7 @@ from robustaudio.listening.trial import Procedure, Trial
 
 CONDITION = ("clip",)
 CLIP = StudyClip(Clip.load(BUNDLED / "seven-slt.wav"))
-EXPONENT = 3.5
+EXPONENT, DEAF_DB = 3.5, 999.0
 MEAN_DB, BETWEEN_DB, SPREAD_DB, FACTOR = -45.0, 12.0, 1.75, 1.5
 SPREADS_DB, LAPSE_RATES = (1.2, 1.75, 2.5, 3.5), (0.0, 0.05, 0.1)
 VARIED = Listener(MEAN_DB, SPREAD_DB, lapse_rate=0.02)
@@ -98,7 +98,7 @@ def main() -> None:
     for name, habit in HABITS.items():
         if name.startswith(chosen):
             procedure = ABX(CONDITION, practice=0, catch_every=0)
-            found = taken(procedure, [Guesser(inf, habit=habit)] * count, seed)
+            found = taken(procedure, [Guesser(DEAF_DB, habit=habit)] * count, seed)
             print(f"{name:<50}{found['heard']:>6.1%} pass", flush=True)
 
 
