@@ -272,7 +272,7 @@
       `${counted(study.trials, rated ? "page" : "question")}${practice}.`);
     const end = new Date(study.expires).toLocaleString("en-GB", WHEN);
     $("stored").hidden = !study.kept;
-    write("where", study.kept ?? "");
+    write("where", sentence(study.kept ?? ""));
     write("until", study.demo
       ? `The server stops, or the test ends (${end}): this is a demonstration, and nothing ` +
         "goes to a disk. Until then the server remembers your answers, so that a reload goes on " +
@@ -440,8 +440,8 @@
 
   function grade() {
     const [low, high] = trial.scale;
-    write("scale", GRADES[high].map((word, place) =>
-      `${high > 5 ? `${20 * place} to ${20 * place + 20}` : place + 1}: ${word}`).join(" · "));
+    $("scale").replaceChildren(...GRADES[high].map((word, place) =>
+      element("span", `${high > 5 ? `${20 * place} to ${20 * place + 20}` : place + 1}: ${word}`)));
     trial.answer = Array(trial.sounds - 1).fill(null);
     $("answers").className = "grades";
     $("answers").replaceChildren(...trial.answer.map((_, item) => {

@@ -1,6 +1,5 @@
 """What a listener and a teacher are told: the analysis of the answers, and its words."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from robustaudio.listening import rows
@@ -16,6 +15,7 @@ THRESHOLD_LEGEND = (
     "listeners' curves, in its 95 % band; dashes and the bar at the foot are the threshold and its "
     "95 % interval."
 )
+RATING_LEGEND = "Dots and numbers are means over listeners, bars their 95 % intervals."
 LEGENDS = {
     "abx": (
         "p says how often guessing alone comes out as well or better. It is taken over listeners, "
@@ -23,11 +23,8 @@ LEGENDS = {
     ),
     "2afc": THRESHOLD_LEGEND,
     "3afc": THRESHOLD_LEGEND,
-    "mushra": "Dots are mean grades over listeners, bars their 95 % intervals.",
-    "impairment": (
-        "Dots are means over listeners of the grade, 1 to 5, less the hidden reference's: 0 is no "
-        "difference. Bars are their 95 % intervals."
-    ),
+    "mushra": RATING_LEGEND,
+    "impairment": RATING_LEGEND,
 }
 THRESHOLD = (
     "A threshold is the level, relative to the clip's, at which you would be right in "
@@ -75,18 +72,18 @@ def pooled(room: Room) -> dict[str, Any]:
     }
 
 
-def in_words(results: Sequence[Record]) -> str:
-    """What is said of the group: one result, or of ratings all those of a condition."""
-    group, paradigm = results[0]["group"], results[0]["paradigm"]
-    match paradigm:
+def in_words(result: Record) -> str:
+    """What a result says of the group; of ratings what is graded, for a picture has the levels."""
+    group = result["group"]
+    match result["paradigm"]:
         case "abx":
             said = f"{group['correct']} of {group['trials']} right. {group['statement']}"
         case "2afc" | "3afc":
             said = _group_threshold(group["thresholds"]["correct_79"])
+        case "mushra":
+            said = "Mean grades, from 0 (bad) to 100 (excellent)."
         case _:
-            unit = "of 100" if paradigm == "mushra" else "less the hidden reference's"
-            means = "; ".join(f"{item(one)} {_group_mean(one['group'])}" for one in results)
-            said = f"Mean grade {unit} (95 % interval): {means}."
+            said = "Mean grades, from 1 to 5, less the hidden reference's: 0 is no difference."
     listeners = group.get("listeners", group.get("count"))
     few = " So few listeners say little about others." if listeners < FEW else ""
     return f"{listeners} listener{'' if listeners == 1 else 's'}. {said}{few}"
@@ -108,12 +105,6 @@ def _group_threshold(found: Record | None) -> str:
         return f"The threshold is {at}."
     low, high = (db(round(end, 1)) for end in ends)
     return f"The threshold is {at}; 95 % interval: {low} to {high}."
-
-
-def _group_mean(group: Record) -> str:
-    ends = (group["lower"], group["upper"])
-    interval = "" if None in ends else f" ({ends[0]:z.1f} to {ends[1]:z.1f})"
-    return f"{group['mean']:z.1f}{interval}".replace("-", "−")
 
 
 def _sentence(result: dict[str, Any], own: dict[str, Any]) -> str:

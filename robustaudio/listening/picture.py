@@ -15,7 +15,7 @@ DB_PER_TICK = (2, 5, 10, 20, 50)
 MOST_TICKS = 7
 BOUNDS = {"<=": ("← or softer", "start"), ">=": ("or louder →", "end")}
 LARGEST = 11.0  # radius of the point with the most trials
-NAMES, ROW = 124, 30  # of grades: where their axis begins, and the height of a row
+NAMES, MEANS, ROW = 136, 52, 30  # of grades: the room left and right, and the height of a row
 # of the axis: its ends, its step, its title
 GRADES = {
     "mushra": (0, 100, 20, "mean grade"),
@@ -35,9 +35,10 @@ def psychometric(result: Record) -> str:
     def x(level_db: float) -> float:
         return LEFT + (level_db - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
-    parts = [*_frame(low, high, x), *_curve(group["curve"], x), *_points(group["points"], x)]
+    parts = [*_frame(low, high, x), *_curve(group["curve"], x)]
     if threshold := group["thresholds"]["correct_79"]:
         parts += _threshold(threshold, low, high, x)
+    parts += _points(group["points"], x)
     return _svg(f"{result['condition']}: proportion correct against level", HEIGHT, parts)
 
 
@@ -48,26 +49,31 @@ def ratings(results: list[Record]) -> str:
 
     def x(grade: float) -> float:
         inside = min(max(grade, low), high)
-        return NAMES + (inside - low) / (high - low) * (WIDTH - NAMES - RIGHT)
+        return NAMES + (inside - low) / (high - low) * (WIDTH - NAMES - MEANS)
 
-    parts = []
+    parts, told = [], []
     for tick in range(low, high + 1, step):
         parts.append(
             f'<path d="M{x(tick):.1f} {TOP}V{foot}" stroke="currentColor" opacity=".15"/>'
             + _text(x(tick), foot + 20, _signed(tick))
         )
-    parts.append(_text((NAMES + WIDTH - RIGHT) / 2, foot + 42, title))
+    parts.append(_text((NAMES + WIDTH - MEANS) / 2, foot + 42, title))
     for place, result in enumerate(results):
         group, y = result["group"], TOP + ROW * (place + 0.5)
+        mean, interval = _signed(group["mean"]), ""
         parts.append(_text(NAMES - 12, y + 5, item(result), "end"))
         if group["lower"] is not None:
+            interval = f" ({_signed(group['lower'])} to {_signed(group['upper'])})"
             bar = f"M{x(group['lower']):.1f} {y}H{x(group['upper']):.1f}"
             parts.append(
                 f'<path d="{bar}" stroke="{ACCENT}" stroke-width="5" stroke-linecap="round" '
                 'opacity=".6"/>'
             )
         parts.append(f'<circle cx="{x(group["mean"]):.1f}" cy="{y}" r="6" fill="{POINT}"/>')
-    return _svg(f"{results[0]['condition']}: {title} by level", foot + BOTTOM, parts)
+        parts.append(_text(WIDTH, y + 5, mean, "end"))
+        told.append(f"{item(result)} {mean}{interval}")
+    name = f"{results[0]['condition']}, {title} (95 % interval): {'; '.join(told)}"
+    return _svg(name, foot + BOTTOM, parts)
 
 
 def _svg(name: str, height: float, parts: list[str]) -> str:
@@ -83,7 +89,8 @@ def _text(x: float, y: float, words: str, anchor: str = "middle") -> str:
 
 
 def _signed(number: float) -> str:
-    return f"{number:g}".replace("-", "−")
+    """Whole numbers as they are, others to a tenth; with a true minus sign."""
+    return (f"{number}" if isinstance(number, int) else f"{number:z.1f}").replace("-", "−")
 
 
 def _y(proportion: float) -> float:

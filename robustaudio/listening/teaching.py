@@ -119,7 +119,9 @@ def _cards(results: list[Record]) -> list[dict[str, Any]]:
     cards = []
     for (condition, paradigm), mine in grouped(results, "condition", "paradigm").items():
         if paradigm in SCALES:
-            cards.append({"name": condition, "sentence": in_words(mine), "picture": ratings(mine)})
+            cards.append(
+                {"name": condition, "sentence": in_words(mine[0]), "picture": ratings(mine)}
+            )
         else:
             cards += [_card(one) for one in mine]
     return cards
@@ -128,4 +130,4 @@ def _cards(results: list[Record]) -> list[dict[str, Any]]:
 def _card(result: Record) -> dict[str, Any]:
     at = f" at {db(result['level_db'])}" if "level_db" in result else ""
     picture = psychometric(result) if "thresholds" in result["group"] else None
-    return {"name": result["condition"] + at, "sentence": in_words([result]), "picture": picture}
+    return {"name": result["condition"] + at, "sentence": in_words(result), "picture": picture}

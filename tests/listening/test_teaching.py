@@ -80,10 +80,13 @@ def test_ratings_have_one_card_per_condition_with_all_levels_in_its_picture(kind
     procedure = f"{{kind: {kind}, levels_db: [-10, -50, -30], practice: 0, repeats: 2}}"
     (card,) = overview_of(procedure, [Listener(-30.0)] * 5)["results"]
     assert card["name"] == "seven · white"
-    named = re.findall(r'text-anchor="end">([^<]+)<', card["picture"])
+    named = re.findall(r'text-anchor="end">([^<]*[eB])<', card["picture"])
     assert named == ["hidden reference"] * (kind == "mushra") + ["−50 dB", "−30 dB", "−10 dB"]
     assert card["picture"].count("<circle") == len(named)
-    assert "-" not in "".join(re.findall(r">([^<]+)<", card["picture"]))
+    (name,) = re.findall(r'aria-label="([^"]+)"', card["picture"])
+    told = [re.search(rf"{of} (−?[\d.]+)( \(−?[\d.]+ to −?[\d.]+\))?", name) for of in named]
+    assert all(f">{found[1]}</text>" in card["picture"] for found in told) and told[-1][2]
+    assert "-" not in name
 
 
 def test_who_is_left_out_is_counted_by_reason(opened):
