@@ -95,6 +95,12 @@ class Visitor:
     def session(self) -> Session:
         return self.server.session(self.code)
 
+    def posts(self, path: str, **told) -> None:
+        """What the page would send, without it."""
+        headers = {"X-Listener": self.code}
+        sent = self.page.request.post(f"{self.server.listeners}/{path}", data=told, headers=headers)
+        assert sent.ok, sent.text()
+
     def reaches(self, step: str) -> None:
         expect(self.page.locator(f"#{step}")).to_be_visible(timeout=SLOW_MS)
 
@@ -689,12 +695,9 @@ def test_a_break_is_offered_after_forty_trials(serve, page_at):
     listener.begins()
     listener.sets_level()
     listener.reaches_trial(0)
-    room = Rooms(JsonLinesStore(listener.server.folder / "answers")).room(
-        listener.server.listeners.rsplit("/", 1)[1]
-    )
     how = {"answer": 0, "response_time_s": 1, "plays": 1, "switches": 2}
     for number in range(40):
-        room.answer(listener.code, {"trial": number, **how})
+        listener.posts("answer", trial=number, **how)
     listener.page.reload()
     listener.reaches("break")
     listener.page.keyboard.press("Enter")
@@ -703,7 +706,9 @@ def test_a_break_is_offered_after_forty_trials(serve, page_at):
 
 def test_a_link_that_leads_nowhere_says_what_the_server_says(serve, page_at):
     page = page_at(serve(TEXT).listeners[:-3] + "xyz", expected=("404", "410"))
-    expect(page.locator("#reason")).to_contain_text("There is no such study", timeout=SLOW_MS)
+    expect(page.locator("#reason")).to_contain_text(
+        "There is no study at this link", timeout=SLOW_MS
+    )
 
 
 def test_a_server_that_keeps_failing_is_quoted_and_asked_again(serve, page_at):
@@ -729,14 +734,9 @@ def test_after_the_last_attempt_at_the_headphone_test_nothing_more_is_asked(serv
     listener = visitor(server, page_at)
     listener.begins()
     listener.reaches("screening")
-    room = Rooms(JsonLinesStore(server.folder / "answers")).room(server.listeners.rsplit("/", 1)[1])
     for _ in range(MOST_ATTEMPTS):
         screening = listener.session.screening
-        room.check(
-            listener.code,
-            "screening",
-            {"answers": [(screening.right(n) + 1) % 3 for n in range(6)]},
-        )
+        listener.posts("screening", answers=[(screening.right(n) + 1) % 3 for n in range(6)])
     listener.page.reload()
     listener.reaches("screening")
     expect(listener.page.locator("#screening-test")).to_be_hidden()
@@ -756,5 +756,5 @@ def test_a_demonstration_says_what_it_keeps_and_for_how_long(serve, page_at):
     expect(page.locator("#where")).to_have_text(told["kept"])
     expect(page.locator("#have-code")).to_be_visible()
     expect(page.locator("#length")).to_have_text(
-        "About 5 minutes for about 9 questions, 1 of them practice."
+        "About 5 minutes for about 10 questions, 1 of them practice."
     )
