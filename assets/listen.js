@@ -586,7 +586,7 @@
   };
   $("turn").onclick = () =>
     sure("This browser forgets your code. Note it down first if you want to have your answers " +
-      `deleted later: ${code}`, "Somebody else's turn", async () => {
+      `deleted later:\n${code}`, "Somebody else's turn", async () => {
       forgetCode();
       location.reload(); // so that nothing that the first one chose is left on the page
     });
