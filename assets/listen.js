@@ -12,12 +12,14 @@
     5: ["very annoying", "annoying", "slightly annoying", "perceptible, but not annoying",
       "imperceptible"], // ITU-R BS.1116: 5 alone is imperceptible, 4.0 to 4.9 are the next, …
   };
+  const WHEN = { dateStyle: "long", timeStyle: "short" }; // of the visitor's clock
   const MOVES = /^(Arrow|Home|End|Page)/; // keys of a slider
   const PLACES = { abx: ["A", "B", "X"], "2afc": ["1", "2"], "3afc": ["1", "2", "3"] };
   const SCREENING = {
     antiphase: ["Which of the three is the quietest?", "Three tones, six times."],
     huggins: ["Which of the three noises hides a faint tone?", "Three noises, six times."],
   };
+  const TOUCH = matchMedia("(hover: none)").matches; // keys are not told of where there are none
   const base = location.pathname.replace(/\/+$/, "");
   const $ = (id) => document.getElementById(id);
   const { buildGraph } = window.robustaudioPlayer;
@@ -169,6 +171,7 @@
     write("code", code ?? "");
     write("stop", step === "done" ? "Delete my answers" : "Stop and delete my answers");
     $("have-code").hidden = step !== "welcome";
+    $("recover-code").value = "";
     keys = {};
   }
 
@@ -178,8 +181,8 @@
     if ($(id).textContent !== text) $(id).textContent = text; // else it is announced again
   }
 
-  const notice = (text) => write("notice", text);
-  const sentence = (text) => text[0].toUpperCase() + text.slice(1);
+  const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+  const notice = (text) => write("notice", sentence(text));
   const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
 
   function press(group, pressed) {
@@ -199,6 +202,15 @@
     made.textContent = text;
     if (className) made.className = className;
     return made;
+  }
+
+  /** Does what deletes or forgets, once somebody has thought twice. */
+  function sure(question, yes, action) {
+    write("sure-question", question);
+    write("sure-yes", yes);
+    $("sure").returnValue = "";
+    $("sure").onclose = () => $("sure").returnValue && doing(action);
+    $("sure").showModal();
   }
 
   /** Runs what a click began. What the server calls unknown may only have moved on in another tab. */
@@ -229,7 +241,7 @@
       return write("reason", sentence(error.message));
     }
     const fails = error.status >= 500;
-    notice(sentence(error.message) + (trial && fails ? " Your answer is kept on this page." : ""));
+    notice(error.message + (trial && fails ? " Your answer is kept on this page." : ""));
     $("again").hidden = !fails;
     $("again").onclick = () => doing(action);
     update();
@@ -258,13 +270,14 @@
     const rated = ["mushra", "impairment"].includes(study.paradigm);
     write("length", `About ${counted(study.minutes, "minute")} for about ` +
       `${counted(study.trials, rated ? "page" : "question")}${practice}.`);
+    const end = new Date(study.expires).toLocaleString("en-GB", WHEN);
     $("stored").hidden = !study.kept;
-    write("where", study.kept ?? "");
+    write("where", sentence(study.kept ?? ""));
     write("until", study.demo
-      ? `The server stops, or the test ends (${study.expires}): this is a demonstration, and nothing ` +
+      ? `The server stops, or the test ends (${end}): this is a demonstration, and nothing ` +
         "goes to a disk. Until then the server remembers your answers, so that a reload goes on " +
         "where you were."
-      : `${study.expires}, or earlier if whoever asks ends the test.`);
+      : `${end}, or earlier if whoever asks ends the test.`);
     $("agree").onchange = () => ($("begin").disabled = !$("agree").checked);
     $("begin").onclick = () => doing(async () => {
       const state = await json("start", { agreed: true });
@@ -355,6 +368,7 @@
     });
     $("level-play").onclick = own.toggle;
     keys[" "] = own.toggle;
+    keys.enter = () => $("lock").click();
     $("gain").oninput = () => setGain(Number($("gain").value));
     $("lock").onclick = () => doing(async () => {
       await render(await json("level", { gain_db: Number($("gain").value) }));
@@ -380,6 +394,7 @@
     write("progress", `Trial ${asked.number + 1} of about ${Math.max(asked.of, asked.number + 1)}`);
     $("bar").style.width = `${Math.min(100, (100 * asked.number) / asked.of)}%`;
     $("practice").hidden = !asked.practice;
+    write("feedback", feedback(state));
     $("submit").disabled = true;
     const before = JSON.parse(tally.get()); // this page was loaded anew in the middle of a trial
     const fresh = { number: asked.number, plays: 0, switches: 0, began: now() };
@@ -396,11 +411,19 @@
     if (asked.paradigm === "abx") chooseX();
     else if (asked.scale) grade();
     else $("answers").replaceChildren();
+    $("scale").hidden = !asked.scale;
     keys[" "] = own.toggle;
     keys.enter = submit;
     $("play").onclick = own.toggle;
     $("submit").onclick = submit;
     update();
+  }
+
+  /** Of the answer before this trial; the server tells it of practice alone. */
+  function feedback({ practice_right: right = null, trial: { number, practice } }) {
+    if (right === null) return "";
+    const over = practice ? "" : " That was the practice: the score is told at the end.";
+    return `Your answer to trial ${number} was ${right ? "right" : "wrong"}.${over}`;
   }
 
   const now = () => performance.timeOrigin + performance.now(); // ms, across reloads
@@ -417,6 +440,8 @@
 
   function grade() {
     const [low, high] = trial.scale;
+    $("scale").replaceChildren(...GRADES[high].map((word, place) =>
+      element("span", `${high > 5 ? `${20 * place} to ${20 * place + 20}` : place + 1}: ${word}`)));
     trial.answer = Array(trial.sounds - 1).fill(null);
     $("answers").className = "grades";
     $("answers").replaceChildren(...trial.answer.map((_, item) => {
@@ -482,12 +507,24 @@
     const { player: own, names, paradigm, scale } = trial;
     if (own.heard.size < names.length) {
       const letters = names.map(keyOf).filter(Boolean).join(", ");
-      return `Space plays; ${letters} switch. Listen to each at least once.`;
+      const how = TOUCH ? "Tap a sound to hear it." : `Space plays; ${letters} switch.`;
+      return `${how} Listen to each at least once.`;
     }
-    if (scale) return `One of them is the reference itself, unmarked: its grade is ${scale[1]}.`;
+    if (scale) {
+      return `${missing()}One of them is the reference itself, unmarked: its grade is ${scale[1]}.`;
+    }
+    if (TOUCH) return "Switch as often as you like.";
     return paradigm === "abx"
       ? "Switch as often as you like; 1 and 2 choose, Enter answers."
       : "Switch as often as you like: Enter answers with the one that is marked.";
+  }
+
+  /** Which items have no grade yet, once there is a first one. */
+  function missing() {
+    const items = trial.answer.flatMap((grade, item) => (grade === null ? [`${item + 1}`] : []));
+    if (!items.length || items.length === trial.answer.length) return "";
+    if (items.length === 1) return `The grade of ${items} is missing. `;
+    return `The grades of ${items.slice(0, -1).join(", ")} and ${items.at(-1)} are missing. `;
   }
 
   function answerWords() {
@@ -544,20 +581,30 @@
   });
 
   $("stop").onclick = () => {
-    $("sure").returnValue = "";
-    $("sure").showModal();
+    const ends = $("done").hidden ? ", and end the test here" : "";
+    sure(`Delete all of your answers${ends}?`, "Delete them", () => forget(code));
   };
-  $("sure").onclose = () => $("sure").returnValue === "delete" && doing(() => forget(code));
+  $("turn").onclick = () =>
+    sure("This browser forgets your code. Note it down first if you want to have your answers " +
+      `deleted later:\n${code}`, "Somebody else's turn", async () => {
+      forgetCode();
+      location.reload(); // so that nothing that the first one chose is left on the page
+    });
+  $("anew").onclick = () => location.reload();
 
-  $("have-code").onclick = () => {
-    show("recover");
-    $("recover-back").onclick = welcome;
-    $("recover-forget").onclick = () => doing(async () => {
-      const typed = $("recover-code").value.trim().toUpperCase();
+  $("have-code").onclick = () => show("recover");
+  $("recover-back").onclick = () => {
+    notice("");
+    welcome();
+  };
+  $("recover-form").onsubmit = (event) => {
+    event.preventDefault();
+    const typed = $("recover-code").value.replace(/\W/g, ""); // dashes that no header takes
+    sure("Delete all answers that belong to this code?", "Delete them", async () => {
       const before = code;
       await forget(typed).catch((error) => {
         code = before;
-        throw new Error(error.status === 404 ? "No answers belong to this code." : error.message);
+        throw new Error(error.message); // without its status: the page stays
       });
     });
   };

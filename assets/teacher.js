@@ -7,8 +7,12 @@
   const $ = (id) => document.getElementById(id);
   const headers = { "X-Teacher": location.hash.slice(1), "Content-Type": "application/json" };
   const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
+  const GONE = [403, 404, 410]; // there is nothing to come back to
+  const WHEN = { dateStyle: "long", timeStyle: "short" }; // of the teacher's clock
   let shown = ""; // the results that are drawn, as text: they are drawn anew only when they change
   let away = false; // what the notice says is that the server was not reached
+  let over = false; // nothing is asked any more
+  let timer = 0;
 
   async function ask(path, told) {
     const options = told ? { method: "POST", body: JSON.stringify(told) } : {};
@@ -26,20 +30,24 @@
     return made;
   }
 
+  const notice = (text) =>
+    ($("notice").textContent = text.slice(0, 1).toUpperCase() + text.slice(1));
+
   function card(result) {
     const made = element("div", "");
     made.className = "card";
     made.append(element("h2", result.name), element("p", result.sentence));
-    if (result.curve) made.insertAdjacentHTML("beforeend", result.curve);
+    if (result.picture) made.insertAdjacentHTML("beforeend", result.picture);
     return made;
   }
 
   function render(state) {
     $("open").hidden = false;
     $("title").textContent = state.title;
+    const until = new Date(state.expires).toLocaleString("en-GB", WHEN);
     $("expires").textContent = state.demo
-      ? `A demonstration: in memory only, until ${new Date(state.expires).toLocaleString()}`
-      : `Deleted at ${new Date(state.expires).toLocaleString()}`;
+      ? `A demonstration: in memory only, until ${until}`
+      : `Answers are deleted on ${until}`;
     $("begun").textContent = state.begun;
     $("finished").textContent = state.finished;
     $("given").textContent = state.answers;
@@ -49,22 +57,29 @@
     if (results === shown) return;
     shown = results;
     $("results").replaceChildren(...state.results.map(card));
+    $("legend").textContent = state.legend;
   }
 
   async function poll() {
-    try {
-      render(await (await ask("pooled")).json());
-      if (away) $("notice").textContent = "";
-      away = false;
-    } catch (error) {
-      away = true;
-      $("notice").textContent = error.status ? error.message : "The server does not answer.";
-      if ([403, 404, 410].includes(error.status)) {
-        $("open").hidden = true;
-        return; // there is nothing to come back to
-      }
+    const found = await ask("pooled").then((response) => response.json()).catch((error) => error);
+    if (over) return; // closed while this was on its way
+    const failed = found instanceof Error;
+    if (failed && GONE.includes(found.status)) return end(found.message);
+    if (failed) notice(found.status ? found.message : "The server does not answer.");
+    else {
+      if (away) notice("");
+      render(found);
     }
-    setTimeout(poll, 1000 * EVERY_S);
+    away = failed;
+    timer = setTimeout(poll, 1000 * EVERY_S);
+  }
+
+  function end(words) {
+    over = true;
+    clearTimeout(timer);
+    $("open").hidden = true;
+    $("expires").textContent = "";
+    notice(words);
   }
 
   async function save(path, name) {
@@ -75,11 +90,11 @@
   }
 
   const trying = (action) => async () => {
-    $("notice").textContent = "";
+    notice("");
     try {
       await action();
     } catch (error) {
-      $("notice").textContent = error.message;
+      notice(error.message);
     }
   };
 
@@ -93,7 +108,7 @@
       $("copy").textContent = "Copied";
     } catch { // browsers have no clipboard for pages over plain http
       getSelection().selectAllChildren($("link"));
-      $("notice").textContent = "The link is selected: copy it with Ctrl+C, or ⌘C.";
+      notice("The link is selected: copy it with Ctrl+C, or ⌘C.");
     }
   });
   $("csv").onclick = trying(() => save("export/csv", "answers.csv"));
@@ -101,11 +116,14 @@
   $("study").onclick = trying(() => save("export/study", "study.json"));
   $("hour").onclick = trying(async () => render(await (await ask("expire", { hours: 1 })).json()));
   $("week").onclick = trying(async () => render(await (await ask("expire", { hours: 168 })).json()));
-  $("close").onclick = trying(async () => {
-    if (!confirm("Delete every answer of this study now?")) return;
+  $("close").onclick = () => {
+    $("sure").returnValue = "";
+    $("sure").showModal(); // confirm() is refused inside another site's frame, as on a Space
+  };
+  $("sure").onclose = trying(async () => {
+    if (!$("sure").returnValue) return;
     await ask("close", {});
-    $("open").hidden = true;
-    $("notice").textContent = "The study is closed and its answers are deleted.";
+    end("The study is closed, and its answers are deleted.");
   });
   poll();
 })();

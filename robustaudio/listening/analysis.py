@@ -1,6 +1,7 @@
 """A study's rows in, what may be concluded out: plain values that JSON takes as they are."""
 
 from collections.abc import Sequence
+from math import inf
 
 from robustaudio.listening.procedures import INAUDIBLE_BELOW
 from robustaudio.listening.results import RESULTS, Record, Row, differences, grouped, tested
@@ -37,7 +38,7 @@ def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> Re
     results = []
     for paradigm, of_paradigm in grouped(kept, "paradigm").items():
         results += RESULTS[paradigm](of_paradigm)
-    results.sort(key=lambda one: (one["paradigm"], one["condition"], one.get("level_db") or 0))
+    results.sort(key=_place)
     adjust(results)
     for result in results:
         if result["paradigm"] == "abx":
@@ -50,6 +51,12 @@ def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> Re
         "inaudible_below": inaudible_below,
         "results": results,
     }
+
+
+def _place(result: Record) -> tuple[str, str, float]:
+    """Of conditions by name; each one's hidden reference comes first, then its levels."""
+    level_db = result.get("level_db")
+    return result["paradigm"], result["condition"], -inf if level_db is None else level_db
 
 
 def screen(rows: Sequence[Row]) -> dict[str, str]:
@@ -102,13 +109,17 @@ def verdict(p: float, upper: float, inaudible_below: float) -> dict[str, str]:
     """
     at_most = f"at most {100 * upper:.0f} % right with 95 % confidence"
     if p <= ALPHA:
-        return {"verdict": "heard", "statement": f"Heard (adjusted p = {p:.2g})."}
+        return {"verdict": "heard", "statement": f"Heard ({_adjusted(p)})."}
     if upper < CHANCE:
         statement = f"Right less often than by guessing ({at_most}): were answers swapped?"
         return {"verdict": "below chance", "statement": statement}
     if upper < inaudible_below:
         stated = f"less than the {100 * inaudible_below:.0f} % that the study set"
         return {"verdict": "inaudible", "statement": f"Inaudible: {at_most}, {stated}."}
-    heard = f"not shown to be heard (adjusted p = {p:.2g})"
+    heard = f"not shown to be heard ({_adjusted(p)})"
     statement = f"Undecided: {heard}, nor to be inaudible: {at_most}."
     return {"verdict": "undecided", "statement": statement}
+
+
+def _adjusted(p: float) -> str:
+    return f"adjusted p = {p:.2g}" if p >= 0.001 else "adjusted p < 0.001"

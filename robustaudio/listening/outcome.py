@@ -4,9 +4,28 @@ from typing import Any
 
 from robustaudio.listening import rows
 from robustaudio.listening.analysis import analyse
+from robustaudio.listening.results import Record
 from robustaudio.listening.room import Room
 from robustaudio.listening.session import Session
 
+FEW = 5  # listeners: with fewer, what is said of a group says little about others
+THRESHOLD_LEGEND = (
+    "A threshold is the level at which 79.4 % of answers are right, where a 3-down 1-up staircase "
+    "settles. Dots are answers, larger where there are more; the line is the mean of the "
+    "listeners' curves, in its 95 % band; dashes and the bar at the foot are the threshold and its "
+    "95 % interval."
+)
+RATING_LEGEND = "Dots and numbers are means over listeners, bars their 95 % intervals."
+LEGENDS = {
+    "abx": (
+        "p says how often guessing alone comes out as well or better. It is taken over listeners, "
+        "for they differ, and adjusted for the number of results (Holm)."
+    ),
+    "2afc": THRESHOLD_LEGEND,
+    "3afc": THRESHOLD_LEGEND,
+    "mushra": RATING_LEGEND,
+    "impairment": RATING_LEGEND,
+}
 THRESHOLD = (
     "A threshold is the level, relative to the clip's, at which you would be right in "
     "79 % of trials: the further below 0 dB, the softer the change that you hear."
@@ -53,36 +72,39 @@ def pooled(room: Room) -> dict[str, Any]:
     }
 
 
-def in_words(result: dict[str, Any]) -> str:
-    """What a result says of the group."""
+def in_words(result: Record) -> str:
+    """What a result says of the group; of ratings what is graded, for a picture has the levels."""
     group = result["group"]
-    listeners = group.get("listeners", group.get("count", 0))
-    people = f"{listeners} listener{'' if listeners == 1 else 's'}"
     match result["paradigm"]:
         case "abx":
-            p = group.get("p_holm", group["p"])
-            counts = f"{people}, {group['correct']} of {group['trials']} right (p = {p:.2g})."
-            return f"{counts} {group.get('statement', '')}".strip()
+            said = f"{group['correct']} of {group['trials']} right. {group['statement']}"
         case "2afc" | "3afc":
-            found = group["thresholds"]["correct_79"]
-            if found is None:
-                return f"{people}: some thresholds lie below all levels, some above: no mean."
-            return f"{people}. {_group_threshold(found)}"
-    ends = (group["lower"], group["upper"])
-    interval = "" if None in ends else f" (95 % interval: {ends[0]:.1f} to {ends[1]:.1f})"
-    return f"{people}, mean {group['mean']:.1f}{interval}."
+            said = _group_threshold(group["thresholds"]["correct_79"])
+        case "mushra":
+            said = "Mean grades, from 0 (bad) to 100 (excellent)."
+        case _:
+            said = "Mean grades, from 1 to 5, less the hidden reference's: 0 is no difference."
+    listeners = group.get("listeners", group.get("count"))
+    few = " So few listeners say little about others." if listeners < FEW else ""
+    return f"{listeners} listener{'' if listeners == 1 else 's'}. {said}{few}"
 
 
-def _group_threshold(found: dict[str, Any]) -> str:
-    at = _db(round(found["level_db"], 1))
+def item(result: Record) -> str:
+    """What was graded: a level, or the clean clip among the levels."""
+    return "hidden reference" if result["level_db"] is None else db(result["level_db"])
+
+
+def _group_threshold(found: Record | None) -> str:
+    if found is None:
+        return "Some thresholds lie below all levels, some above: no mean."
+    at = db(round(found["level_db"], 1))
     if found["sign"] != "=":
-        beyond = "softer" if found["sign"] == "<=" else "louder"
-        return f"The threshold (79.4 % right) is {at} or {beyond}."
+        return f"The threshold is {at} or {'softer' if found['sign'] == '<=' else 'louder'}."
     ends = (found["lower_db"], found["upper_db"])
     if None in ends:
-        return f"The threshold (79.4 % right) is {at}."
-    low, high = (_db(round(end, 1)) for end in ends)
-    return f"The threshold (79.4 % right) is {at}; 95 % interval: {low} to {high}."
+        return f"The threshold is {at}."
+    low, high = (db(round(end, 1)) for end in ends)
+    return f"The threshold is {at}; 95 % interval: {low} to {high}."
 
 
 def _sentence(result: dict[str, Any], own: dict[str, Any]) -> str:
@@ -90,17 +112,15 @@ def _sentence(result: dict[str, Any], own: dict[str, Any]) -> str:
     condition, paradigm = result["condition"], result["paradigm"]
     match paradigm:
         case "abx":
-            return _of_abx(f"{condition} at {_db(result['level_db'])}", own)
+            return _of_abx(f"{condition} at {db(result['level_db'])}", own)
         case "2afc" | "3afc":
             return _of_threshold(condition, own["thresholds"]["correct_79"])
         case "mushra":
-            level_db = result["level_db"]
-            item = "the hidden reference" if level_db is None else f"at {_db(level_db)}"
-            return f"{condition}, {item}: you gave {own['mean']:.0f} of 100 on average."
+            return f"{condition}, {item(result)}: you gave {own['mean']:.0f} of 100 on average."
     difference = round(own["mean"], 1)
     compared = f"{abs(difference):.1f} {'below' if difference < 0 else 'above'}"
     return (
-        f"{condition} at {_db(result['level_db'])}: your grades were "
+        f"{condition} at {db(result['level_db'])}: your grades were "
         f"{compared if difference else 'the same as'} the clean clip's on average."
     )
 
@@ -122,21 +142,22 @@ def _of_abx(name: str, own: dict[str, Any]) -> str:
         return f"{counts} That is more often right than guessing explains."
     return (
         f"{counts} Guessing alone may be right that often. That does not show that you cannot "
-        f"hear it: up to {own['upper']:.0%} right in the long run would still fit your answers."
+        f"hear it: up to {100 * own['upper']:.0f} % right in the long run would still fit your "
+        "answers."
     )
 
 
 def _of_threshold(condition: str, found: dict[str, Any]) -> str:
-    level = _db(round(found["level_db"]))
+    level = db(round(found["level_db"]))
     if found["sign"] == "<=":
         return f"{condition}: your threshold lies at or below the softest level, {level}."
     if found["sign"] == ">=":
         return f"{condition}: your threshold lies at or above the loudest level, {level}."
     ends = [found["lower_db"], found["upper_db"]]
-    known = [_db(round(end)) for end in ends if end is not None]
+    known = [db(round(end)) for end in ends if end is not None]
     interval = f" (95 % interval: {' to '.join(known)})" if len(known) == 2 else ""
     return f"{condition}: your threshold is about {level}{interval}."
 
 
-def _db(level_db: float) -> str:
+def db(level_db: float) -> str:
     return f"{level_db:g} dB".replace("-", "−")

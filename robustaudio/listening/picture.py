@@ -1,21 +1,29 @@
-"""The psychometric curve of a result as SVG, for the teacher's page and for files.
+"""The psychometric curve of a result, or its grades, as SVG: for the teacher's page and for files.
 
 Colours are the page's own (`currentColor` and its accent), so that light and dark both work.
 """
 
 from html import escape
-from typing import Any
 
-WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 300, 56, 16, 20, 46
+from robustaudio.listening.outcome import db, item
+from robustaudio.listening.results import Record
+
+WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 400, 260, 52, 14, 16, 52  # of a phone's column, about
 ACCENT, POINT = "#1c9e8f", "#d9623b"
 PROPORTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
 DB_PER_TICK = (2, 5, 10, 20, 50)
-MOST_TICKS = 8
+MOST_TICKS = 7
 BOUNDS = {"<=": ("← or softer", "start"), ">=": ("or louder →", "end")}
-LARGEST = 13.0  # radius of the point with the most trials
+LARGEST = 11.0  # radius of the point with the most trials
+NAMES, MEANS, ROW = 136, 52, 30  # of grades: the room left and right, and the height of a row
+# of the axis: its ends, its step, its title
+GRADES = {
+    "mushra": (0, 100, 20, "mean grade"),
+    "impairment": (-4, 1, 1, "grade less the hidden reference's"),
+}
 
 
-def psychometric(result: dict[str, Any]) -> str:
+def psychometric(result: Record) -> str:
     """Proportion correct against level: trials as circles, the curve, its band, the threshold.
 
     `result` is one of the analysis, of a paradigm with thresholds.
@@ -27,15 +35,62 @@ def psychometric(result: dict[str, Any]) -> str:
     def x(level_db: float) -> float:
         return LEFT + (level_db - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
-    parts = [*_frame(low, high, x), *_curve(group["curve"], x), *_points(group["points"], x)]
+    parts = [*_frame(low, high, x), *_curve(group["curve"], x)]
     if threshold := group["thresholds"]["correct_79"]:
         parts += _threshold(threshold, low, high, x)
-    name = escape(f"{result['condition']}: proportion correct against level")
+    parts += _points(group["points"], x)
+    return _svg(f"{result['condition']}: proportion correct against level", HEIGHT, parts)
+
+
+def ratings(results: list[Record]) -> str:
+    """Mean grade and interval of each level of one condition, a row each in the order given."""
+    low, high, step, title = GRADES[results[0]["paradigm"]]
+    foot = TOP + ROW * len(results)
+
+    def x(grade: float) -> float:
+        inside = min(max(grade, low), high)
+        return NAMES + (inside - low) / (high - low) * (WIDTH - NAMES - MEANS)
+
+    parts, told = [], []
+    for tick in range(low, high + 1, step):
+        parts.append(
+            f'<path d="M{x(tick):.1f} {TOP}V{foot}" stroke="currentColor" opacity=".15"/>'
+            + _text(x(tick), foot + 20, _signed(tick))
+        )
+    parts.append(_text((NAMES + WIDTH - MEANS) / 2, foot + 42, title))
+    for place, result in enumerate(results):
+        group, y = result["group"], TOP + ROW * (place + 0.5)
+        mean, interval = _signed(group["mean"]), ""
+        parts.append(_text(NAMES - 12, y + 5, item(result), "end"))
+        if group["lower"] is not None:
+            interval = f" ({_signed(group['lower'])} to {_signed(group['upper'])})"
+            bar = f"M{x(group['lower']):.1f} {y}H{x(group['upper']):.1f}"
+            parts.append(
+                f'<path d="{bar}" stroke="{ACCENT}" stroke-width="5" stroke-linecap="round" '
+                'opacity=".6"/>'
+            )
+        parts.append(f'<circle cx="{x(group["mean"]):.1f}" cy="{y}" r="6" fill="{POINT}"/>')
+        parts.append(_text(WIDTH, y + 5, mean, "end"))
+        told.append(f"{item(result)} {mean}{interval}")
+    name = f"{results[0]['condition']}, {title} (95 % interval): {'; '.join(told)}"
+    return _svg(name, foot + BOTTOM, parts)
+
+
+def _svg(name: str, height: float, parts: list[str]) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{name}" font-family="system-ui, sans-serif" font-size="12" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'aria-label="{escape(name)}" font-family="system-ui, sans-serif" font-size="14" '
         f'fill="currentColor">{"".join(parts)}</svg>\n'
     )
+
+
+def _text(x: float, y: float, words: str, anchor: str = "middle") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def _signed(number: float) -> str:
+    """Whole numbers as they are, others to a tenth; with a true minus sign."""
+    return (f"{number}" if isinstance(number, int) else f"{number:z.1f}").replace("-", "−")
 
 
 def _y(proportion: float) -> float:
@@ -49,20 +104,16 @@ def _frame(low: float, high: float, x) -> list[str]:
         y = _y(proportion)
         parts.append(
             f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="currentColor" opacity=".15"/>'
-            f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{proportion:.0%}</text>'
+            + _text(LEFT - 8, y + 5, f"{proportion:.0%}", "end")
         )
     step = next((s for s in DB_PER_TICK if (high - low) / s <= MOST_TICKS), DB_PER_TICK[-1])
     for tick in range(int(low // step + 1) * step, int(high) + 1, step):
-        label, y = f"{tick}".replace("-", "−"), HEIGHT - BOTTOM + 18
-        parts.append(f'<text x="{x(tick):.1f}" y="{y}" text-anchor="middle">{label}</text>')
-    parts.append(
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
-        "level of the perturbation (dB of the clip&#39;s L2 norm)</text>"
-    )
-    return parts
+        parts.append(_text(x(tick), HEIGHT - BOTTOM + 20, _signed(tick)))
+    title = "level (dB of the clip's L2 norm)"
+    return [*parts, _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 42, title)]
 
 
-def _curve(curve: list[dict[str, Any]], x) -> list[str]:
+def _curve(curve: list[Record], x) -> list[str]:
     """The mean, and its band where more than one listener makes one."""
     line = " ".join(f"{x(at['level_db']):.1f},{_y(at['correct']):.1f}" for at in curve)
     parts = []
@@ -75,7 +126,7 @@ def _curve(curve: list[dict[str, Any]], x) -> list[str]:
     return [*parts, f'<polyline points="{line}" fill="none" stroke="{ACCENT}" stroke-width="2.5"/>']
 
 
-def _points(points: list[dict[str, Any]], x) -> list[str]:
+def _points(points: list[Record], x) -> list[str]:
     """A circle per level; its area is the number of trials."""
     most, parts = max(point["trials"] for point in points), []
     for point in points:
@@ -84,12 +135,12 @@ def _points(points: list[dict[str, Any]], x) -> list[str]:
         parts.append(
             f'<circle cx="{x(level):.1f}" cy="{_y(correct / trials):.1f}" r="{radius:.1f}" '
             f'fill="{POINT}" opacity=".55">'
-            f"<title>{level:g} dB: {correct} of {trials}</title></circle>"
+            f"<title>{db(level)}: {correct} of {trials}</title></circle>"
         )
     return parts
 
 
-def _threshold(threshold: dict[str, Any], low: float, high: float, x) -> list[str]:
+def _threshold(threshold: Record, low: float, high: float, x) -> list[str]:
     """Where it lies, and its interval as a bar at the foot; that of a bound goes on to the end."""
     level_db, sign, y = threshold["level_db"], threshold["sign"], HEIGHT - BOTTOM
     ends = (threshold["lower_db"], threshold["upper_db"])
@@ -105,5 +156,5 @@ def _threshold(threshold: dict[str, Any], low: float, high: float, x) -> list[st
     if sign != "=":
         words, anchor = BOUNDS[sign]
         at = x(low if sign == "<=" else high)
-        parts.append(f'<text x="{at:.1f}" y="{y - 8}" text-anchor="{anchor}">{words}</text>')
+        parts.append(_text(at, y - 8, words, anchor))
     return parts

@@ -22,11 +22,13 @@ TRIAL_S = {"abx": 14.0, "2afc": 8.0, "3afc": 11.0, "mushra": 15.0, "impairment":
 CHECKS_S = 120.0  # consent, sound, headphones, level
 QUESTIONS = {
     "abx": "Is X the same as A or as B?",
-    "2afc": "Which one is noisier?",
-    "3afc": "Which one is the noisiest of the three?",
+    "2afc": "Which one was changed?",
+    "3afc": "Which one of the three was changed?",
     "mushra": "How close is each to the reference?",
     "impairment": "How much worse than the reference is each?",
 }
+NOISES = {"white", "shaped"}  # families whose every change is noise: then it may be called so
+OF_NOISES = {"2afc": "Which one is noisier?", "3afc": "Which one is the noisiest of the three?"}
 
 
 @dataclass(eq=False)
@@ -53,10 +55,11 @@ class Room:
         assert first is not None
         texts, trials = self.study.texts, self.study.procedure.expected_trials
         items = 1 if first.paradigm in CHOICES else len(first.intervals)
+        questions = QUESTIONS | (OF_NOISES if NOISES.issuperset(self.study.families) else {})
         return {
             "title": self.study.title,
             "about": texts.about,
-            "question": texts.question or QUESTIONS[first.paradigm],
+            "question": texts.question or questions[first.paradigm],
             "purpose": texts.purpose,
             "contact": texts.contact,
             "kept": self.store.kept,
@@ -66,7 +69,7 @@ class Room:
             "minutes": ceil((CHECKS_S + trials * items * TRIAL_S[first.paradigm]) / 60),
             "screening": self.study.screening,
             "most_attempts": session.MOST_ATTEMPTS,
-            "expires": self.expires.strftime("%Y-%m-%d %H:%M UTC"),
+            "expires": self.expires.isoformat(timespec="minutes"),
             "demo": self.demo,
         }
 
@@ -116,15 +119,22 @@ class Room:
         return self.state(code)
 
     def answer(self, code: str, told: dict[str, Any]) -> dict[str, Any]:
-        """Stores the answer to the current trial; one to an earlier trial changes nothing."""
+        """Stores the answer to the current trial; one to an earlier trial changes nothing.
+
+        Whether it was right is told of practice alone, which shows what to listen for.
+        """
         name, current = self.find(code)
         number = told.get("trial")
-        if type(number) is not int or number > len(current.responses) or current.step != "trial":
+        last = len(current.responses)
+        if type(number) is not int or not 0 <= number <= last or current.step != "trial":
             raise ValueError(f"trial {number!r} has not been asked yet.")
         trial = self._trial(name, current)
         if trial is not None and number == trial.number:
             self.store.append(session.answer(self.token, name, told, trial))
-        return self.state(code)
+        state = self.state(code)
+        if number < self.study.procedure.practice:
+            state["practice_right"] = self.find(code)[1].responses[number].correct
+        return state
 
     def sound(self, code: str, number: int, place: int) -> bytes:
         """What one button of the current trial plays; a reference comes before what is graded."""

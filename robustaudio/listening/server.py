@@ -1,7 +1,8 @@
 """The web side: what listeners' browsers ask for, as routes of any Starlette app.
 
 A listener's code and a teacher's key travel in a header, never in an address, and the server keeps
-no log of who asked. No answer is cached. Nothing that is sent depends on what X is.
+no log of who asked. No answer is cached. Nothing that is sent depends on what X is, but for whether
+a practice answer was right.
 """
 
 from collections.abc import Callable

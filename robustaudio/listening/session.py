@@ -26,7 +26,7 @@ Step = Literal["sound", "screening", "level", "trial", "done"]
 DEVICES = ("headphones", "earphones", "loudspeakers", "unknown")
 RATES_HZ, GAINS_DB = (3_000, 768_000), (-60.0, 0.0)
 MOST_ATTEMPTS = 5  # of the screening
-CODE = re.compile(r"[A-Z2-7]{4}(-[A-Z2-7]{4}){3}")
+CODE = re.compile(r"[A-Z2-7]{16}")  # without its dashes
 
 
 @dataclass(frozen=True)
@@ -93,19 +93,25 @@ class Session:
 
 def new_code() -> str:
     """80 random bits, as four groups of letters and digits that can be read out."""
-    letters = base64.b32encode(secrets.token_bytes(10)).decode("ascii")
+    return _in_groups(base64.b32encode(secrets.token_bytes(10)).decode("ascii"))
+
+
+def _in_groups(letters: str) -> str:
     return "-".join(letters[n : n + 4] for n in range(0, 16, 4))
 
 
 def session_of(code: str) -> str:
     """The session's name in the store, from which the code cannot be found.
 
+    A code may be typed in small letters, and with other dashes and spaces or none.
+
     Raises:
         LookupError: for anything that is no code.
     """
-    if not CODE.fullmatch(code):
+    letters = "".join(filter(str.isalnum, code)).upper()
+    if not CODE.fullmatch(letters):
         raise LookupError("that is no code of a session; one looks like ABCD-EFGH-IJKL-MNOP.")
-    return hashlib.sha256(code.encode("ascii")).hexdigest()[:20]
+    return hashlib.sha256(_in_groups(letters).encode("ascii")).hexdigest()[:20]
 
 
 def hour() -> str:

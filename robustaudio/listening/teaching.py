@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from robustaudio.listening import rows
-from robustaudio.listening.outcome import in_words, pooled
-from robustaudio.listening.picture import psychometric
+from robustaudio.listening.outcome import LEGENDS, db, in_words, pooled
+from robustaudio.listening.picture import psychometric, ratings
+from robustaudio.listening.results import Record, grouped
 from robustaudio.listening.room import Room
 from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.trial import SCALES
 from robustaudio.listening.web import HEADERS, answered, page
 
 Answer = Callable[[Room, dict[str, Any]], Any]
@@ -62,16 +65,18 @@ def teacher_routes(rooms: Rooms) -> list[BaseRoute]:
 
 
 def overview(room: Room) -> dict[str, Any]:
-    """The class so far: counts, and a card per result of those who have finished."""
+    """The class so far: counts, and what those who have finished heard."""
     found = pooled(room)
     excluded, results = found["analysis"]["excluded"], found["analysis"]["results"]
     remarks = []
     if found["unscreened"]:
         remarks.append(f"{found['unscreened']} went on without headphones.")
     if excluded:
-        remarks.append(f"{len(excluded)} left out: they {'; they '.join(excluded.values())}.")
+        reasons = Counter(excluded.values()).most_common()
+        remarks.append(f"Left out: {', '.join(f'{n} who {reason}' for reason, n in reasons)}.")
     counts = {key: value for key, value in found.items() if key != "analysis"}
-    return {**counts, "remarks": remarks, "results": [_card(result) for result in results]}
+    legend = LEGENDS[results[0]["paradigm"]] if results else ""
+    return {**counts, "remarks": remarks, "results": _cards(results), "legend": legend}
 
 
 def export(room: Room, format: str) -> Response:
@@ -109,8 +114,20 @@ def qr_code(room: Room, told: dict[str, Any]) -> Response:
     return Response(out.getvalue(), media_type="image/svg+xml", headers=HEADERS)
 
 
-def _card(result: dict[str, Any]) -> dict[str, Any]:
-    level_db = result.get("level_db")
-    at = "" if level_db is None else f" at {level_db:g} dB".replace("-", "−")
-    drawn = psychometric(result) if "thresholds" in result["group"] else None
-    return {"name": result["condition"] + at, "sentence": in_words(result), "curve": drawn}
+def _cards(results: list[Record]) -> list[dict[str, Any]]:
+    """One per result, but of ratings one per condition, with all of its levels."""
+    cards = []
+    for (condition, paradigm), mine in grouped(results, "condition", "paradigm").items():
+        if paradigm in SCALES:
+            cards.append(
+                {"name": condition, "sentence": in_words(mine[0]), "picture": ratings(mine)}
+            )
+        else:
+            cards += [_card(one) for one in mine]
+    return cards
+
+
+def _card(result: Record) -> dict[str, Any]:
+    at = f" at {db(result['level_db'])}" if "level_db" in result else ""
+    picture = psychometric(result) if "thresholds" in result["group"] else None
+    return {"name": result["condition"] + at, "sentence": in_words(result), "picture": picture}

@@ -106,7 +106,7 @@ def test_words_claim_no_more_than_was_shown():
     heard = outcome._of_abx("c", own)
     assert heard == "c: 12 of 16 right. That is more often right than guessing explains."
     not_shown = outcome._of_abx("c", own | {"verdict": "undecided", "upper": 0.72})
-    assert "does not show that you cannot hear it: up to 72%" in not_shown
+    assert "does not show that you cannot hear it: up to 72 %" in not_shown
     bound = {"sign": "<=", "level_db": -60.0, "lower_db": None, "upper_db": -60.0}
     words = outcome._of_threshold("c", bound)
     assert words == "c: your threshold lies at or below the softest level, −60 dB."
@@ -125,6 +125,28 @@ def test_words_claim_no_more_than_was_shown():
 def test_a_grade_above_the_clean_clips_is_told_too(mean, words):
     result = {"condition": "c", "level_db": -20.0, "paradigm": "impairment"}
     assert words in outcome._sentence(result, {"mean": mean})
+
+
+def pooled_words(procedure: str, listeners: list[Listener]) -> str:
+    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    simulate(room, listeners, seed=0)
+    return outcome.in_words(outcome.pooled(room)["analysis"]["results"][0])
+
+
+def test_a_group_is_told_its_p_once_and_when_it_is_small():
+    abx = "{kind: abx, levels_db: [-20], trials: 8, practice: 0, catch_every: 0}"
+    few = pooled_words(abx, [Listener(-20.0), Listener(-22.0)])
+    assert re.match(r"2 listeners\. \d+ of 16 right\. ", few) and few.count("p = ") == 1
+    assert few.endswith("So few listeners say little about others.")
+    many = pooled_words(abx, [Listener(-60.0, lapse_rate=n / 20) for n in range(9)])
+    assert many.startswith("9 listeners.") and many.endswith("Heard (adjusted p < 0.001).")
+
+
+def test_grades_are_told_with_their_unit():
+    words = pooled_words(MUSHRA, [Listener(-30.0)] * 5)
+    assert words == "5 listeners. Mean grades, from 0 (bad) to 100 (excellent)."
+    words = pooled_words(IMPAIRMENT, [Listener(-30.0)])
+    assert words.startswith("1 listener. Mean grades, from 1 to 5, less the hidden reference's: 0")
 
 
 def answered(procedure: str, answer) -> list[str]:

@@ -162,6 +162,55 @@ def test_nobody_gets_anywhere_with_another_code(listener):
     assert big.status_code == 400 and "bytes were sent" in big.json()["error"]
 
 
+@pytest.mark.parametrize("typed", [str.lower, lambda code: code.replace("-", " - "),
+                                   lambda code: f" {code.replace('-', '')} "])  # fmt: skip
+def test_a_code_is_known_however_it_is_typed(listener, typed):
+    listener.begin()
+    assert session_of(typed(listener.code)) == session_of(listener.code)
+    listener.code = typed(listener.code).strip()
+    assert listener.post("forget").json() == {"step": "deleted"}
+
+
+@pytest.mark.parametrize("procedure", ["abx, levels_db: [-40]", "quest, audible_db: 0"])
+def test_only_practice_answers_are_called_right_or_wrong(rooms, procedure):
+    text = f"{{kind: {procedure}, trials: 12, practice: 3, catch_every: 3}}"
+    room, _ = rooms.open(small_study(procedure=text))
+    listener = Listener(rooms, room.token)
+    state, kinds = listener.begin(), []
+    while state["step"] == "trial":
+        number, right = state["trial"]["number"], listener.right()
+        kinds.append(listener.session.trial().kind)
+        answer = (right + number) % 2
+        state = listener.answer(number, answer).json()
+        practised = {"practice_right": answer == right} if kinds[-1] == "practice" else {}
+        expected = {"step", "gain_db", "attempts", "trial"}
+        assert {key: state[key] for key in state.keys() - expected} == practised
+        assert listener.answer(number, 1 - answer).json() == state  # of the answer that counts
+        assert "practice_right" not in listener.get("state").json()
+    assert kinds[:3] == ["practice"] * 3 and {"catch", "test"} == {*kinds[3:]}
+    assert listener.answer(-1).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("families", "alternatives", "question"),
+    [
+        (["white", "shaped"], 2, "Which one is noisier?"),
+        (["white"], 3, "Which one is the noisiest of the three?"),
+        (["white", "pgd"], 2, "Which one was changed?"),
+        (["pgd"], 3, "Which one of the three was changed?"),
+    ],
+)
+def test_the_question_fits_the_families(rooms, families, alternatives, question):
+    options = f"{{kind: quest, trials: 4, audible_db: 0, alternatives: {alternatives}}}"
+    record = small_study(procedure=options).record() | {"families": families}
+    clip = Clip.load(BUNDLED / "seven-slt.wav")
+    record["clips"][0]["perturbed"] = {
+        "pgd": sound_text(Clip(clip.samples.flip(0), clip.sample_rate))
+    }
+    room, _ = rooms.open(parse(json.dumps(record), None))
+    assert room.description()["question"] == question
+
+
 def test_only_the_sounds_of_the_current_trial_can_be_heard(listener):
     listener.begin()
     assert listener.get("trial/0/2").status_code == 200

@@ -9,12 +9,13 @@ import pytest
 from listening.small_study import small_study
 from starlette.testclient import TestClient
 
+from robustaudio.listening import outcome, teaching
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.session import new_code, session_of, start
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import JsonLinesStore
+from robustaudio.listening.store import JsonLinesStore, MemoryStore
 from robustaudio.listening.study_file import parse
 
 QUEST = "{kind: quest, trials: 12, practice: 1, catch_every: 6}"
@@ -61,10 +62,40 @@ def test_counts_grow_and_results_come_from_who_has_finished(opened, ask):
     told = ask("pooled").json()
     assert (told["begun"], told["finished"]) == (3, 2)
     (card,) = told["results"]
-    assert card["name"] == "seven · white" and card["curve"].startswith("<svg")
-    assert re.match(r"2 listeners. The threshold \(79.4 % right\) is −\d", card["sentence"])
+    assert card["name"] == "seven · white" and card["picture"].startswith("<svg")
+    assert re.match(r"2 listeners\. The threshold is −\d", card["sentence"])
+    assert "79.4 %" not in card["sentence"] and told["legend"].count("79.4 %") == 1
     text = json.dumps(told)
     assert not any(name in text for name in room.sessions())  # nobody can be picked out
+
+
+def overview_of(procedure: str, listeners: list[Listener]) -> dict:
+    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    simulate(room, listeners, seed=0)
+    return teaching.overview(room)
+
+
+@pytest.mark.parametrize("kind", ["mushra", "impairment"])
+def test_ratings_have_one_card_per_condition_with_all_levels_in_its_picture(kind):
+    procedure = f"{{kind: {kind}, levels_db: [-10, -50, -30], practice: 0, repeats: 2}}"
+    (card,) = overview_of(procedure, [Listener(-30.0)] * 5)["results"]
+    assert card["name"] == "seven · white"
+    named = re.findall(r'text-anchor="end">([^<]*[eB])<', card["picture"])
+    assert named == ["hidden reference"] * (kind == "mushra") + ["−50 dB", "−30 dB", "−10 dB"]
+    assert card["picture"].count("<circle") == len(named)
+    (name,) = re.findall(r'aria-label="([^"]+)"', card["picture"])
+    told = [re.search(rf"{of} (−?[\d.]+)( \(−?[\d.]+ to −?[\d.]+\))?", name) for of in named]
+    assert all(f">{found[1]}</text>" in card["picture"] for found in told) and told[-1][2]
+    assert "-" not in name
+
+
+def test_who_is_left_out_is_counted_by_reason(opened):
+    _, room, _ = opened
+    simulate(room, [Listener(20.0, lapse_rate=0.5)] * 12, seed=0)
+    (remark,) = teaching.overview(room)["remarks"]
+    counts = [int(n) for n in re.findall(r"(\d+) who missed \d of \d catch trials", remark)]
+    excluded = outcome.pooled(room)["analysis"]["excluded"]
+    assert remark.startswith("Left out: ") and sum(counts) == len(excluded) > len(counts)
 
 
 def test_exports(opened, ask):

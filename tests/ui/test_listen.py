@@ -95,6 +95,12 @@ class Visitor:
     def session(self) -> Session:
         return self.server.session(self.code)
 
+    def posts(self, path: str, **told) -> None:
+        """What the page would send, without it."""
+        headers = {"X-Listener": self.code}
+        sent = self.page.request.post(f"{self.server.listeners}/{path}", data=told, headers=headers)
+        assert sent.ok, sent.text()
+
     def reaches(self, step: str) -> None:
         expect(self.page.locator(f"#{step}")).to_be_visible(timeout=SLOW_MS)
 
@@ -115,7 +121,7 @@ class Visitor:
         expect(self.page.locator("#lock")).to_be_disabled()
         self.page.keyboard.press(" ")
         self.page.locator("#gain").fill(str(gain_db))
-        self.page.click("#lock")
+        self.page.keyboard.press("Enter")
         self.reaches("trial")
 
     def hears(self, keys: str) -> None:
@@ -145,8 +151,11 @@ class Visitor:
         """By the footer, after having thought better of it once."""
         for thought in ("No, go back", "Delete them"):
             self.page.click("#stop")
-            self.page.locator("#sure").get_by_role("button", name=thought).click()
+            self.thinks(thought)
         self.reaches("deleted")
+
+    def thinks(self, thought: str) -> None:
+        self.page.locator("#sure").get_by_role("button", name=thought).click()
 
     def reaches_trial(self, number: int) -> None:
         """Waits for that trial, from 0, or for the end."""
@@ -176,6 +185,9 @@ def test_a_whole_abx_session(serve, page_at):
             assert practice == (trial.kind == "practice")
             listener.answers_abx(trial.right)
             listener.reaches_trial(number + 1)
+            told = "Your answer to trial 1 was right. That was the practice" if practice else ""
+            expect(listener.page.locator("#feedback")).to_have_text(re.compile(f"^{told}"))
+            assert told or not listener.page.locator("#feedback").inner_text()
     session = listener.session
     assert [r.answer for r in session.responses] == listener.answers
     assert all(r.correct and r.plays == 1 and r.switches == 2 for r in session.responses)
@@ -294,8 +306,9 @@ def test_nothing_that_the_page_receives_tells_what_x_is(serve, page_at):
     hashes = [hashlib.sha256(body).digest() for body in bodies]
     assert len(set(hashes)) == len(hashes) and len({len(body) for body in bodies}) == 1
     told = [r.json() for r in received if r.url.endswith(("/answer", "/state", "/level"))]
+    assert sum("practice_right" in state for state in told) == 1  # of the one practice trial
     for state in told:
-        assert set(state) == {"step", "gain_db", "attempts", "trial"}
+        assert set(state) - {"practice_right"} == {"step", "gain_db", "attempts", "trial"}
         assert not state["trial"] or set(state["trial"]) == {
             "number", "of", "practice", "paradigm", "sounds", "choices", "scale",
         }  # fmt: skip
@@ -419,7 +432,7 @@ def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at, tmp_path)
     server = serve(AFC, "--store", url)
     store, token = open_store(url), server.listeners.rsplit("/", 1)[1]
     room = Rooms(store).room(token)
-    teacher = page_at(server.teacher, expected=("410",))
+    teacher = page_at(server.teacher)
     expect(teacher.locator("#begun")).to_have_text("0", timeout=SLOW_MS)
     simulate(room, [Listener(-40.0)] * 2, seed=1)
     expect(teacher.locator("#finished")).to_have_text("2", timeout=SLOW_MS)
@@ -428,10 +441,22 @@ def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at, tmp_path)
     with teacher.expect_download() as table:
         teacher.click("#csv")
     assert table.value.path().read_text().startswith("study,")
-    teacher.on("dialog", lambda dialog: dialog.accept())
-    teacher.click("#close")
-    expect(teacher.locator("#notice")).to_contain_text("closed", timeout=SLOW_MS)
+    expect(teacher.locator("#expires")).to_have_text(
+        re.compile(r"^Answers are deleted on \d+ \w+ \d{4} at \d\d:\d\d$")
+    )
+    asked = []
+    teacher.on("request", lambda request: asked.append(request.url))
+    for thought in ("No, go back", "Close and delete"):
+        teacher.click("#close")
+        teacher.locator("#sure").get_by_role("button", name=thought).click()
+    told = "The study is closed, and its answers are deleted."
+    expect(teacher.locator("#notice")).to_have_text(told, timeout=SLOW_MS)
     assert store.studies() == []
+    del asked[:]
+    teacher.wait_for_timeout(4000)  # more than the time between two looks
+    expect(teacher.locator("#notice")).to_have_text(told)
+    expect(teacher.locator("#expires")).to_be_empty()
+    assert asked == []
 
 
 def test_the_link_on_the_teachers_page_says_where_it_works(serve, page_at):
@@ -527,6 +552,7 @@ def test_grades_are_given_for_every_item(serve, page_at):
         listener.page.keyboard.press(key)
         expect(words.nth(item)).to_have_text("100 · excellent")
     expect(listener.page.locator("#submit")).to_be_disabled()
+    expect(listener.page.locator("#hint")).to_contain_text("The grade of 3 is missing.")
     box = sliders.nth(2).bounding_box()
     listener.page.mouse.click(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
     expect(words.nth(2)).to_have_text("100 · excellent")
@@ -535,7 +561,7 @@ def test_grades_are_given_for_every_item(serve, page_at):
     listener.reaches("done")
     (response,) = listener.session.responses
     assert response.answer == (100, 100, 70)
-    expect(listener.page.locator("#result")).to_contain_text("the hidden reference: you gave")
+    expect(listener.page.locator("#result")).to_contain_text("hidden reference: you gave")
 
 
 def test_ten_items_have_keys_that_play_themselves(serve, page_at):
@@ -555,6 +581,7 @@ def test_the_five_grades_are_those_of_the_recommendation(serve, page_at):
     listener = visitor(serve(text), page_at)
     listener.begins()
     listener.sets_level()
+    expect(listener.page.locator("#scale")).to_contain_text("4: perceptible, but not annoying5: i")
     listener.hears("r12")
     slider, words = listener.page.locator("#answers input").first, listener.page.locator("output")
     for grade, expected in {
@@ -581,6 +608,73 @@ def test_who_stops_midway_may_delete_and_sees_the_code(serve, page_at):
     assert [path.name for path in folder.rglob("*.jsonl")] == ["study.jsonl"]
 
 
+def test_a_shared_computer_is_handed_on_and_a_code_deletes_however_it_is_typed(serve, page_at):
+    listener = visitor(serve(TEXT.replace("trials: 6", "trials: 2")), page_at, expected=("404",))
+    page = listener.page
+    listener.begins()
+    listener.sets_level()
+    while not listener.is_done():
+        listener.reaches_trial(len(listener.answers))
+        if not listener.is_done():
+            listener.answers_abx(0)
+            listener.reaches_trial(len(listener.answers))
+    code = listener.code
+    page.reload()
+    listener.reaches("done")
+    for thought in ("No, go back", "Somebody else's turn"):
+        page.click("#turn")
+        expect(page.locator("#sure-question")).to_contain_text(code)
+        listener.thinks(thought)
+    listener.reaches("welcome")
+    assert listener.code is None and listener.server.session(code).responses
+    expect(page.locator("#agree")).not_to_be_checked()
+    expect(page.locator("#begin")).to_be_disabled()
+    for typed, told in {"abc – 1": "That is no code", "A" * 16: "There is no such session"}.items():
+        page.click("#have-code")
+        page.locator("#recover-code").fill(typed)
+        page.keyboard.press("Enter")
+        listener.thinks("Delete them")
+        expect(page.locator("#notice")).to_contain_text(told)
+        page.click("#recover-back")
+        listener.reaches("welcome")
+        expect(page.locator("#notice")).to_be_empty()
+    page.click("#have-code")
+    page.locator("#recover-code").fill(f" {code.lower().replace('-', ' – ')}")
+    page.keyboard.press("Enter")
+    listener.thinks("Delete them")
+    listener.reaches("deleted")
+    assert [path.name for path in (listener.server.folder / "answers").rglob("*.jsonl")] == [
+        "study.jsonl"
+    ]
+    page.click("#anew")
+    listener.reaches("welcome")
+
+
+def test_a_phone_is_told_of_no_keys(serve, page_at):
+    listener = visitor(serve(TEXT), page_at, width=390)
+    listener.page.add_init_script(
+        "const asked = matchMedia.bind(window);"
+        "window.matchMedia = (of) => of === '(hover: none)' ? { matches: true } : asked(of)"
+    )
+    listener.page.reload()
+    listener.begins()
+    listener.sets_level()
+    hint = listener.page.locator("#hint")
+    expect(hint).to_have_text("Tap a sound to hear it. Listen to each at least once.")
+    listener.hears("abx")
+    expect(hint).to_have_text("Switch as often as you like.")
+
+
+def test_long_words_in_titles_and_names_stay_on_the_page(serve, page_at):
+    long = "W" * 90
+    server = serve(AFC.replace("A short test", long).replace("seven,", f"{long},"))
+    for address, shown in ((server.listeners, "#welcome"), (server.teacher, "#open")):
+        page = page_at(address, width=390)
+        expect(page.locator(shown)).to_be_visible(timeout=SLOW_MS)
+        expect(page.locator("#title")).to_have_text(long)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_a_reload_keeps_plays_switches_and_the_time(serve, page_at):
     listener = visitor(serve(TEXT), page_at)
     listener.begins()
@@ -601,12 +695,9 @@ def test_a_break_is_offered_after_forty_trials(serve, page_at):
     listener.begins()
     listener.sets_level()
     listener.reaches_trial(0)
-    room = Rooms(JsonLinesStore(listener.server.folder / "answers")).room(
-        listener.server.listeners.rsplit("/", 1)[1]
-    )
     how = {"answer": 0, "response_time_s": 1, "plays": 1, "switches": 2}
     for number in range(40):
-        room.answer(listener.code, {"trial": number, **how})
+        listener.posts("answer", trial=number, **how)
     listener.page.reload()
     listener.reaches("break")
     listener.page.keyboard.press("Enter")
@@ -615,7 +706,9 @@ def test_a_break_is_offered_after_forty_trials(serve, page_at):
 
 def test_a_link_that_leads_nowhere_says_what_the_server_says(serve, page_at):
     page = page_at(serve(TEXT).listeners[:-3] + "xyz", expected=("404", "410"))
-    expect(page.locator("#reason")).to_contain_text("There is no such study", timeout=SLOW_MS)
+    expect(page.locator("#reason")).to_contain_text(
+        "There is no study at this link", timeout=SLOW_MS
+    )
 
 
 def test_a_server_that_keeps_failing_is_quoted_and_asked_again(serve, page_at):
@@ -641,14 +734,9 @@ def test_after_the_last_attempt_at_the_headphone_test_nothing_more_is_asked(serv
     listener = visitor(server, page_at)
     listener.begins()
     listener.reaches("screening")
-    room = Rooms(JsonLinesStore(server.folder / "answers")).room(server.listeners.rsplit("/", 1)[1])
     for _ in range(MOST_ATTEMPTS):
         screening = listener.session.screening
-        room.check(
-            listener.code,
-            "screening",
-            {"answers": [(screening.right(n) + 1) % 3 for n in range(6)]},
-        )
+        listener.posts("screening", answers=[(screening.right(n) + 1) % 3 for n in range(6)])
     listener.page.reload()
     listener.reaches("screening")
     expect(listener.page.locator("#screening-test")).to_be_hidden()
@@ -662,9 +750,11 @@ def test_a_demonstration_says_what_it_keeps_and_for_how_long(serve, page_at):
     told = {"demo": True, "kept": "In the memory of this server, not public."}
     page.route("**/study", lambda route: route.fulfill(json=route.fetch().json() | told))
     page.reload()
-    expect(page.locator("#until")).to_contain_text("The server stops, or the test ends")
+    expect(page.locator("#until")).to_have_text(
+        re.compile(r"The server stops, or the test ends \(\d+ \w+ \d{4} at \d\d:\d\d\): this")
+    )
     expect(page.locator("#where")).to_have_text(told["kept"])
     expect(page.locator("#have-code")).to_be_visible()
     expect(page.locator("#length")).to_have_text(
-        "About 5 minutes for about 9 questions, 1 of them practice."
+        "About 5 minutes for about 10 questions, 1 of them practice."
     )
