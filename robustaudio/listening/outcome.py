@@ -4,6 +4,7 @@ from typing import Any
 
 from robustaudio.listening import rows
 from robustaudio.listening.analysis import analyse
+from robustaudio.listening.results import standing
 from robustaudio.listening.room import Room
 from robustaudio.listening.session import Session
 
@@ -42,10 +43,12 @@ def pooled(room: Room) -> dict[str, Any]:
     )
     return {
         "title": room.study.title,
+        "model": room.study.model.name,
         "expires": room.expires.isoformat(timespec="minutes"),
         "demo": room.demo,
         "begun": len(sessions),
         "finished": len(ended),
+        "simulated": sum(session.simulated for session in sessions.values()),
         "answers": sum(len(session.responses) for session in sessions.values()),
         "unscreened": sum("unscreened" in session.checks for session in sessions.values()),
         # whoever has not ended yet may have been asked too little to say anything
@@ -64,7 +67,7 @@ def in_words(result: dict[str, Any]) -> str:
             counts = f"{people}, {group['correct']} of {group['trials']} right (p = {p:.2g})."
             return f"{counts} {group.get('statement', '')}".strip()
         case "2afc" | "3afc":
-            found = group["thresholds"]["correct_79"]
+            found = standing(result)["thresholds"]["correct_79"]
             if found is None:
                 return f"{people}: some thresholds lie below all levels, some above: no mean."
             return f"{people}. {_group_threshold(found)}"

@@ -6,6 +6,8 @@ Colours are the page's own (`currentColor` and its accent), so that light and da
 from html import escape
 from typing import Any
 
+from robustaudio.listening.results import standing
+
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 300, 56, 16, 20, 46
 ACCENT, POINT = "#1c9e8f", "#d9623b"
 PROPORTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -28,7 +30,7 @@ def psychometric(result: dict[str, Any]) -> str:
         return LEFT + (level_db - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
     parts = [*_frame(low, high, x), *_curve(group["curve"], x), *_points(group["points"], x)]
-    if threshold := group["thresholds"]["correct_79"]:
+    if threshold := standing(result)["thresholds"]["correct_79"]:
         parts += _threshold(threshold, low, high, x)
     name = escape(f"{result['condition']}: proportion correct against level")
     return (

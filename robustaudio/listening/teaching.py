@@ -66,6 +66,8 @@ def overview(room: Room) -> dict[str, Any]:
     found = pooled(room)
     excluded, results = found["analysis"]["excluded"], found["analysis"]["results"]
     remarks = []
+    if found["simulated"]:
+        remarks.append(f"{found['simulated']} of {found['begun']} are simulated: no people.")
     if found["unscreened"]:
         remarks.append(f"{found['unscreened']} went on without headphones.")
     if excluded:

@@ -58,7 +58,7 @@ def test_the_export_and_the_analysis_say_the_same_of_a_clip(exported):
     of_analysis = heard_in(exported / "analysis.json", CLASSIFIER, named)
     assert [one.family for one in of_rows] == ["shaped", "white"]
     for one, other in zip(of_rows, of_analysis, strict=True):
-        assert replace(one, predicted_db=None) == replace(other, predicted_db=None, simulated=True)
+        assert replace(one, predicted_db=None) == replace(other, predicted_db=None)
         assert one.predicted_db is not None and other.predicted_db is None  # without its sound
         assert (
             len(one.listeners) == 1
@@ -102,8 +102,8 @@ LEVEL = {"sign": "=", "level_db": "<b>", "lower_db": None, "upper_db": None}
     [
         ("RIFF", "is not the JSON that a listening study exports"),
         ("[1]", "is not the JSON that a listening study exports"),
-        ("{}", "is not what a listening study exports. Take “All"),
-        ('{"title": "t", "procedure": {}}', "is a study, without answers. Take “All"),
+        ("{}", "is not what a listening study exports. Take rows.json, from"),
+        ('{"title": "t", "procedure": {}}', "is a study, without answers. Take rows.json"),
         ('{"rows": 1, "study": {}}', "title is missing"),
         ('{"analysis": {"results": [1]}}', "is not what a listening study exports"),
         ('{"analysis": {"results": []}}', "no answers of seven-slt, but of: nothing yet"),

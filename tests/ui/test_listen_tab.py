@@ -16,7 +16,7 @@ def test_every_procedure_starts_at_a_length_of_its_own():
 
 
 def test_the_tab_counts_practice_and_catch_trials():
-    assert "About 21 questions" in listen._questions("abx", ["white"], 16)
+    assert "About 24 questions" in listen._questions("abx", ["white"], 16)
     assert "About 92 questions" in listen._questions("quest", ["white", "shaped"], 40)
     assert "About 14 questions" in listen._questions("impairment", ["a", "b"], 16)
     assert listen._questions("abx", [], 16) == ""
