@@ -96,8 +96,8 @@
       $("notice").textContent = "The link is selected: copy it with Ctrl+C, or ⌘C.";
     }
   });
-  $("csv").onclick = trying(() => save("export/csv", "answers.csv"));
-  $("json").onclick = trying(() => save("export/json", "answers.json"));
+  $("csv").onclick = trying(() => save("export/csv", "rows.csv"));
+  $("json").onclick = trying(() => save("export/json", "rows.json"));
   $("study").onclick = trying(() => save("export/study", "study.json"));
   $("hour").onclick = trying(async () => render(await (await ask("expire", { hours: 1 })).json()));
   $("week").onclick = trying(async () => render(await (await ask("expire", { hours: 168 })).json()));

@@ -178,6 +178,18 @@ class Rooms:
         self._note(Event(token, STUDY, "teacher", 0, {"sha256": _hash(key)}))
         return key
 
+    def of_teacher(self, token: str, key: str) -> Room:
+        """The room of a token, for who has a key.
+
+        Raises:
+            PermissionError: with another key.
+            NoStudy: as `room` does.
+        """
+        room = self.room(token)
+        if not self.is_teacher(token, key):
+            raise PermissionError("this key does not open the page; use the whole link.")
+        return room
+
     def is_teacher(self, token: str, key: str) -> bool:
         events = self._events(token)
         keys = [event.data["sha256"] for event in events if event.kind == "teacher"]
