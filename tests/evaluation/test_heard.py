@@ -26,6 +26,8 @@ from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener
 from robustaudio.listening.stimulus import stimulus_of
 from robustaudio.listening.store import MemoryStore
+from robustaudio.listening.study import sound_text
+from robustaudio.listening.study_file import parse
 from robustaudio.perception.audibility import distances
 
 FOLDER = open_dataset("bundled-digits").folder
@@ -38,6 +40,7 @@ def bundled(name: str) -> Clip:
 
 
 SEVEN = bundled("seven-slt")
+LOUDER = replace(SEVEN, samples=1.1 * SEVEN.samples)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,27 @@ def test_the_export_and_the_analysis_say_the_same_of_a_clip(exported):
         )
         lower_db, upper_db = one.range_db  # a single listener's own interval
         assert -60 < lower_db < -43 < upper_db < -30
+
+
+def test_an_attack_is_of_the_studys_model_and_noise_of_none(tmp_path):
+    for model, against in ({"name": "digits-cnn"}, "digits-cnn"), ({}, None):
+        text = json.dumps(
+            analysis(LEVEL | {"level_db": -40.0}, "pgd") | {"model": model.get("name")}
+        )
+        (tmp_path / "analysis.json").write_text(text)
+        (one,) = heard_in(tmp_path / "analysis.json", CLASSIFIER, replace(SEVEN, name="seven-slt"))
+        assert one.made_against == against
+    clip = [{"name": "seven", "sound": sound_text(SEVEN), "perturbed": {"pgd": sound_text(LOUDER)}}]
+    study = {"title": "t", "clips": clip, "families": ["white", "pgd"], "model": {"name": "other"},
+             "procedure": {"kind": "quest", "trials": 6, "audible_db": 20}}  # fmt: skip
+    room, _ = Rooms(MemoryStore()).open(parse(json.dumps(study), None))
+    simulate(room, [Listener(-43.0)], seed=3)
+    (tmp_path / "rows.json").write_text(rows.as_json(room, rows.tidy(room)))
+    found = heard_in(tmp_path / "rows.json", CLASSIFIER, SEVEN)
+    assert {one.family: one.made_against for one in found} == {"white": None, "pgd": "other"}
+    (tmp_path / "analysis.json").write_text(json.dumps(outcome.pooled(room)))
+    named = heard_in(tmp_path / "analysis.json", CLASSIFIER, replace(SEVEN, name="seven"))
+    assert [one.made_against for one in named] == [one.made_against for one in found]
 
 
 def test_who_has_not_finished_does_not_count(exported, tmp_path):

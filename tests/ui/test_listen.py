@@ -357,6 +357,7 @@ def test_a_test_of_the_current_perturbation_on_the_apps_server(app, page_at, tmp
     assert [name.rpartition(" · ")[2] for name in room.study.procedure.conditions] == [
         "white", "perturbation",
     ]  # fmt: skip
+    assert room.study.model.name == "digits-cnn"
     tab.set_default_timeout(SLOW_MS)
     expect(tab.locator("#welcome")).to_be_visible(timeout=SLOW_MS)
     tab.check("#agree")
