@@ -6,7 +6,7 @@
   const link = location.origin + base;
   const $ = (id) => document.getElementById(id);
   const headers = { "X-Teacher": location.hash.slice(1), "Content-Type": "application/json" };
-  const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
+  const LOOPBACK = /^(localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\])$/;
   let shown = ""; // the results that are drawn, as text: they are drawn anew only when they change
   let away = false; // what the notice says is that the server was not reached
 

@@ -190,12 +190,14 @@ class _Reader:
 
     def known(self, where: str, told: Mapping, known: tuple, needed: tuple = ()) -> None:
         unknown = [str(key) for key in told if key not in known]
-        if len(unknown) > MOST_TOLD:
-            unknown = [f"{unknown[0]}, and {len(unknown) - 1} more"]
-        for key in unknown:
-            close = get_close_matches(key, known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
-            self.problems.append(f"unknown key {where}{key}; {hint}")
+        close = {key: get_close_matches(key, known, 1) for key in unknown[:MOST_TOLD]}
+        for key in (key for key in unknown if close.get(key)):
+            self.problems.append(f"unknown key {where}{key}; did you mean {close[key][0]!r}?")
+        strange = [f"{where}{key}" for key in unknown if not close.get(key)]
+        if strange:
+            keys = "key" if len(strange) == 1 else "keys"
+            told_keys = f"unknown {keys} {', '.join(strange)}"
+            self.problems.append(f"{told_keys}; known: {', '.join(known)}.")
         self.problems += [f"{where}{key} is missing." for key in needed if key not in told]
 
     def texts_in(

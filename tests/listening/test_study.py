@@ -157,9 +157,8 @@ def test_of_a_giant_study_nothing_is_read_and_little_is_said():
     clip = {"name": "seven", "sound": "bundled:none.wav"}
     with pytest.raises(StudyError, match="clips must be a list of 1 to 24, not 100000") as error:
         parse(json.dumps({"clips": [clip] * 100_000, **dict.fromkeys(map(str, range(999)))}), None)
-    assert "bundled" not in str(error.value) and "unknown key 0, and 998 more; known" in str(
-        error.value
-    )
+    told = str(error.value)
+    assert "unknown keys 0, 1, 2, " in told and "bundled" not in told and len(told) < 1_000
     with pytest.raises(StudyError) as error:
         parse(TEXT.replace("A short test", "x" * 90_000) + "\nseed: 0", None)
     assert len(str(error.value)) < 400
