@@ -22,7 +22,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         launch(arguments.host, arguments.port, open_browser=arguments.open)
-    except OSError as error:  # the port is taken, or the address is not this machine's
+    except (OSError, OverflowError) as error:  # the port is taken or none, or the address not ours
         parser.error(str(error))
 
 

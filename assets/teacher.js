@@ -6,7 +6,7 @@
   const link = location.origin + base;
   const $ = (id) => document.getElementById(id);
   const headers = { "X-Teacher": location.hash.slice(1), "Content-Type": "application/json" };
-  const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
+  const LOOPBACK = /^(localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\])$/;
   const GONE = [403, 404, 410]; // there is nothing to come back to
   const WHEN = { dateStyle: "long", timeStyle: "short" }; // of the teacher's clock
   let shown = ""; // the results that are drawn, as text: they are drawn anew only when they change
@@ -111,8 +111,8 @@
       notice("The link is selected: copy it with Ctrl+C, or ⌘C.");
     }
   });
-  $("csv").onclick = trying(() => save("export/csv", "answers.csv"));
-  $("json").onclick = trying(() => save("export/json", "answers.json"));
+  $("csv").onclick = trying(() => save("export/csv", "rows.csv"));
+  $("json").onclick = trying(() => save("export/json", "rows.json"));
   $("study").onclick = trying(() => save("export/study", "study.json"));
   $("hour").onclick = trying(async () => render(await (await ask("expire", { hours: 1 })).json()));
   $("week").onclick = trying(async () => render(await (await ask("expire", { hours: 168 })).json()));

@@ -5,12 +5,14 @@ import json
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from robustaudio.listening import rows
 from robustaudio.listening.outcome import pooled
 from robustaudio.listening.picture import psychometric
+from robustaudio.listening.results import standing
 from robustaudio.listening.room import Room
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
@@ -18,10 +20,10 @@ from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener, panel
 from robustaudio.listening.store import FOLDER, open_store
 from robustaudio.listening.study_file import load_study
+from robustaudio.listening.thresholds import SIGNS
+from robustaudio.listening.web import reachable
 
 STORES = "a folder, sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or hub://OWNER/DATASET"
-# for a server that listens to all: an address far away (RFC 5737, RFC 3849), to find the way there
-FAR = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}
 
 
 def add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
@@ -56,18 +58,22 @@ def run_serve(arguments: argparse.Namespace) -> dict:
     """Serves until it is stopped; the links come first, on stderr."""
     import uvicorn
 
+    study = load_study(arguments.study)
     rooms = Rooms(open_store("memory:" if arguments.demo else arguments.store))
-    room, key = rooms.open(load_study(arguments.study), arguments.hours, resume=True)
-    home = f"http://{_reachable(arguments.host)}:{arguments.port}/listen/{room.token}"
-    _log(f"listeners  {home}")
-    _log(f"teacher    {home}/teacher#{key}")
-    _log(f"until      {room.expires:%Y-%m-%d %H:%M} UTC, then all answers are deleted")
-    stop = rooms.keep_purging()
-    uvicorn.run(
-        application(rooms), host=arguments.host, port=arguments.port, log_level="warning",
-        access_log=False, server_header=False,
-    )  # fmt: skip
-    stop()
+    with _bound(arguments.host, arguments.port) as listening:  # a link that is printed works
+        room, key = rooms.open(study, arguments.hours, resume=True)
+        port = listening.getsockname()[1]
+        home = f"http://{reachable(arguments.host)}:{port}/listen/{room.token}"
+        _log(f"listeners  {home}")
+        _log(f"teacher    {home}/teacher#{key}")
+        _log(f"until      {room.expires:%Y-%m-%d %H:%M} UTC, then all answers are deleted")
+        stop = rooms.keep_purging()
+        config = uvicorn.Config(
+            application(rooms), log_level="warning", access_log=False, server_header=False
+        )
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run([listening])
+        stop()
     sessions = room.sessions().values()
     return {
         "study": room.token,
@@ -86,7 +92,8 @@ def run_analyse(arguments: argparse.Namespace) -> dict:
     if arguments.json:
         return found
     results = [_told(result) for result in found["analysis"]["results"]]
-    counts = {key: found[key] for key in ("title", "begun", "finished", "answers", "unscreened")}
+    told = ("title", "begun", "simulated", "finished", "answers", "unscreened")
+    counts = {key: found[key] for key in told}
     return {**counts, "excluded": len(found["analysis"]["excluded"]), "results": results}
 
 
@@ -139,28 +146,36 @@ def _told(result: dict) -> dict:
     group = result["group"]
     line = {"condition": result["condition"], "paradigm": result["paradigm"]}
     if "thresholds" in group:
-        at = group["thresholds"]["correct_79"] or dict.fromkeys(
-            ("level_db", "lower_db", "upper_db")
-        )
-        ends = {"lower_db": at["lower_db"], "upper_db": at["upper_db"]}
-        return {**line, "listeners": group["listeners"], "threshold_db": at["level_db"], **ends}
+        at = standing(result)["thresholds"]["correct_79"] or {}
+        level, *ends = (_shown_db(at.get(name)) for name in ("level_db", "lower_db", "upper_db"))
+        shown = dict(zip(("lower_db", "upper_db"), ends, strict=True))
+        bound = SIGNS[at.get("sign", "=")]
+        return {**line, "listeners": group["listeners"], "threshold_db": bound + level, **shown}
     line |= {"level_db": result["level_db"]}
     if "p" in group and "correct" in group:
         return {**line, "correct": group["correct"], "trials": group["trials"], "p": group["p"]}
     return {**line, "mean": group["mean"], "lower": group["lower"], "upper": group["upper"]}
 
 
-def _reachable(host: str) -> str:
-    """The address under which other machines find this one, where it listens to all."""
-    if host in FAR:
-        family, far = FAR[host]
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((far, 9))  # sends nothing, and chooses the network that leads there
-                host = probe.getsockname()[0]
-        except OSError:  # no network leads anywhere
-            return socket.gethostname()
-    return f"[{host}]" if ":" in host else host
+def _shown_db(level_db: float | None) -> str:
+    return "-" if level_db is None else f"{level_db:.1f}"
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        ValueError: if nothing can.
+    """
+    if not 0 <= port <= 65_535:
+        raise ValueError(f"--port {port} must be from 0 (any that is free) to 65535.")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ValueError(
+            f"nothing can be served at {host}, port {port}: {error.strerror}."
+        ) from error
 
 
 def _log(line: str) -> None:

@@ -24,6 +24,7 @@ from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.clips import Progress, finite, part_of
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.listening.analysis import analyse
+from robustaudio.listening.results import standing
 from robustaudio.listening.stimulus import Stimulus
 from robustaudio.listening.study import JOINED
 from robustaudio.listening.study_file import parse
@@ -38,7 +39,7 @@ from robustaudio.perception.metrics import MAX_LEVEL_DB
 CRITERION = "d_prime_1"  # of the study's thresholds: what all paradigms have in common
 SAME_SOUND = 0.99  # correlation of two clips that are one sound
 LONGEST_FILE = 50_000_000  # bytes
-TAKE = "Take “All (JSON)” from the teacher's page, or rows.json of `listen analyse --output`."
+TAKE = "Take rows.json, from the teacher's page or of `listen analyse --output`."
 RULER_SHARE = 0.7  # of the time; the L2 attack has the rest
 FAMILY_NAMES = {"white": "white noise", "shaped": "shaped noise", "shift": "a time shift"}
 ENDS = ("lower_db", "upper_db")
@@ -65,7 +66,8 @@ class Heard:
 
     With `sign` "<=" or ">=" `level_db` is a bound; with None some heard everything and some
     nothing. An end of the 95 % interval is None where nothing bounds it. `predicted_db` is the
-    masking model's level; None where it has none.
+    masking model's level; None where it has none. `made_against` names the classifier that an
+    attack's family was made against, where the study says so.
     """
 
     family: str
@@ -76,6 +78,7 @@ class Heard:
     upper_db: float | None
     predicted_db: float | None = None
     simulated: bool = False
+    made_against: str | None = None
 
     @property
     def shown(self) -> str:
@@ -137,7 +140,7 @@ def _beside(
 def heard_in(path: Path, classifier: Classifier, clip: Clip) -> list[Heard]:
     """A study's thresholds of a prepared clip, from either JSON that the listening test writes.
 
-    The teacher's export (`rows.json`) holds the sounds, by which the clip is found; an analysis
+    Its export (`rows.json`) holds the sounds, by which the clip is found; an analysis
     (`listen analyse --json`) holds names only: there the clip's has to be the same, and nothing is
     predicted of sounds that are not known.
 
@@ -151,9 +154,10 @@ def heard_in(path: Path, classifier: Classifier, clip: Clip) -> list[Heard]:
             ended = [row for row in told["rows"] if row.get("ended", True)]
             results = analyse(ended)["results"]
             fake = any(row.get("simulated") for row in ended)
+            model = (told["study"].get("model") or {}).get("name")
         else:
-            name, stimuli, fake = clip.name, {}, False
-            results = told["analysis"]["results"]
+            name, stimuli, fake = clip.name, {}, bool(told.get("simulated"))
+            results, model = told["analysis"]["results"], told.get("model")
         named = [(*one["condition"].rpartition(JOINED)[::2], one) for one in results]
         mine = {family: one for clip_name, family, one in named if clip_name == name}
         groups = {f: _threshold(one) for f, one in mine.items() if "thresholds" in one["group"]}
@@ -169,9 +173,12 @@ def heard_in(path: Path, classifier: Classifier, clip: Clip) -> list[Heard]:
         raise ValueError(f"{path.name} has no thresholds; quest and staircase studies find them.")
     played = {family: stimuli.get(f"{name}{JOINED}{family}") for family in groups}
     return [
-        Heard(f, **found, predicted_db=(of := played[f]) and predicted_level_db(of), simulated=fake)
-        for f, found in groups.items()
-    ]
+        Heard(
+            family, **found, predicted_db=(of := played[family]) and predicted_level_db(of),
+            simulated=fake, made_against=None if family in FAMILY_NAMES else model,
+        )
+        for family, found in groups.items()
+    ]  # fmt: skip
 
 
 def predicted_level_db(stimulus: Stimulus) -> float | None:
@@ -288,8 +295,7 @@ def _threshold(result: dict[str, Any]) -> dict[str, Any]:
         Listener(one["faint_db"], *(one["thresholds"][CRITERION][end] for end in ENDS))
         for one in records
     )
-    of = records[0] if len(records) == 1 else result["group"]
-    found = of["thresholds"][CRITERION] or dict.fromkeys(("sign", "level_db", *ENDS))
+    found = standing(result)["thresholds"][CRITERION] or dict.fromkeys(("sign", "level_db", *ENDS))
     levels = (found["level_db"], *(found[end] for end in ENDS), *chain(*map(astuple, each)))
     bad = [level for level in levels if level is not None and not _is_level(level)]
     if bad or found["sign"] not in (None, "=", "<=", ">="):

@@ -1,6 +1,16 @@
 """What options of every procedure must satisfy."""
 
-from math import inf
+LEVELS_DB = -160.0, 40.0  # relative to the clip: softer is rounded away, louder buries the clip
+
+
+def check_level(name: str, level_db: float) -> None:
+    """
+    Raises:
+        ValueError: for a level that nobody could hear, or that would leave nothing of the clip.
+    """
+    softest, loudest = LEVELS_DB
+    if not softest <= level_db <= loudest:
+        raise ValueError(f"{name} {level_db:g} must be a level from {softest:g} to {loudest:g} dB.")
 
 
 def check_conditions(conditions: tuple[str, ...]) -> None:
@@ -26,8 +36,9 @@ def check_counts(options: object, **at_least: int) -> None:
 def check_levels(levels_db: tuple[float, ...]) -> None:
     """
     Raises:
-        ValueError: if there is none, one twice, or one that is infinite or NaN.
+        ValueError: if there is none, one twice, or one out of range.
     """
-    finite = all(-inf < level < inf for level in levels_db)
-    if not levels_db or not finite or len(set(levels_db)) < len(levels_db):
+    for level_db in levels_db:
+        check_level("levels_db", level_db)
+    if not levels_db or len(set(levels_db)) < len(levels_db):
         raise ValueError(f"levels_db {levels_db} must be one or more levels in dB, each once.")

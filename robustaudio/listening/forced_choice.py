@@ -3,15 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, inf, isfinite
+from math import floor, inf
 
 from robustaudio.listening import schedule
-from robustaudio.listening.checks import check_conditions, check_counts
+from robustaudio.listening.checks import check_conditions, check_counts, check_level
 from robustaudio.listening.trial import CHOICES, Kind, Paradigm, Response, Trial
 
 Track = tuple[str, float | None]  # a condition, and its level where that is fixed
 Outcome = tuple[float, bool]  # a level in dB, and whether the answer was right
 FEWEST_CATCHES = 4  # of a session, short as it may be: a guesser hits half of them
+LEAST_STEP_DB = 0.25  # finer, nobody hears the difference, and the grid grows
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,7 @@ class ForcedChoice(ABC):
         check_counts(self, practice=0, catch_every=0)
         if self.catch_every == 1:
             raise ValueError("catch_every 1 leaves no trial to test; choose 2 or more, or 0.")
-        if not isfinite(self.audible_db):
-            raise ValueError(f"audible_db {self.audible_db} must be a level in dB.")
+        check_level("audible_db", self.audible_db)
 
     @property
     @abstractmethod
@@ -146,9 +146,10 @@ class Adaptive(ForcedChoice):
         super().__post_init__()
         if self.alternatives not in (2, 3):
             raise ValueError(f"alternatives {self.alternatives} must be 2 or 3.")
-        if not 0 < self.step_db < inf:
-            raise ValueError(f"step_db {self.step_db} must be above 0, and finite.")
-        if not -inf < self.min_db <= self.audible_db - 2 * self.step_db:
+        if not LEAST_STEP_DB <= self.step_db < inf:
+            raise ValueError(f"step_db {self.step_db} must be {LEAST_STEP_DB} or more, and finite.")
+        check_level("min_db", self.min_db)
+        if self.min_db > self.audible_db - 2 * self.step_db:
             least = self.audible_db - 2 * self.step_db
             raise ValueError(
                 f"min_db {self.min_db} must be at most {least:g}, two steps below audible_db."

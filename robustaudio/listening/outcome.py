@@ -4,7 +4,7 @@ from typing import Any
 
 from robustaudio.listening import rows
 from robustaudio.listening.analysis import analyse
-from robustaudio.listening.results import Record
+from robustaudio.listening.results import Record, standing
 from robustaudio.listening.room import Room
 from robustaudio.listening.session import Session
 
@@ -61,10 +61,12 @@ def pooled(room: Room) -> dict[str, Any]:
     )
     return {
         "title": room.study.title,
+        "model": room.study.model.name,
         "expires": room.expires.isoformat(timespec="minutes"),
         "demo": room.demo,
         "begun": len(sessions),
         "finished": len(ended),
+        "simulated": sum(session.simulated for session in sessions.values()),
         "answers": sum(len(session.responses) for session in sessions.values()),
         "unscreened": sum("unscreened" in session.checks for session in sessions.values()),
         # whoever has not ended yet may have been asked too little to say anything
@@ -79,7 +81,7 @@ def in_words(result: Record) -> str:
         case "abx":
             said = f"{group['correct']} of {group['trials']} right. {group['statement']}"
         case "2afc" | "3afc":
-            said = _group_threshold(group["thresholds"]["correct_79"])
+            said = _group_threshold(standing(result)["thresholds"]["correct_79"])
         case "mushra":
             said = "Mean grades, from 0 (bad) to 100 (excellent)."
         case _:

@@ -6,7 +6,7 @@ Colours are the page's own (`currentColor` and its accent), so that light and da
 from html import escape
 
 from robustaudio.listening.outcome import db, item
-from robustaudio.listening.results import Record
+from robustaudio.listening.results import Record, standing
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 400, 260, 52, 14, 16, 52  # of a phone's column, about
 ACCENT, POINT = "#1c9e8f", "#d9623b"
@@ -36,7 +36,7 @@ def psychometric(result: Record) -> str:
         return LEFT + (level_db - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
     parts = [*_frame(low, high, x), *_curve(group["curve"], x)]
-    if threshold := group["thresholds"]["correct_79"]:
+    if threshold := standing(result)["thresholds"]["correct_79"]:
         parts += _threshold(threshold, low, high, x)
     parts += _points(group["points"], x)
     return _svg(f"{result['condition']}: proportion correct against level", HEIGHT, parts)

@@ -98,6 +98,12 @@ def listener_record(rows: Sequence[Row], paradigm: str, levels_db: list[float]) 
     }
 
 
+def standing(result: Record) -> Record:
+    """Whose threshold a result reports: of a single listener their own, which has an interval."""
+    listeners = [*result["listeners"].values()]
+    return listeners[0] if len(listeners) == 1 else result["group"]
+
+
 def curve(posterior: Posterior, levels_db: list[float]) -> list[Record]:
     """The psychometric function: its mean, and its 95 % interval point by point."""
     found = zip(levels_db, posterior.curve(levels_db), strict=True)

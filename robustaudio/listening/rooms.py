@@ -14,13 +14,12 @@ from typing import Any
 from robustaudio.listening.room import Room
 from robustaudio.listening.session import hour
 from robustaudio.listening.store import NAME, STUDY, Event, MemoryStore, Store
-from robustaudio.listening.study import Study
+from robustaudio.listening.study import LONGEST_H, Study
 from robustaudio.listening.study_file import parse
 
 TOKEN_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none that is taken for another
 TOKEN_LENGTH = 10
 PURGE_S = 60.0  # how often studies that have expired are looked for
-LONGEST_H = 366 * 24
 MOST_STUDIES = 200
 CLOSED = "this study is closed; its answers have been deleted."
 FRESH_S = 5.0  # another server on the same store may close a study, or move its end
@@ -61,7 +60,8 @@ class Rooms:
         """A new room and a key for its teacher; with `resume`, the same study's room goes on.
 
         Only who owns the store may resume: the key opens what others have answered. Its end moves
-        by `hours`, unless that is later than listeners have agreed to.
+        by `hours`, unless that is later than listeners have agreed to. Where listeners were
+        simulated, no people join them.
 
         Raises:
             ValueError: for impossible hours, or when too many studies are open.
@@ -178,6 +178,18 @@ class Rooms:
         self._note(Event(token, STUDY, "teacher", 0, {"sha256": _hash(key)}))
         return key
 
+    def of_teacher(self, token: str, key: str) -> Room:
+        """The room of a token, for who has a key.
+
+        Raises:
+            PermissionError: with another key.
+            NoStudy: as `room` does.
+        """
+        room = self.room(token)
+        if not self.is_teacher(token, key):
+            raise PermissionError("this key does not open the page; use the whole link.")
+        return room
+
     def is_teacher(self, token: str, key: str) -> bool:
         events = self._events(token)
         keys = [event.data["sha256"] for event in events if event.kind == "teacher"]
@@ -203,13 +215,18 @@ class Rooms:
         return self._demo if token in self._demo.studies() else self.store
 
     def _same(self, store: Store, study: Study) -> str | None:
-        """The token of the same study, if it is open."""
+        """The token of the same study, if it is open, and for people."""
         for token in store.studies():
             events = self._events(token)
             opened, end = _opened(events), _end(events)
-            if opened and opened["sha256"] == study.digest and end and end > datetime.now(UTC):
+            same = opened and opened["sha256"] == study.digest
+            if same and end and end > datetime.now(UTC) and not self._simulated(token):
                 return token
         return None
+
+    def _simulated(self, token: str) -> bool:
+        """Whether any of its listeners is no person."""
+        return any(session.simulated for session in self.room(token).sessions().values())
 
     def _events(self, token: str) -> list[Event]:
         """The study's own; none for what is no token."""

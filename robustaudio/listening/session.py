@@ -68,6 +68,11 @@ class Session:
         return cls(study, begun["seed"], check_seed, checks, facts, responses, ended)
 
     @property
+    def simulated(self) -> bool:
+        """Whether no person answered."""
+        return bool(self.facts.get("simulated"))
+
+    @property
     def step(self) -> Step:
         """What the listener has to do next; "trial" until the procedure says otherwise."""
         if "sample_rate" not in self.checks:

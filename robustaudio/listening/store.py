@@ -221,12 +221,14 @@ def open_store(where: str, *, create: bool = True) -> Store:
     """The store that a word names: a folder, `memory:`, a database's URL, `hub://owner/dataset`.
 
     Raises:
-        ValueError: for a URL that no backend knows, or, without `create`, a file that is not there.
+        ValueError: for a URL that no backend knows, or, without `create`, what is not there.
     """
     if where == "memory:":
         return MemoryStore()
     scheme, _, rest = where.partition("://")
     if not rest:
+        if not create and not Path(where).is_dir():
+            raise ValueError(f"there is no folder {where}.")
         return JsonLinesStore(Path(where))
     if scheme == "hub":
         from robustaudio.listening.hub import open_hub_store

@@ -22,6 +22,7 @@ PROCEDURES: dict[str, Any] = {
 SCREENINGS = ("antiphase", "huggins", "none")
 SOUND = "data:audio/wav;base64,"
 HEARD_DB = 6.0  # noise-to-mask ratio that practice and catch trials must reach
+LONGEST_H = 366 * 24  # that a study may be open
 JOINED = " · "  # clip and family, in the name of a condition
 
 

@@ -8,17 +8,21 @@ import base64
 import binascii
 import json
 import tempfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
+from yaml.reader import ReaderError
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED as CLIPS
 from robustaudio.listening.study import (
+    LONGEST_H,
     PROCEDURES,
     SCREENINGS,
     SOUND,
@@ -32,18 +36,30 @@ BUNDLED = "bundled:"
 LONGEST_S = 12.0  # of a clip: longer ones cannot be compared from memory
 MOST_CONDITIONS = 24
 MOST_TRIALS = 400
+LONGEST, LONGEST_YAML = 50_000_000, 100_000  # characters; PyYAML reads some 40 000 in a second
+LONGEST_NAME, LONGEST_TEXT = 120, 2_000  # characters: of titles and names, of texts
+# of numbers, with both ends; where these are whole, the number has to be
+RANGES = {
+    "expires_h": (1, LONGEST_H), "seed": (0, 10**15),
+    "certified_radius": (0.0, 1e12), "sigma": (0.0, 1e12), "alpha": (0.0, 1.0), "n": (1, 10**12),
+}  # fmt: skip
+MOST_TOLD, LONGEST_TOLD = 12, 300  # problems in a message, and characters of one
 
 
 class StudyError(ValueError):
-    """A study file that cannot be used; the message lists everything that is wrong with it."""
+    """A study file that cannot be used; the message lists what is wrong with it."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
-        super().__init__("the study cannot be used:\n" + "\n".join(f"- {p}" for p in problems))
+        told, rest = problems[:MOST_TOLD], len(problems) - MOST_TOLD
+        lines = [f"- {_middle_cut(p)}" for p in told] + [f"- and {rest} more."] * (rest > 0)
+        super().__init__("\n".join(["the study cannot be used:", *lines]))
 
 
-def load_study(path: Path) -> Study:
+def load_study(path: Path, *, uploaded: bool = False) -> Study:
     """Reads a study file; the sounds that it names are looked up beside it.
+
+    One that was uploaded may name no files.
 
     Raises:
         StudyError: with everything that is wrong.
@@ -51,8 +67,8 @@ def load_study(path: Path) -> Study:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StudyError([f"{path} cannot be read as text: {error}."]) from error
-    return parse(text, path.resolve().parent)
+        raise StudyError([f"{path.name if uploaded else path} cannot be read as text."]) from error
+    return parse(text, None if uploaded else path.resolve().parent)
 
 
 def parse(text: str, folder: Path | None) -> Study:
@@ -61,49 +77,101 @@ def parse(text: str, folder: Path | None) -> Study:
     Raises:
         StudyError: with everything that is wrong.
     """
-    told = _loaded(text)
+    try:
+        told, problems = _loaded(text)
+    except RecursionError as error:
+        raise StudyError(["it is nested too deeply."]) from error
     if not isinstance(told, dict):
         raise StudyError(["a study is a mapping with title, clips, families and procedure."])
-    return _Reader(folder).study(told)
+    return _Reader(folder, problems).study(told)
 
 
 class _PlainLoader(yaml.SafeLoader):
     """YAML without aliases, by which a short text may stand for a giant one."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.repeated: list[str] = []
+
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases such as *name are not known here")
+            words = "aliases such as *name are not known here"
+            raise ComposerError(None, None, words, self.peek_event().start_mark)
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            self.repeated += _repeated(keys)
+        return super().construct_mapping(node, deep)
 
-def _loaded(text: str) -> Any:
+
+def _loaded(text: str) -> tuple[Any, list[str]]:
+    """What the text says, and which keys it repeats."""
+    if len(text) > LONGEST:
+        raise StudyError([f"it has {len(text)} characters; {LONGEST} are the most."])
+    repeated: list[str] = []
+
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        repeated.extend(_repeated(key for key, _ in pairs))
+        return dict(pairs)
+
+    try:  # JSON is YAML as well, and read much faster so
+        return json.loads(text, object_pairs_hook=mapping), repeated
+    except ValueError as error:
+        if len(text) > LONGEST_YAML:
+            raise StudyError(
+                [
+                    f"it is not JSON ({error}), and YAML may have {LONGEST_YAML} characters, not "
+                    f"{len(text)}."
+                ]
+            ) from error
     try:
-        return json.loads(text)  # YAML as well, and read much faster so
-    except RecursionError as error:
-        raise StudyError(["it is nested too deeply."]) from error
-    except ValueError:
-        pass
-    try:
-        return yaml.load(text, _PlainLoader)
-    except RecursionError as error:
-        raise StudyError(["it is nested too deeply."]) from error
-    except yaml.YAMLError as error:
-        raise StudyError([f"neither YAML nor JSON: {' '.join(str(error).split())}"]) from error
+        loader = _PlainLoader(text)
+        return loader.get_single_data(), loader.repeated
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+        # the latter ones of a value that its tag does not know, such as a date that there is not
+        raise StudyError([f"neither YAML nor JSON: {_in_yaml(text, error)}."]) from error
+
+
+def _repeated(keys: Iterable[str]) -> list[str]:
+    counts = Counter(keys).items()
+    return [f"key {key} is given {n} times; once would be right." for key, n in counts if n > 1]
+
+
+def _in_yaml(text: str, error: Exception) -> str:
+    """What is wrong with YAML, and where."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        marked = (error.context, error.context_mark), (error.problem, error.problem_mark)
+        return ", ".join(f"{words}{_place(mark)}" for words, mark in marked if words)
+    if isinstance(error, ReaderError):
+        before = text[: error.position].splitlines() or [""]
+        return f"{error.reason} (line {len(before)}, column {len(before[-1]) + 1})"
+    return str(error)
+
+
+def _place(mark: yaml.Mark | None) -> str:
+    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+
+
+def _middle_cut(problem: str) -> str:
+    """A sentence whose value is long: its beginning, and the end, which says what is right."""
+    half = LONGEST_TOLD // 2
+    return problem if len(problem) <= LONGEST_TOLD else f"{problem[:half]} … {problem[-half:]}"
 
 
 class _Reader:
     """Reads a study's parts and collects what is wrong, so that all of it is said at once."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
-        self.problems: list[str] = []
+    def __init__(self, folder: Path | None, problems: list[str]) -> None:
+        self.folder, self.problems = folder, problems
 
     def study(self, told: dict[str, Any]) -> Study:
         needed = ("title", "clips", "families", "procedure")
         known = (*needed, "texts", "model", "screening", "expires_h", "seed")
         self.known("", told, known, needed)
         self.texts_in("", told, ("title", "screening"))
-        self.whole(told, expires_h=1, seed=0)
+        self.numbers("", told, ("expires_h", "seed"))
         if told.get("screening", SCREENINGS[0]) not in SCREENINGS:
             self.problems.append(f"screening must be one of {', '.join(SCREENINGS)}.")
         clips, families = self.clips(told.get("clips")), self.families(told.get("families"))
@@ -121,23 +189,34 @@ class _Reader:
             raise StudyError(self.problems)
 
     def known(self, where: str, told: Mapping, known: tuple, needed: tuple = ()) -> None:
-        for key in told:
-            if key not in known:
-                close = get_close_matches(str(key), known, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
-                self.problems.append(f"unknown key {where}{key!s}; {hint}")
+        unknown = [str(key) for key in told if key not in known]
+        close = {key: get_close_matches(key, known, 1) for key in unknown[:MOST_TOLD]}
+        for key in (key for key in unknown if close.get(key)):
+            self.problems.append(f"unknown key {where}{key}; did you mean {close[key][0]!r}?")
+        strange = [f"{where}{key}" for key in unknown if not close.get(key)]
+        if strange:
+            keys = "key" if len(strange) == 1 else "keys"
+            told_keys = f"unknown {keys} {', '.join(strange)}"
+            self.problems.append(f"{told_keys}; known: {', '.join(known)}.")
         self.problems += [f"{where}{key} is missing." for key in needed if key not in told]
 
-    def texts_in(self, where: str, told: Mapping, names: tuple) -> None:
-        for name in names:
-            if name in told and not (isinstance(told[name], str) and told[name].strip()):
-                self.problems.append(f"{where}{name} {told[name]!r} must be text.")
+    def texts_in(
+        self, where: str, told: Mapping, names: Iterable[str], longest: int = LONGEST_NAME
+    ) -> None:
+        for name in (name for name in names if name in told):
+            text = told[name]
+            if not isinstance(text, str) or not text.strip() or len(text) > longest:
+                right = f"text of at most {longest} characters"
+                self.problems.append(f"{where}{name} {text!r} must be {right}.")
 
-    def whole(self, told: Mapping, **at_least: int) -> None:
-        for name, least in at_least.items():
-            value = told.get(name, least)
-            if type(value) is not int or value < least:
-                self.problems.append(f"{name} {value!r} must be a whole number from {least}.")
+    def numbers(self, where: str, told: Mapping, names: Iterable[str]) -> None:
+        for name in (name for name in names if name in told):
+            value, (low, high) = told[name], RANGES[name]
+            whole = type(high) is int
+            is_number = type(value) is int or (type(value) is float and not whole)
+            if not is_number or not low <= value <= high:
+                right = f"{'a whole' if whole else 'a'} number from {low:g} to {high:g}"
+                self.problems.append(f"{where}{name} {value!r} must be {right}.")
 
     def part(self, name: str, kind: type, told: Mapping) -> Any:
         """A group of optional keys, which are the fields of `kind`."""
@@ -148,22 +227,26 @@ class _Reader:
         own = {option.name: option.type for option in fields(kind)}
         self.known(f"{name}.", part, tuple(own))
         given = {key: value for key, value in part.items() if key in own and value is not None}
-        texts = tuple(key for key, kind_of in own.items() if kind_of in (str, str | None))
-        self.texts_in(f"{name}.", given, texts)
-        for key in given.keys() - set(texts):
-            if type(given[key]) not in (int, float):
-                self.problems.append(f"{name}.{key} {given[key]!r} must be a number.")
+        longest = LONGEST_TEXT if kind is Texts else LONGEST_NAME
+        self.texts_in(f"{name}.", given, [key for key in own if key not in RANGES], longest)
+        self.numbers(f"{name}.", given, [key for key in own if key in RANGES])
         return kind(**given)
 
     def families(self, told: Any) -> tuple[str, ...]:
-        if not isinstance(told, list) or not told or len({*map(str, told)}) < len(told):
-            self.problems.append("families must be a list of one or more names, each once.")
+        names = [*map(str, told)] if isinstance(told, list) else []
+        lengths = {0 < len(name) <= LONGEST_NAME for name in names}
+        if lengths != {True} or len(names) > MOST_CONDITIONS or len({*names}) < len(names):
+            self.problems.append(
+                f"families must be a list of 1 to {MOST_CONDITIONS} names, each once, of at most "
+                f"{LONGEST_NAME} characters."
+            )
             return ()
-        return tuple(map(str, told))
+        return tuple(names)
 
     def clips(self, told: Any) -> tuple[StudyClip, ...]:
-        if not isinstance(told, list) or not told:
-            self.problems.append("clips must be a list of one or more.")
+        if not isinstance(told, list) or not 1 <= len(told) <= MOST_CONDITIONS:
+            count = f", not {len(told)}" if isinstance(told, list) else ""
+            self.problems.append(f"clips must be a list of 1 to {MOST_CONDITIONS}{count}.")
             return ()
         clips = [self.clip(f"clips[{n}].", one) for n, one in enumerate(told)]
         names = [of.clip.name for of in clips if of]
@@ -178,12 +261,12 @@ class _Reader:
         self.known(where, told, ("name", "sound", "perturbed"), ("name", "sound"))
         self.texts_in(where, told, ("name",))
         perturbed = told.get("perturbed") or {}
-        if not isinstance(perturbed, dict):
-            self.problems.append(f"{where}perturbed must map families to sounds.")
+        if not isinstance(perturbed, dict) or len(perturbed) > MOST_CONDITIONS:
+            most = f"up to {MOST_CONDITIONS} families"
+            self.problems.append(f"{where}perturbed must map {most} to sounds.")
             perturbed = {}
-        named = {str(told.get("name")): told.get("sound"), **perturbed}
-        sounds = [self.sound(where, str(name), sound) for name, sound in named.items()]
-        clip, *others = sounds
+        named = [(told.get("name"), told.get("sound")), *perturbed.items()]
+        clip, *others = [self.sound(where, str(name), sound) for name, sound in named]
         pairs = zip(perturbed, others, strict=True)
         return clip and StudyClip(clip, {str(name): other for name, other in pairs if other})
 
@@ -201,16 +284,20 @@ class _Reader:
 
     def options(self, told: Any) -> dict[str, Any]:
         """The procedure's own options, as the types that its fields have."""
-        if not isinstance(told, dict) or told.get("kind") not in PROCEDURES:
+        if not isinstance(told, dict) or told.get("kind") not in [*PROCEDURES]:
             self.problems.append(f"procedure.kind must be one of {', '.join(PROCEDURES)}.")
             return {}
-        own = {f.name: f.default for f in fields(PROCEDURES[told["kind"]])}
-        self.known("procedure.", told, ("kind", *(name for name in own if name != "conditions")))
-        try:
-            return {name: _as(own.get(name), value) for name, value in told.items()}
-        except (TypeError, ValueError):
-            self.problems.append(f"procedure {told} must hold numbers, and lists of numbers.")
-            return {}
+        kind, given = told["kind"], {}
+        own = {f.name: f.default for f in fields(PROCEDURES[kind]) if f.name != "conditions"}
+        self.known("procedure.", told, ("kind", *own))
+        for name in (name for name in told if name in own):
+            try:
+                given[name] = _as(own[name], told[name])
+            except (TypeError, OverflowError):
+                right = "a list of numbers" if isinstance(own[name], tuple) else "a number"
+                self.problems.append(f"procedure.{name} {told[name]!r} must be {right}.")
+        self.problems += _refused(kind, given)
+        return {"kind": kind, **given}
 
     def whole_study(self, study: Study) -> None:
         """What only shows when everything is put together."""
@@ -224,6 +311,17 @@ class _Reader:
             self.problems += study.unanswerable()
         except ValueError as error:
             self.problems.append(str(error))
+
+
+def _refused(kind: str, options: Mapping[str, Any]) -> list[str]:
+    """What a procedure says of its options: it names one, and is asked again without that one."""
+    try:
+        PROCEDURES[kind](conditions=("any",), **options)
+    except ValueError as error:
+        culprit = str(error).split()[0]
+        rest = {name: value for name, value in options.items() if name != culprit}
+        return [str(error), *(_refused(kind, rest) if culprit in options else [])]
+    return []
 
 
 def _load(where: str, name: str, folder: Path | None) -> Clip:

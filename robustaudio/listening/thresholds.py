@@ -9,6 +9,7 @@ from robustaudio.listening.psychometric import BEYOND_DB, Posterior
 from robustaudio.listening.statistics import mean_interval
 
 Sign = Literal["=", "<=", ">="]
+SIGNS: dict[str, str] = {"=": "", "<=": "≤ ", ">=": "≥ "}  # as they are shown
 STAIRCASE_TARGET = 0.5 ** (1 / 3)  # .794, where 3-down 1-up settles (Levitt 1971)
 FAINT = 0.36  # a d' with which 60 % of two intervals are right: the edge of hearing
 FARTHEST_DB = BEYOND_DB / 2  # from the levels played; farther off nothing is claimed

@@ -1,6 +1,7 @@
 """What all pages of the listening tests share: headers, errors as sentences, bodies, files."""
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from robustaudio.listening.rooms import Closed, NoStudy
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 SERVED = ("player.js", "listen.js", "listen.css", "teacher.js")
 LONGEST_BODY = 16_384  # bytes
+# for a server that listens to all: an address far away (RFC 5737, RFC 3849), to find the way there
+FAR = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -89,3 +92,16 @@ async def asset(request: Request) -> Response:
         return failed(404, LookupError(f"there is no {name!r} here."))
     headers = HEADERS | {"Cache-Control": "no-cache"}
     return FileResponse(ASSETS / name, headers=headers)
+
+
+def reachable(host: str) -> str:
+    """The address under which other machines find this one, where it listens to all."""
+    if host in FAR:
+        family, far = FAR[host]
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((far, 9))  # sends nothing, and chooses the network that leads there
+                host = probe.getsockname()[0]
+        except OSError:  # no network leads anywhere
+            return socket.gethostname()
+    return f"[{host}]" if ":" in host else host

@@ -78,7 +78,8 @@ class Turns:
 class Visit:
     """What one visitor works on; `turn` counts in the browser, ahead of `turns`.
 
-    `target` is the label that attacks are to reach; it is shown where they are.
+    `target` is the label that attacks are to reach; it is shown where they are. `opened` is the
+    listening test that they opened, which their browser keeps: its token and its teacher's key.
     """
 
     source: gr.State
@@ -87,6 +88,7 @@ class Visit:
     runs: gr.State
     turns: gr.State
     turn: gr.Number
+    opened: gr.BrowserState
 
 
 def words(elem_id: str, value: str = "") -> gr.HTML:

@@ -14,7 +14,9 @@ from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.heard import ruler_with_heard
 from robustaudio.ui import verdicts
 from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, proving, start_and_cancel, wire, words
-from robustaudio.ui.convert import Services
+from robustaudio.ui.convert import Services, scratch_folder
+from robustaudio.ui.jobs import EXPECTED, one_sentence
+from robustaudio.ui.listen import answers_of
 from robustaudio.ui.ruler import ruler_html
 from robustaudio.ui.verification import build_verification
 
@@ -96,11 +98,19 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
     with gr.Accordion("What people heard of this clip", open=False, elem_id="what-was-heard"):
         study = gr.File(
             file_types=[".json"], elem_id="ruler-heard", height=120,
-            label="A listening study's export (JSON), with thresholds",
+            label="A listening study's rows.json, with thresholds",
         )  # fmt: skip
+        take = gr.Button("Take the answers of the test that I opened", elem_id="take-answers")
     measure, stop = start_and_cancel("Measure", "measure")
     status, picture = words("ruler-status"), words("ruler", RULER_HINT)
     report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-ruler")
+
+    def take_answers(opened: Any) -> Iterator[str]:
+        try:
+            with scratch_folder() as folder:
+                yield str(answers_of(services.rooms, opened, folder))
+        except EXPECTED as error:
+            raise one_sentence(error) from None
 
     def run_ruler(source, classifier, runs, sigma, seed, everyone, study) -> Iterator[list]:
         heard = study and Path(study)
@@ -118,13 +128,14 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
         for name in services.classifiers_of(source.task) if everyone else [classifier]:
             for done, rest in proving(services, source, name, runs, "ruler", options, job):
                 if done:
-                    pictures.append(ruler_html(done[0]))
+                    pictures.append(ruler_html(done[0], beside=bool(pictures)))
                     runs = rest[1]
                 yield ["".join(pictures) if done else gr.skip(), *rest]
 
     inputs = [visit.source, visit.classifier, visit.runs, sigma, seed, everyone, study]
     outputs = {picture: RULER_HINT, report: NO_FILE, visit.runs: gr.skip(), status: ""}
     wire(visit, [measure.click], stop.click, run_ruler, inputs, outputs, [status])
+    take.click(take_answers, visit.opened, study, **{**QUIET, "queue": True})
     # a study is of a clip: another classifier is asked about the same one
     visit.source.change(None, None, study, js="() => null", **QUIET)
     return outputs

@@ -97,7 +97,9 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     gr.on(own, use_upload, [upload, source, classifier], [source, clip], **QUICK)
     changed = [page.load, source.change, classifier.change]
     gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
-    return Visit(source, classifier, target, gr.State(()), gr.State(Turns()), turn)
+    # Gradio's own names change at every start, and what was kept is lost
+    opened = gr.BrowserState(storage_key="robustaudio.opened", secret="robustaudio")
+    return Visit(source, classifier, target, gr.State(()), gr.State(Turns()), turn, opened)
 
 
 def _targets(services: Services, classifier: str) -> list[tuple[str, str]]:

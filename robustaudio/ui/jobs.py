@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -68,8 +69,12 @@ def stream(
 
 
 def one_sentence(error: Exception) -> gr.Error:
-    """What a visitor sees of a bad input: its sentence, no stack trace."""
-    return gr.Error(str(error), print_exception=False, title="That did not work")
+    """What a visitor sees of a bad input: its sentence, no stack trace.
+
+    Gradio takes it for HTML, and it may quote what anybody wrote into a file.
+    """
+    sentence = escape(str(error), quote=False).replace("\n", "<br>")
+    return gr.Error(sentence, print_exception=False, title="That did not work")
 
 
 EXPECTED = (ValueError, UnsupportedLayer)  # errors whose sentence is meant for the visitor

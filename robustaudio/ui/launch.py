@@ -11,6 +11,7 @@ from robustaudio.classifiers.checkpoints import load_classifier, names, read_car
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import routes
 from robustaudio.listening.store import FOLDER, open_store
+from robustaudio.listening.web import FAR, reachable
 from robustaudio.ui.convert import Services
 from robustaudio.ui.layout import STYLE, build_page, theme
 from robustaudio.ui.tasks import TASKS
@@ -56,7 +57,7 @@ def launch(
         server_name=host,
         server_port=port,
         inbrowser=open_browser,
-        prevent_thread_lock=not block,
+        prevent_thread_lock=True,
         quiet=quiet,
         share=False,
         theme=theme(),
@@ -69,4 +70,8 @@ def launch(
         footer_links=["settings"],
         app_kwargs={"routes": routes(services.rooms)},
     )
+    if host in FAR and not quiet:
+        print(f"* In the network:  http://{reachable(host)}:{page.server_port}", flush=True)
+    if block:
+        page.block_thread()
     return page

@@ -62,7 +62,7 @@ def build_page(services: Services) -> gr.Blocks:
                 of_ruler = build_ruler(services, visit)
                 of_targets = build_targets(services, visit)
             with gr.Tab("Listen", elem_id="tab-listen"):
-                build_listen(services, visit, of_explore)
+                build_listen(services, visit, of_explore, page.load)
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 

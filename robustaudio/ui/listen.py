@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,15 @@ import torch
 from gradio.components import Component
 
 from robustaudio.audio.clip import Clip
+from robustaudio.listening import rows
+from robustaudio.listening.outcome import pooled
+from robustaudio.listening.room import Room
+from robustaudio.listening.rooms import NoStudy, Rooms
 from robustaudio.listening.store import MemoryStore, Store
 from robustaudio.listening.study import PROCEDURES, Study, sound_text
-from robustaudio.listening.study_file import parse
+from robustaudio.listening.study_file import load_study, parse
 from robustaudio.ui import convert
-from robustaudio.ui.blocks import QUIET, Visit, words
+from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, words
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, one_sentence
 
@@ -47,6 +52,7 @@ LENGTHS = {
         "reversals", "Reversals of each", "Turns of direction; the last one ends it.", 4, 30
     ),
 }
+GRADED_ABOVE_DB = 0, 10, 20  # the level that was chosen
 FAMILIES = {
     "white noise": "white",
     "noise shaped to the masking threshold": "shaped",
@@ -62,15 +68,17 @@ OPENED = """
   <p><strong>The test is open.</strong>
   <a href='{listeners}' target='_blank'>Take it yourself</a> ·
   <a href='{teacher}' target='_blank'>the teacher's page</a>: link, QR code, results as they come.
-  <span class='ra-note'>Keep the teacher's address: whoever has it sees the results and may end
-  the test.</span></p>
+  <span class='ra-note'>This browser keeps the teacher's address until the test is over: whoever
+  has it sees the results and may end the test. Copy it before you open another one.</span></p>
   <iframe src='{teacher}' title="The teacher's page" loading='lazy'></iframe>
 </div>
 """
 
 
-def build_listen(services: Services, visit: Visit, of_explore: dict[Component, Any]) -> None:
-    """The tab; a test that was opened stays in sight when the clip changes."""
+def build_listen(
+    services: Services, visit: Visit, of_explore: dict[Component, Any], load: Callable
+) -> None:
+    """The tab; a test that was opened stays in sight when the clip changes, and after a reload."""
     player = next(shown for shown in of_explore if shown.elem_id == "player")
     gr.Markdown(ABOUT)
     with gr.Row(equal_height=False):
@@ -82,17 +90,17 @@ def build_listen(services: Services, visit: Visit, of_explore: dict[Component, A
                 [*FAMILIES.items()], value=["white"], label="What is heard against the clean clip",
                 elem_id="listen-families",
             )  # fmt: skip
-            level_db = gr.Slider(
-                -80, 0, -40, step=1, label="Level (dB)", elem_id="listen-level",
-                info="L2 of the perturbation relative to the clip's: minus the SNR.",
-            )  # fmt: skip
+            level_db = gr.Slider(-80, 0, -40, step=1, **_level("abx"), elem_id="listen-level")
             length = gr.Slider(**_length("abx"), step=1, elem_id="listen-length")
             questions = gr.Markdown(_questions("abx", ["white"], 16), elem_id="listen-questions")
             audible_db = gr.Slider(
                 -20, 20, 0, step=1, label="Clearly audible level (dB)", elem_id="listen-audible",
                 info="Of practice and catch trials, and where a threshold's search begins.",
             )  # fmt: skip
-            hours = gr.Slider(1, 168, 24, step=1, label="Open for (hours)", elem_id="listen-hours")
+            hours = gr.Slider(
+                1, 168, 24, step=1, label="Open for (hours)", elem_id="listen-hours",
+                info="Of a study file as well, whatever it says.",
+            )  # fmt: skip
             demo = gr.Checkbox(**_demo(services.rooms.store), elem_id="listen-demo")
             with gr.Row():
                 start = gr.Button("Open the test", variant="primary", elem_id="listen-open")
@@ -105,69 +113,116 @@ def build_listen(services: Services, visit: Visit, of_explore: dict[Component, A
         with gr.Column(scale=3, min_width=320):
             shown = words("listen-opened")
 
-    def open_study(study: Study, hours: float | None, demo: bool) -> list:
-        room, key = services.rooms.open(study, hours, demo=demo)
+    def show(room: Room, key: str) -> Iterator[list]:
         page = f"listen/{room.token}"
         opened = OPENED.format(listeners=page, teacher=f"{page}/teacher#{key}")
         with convert.scratch_folder() as folder:
             path = folder / "study.json"
-            path.write_text(json.dumps(study.record(), indent=1), "utf-8")
-            return [opened, gr.DownloadButton(value=str(path), interactive=True)]
+            path.write_text(json.dumps(room.study.record(), indent=1), "utf-8")
+            file = gr.DownloadButton(value=str(path), interactive=True)
+            yield [opened, file, {"token": room.token, "key": key}]
+
+    def show_again(opened: Any) -> Iterator[list]:
+        room = opened_room(services.rooms, opened)
+        yield from show(room, opened["key"]) if room else [["", NO_FILE, None]]
 
     def open_from_page(
         source: Source, classifier: str, heard: dict | None, kind: str, families: list[str],
         level_db: float, length: float, audible_db: float, hours: float, demo: bool,
-    ) -> list:  # fmt: skip
+    ) -> Iterator[list]:  # fmt: skip
         try:
             _, clip = convert.open_source(services, source, classifier)
             options = _options(kind, level_db, int(length), audible_db)
-            study = study_of(source.name, clip, heard, families, options)
-            return open_study(study, hours, demo)
+            study = study_of(source.name, clip, classifier, heard, families, options)
+            yield from show(*services.rooms.open(study, hours, demo=demo))
         except EXPECTED as error:
             raise one_sentence(error) from None
 
-    def open_from_file(path: str | None, demo: bool) -> list:
+    def open_from_file(path: str | None, hours: float, demo: bool) -> Iterator[list]:
         if path is None:
-            return [gr.skip(), gr.skip()]
+            yield [gr.skip()] * 3
+            return
         try:
-            return open_study(parse(Path(path).read_text("utf-8"), folder=None), None, demo)
-        except (*EXPECTED, UnicodeDecodeError) as error:
+            study = load_study(Path(path), uploaded=True)
+            yield from show(*services.rooms.open(study, hours, demo=demo))
+        except EXPECTED as error:
             raise one_sentence(error) from None
 
+    def fit(kind: str) -> list:
+        """Controls that do nothing for a test are hidden."""
+        audible = gr.Slider(visible=kind != "impairment")
+        return [gr.Slider(**_length(kind)), gr.Slider(**_level(kind)), audible]
+
     asked = [procedure, families, length]
-    procedure.change(lambda kind: gr.Slider(**_length(kind)), procedure, length, **QUIET)
-    gr.on([one.change for one in asked], _questions, asked, questions, **QUIET)
+    fitted = procedure.change(fit, procedure, [length, level_db, audible_db], **QUIET)
+    # not before the length fits: of another test, it may be out of range
+    fitted.then(_questions, asked, questions, **QUIET)
+    gr.on([families.change, length.change], _questions, asked, questions, **QUIET)
     wishes = [procedure, families, level_db, length, audible_db, hours, demo]
     inputs = [visit.source, visit.classifier, player, *wishes]
     queued = {**QUIET, "queue": True}  # outside the queue, an error's sentence is not shown
-    start.click(open_from_page, inputs, [shown, export], **queued)
-    file.upload(open_from_file, [file, demo], [shown, export], **queued)
+    outputs = [shown, export, visit.opened]
+    start.click(open_from_page, inputs, outputs, **queued)
+    file.upload(open_from_file, [file, hours, demo], outputs, **queued)
+    load(show_again, visit.opened, outputs, **queued)
+
+
+def opened_room(rooms: Rooms, opened: Any) -> Room | None:
+    """The room of the test that a visitor opened, as their browser tells; None if it is over."""
+    try:
+        return rooms.of_teacher(opened["token"], opened["key"])
+    except (KeyError, TypeError, AttributeError, NoStudy, PermissionError):
+        return None
+
+
+def answers_of(rooms: Rooms, opened: Any, folder: Path) -> Path:
+    """The answers of that test as a file for the ruler; of a demonstration the analysis alone.
+
+    Raises:
+        ValueError: if it is over, or nobody has finished it.
+    """
+    room = opened_room(rooms, opened)
+    if room is None:
+        raise ValueError("no test that you opened is open; the tab Listen opens one.")
+    found = pooled(room)
+    if not found["finished"]:
+        raise ValueError("nobody has finished the test yet; answers count when somebody has.")
+    if room.demo:
+        path, text = folder / "analysis.json", json.dumps(found)
+    else:
+        path, text = folder / "rows.json", rows.as_json(room, rows.tidy(room))
+    path.write_text(text, "utf-8")
+    return path
 
 
 def study_of(
-    name: str, clip: Clip, heard: dict | None, families: list[str], options: dict[str, Any]
-) -> Study:
+    name: str, clip: Clip, classifier: str, heard: dict | None, families: list[str],
+    options: dict[str, Any],
+) -> Study:  # fmt: skip
     """The study that the tab's widgets describe, by the same reader as a study file.
 
     Raises:
         ValueError: for what makes no study; StudyError lists everything.
     """
     told: dict[str, Any] = {"name": name, "sound": sound_text(clip.to("cpu"))}
+    model: dict[str, str] = {}
     if FOUND in families:
         clean, perturbed = _tracks(heard)
         told |= {"sound": sound_text(clean), "perturbed": {FOUND: sound_text(perturbed)}}
+        model = {"name": classifier}
     study = {
         "title": f"What do you hear in {name}?",
         "clips": [told],
         "families": families,
         "procedure": options,
+        "model": model,
     }
     return parse(json.dumps(study), folder=None)
 
 
 def _options(kind: str, level_db: float, length: int, audible_db: float) -> dict[str, Any]:
     if kind == "impairment":
-        return {"kind": kind, "levels_db": [level_db + above for above in (0, 10, 20)]}
+        return {"kind": kind, "levels_db": [level_db + above for above in GRADED_ABOVE_DB]}
     options = {"kind": kind, LENGTHS[kind].option: length, "audible_db": audible_db}
     return options | ({"levels_db": [level_db]} if kind == "abx" else {})
 
@@ -181,6 +236,16 @@ def _length(kind: str) -> dict[str, Any]:
         "minimum": length.least, "maximum": length.most, "label": length.label, "info": length.info,
         "value": getattr(PROCEDURES[kind], length.option), "visible": True,
     }  # fmt: skip
+
+
+def _level(kind: str) -> dict[str, Any]:
+    """The slider of the level; a threshold is looked for at many."""
+    info = "L2 of the perturbation relative to the clip's: minus the SNR."
+    if kind == "impairment":
+        above = " and ".join(str(level) for level in GRADED_ABOVE_DB[1:])
+        info = f"{info} {above} dB above it are graded, too."
+    label = "Softest level (dB)" if kind == "impairment" else "Level (dB)"
+    return {"label": label, "info": info, "visible": kind in ("abx", "impairment")}
 
 
 def _questions(kind: str, families: list[str], length: float) -> str:

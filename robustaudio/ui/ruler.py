@@ -9,6 +9,7 @@ from html import escape
 
 from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.heard import Heard
+from robustaudio.listening.thresholds import SIGNS
 from robustaudio.ui.verdicts import METHODS, decibel
 
 
@@ -33,12 +34,14 @@ class Axis:
         return f"<div class='ra-axis'>{marks}</div>"
 
 
-SIGNS = {"=": "", "<=": "≤ ", ">=": "≥ "}  # of a threshold at the end of what was played
 PEAK, ENERGY, THRESHOLD = Axis(-140, 0), Axis(-140, 0), Axis(-100, 20)
 
 
-def ruler_html(record: dict) -> str:
-    """A picture of one `measure_ruler` record that needs no script and fits any width."""
+def ruler_html(record: dict, *, beside: bool = False) -> str:
+    """A picture of one `measure_ruler` record that needs no script and fits any width.
+
+    Of one that stands `beside` another of the same clip, what people heard is not drawn again.
+    """
     ruler, method = record["ruler"], METHODS[record["method"]]
     proven, attacked = ruler["verified_db"], ruler["attacked_db"]
     rows = [
@@ -61,11 +64,11 @@ def ruler_html(record: dict) -> str:
         "<p class='ra-unit'>L∞: largest sample of the perturbation, in dB relative to the clip's "
         f"peak</p><dl>{''.join(rows)}</dl>"
         "<p class='ra-apart'>Proven against other threats: each has its own axis and its own 0 dB"
-        f"</p>{_of_energy(record)}{_of_masking(record)}</figure>"
+        f"</p>{_of_energy(record, beside)}{_of_masking(record)}</figure>"
     )
 
 
-def _of_energy(record: dict) -> str:
+def _of_energy(record: dict, beside: bool) -> str:
     level = record["ruler"]["verified_l2_db"]
     words = (
         f"no perturbation at an SNR of {decibel(-level)} or more changes the decision"
@@ -73,10 +76,11 @@ def _of_energy(record: dict) -> str:
     )  # fmt: skip
     unit = "L2 norm of the perturbation, in dB relative to the clip's: minus the SNR"
     right = _broken(ENERGY, record.get("attacked_l2_db"))
-    return _strip("ra-of-l2", "L2", level, ENERGY, unit, words, right, _of_hearing(record))
+    heard = _of_hearing(record, beside)
+    return _strip("ra-of-l2", "L2", level, ENERGY, unit, words, right, heard)
 
 
-def _of_hearing(record: dict) -> str:
+def _of_hearing(record: dict, beside: bool) -> str:
     """Thresholds of a listening study beside proof and attack in L2; empty without a study."""
     if "heard" not in record:
         return ""
@@ -91,9 +95,18 @@ def _of_hearing(record: dict) -> str:
         f"{escape(one['because'])}.</li>"
         for one in record["claims"]
     )
+    strange = "".join(
+        f" The attack {escape(one.shown)} was made against {escape(str(one.made_against))}, not "
+        "against this classifier."
+        for one in heard
+        if one.made_against not in (None, record["classifier"])
+    )
+    judged = f"<ul class='ra-claims'>{claims}</ul>"
+    if beside:
+        return f"<div class='ra-heard-words'>In L2: {rest}.{strange}</div>{judged}"
     return (
-        f"<div class='ra-heard-words'>{who} heard {levels}; {rest} (all in L2).</div>"
-        f"<dl>{''.join(map(_heard_row, heard))}</dl><ul class='ra-claims'>{claims}</ul>"
+        f"<div class='ra-heard-words'>{who} heard {levels}; {rest} (all in L2).{strange}</div>"
+        f"<dl>{''.join(map(_heard_row, heard))}</dl>{judged}"
         "<div class='ra-note'>Heard: at d′ = 1 (76 % right of two intervals), in dB of L2, with "
         "the 95 % interval; dashed: the masking model's prediction. Each family is one direction, "
         "neither the most audible nor the least; the thresholds are these people's, of this clip."

@@ -26,6 +26,8 @@ from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener
 from robustaudio.listening.stimulus import stimulus_of
 from robustaudio.listening.store import MemoryStore
+from robustaudio.listening.study import sound_text
+from robustaudio.listening.study_file import parse
 from robustaudio.perception.audibility import distances
 
 FOLDER = open_dataset("bundled-digits").folder
@@ -38,6 +40,7 @@ def bundled(name: str) -> Clip:
 
 
 SEVEN = bundled("seven-slt")
+LOUDER = replace(SEVEN, samples=1.1 * SEVEN.samples)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,7 @@ def test_the_export_and_the_analysis_say_the_same_of_a_clip(exported):
     of_analysis = heard_in(exported / "analysis.json", CLASSIFIER, named)
     assert [one.family for one in of_rows] == ["shaped", "white"]
     for one, other in zip(of_rows, of_analysis, strict=True):
-        assert replace(one, predicted_db=None) == replace(other, predicted_db=None, simulated=True)
+        assert replace(one, predicted_db=None) == replace(other, predicted_db=None)
         assert one.predicted_db is not None and other.predicted_db is None  # without its sound
         assert (
             len(one.listeners) == 1
@@ -68,6 +71,27 @@ def test_the_export_and_the_analysis_say_the_same_of_a_clip(exported):
         )
         lower_db, upper_db = one.range_db  # a single listener's own interval
         assert -60 < lower_db < -43 < upper_db < -30
+
+
+def test_an_attack_is_of_the_studys_model_and_noise_of_none(tmp_path):
+    for model, against in ({"name": "digits-cnn"}, "digits-cnn"), ({}, None):
+        text = json.dumps(
+            analysis(LEVEL | {"level_db": -40.0}, "pgd") | {"model": model.get("name")}
+        )
+        (tmp_path / "analysis.json").write_text(text)
+        (one,) = heard_in(tmp_path / "analysis.json", CLASSIFIER, replace(SEVEN, name="seven-slt"))
+        assert one.made_against == against
+    clip = [{"name": "seven", "sound": sound_text(SEVEN), "perturbed": {"pgd": sound_text(LOUDER)}}]
+    study = {"title": "t", "clips": clip, "families": ["white", "pgd"], "model": {"name": "other"},
+             "procedure": {"kind": "quest", "trials": 6, "audible_db": 20}}  # fmt: skip
+    room, _ = Rooms(MemoryStore()).open(parse(json.dumps(study), None))
+    simulate(room, [Listener(-43.0)], seed=3)
+    (tmp_path / "rows.json").write_text(rows.as_json(room, rows.tidy(room)))
+    found = heard_in(tmp_path / "rows.json", CLASSIFIER, SEVEN)
+    assert {one.family: one.made_against for one in found} == {"white": None, "pgd": "other"}
+    (tmp_path / "analysis.json").write_text(json.dumps(outcome.pooled(room)))
+    named = heard_in(tmp_path / "analysis.json", CLASSIFIER, replace(SEVEN, name="seven"))
+    assert [one.made_against for one in named] == [one.made_against for one in found]
 
 
 def test_who_has_not_finished_does_not_count(exported, tmp_path):
@@ -102,8 +126,8 @@ LEVEL = {"sign": "=", "level_db": "<b>", "lower_db": None, "upper_db": None}
     [
         ("RIFF", "is not the JSON that a listening study exports"),
         ("[1]", "is not the JSON that a listening study exports"),
-        ("{}", "is not what a listening study exports. Take “All"),
-        ('{"title": "t", "procedure": {}}', "is a study, without answers. Take “All"),
+        ("{}", "is not what a listening study exports. Take rows.json, from"),
+        ('{"title": "t", "procedure": {}}', "is a study, without answers. Take rows.json"),
         ('{"rows": 1, "study": {}}', "title is missing"),
         ('{"analysis": {"results": [1]}}', "is not what a listening study exports"),
         ('{"analysis": {"results": []}}', "no answers of seven-slt, but of: nothing yet"),

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import socket
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,7 +13,7 @@ from listening.small_study import small_study
 
 from robustaudio import cli_listen
 from robustaudio.cli import main
-from robustaudio.listening import outcome, rows
+from robustaudio.listening import outcome, rows, web
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.session import new_code, session_of, start
 from robustaudio.listening.simulated import simulate
@@ -89,6 +90,24 @@ def test_ratings_have_a_row_per_item(procedure):
     assert len(table) == (3 if procedure == MUSHRA else 4)
     assert {row["level_db"] for row in table} == {None, -40.0, -10.0}
     assert outcome.pooled(room)["analysis"]["results"]
+
+
+@pytest.mark.parametrize(
+    ("sign", "ends", "told"),
+    [("=", (-50.0, -30.0), "-40.0"), ("<=", (None, -38.0), "≤ -40.0"), (">=", (-41.0, None), "≥")],
+)
+def test_a_bound_is_told_as_one_and_a_single_listener_with_their_own_interval(sign, ends, told):
+    own = {"sign": sign, "level_db": -40.0, "lower_db": ends[0], "upper_db": ends[1]}
+    group = {"listeners": 1, "thresholds": {"correct_79": own | {"lower_db": None}}}
+    listeners = {"a": {"thresholds": {"correct_79": own}}}
+    result = {"condition": "c", "paradigm": "2afc", "listeners": listeners, "group": group}
+    line = cli_listen._told(result)
+    assert line["threshold_db"].startswith(told)
+    assert [line["lower_db"], line["upper_db"]] == ["-" if e is None else str(e) for e in ends]
+    assert ("−50 dB to −30 dB" in outcome.in_words(result)) == (sign == "=")
+    group["thresholds"]["correct_79"] = None
+    line = cli_listen._told(result | {"listeners": listeners | {"b": {}}})
+    assert [line[end] for end in ("threshold_db", "lower_db", "upper_db")] == ["-"] * 3
 
 
 def test_nothing_is_told_before_the_end(room):
@@ -206,7 +225,7 @@ def test_simulate_then_analyse(study_file, tmp_path, capsys):
     assert len(kept.sessions(token)) == 3
     assert main(["listen", "analyse", store, "--output", str(out)]) == 0
     text = capsys.readouterr().out
-    assert "seven · white" in text and "threshold_db" in text
+    assert "seven · white" in text and "threshold_db" in text and "simulated   3" in text
     assert {p.name for p in out.iterdir()} == {
         "rows.csv", "rows.json", "analysis.json", "curve-1.svg",
     }  # fmt: skip
@@ -215,16 +234,29 @@ def test_simulate_then_analyse(study_file, tmp_path, capsys):
 
 def test_errors_in_one_sentence(study_file, tmp_path, capsys):
     assert main(["listen", "analyse", str(tmp_path / "none")]) == 2
+    assert f"there is no folder {tmp_path / 'none'}." in capsys.readouterr().err
+    assert main(["listen", "analyse", str(tmp_path)]) == 2
     assert "say which study of the store by --study TOKEN; none is open" in capsys.readouterr().err
     assert main(["listen", "analyse", f"sqlite:///{tmp_path}/typo.db"]) == 2
     assert "there is no database" in capsys.readouterr().err
     assert not (tmp_path / "typo.db").exists()
-    assert main(["listen", "serve", study_file, "--store", "/proc/answers"]) == 2
+    assert main(["listen", "serve", study_file, "--store", "/proc/answers", "--port=0"]) == 2
     assert "/proc/answers cannot be written to" in capsys.readouterr().err
     assert main(["listen", "simulate", study_file, "--listeners", "0"]) == 2
     assert "--listeners 0 must be 1 or more" in capsys.readouterr().err
+    assert main(["listen", "serve", study_file, "--port", "99999"]) == 2
+    assert "--port 99999 must be from 0 (any that is free) to 65535" in capsys.readouterr().err
     assert main(["listen", "serve", str(tmp_path / "none.yaml")]) == 2
     assert "cannot be read as text" in capsys.readouterr().err
+
+
+def test_where_another_server_listens_no_link_is_printed(study_file, tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port, store = str(other.getsockname()[1]), str(tmp_path / "answers")
+        assert main(["listen", "serve", study_file, "--port", port, "--store", store]) == 2
+    told = capsys.readouterr()
+    assert f"nothing can be served at 127.0.0.1, port {port}: Address already" in told.err
+    assert "/listen/" not in told.err + told.out and not (tmp_path / "answers").exists()
 
 
 @pytest.mark.parametrize(
@@ -289,7 +321,7 @@ def test_a_purge_that_fails_says_so(study_file, tmp_path, capsys, monkeypatch):
 def test_the_printed_link_holds_an_address_of_the_network(host, routed, reachable, monkeypatch):
     class Probe:
         def __init__(self, family, kind) -> None:
-            assert kind == cli_listen.socket.SOCK_DGRAM  # whose connect sends nothing
+            assert kind == web.socket.SOCK_DGRAM  # whose connect sends nothing
 
         def __enter__(self):
             return self
@@ -303,6 +335,6 @@ def test_the_printed_link_holds_an_address_of_the_network(host, routed, reachabl
         def getsockname(self):
             return routed, 40_000
 
-    monkeypatch.setattr(cli_listen.socket, "socket", Probe)
-    monkeypatch.setattr(cli_listen.socket, "gethostname", lambda: "this-host")
-    assert cli_listen._reachable(host) == reachable
+    monkeypatch.setattr(web.socket, "socket", Probe)
+    monkeypatch.setattr(web.socket, "gethostname", lambda: "this-host")
+    assert web.reachable(host) == reachable

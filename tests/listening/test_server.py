@@ -26,6 +26,8 @@ from robustaudio.listening.headphones import GAP_S, Screening, beep_count
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.session import Session, hour, session_of
+from robustaudio.listening.simulated import simulate
+from robustaudio.listening.simulation import Listener as Simulated
 from robustaudio.listening.stimulus import RATE
 from robustaudio.listening.store import STUDY, Event, JsonLinesStore
 from robustaudio.listening.study import sound_text
@@ -606,6 +608,15 @@ def test_a_study_is_resumed_only_when_asked_for(rooms):
     assert key != other
     assert rooms.is_teacher(first.token, key) and rooms.is_teacher(first.token, other)
     assert not rooms.is_teacher(another.token, key) and not rooms.is_teacher(first.token, "")
+
+
+def test_no_people_join_simulated_listeners(rooms):
+    simulated, _ = rooms.open(small_study())
+    simulate(simulated, [Simulated(-40.0)], seed=0)
+    real, _ = rooms.open(small_study(), resume=True)
+    again, _ = rooms.open(small_study(), resume=True)
+    assert simulated.token != real.token == again.token
+    assert real.sessions() == {}
 
 
 def test_a_demonstration_stores_nothing(tmp_path, monkeypatch):

@@ -57,10 +57,12 @@ def test_counts_grow_and_results_come_from_who_has_finished(opened, ask):
     _, room, _ = opened
     empty = ask("pooled").json()
     assert (empty["begun"], empty["finished"], empty["results"]) == (0, 0, [])
+    assert empty["remarks"] == []
     simulate(room, [Listener(-40.0), Listener(-36.0)], seed=0)
     room.store.append(start(room.token, session_of(new_code())))
     told = ask("pooled").json()
-    assert (told["begun"], told["finished"]) == (3, 2)
+    assert (told["begun"], told["finished"], told["simulated"]) == (3, 2, 2)
+    assert "2 of 3 are simulated: no people." in told["remarks"]
     (card,) = told["results"]
     assert card["name"] == "seven · white" and card["picture"].startswith("<svg")
     assert re.match(r"2 listeners\. The threshold is −\d", card["sentence"])

@@ -417,7 +417,7 @@ def test_what_a_class_heard_stands_beside_the_proof(page, tmp_path):
     classifier = checkpoints.load_classifier("digits-cnn-ibp", "cpu")
     clip = classifier.prepare(Clip.load(open_dataset("bundled-digits").folder / "seven-slt.wav"))
     options = {"kind": "quest", "trials": 12, "audible_db": 0}
-    room, _ = Rooms(MemoryStore()).open(study_of("seven", clip, None, ["white"], options))
+    room, _ = Rooms(MemoryStore()).open(study_of("seven", clip, "x", None, ["white"], options))
     simulate(room, [Listener(-43.0)], seed=0)
     (tmp_path / "seven-heard.json").write_text(rows.as_json(room, rows.tidy(room)))
     choose(page, "classifier", "digits-cnn-ibp")

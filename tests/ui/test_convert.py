@@ -1,7 +1,7 @@
 """The edge of the page: sources that may be read, words that say what happened."""
 
 import shlex
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import gradio as gr
@@ -328,6 +328,24 @@ def test_what_people_heard_stands_on_the_l2_strip_with_both_claims():
     assert "One simulated listener heard white noise at ≤ −60.0 dB" in ruler_html(
         heard_record([one])
     )
+
+
+def test_an_attack_on_another_classifier_is_called_so():
+    own = Heard("pgd", (Listener(None, None, None),), "=", -40.0, None, None)
+    for against, said in ((None, False), ("digits-cnn-ibp", False), ("digits-<b>", True)):
+        picture = ruler_html(heard_record([replace(own, made_against=against)]))
+        words = "The attack pgd was made against digits-&lt;b&gt;, not against this classifier."
+        assert (words in picture) == said == ("made against" in picture)
+
+
+def test_beside_another_ruler_what_people_heard_is_not_drawn_again():
+    heard = [Heard("pgd", (Listener(None, None, -58.0),), "=", -60.0, None, None, None, False, "x")]
+    picture = ruler_html(heard_record(heard), beside=True)
+    assert "ra-heard'" not in picture and "Heard: at d′ = 1" not in picture
+    assert (
+        "In L2: nothing below −49.1 dB can fool this model; the attack needs −27.7 dB." in picture
+    )
+    assert "made against x" in picture and picture.count("<li>") == 2
 
 
 def test_a_ruler_without_a_masking_set_says_so():

@@ -49,6 +49,11 @@ def test_an_error_of_the_job_is_raised_where_it_is_read():
         list(stream(job))
 
 
+def test_a_sentence_is_shown_as_text_whatever_it_quotes():
+    message = jobs.one_sentence(ValueError("unknown key <img src=x> & 'y'\n- more")).message
+    assert message == "unknown key &lt;img src=x&gt; &amp; 'y'<br>- more"
+
+
 def test_closing_the_stream_stops_the_job_at_its_next_report():
     stopped = threading.Event()
 

@@ -1,12 +1,15 @@
 """A listening test in a real Chromium, against a server of its own that may be killed."""
 
 import hashlib
+import json
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +22,7 @@ from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.session import MOST_ATTEMPTS, Session, session_of
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import JsonLinesStore, open_store
+from robustaudio.listening.store import JsonLinesStore, MemoryStore, open_store
 from robustaudio.listening.study_file import parse
 from robustaudio.ui.launch import launch
 
@@ -367,6 +370,7 @@ def test_a_test_of_the_current_perturbation_on_the_apps_server(app, page_at, tmp
     assert [name.rpartition(" · ")[2] for name in room.study.procedure.conditions] == [
         "white", "perturbation",
     ]  # fmt: skip
+    assert room.study.model.name == "digits-cnn"
     tab.set_default_timeout(SLOW_MS)
     expect(tab.locator("#welcome")).to_be_visible(timeout=SLOW_MS)
     tab.check("#agree")
@@ -391,6 +395,95 @@ def test_a_test_of_the_current_perturbation_on_the_apps_server(app, page_at, tmp
     expect(frame.locator("#qr")).to_be_visible()
 
 
+def at_listen(page_at, url: str) -> Page:
+    page = page_at(url)
+    page.set_default_timeout(SLOW_MS)
+    expect(page.locator("#perturb-words strong").first).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("tab", name="Listen").click()
+    return page
+
+
+def test_an_opened_test_is_still_there_after_a_reload_until_it_is_over(app, page_at, tmp_path):
+    page = at_listen(page_at, app)
+    page.get_by_label("Demonstration").uncheck()
+    page.click("#listen-open")
+    teacher = page.locator("#listen-opened iframe").get_attribute("src", timeout=SLOW_MS)
+    for _ in range(2):
+        with page.expect_download() as download:
+            page.click("#listen-export")
+        rooms = Rooms(JsonLinesStore(tmp_path / "answers"))
+        (token,) = rooms.store.studies()
+        assert (
+            parse(download.value.path().read_text(), None).digest == rooms.room(token).study.digest
+        )
+        page.reload()
+        page.get_by_role("tab", name="Listen").click()
+        expect(page.locator("#listen-opened iframe")).to_have_attribute("src", teacher)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.frame_locator("#listen-opened iframe").locator("#close").click()
+    expect(page.frame_locator("#listen-opened iframe").locator("#notice")).to_contain_text("closed")
+    page.reload()
+    page.get_by_role("tab", name="Listen").click()
+    expect(page.locator("#listen-export")).to_be_disabled(timeout=SLOW_MS)
+    expect(page.locator("#listen-opened iframe")).to_have_count(0)
+
+
+def test_a_study_file_is_open_for_the_hours_that_were_chosen(app, page_at, tmp_path):
+    page = at_listen(page_at, app)
+    page.locator("#listen-hours input[type=number]").fill("2")
+    page.locator("#listen-hours input[type=number]").press("Tab")
+    page.get_by_label("Demonstration").uncheck()
+    (tmp_path / "study.yaml").write_text(TEXT + "expires_h: 100\n")
+    page.get_by_text("Open a study file instead").click()
+    page.locator("#listen-file input[type=file]").set_input_files(tmp_path / "study.yaml")
+    expect(page.locator("#listen-opened iframe")).to_be_visible(timeout=SLOW_MS)
+    (end,) = Rooms(JsonLinesStore(tmp_path / "answers")).ends().values()
+    assert (end - datetime.now(UTC)) / timedelta(hours=1) == pytest.approx(2, abs=0.05)
+
+
+def test_the_answers_of_the_own_test_reach_the_ruler_in_one_step(app, page_at, tmp_path):
+    page = at_listen(page_at, app)
+    page.get_by_label("Threshold by QUEST+").check()
+    page.get_by_label("the perturbation of the first tab").check()
+    page.get_by_label("Demonstration").uncheck()
+    page.locator("#listen-audible input[type=number]").fill("0")
+
+    def takes() -> None:
+        page.get_by_role("tab", name="Ruler").click()
+        if not page.locator("#take-answers").is_visible():
+            page.get_by_role("button", name="What people heard of this clip").click()
+        page.click("#take-answers")
+
+    takes()
+    expect(page.locator(".toast-body").last).to_contain_text("no test that you opened is open")
+    page.get_by_role("tab", name="Listen").click()
+    page.click("#listen-open")
+    expect(page.locator("#listen-opened iframe")).to_be_visible(timeout=SLOW_MS)
+    takes()
+    expect(page.locator(".toast-body").last).to_contain_text("nobody has finished the test yet")
+    store = JsonLinesStore(tmp_path / "answers")
+    room = Rooms(store).room(store.studies()[0])
+    other = Rooms(MemoryStore()).open(room.study)[0]
+    simulate(other, [Listener(-40.0)], seed=0)
+    (name,) = other.store.sessions(other.token)
+    for event in other.store.read(other.token, name):  # as the app's process would write them
+        write = {k: v for k, v in asdict(event).items() if k not in ("study", "session")}
+        with (tmp_path / "answers" / room.token / f"{name}.jsonl").open("a") as file:
+            file.write(json.dumps(write) + "\n")
+    takes()
+    expect(page.locator("#ruler-heard .file-preview")).to_contain_text("rows", timeout=SLOW_MS)
+    page.click("#measure")
+    expect(page.locator("#ruler")).to_contain_text(
+        "One simulated listener heard perturbation at", timeout=2 * SLOW_MS
+    )
+    stranger = page_at(app)
+    stranger.set_default_timeout(SLOW_MS)
+    stranger.get_by_role("tab", name="Ruler").click()
+    stranger.get_by_role("button", name="What people heard of this clip").click()
+    stranger.click("#take-answers")
+    expect(stranger.locator(".toast-body")).to_contain_text("no test that you opened is open")
+
+
 def test_a_study_that_cannot_be_says_so_on_the_tab(app, page_at, tmp_path):
     page = page_at(app)
     page.set_default_timeout(SLOW_MS)
@@ -408,6 +501,11 @@ def test_a_study_that_cannot_be_says_so_on_the_tab(app, page_at, tmp_path):
     page.get_by_text("Open a study file instead").click()
     page.locator("#listen-file input[type=file]").set_input_files(str(bad))
     expect(page.locator(".toast-body").last).to_contain_text("unknown key titel", timeout=SLOW_MS)
+    bad.write_text("<img src=x>: 1")
+    page.locator("#listen-file button[aria-label*=lear]").click()
+    page.locator("#listen-file input[type=file]").set_input_files(str(bad))
+    expect(page.locator(".toast-body").last).to_contain_text("unknown key <img src=x>;")
+    expect(page.locator(".toast-body img")).to_have_count(0)
 
 
 def test_the_length_that_is_asked_for_is_the_procedures_own(app, page_at):
@@ -425,6 +523,12 @@ def test_the_length_that_is_asked_for_is_the_procedures_own(app, page_at):
     page.get_by_label("Five grades").check()
     expect(page.locator("#listen-length")).to_be_hidden()
     expect(page.locator("#listen-questions")).to_contain_text("About 8 questions")
+    level, audible = page.locator("#listen-level"), page.locator("#listen-audible")
+    expect(level).to_contain_text("10 and 20 dB above it are graded, too")
+    expect(audible).to_be_hidden()
+    page.get_by_label("Threshold by QUEST+").check()
+    expect(level).to_be_hidden()
+    expect(audible).to_be_visible()
 
 
 def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at, tmp_path):
@@ -463,7 +567,7 @@ def test_the_link_on_the_teachers_page_says_where_it_works(serve, page_at):
     """Over plain http, but for this computer, browsers offer no clipboard."""
     server = serve(TEXT)
     teacher = page_at(server.teacher)
-    expect(teacher.locator("#loopback")).to_contain_text("works on this computer only")
+    expect(teacher.locator("#loopback")).to_contain_text("work on this computer only")
     teacher.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     teacher.reload()
     teacher.click("#copy")
