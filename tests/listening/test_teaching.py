@@ -94,7 +94,8 @@ def test_ratings_have_one_card_per_condition_with_all_levels_in_its_picture(kind
 def test_who_is_left_out_is_counted_by_reason(opened):
     _, room, _ = opened
     simulate(room, [Listener(20.0, lapse_rate=0.5)] * 12, seed=0)
-    (remark,) = teaching.overview(room)["remarks"]
+    simulated, remark = teaching.overview(room)["remarks"]
+    assert simulated == "12 of 12 are simulated: no people."
     counts = [int(n) for n in re.findall(r"(\d+) who missed \d of \d catch trials", remark)]
     excluded = outcome.pooled(room)["analysis"]["excluded"]
     assert remark.startswith("Left out: ") and sum(counts) == len(excluded) > len(counts)
