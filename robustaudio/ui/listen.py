@@ -148,16 +148,16 @@ def build_listen(
         except EXPECTED as error:
             raise one_sentence(error) from None
 
-    def fit(kind: str) -> list:
+    def fit(kind: str, families: list[str]) -> list:
         """Controls that do nothing for a test are hidden."""
-        audible = gr.Slider(visible=kind != "impairment")
-        return [gr.Slider(**_length(kind)), gr.Slider(**_level(kind)), audible]
+        audible, length = gr.Slider(visible=kind != "impairment"), _length(kind)
+        told = _questions(kind, families, length.get("value", 0))
+        return [gr.Slider(**length), gr.Slider(**_level(kind)), audible, told]
 
+    procedure.change(fit, [procedure, families], [length, level_db, audible_db, questions], **QUIET)
+    # not at every change of the length: the answer to one that `fit` made may come after the next
     asked = [procedure, families, length]
-    fitted = procedure.change(fit, procedure, [length, level_db, audible_db], **QUIET)
-    # not before the length fits: of another test, it may be out of range
-    fitted.then(_questions, asked, questions, **QUIET)
-    gr.on([families.change, length.change], _questions, asked, questions, **QUIET)
+    gr.on([families.change, length.input], _questions, asked, questions, **QUIET)
     wishes = [procedure, families, level_db, length, audible_db, hours, demo]
     inputs = [visit.source, visit.classifier, player, *wishes]
     queued = {**QUIET, "queue": True}  # outside the queue, an error's sentence is not shown

@@ -32,7 +32,7 @@ def quick(monkeypatch, tmp_path):
     """Every search with a few queries, one clip per label, on the bundled clips."""
 
     def fewer(plan: Plan) -> Plan:
-        return replace(plan, attack=replace(plan.attack, queries=30))
+        return replace(plan, attack=replace(plan.attack, queries=12))
 
     bundled = open_dataset("bundled-instruments")
     rows = tuple({**row, "split": "test"} for row in bundled.rows)

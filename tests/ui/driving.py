@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.cli import main
 
-SLOW_MS = 30_000
+SLOW_MS = 60_000
 
 
 def opened(page_at, url: str, **options) -> Page:

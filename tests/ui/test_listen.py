@@ -27,7 +27,7 @@ from robustaudio.listening.study_file import parse
 from robustaudio.ui.launch import launch
 
 pytestmark = pytest.mark.browser
-SLOW_MS = 30_000
+SLOW_MS = 60_000
 GONE = ("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "ERR_SOCKET")
 AFC = TEXT.replace(
     "kind: abx, levels_db: [-20], trials: 6", "kind: quest, trials: 5, audible_db: -10"
