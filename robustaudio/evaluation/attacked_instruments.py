@@ -468,12 +468,17 @@ def _seven_table(seven: Mapping[str, list[dict]]) -> str:
     for number, (source, target) in enumerate(SEVEN):
         for name, rows in seven.items():
             row = rows[number]
+            levels = (_decibels(row[key]) for key in ("snr_db", "noise_to_mask_db"))
             lines.append([
                 f"{source} → {target}".replace("_", " "), name, _percent_of(row["start"]),
-                _percent_of(row["end"]), f"{row['snr_db']:.1f}", f"{row['noise_to_mask_db']:.1f}",
-                str(row["queries"]), f"{row['seconds']:.1f}",
+                _percent_of(row["end"]), *levels, str(row["queries"]), f"{row['seconds']:.1f}",
             ])  # fmt: skip
     return table(head, lines)
+
+
+def _decibels(level_db: float | None) -> str:
+    """A dash where nothing was changed."""
+    return "–" if level_db is None else f"{level_db:.1f}"
 
 
 def _percent_of(odds: float) -> str:

@@ -41,16 +41,12 @@ class Length:
     option: str
     label: str
     info: str
-    least: int
-    most: int
 
 
 LENGTHS = {
-    "abx": Length("trials", "Trials of each", "Fixed before the first: 16 is usual.", 6, 60),
-    "quest": Length("trials", "Trials of each", "Fixed before the first: 40 is usual.", 20, 100),
-    "staircase": Length(
-        "reversals", "Reversals of each", "Turns of direction; the last one ends it.", 4, 30
-    ),
+    "abx": Length("trials", "Trials of each", "Fixed before the first: 16 is usual."),
+    "quest": Length("trials", "Trials of each", "Fixed before the first: 40 is usual."),
+    "staircase": Length("reversals", "Reversals of each", "Turns of direction; the last ends it."),
 }
 GRADED_ABOVE_DB = 0, 10, 20  # the level that was chosen
 FAMILIES = {
@@ -91,7 +87,8 @@ def build_listen(
                 elem_id="listen-families",
             )  # fmt: skip
             level_db = gr.Slider(-80, 0, -40, step=1, **_level("abx"), elem_id="listen-level")
-            length = gr.Slider(**_length("abx"), step=1, elem_id="listen-length")
+            # one range for all: a browser may still hold the length of the test chosen before
+            length = gr.Slider(4, 100, **_length("abx"), step=1, elem_id="listen-length")
             questions = gr.Markdown(_questions("abx", ["white"], 16), elem_id="listen-questions")
             audible_db = gr.Slider(
                 -20, 20, 0, step=1, label="Clearly audible level (dB)", elem_id="listen-audible",
@@ -232,10 +229,8 @@ def _length(kind: str) -> dict[str, Any]:
     if kind not in LENGTHS:
         return {"visible": False}
     length = LENGTHS[kind]
-    return {
-        "minimum": length.least, "maximum": length.most, "label": length.label, "info": length.info,
-        "value": getattr(PROCEDURES[kind], length.option), "visible": True,
-    }  # fmt: skip
+    default = getattr(PROCEDURES[kind], length.option)
+    return {"value": default, "label": length.label, "info": length.info, "visible": True}
 
 
 def _level(kind: str) -> dict[str, Any]:
