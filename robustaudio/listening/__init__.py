@@ -5,17 +5,8 @@ from robustaudio.listening.procedures import ABX, Quest, Staircase
 from robustaudio.listening.ratings import Impairment, Mushra
 from robustaudio.listening.trial import Procedure, Response, Trial
 
-PROCEDURES: dict[str, type[Procedure]] = {
-    "abx": ABX,
-    "quest": Quest,
-    "staircase": Staircase,
-    "mushra": Mushra,
-    "impairment": Impairment,
-}
-
 __all__ = [
     "ABX",
-    "PROCEDURES",
     "Impairment",
     "Mushra",
     "Procedure",

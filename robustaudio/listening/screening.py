@@ -1,6 +1,6 @@
 """Whose answers count: rules that are fixed before the first listener, and say their reason."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from robustaudio.listening.statistics import ALPHA, p_value_of_mean
 
@@ -16,10 +16,8 @@ def misses_reference(grades: Sequence[float]) -> str | None:
     `grades` are those of the hidden reference. More than 15 % of them below 90 exclude, but one
     alone never does, however few there are.
     """
-    bad = sum(grade < REFERENCE_GRADE for grade in grades)
-    if bad < 2 or bad <= BAD_SHARE * len(grades):
-        return None
-    return f"graded the hidden reference below 90 in {bad} of {len(grades)} items"
+    bad = _too_many(grade < REFERENCE_GRADE for grade in grades)
+    return bad and f"graded the hidden reference below 90 in {bad}"
 
 
 def hears_no_anchor(grades: Sequence[float]) -> str | None:
@@ -27,10 +25,8 @@ def hears_no_anchor(grades: Sequence[float]) -> str | None:
 
     `grades` are those of the anchor, here the loudest level: more than 15 % above 90 exclude.
     """
-    bad = sum(grade > REFERENCE_GRADE for grade in grades)
-    if bad < 2 or bad <= BAD_SHARE * len(grades):
-        return None
-    return f"graded the loudest level above 90 in {bad} of {len(grades)} items"
+    bad = _too_many(grade > REFERENCE_GRADE for grade in grades)
+    return bad and f"graded the loudest level above 90 in {bad}"
 
 
 def tells_nothing_apart(differences: Sequence[float]) -> str | None:
@@ -54,3 +50,12 @@ def misses_catches(caught: Sequence[bool]) -> str | None:
     if missed < 2 or sum(caught) >= CATCH_SHARE * len(caught):
         return None
     return f"missed {missed} of {len(caught)} catch trials"
+
+
+def _too_many(wrong: Iterable[bool]) -> str | None:
+    """How many of how many items, where more than 15 % are wrong, and not one alone."""
+    items = list(wrong)
+    bad = sum(items)
+    if bad < 2 or bad <= BAD_SHARE * len(items):
+        return None
+    return f"{bad} of {len(items)} items"

@@ -12,9 +12,10 @@ from robustaudio.listening import session
 from robustaudio.listening.analysis import analyse
 from robustaudio.listening.room import Room
 from robustaudio.listening.rows import judged
-from robustaudio.listening.simulation import HOW, Listener
+from robustaudio.listening.simulation import Listener, responses
 from robustaudio.listening.store import Event
-from robustaudio.listening.trial import CHOICES, Response, to_record
+from robustaudio.listening.thresholds import STAIRCASE_TARGET
+from robustaudio.listening.trial import CHOICES, to_record
 
 GAIN_DB, RATE_HZ = -20.0, 48_000
 
@@ -32,11 +33,9 @@ def visit(room: Room, listener: Listener, number: int, seed: int) -> None:
     checks = {"sample_rate": RATE_HZ, "device": "unknown", "gain_db": GAIN_DB}
     room.store.append(Event(room.token, name, "sound", 0, checks))
     generator = np.random.default_rng([seed, number])
-    responses: list[Response] = []
-    while trial := room.study.procedure.next(responses, own_seed):
-        responses.append(Response(trial, listener.answer(trial, generator), **HOW))
-        event = Event(room.token, name, "trial", trial.number, to_record(responses[-1]))
-        room.store.append(event)
+    for response in responses(room.study.procedure, listener, own_seed, generator):
+        data = to_record(response)
+        room.store.append(Event(room.token, name, "trial", response.trial.number, data))
     room.store.append(Event(room.token, name, "end"))
 
 
@@ -76,7 +75,7 @@ def _recovered(result: dict[str, Any], truth: dict[str, Listener]) -> dict[str, 
     guess, errors, held = 1 / CHOICES[result["paradigm"]], [], []
     for name, one in own.items():
         estimate = one["thresholds"]["correct_79"]
-        true_db = truth[name].level_at(0.5 ** (1 / 3), guess)
+        true_db = truth[name].level_at(STAIRCASE_TARGET, guess)
         if estimate["sign"] == "=":
             errors.append(estimate["level_db"] - true_db)
         low, high = estimate["lower_db"], estimate["upper_db"]

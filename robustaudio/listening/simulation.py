@@ -1,6 +1,6 @@
 """Simulated listeners, whose thresholds are known: what a study of a size can find out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 from typing import Any
@@ -96,8 +96,14 @@ def simulate(
 
 def run(procedure: Procedure, listener: Listener, seed: int) -> list[Response]:
     """A whole session, by the procedure itself."""
-    generator = np.random.default_rng(seed)
-    responses: list[Response] = []
-    while trial := procedure.next(responses, seed):
-        responses.append(Response(trial, listener.answer(trial, generator), **HOW))
-    return responses
+    return [*responses(procedure, listener, seed, np.random.default_rng(seed))]
+
+
+def responses(
+    procedure: Procedure, listener: Listener, seed: int, generator: np.random.Generator
+) -> Iterator[Response]:
+    """The answers of a session one by one, each before the next is asked."""
+    answered: list[Response] = []
+    while trial := procedure.next(answered, seed):
+        answered.append(Response(trial, listener.answer(trial, generator), **HOW))
+        yield answered[-1]
