@@ -13,8 +13,17 @@ from robustaudio.evaluation import figures
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.heard import ruler_with_heard
 from robustaudio.ui import verdicts
-from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, proving, start_and_cancel, wire, words
-from robustaudio.ui.convert import Services, scratch_folder
+from robustaudio.ui.blocks import (
+    NO_FILE,
+    QUIET,
+    Visit,
+    proving,
+    start_and_cancel,
+    tried,
+    wire,
+    words,
+)
+from robustaudio.ui.convert import Services, Source, scratch_folder
 from robustaudio.ui.jobs import EXPECTED, one_sentence
 from robustaudio.ui.listen import answers_of
 from robustaudio.ui.ruler import ruler_html
@@ -62,7 +71,9 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
                 )
                 seed = gr.Number(0, label="Seed", min_width=100)
             certify, stop_certify = start_and_cancel("Certify", "certify")
-            certify_status, radius = words("certify-status"), words("certify-words")
+            certify_status, old = words("certify-status"), words("certify-old")
+            radius = words("certify-words")
+            better = visit.switch("certify-switch")
             votes = gr.Plot(show_label=False, elem_id="votes")
     report.render()
 
@@ -77,16 +88,27 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
             return certify_clip(chosen, clip.samples, smoothing, **at, progress=progress), None
 
         for done, rest in proving(services, source, classifier, runs, "certify", options | at, job):
-            shown = done and [verdicts.smoothing_words(done[0]), figures.votes(done[0])]
-            yield [*(shown or [gr.skip()] * 2), *rest]
+            shown = done and _voted(services, source, done[0])
+            yield [*(shown or [gr.skip()] * 3), *rest]
 
     outputs = {
-        radius: None, votes: None, report: NO_FILE, visit.runs: gr.skip(), certify_status: ""
+        radius: None, better: tried(None), votes: None, report: NO_FILE, visit.runs: gr.skip(),
+        certify_status: "",
     }  # fmt: skip
-    wire(visit, [certify.click], stop_certify.click, run_certify,
-         [visit.source, visit.classifier, visit.runs, representation, sigma, n0, n, alpha, seed],
-         outputs, [certify_status])  # fmt: skip
-    return verification | outputs
+    inputs = [visit.source, visit.classifier, visit.runs, representation, sigma, n0, n, alpha, seed]
+    stop = stop_certify.click
+    return verification | wire(
+        visit, certify, [], stop, run_certify, inputs, outputs, [certify_status], old
+    )
+
+
+def _voted(services: Services, source: Source, record: dict) -> list:
+    """Words, a switch to a classifier that would do better, and the votes."""
+    trained = services.for_noise(source.task, record["sigma"], record["representation"])
+    other = None if trained == record["classifier"] else trained
+    said = verdicts.smoothing_words(record, source.label, other)
+    return [said, tried(other if verdicts.outvoted(record, source.label) else None),
+            figures.votes(record)]  # fmt: skip
 
 
 def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
@@ -102,7 +124,8 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
         )  # fmt: skip
         take = gr.Button("Take the answers of the test that I opened", elem_id="take-answers")
     measure, stop = start_and_cancel("Measure", "measure")
-    status, picture = words("ruler-status"), words("ruler", RULER_HINT)
+    status, old = words("ruler-status"), words("ruler-old")
+    picture = words("ruler", RULER_HINT)
     report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-ruler")
 
     def take_answers(opened: Any) -> Iterator[str]:
@@ -126,15 +149,17 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
 
         pictures = []
         for name in services.classifiers_of(source.task) if everyone else [classifier]:
-            for done, rest in proving(services, source, name, runs, "ruler", options, job):
+            several = "all-classifiers" if everyone else None
+            for done, rest in proving(services, source, name, runs, "ruler", options, job, several):
                 if done:
-                    pictures.append(ruler_html(done[0], beside=bool(pictures)))
+                    beside = bool(pictures)
+                    pictures.append(ruler_html(done[0], beside=beside, truth=source.label))
                     runs = rest[1]
                 yield ["".join(pictures) if done else gr.skip(), *rest]
 
     inputs = [visit.source, visit.classifier, visit.runs, sigma, seed, everyone, study]
     outputs = {picture: RULER_HINT, report: NO_FILE, visit.runs: gr.skip(), status: ""}
-    wire(visit, [measure.click], stop.click, run_ruler, inputs, outputs, [status])
+    outputs = wire(visit, measure, [], stop.click, run_ruler, inputs, outputs, [status], old)
     take.click(take_answers, visit.opened, study, **{**QUIET, "queue": True})
     # a study is of a clip: another classifier is asked about the same one
     visit.source.change(None, None, study, js="() => null", **QUIET)

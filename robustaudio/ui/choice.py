@@ -30,7 +30,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         with gr.Column(scale=3, min_width=300):
             classifier = gr.Dropdown(
                 services.classifiers_of(first.task), value=start, label="Classifier",
-                elem_id="classifier",
+                elem_id="classifier", filterable=False,
             )  # fmt: skip
             with gr.Accordion("About this classifier", open=False):
                 card = words("card", card_words(services.cards[start]))
@@ -67,13 +67,16 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         return [
             chosen,
             gr.Dropdown(names, value=start),
+            start,
             gr.Dropdown(clips, value=None if source.uploaded else first.name),
             gr.Dropdown(_targets(services, start), value=ANY_OTHER),
         ]
 
-    def choose(name: str | None, source: Source) -> Source:
+    def choose(name: str | None, source: Source) -> Source | dict:
         clips = services.clips[source.task]
-        if name is None or name not in clips:
+        if name is None:  # beside an own clip the list is empty, and was merely looked at
+            return gr.skip()
+        if name not in clips:
             raise one_sentence(ValueError("choose a clip from the list."))
         return Source(name, clips[name], source.task)
 
@@ -91,7 +94,9 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
             raise one_sentence(error) from None
         return uploaded, gr.Dropdown(value=None)
 
-    task.input(choose_task, [task, source], [source, classifier, clip, target], **QUICK)
+    worked = gr.Textbox(start, visible=False)
+    of_task = [source, classifier, worked, clip, target]
+    task.input(choose_task, [task, source], of_task, **QUICK)
     clip.input(choose, [clip, source], source, **QUICK)
     own = [upload.upload, upload.stop_recording]
     gr.on(own, use_upload, [upload, source, classifier], [source, clip], **QUICK)
@@ -99,7 +104,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
     # Gradio's own names change at every start, and what was kept is lost
     opened = gr.BrowserState(storage_key="robustaudio.opened", secret="robustaudio")
-    return Visit(source, classifier, target, gr.State(()), gr.State(Turns()), turn, opened)
+    return Visit(source, classifier, target, gr.State(()), gr.State(Turns()), turn, opened, worked)
 
 
 def _targets(services: Services, classifier: str) -> list[tuple[str, str]]:

@@ -114,7 +114,9 @@ def build_listen(
         page = f"listen/{room.token}"
         opened = OPENED.format(listeners=page, teacher=f"{page}/teacher#{key}")
         with convert.scratch_folder() as folder:
-            path = folder / "study.json"
+            tested = room.study
+            names = [tested.clips[0].clip.name, tested.model.name or "", tested.options["kind"]]
+            path = folder / f"{convert.file_name(*filter(None, names), 'study')}.json"
             path.write_text(json.dumps(room.study.record(), indent=1), "utf-8")
             file = gr.DownloadButton(value=str(path), interactive=True)
             yield [opened, file, {"token": room.token, "key": key}]

@@ -50,7 +50,8 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", min_width=100)
     run, stop = start_and_cancel("Evolve", "maximise", "Stop")
-    status, verdict = words("maximise-status"), words("maximise-words")
+    status, old = words("maximise-status"), words("maximise-old")
+    verdict = words("maximise-words")
     player = Player(elem_id="maximise-player", hint="Before and after play here.")
     search = gr.Plot(show_label=False, elem_id="maximise-search", visible=False)
     with gr.Row():
@@ -90,11 +91,13 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
                         continue
                     command = convert.command_line("maximise", source, classifier, options)
                     with convert.scratch_folder() as folder:
-                        path = folder / f"{shown_label(label)}-{chosen.name}.wav"
+                        begun = source.path.stem if start == "clip" else start
+                        name = convert.file_name(begun, shown_label(label), chosen.name, "maximise")
+                        path = folder / f"{name}.wav"
                         file = save_perturbed(chosen, clip, result, path, "FLOAT")
                         record = {**result.record, **file, "output": path.name}
                         made = make_report(chosen, clip, command, record)
-                        files = (path, convert.report_file(folder, made))
+                        files = (path, convert.report_file(folder, name, made))
                         yield [
                             verdicts.maximised_words(record),
                             convert.player_tracks(result, clip.sample_rate),
@@ -110,6 +113,5 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
     outputs = {
         verdict: None, player: None, search: hidden, wav: NO_FILE, report: NO_FILE, status: "",
     }  # fmt: skip
-    wire(visit, [run.click], ends_search(visit, stop), run_maximise, inputs, outputs,
-         [search, status])  # fmt: skip
-    return outputs
+    stopped = ends_search(visit, stop)
+    return wire(visit, run, [], stopped, run_maximise, inputs, outputs, [search, status], old)

@@ -32,19 +32,30 @@ ATTACK_NAMES = {  # by the attack's class, as records have it
 }
 METHODS = {"interval": "interval bounds (IBP)", "crown": "CROWN-IBP bounds"}
 WAITING = "<p class='ra-progress' role='status'>waiting for its turn …</p>"
+UNREACHED = (
+    "<p class='ra-progress ra-unreached' role='alert'>The server cannot be reached, so nothing was "
+    "computed. Check the connection, then press the button again.</p>"
+)
 
 
 def prediction_words(record: dict, source: Source) -> str:
     p = record["probabilities"][record["prediction"]]
+    misheard = ""
+    if not is_right(record["prediction"], source.label):
+        truth = html.escape(str(source.label))
+        misheard = f"<span class='ra-misheard'>wrong: this clip is labelled {truth}</span>"
     return (
-        f"<p class='ra-verdict'>heard as <strong>{_label(record['prediction'])}</strong>"
+        f"<p class='ra-verdict'>heard as <strong>{_label(record['prediction'])}</strong>{misheard}"
         f"<span class='ra-note'>probability {p:.1%} · {html.escape(record['classifier'])} · "
         f"{html.escape(source.name)}</span></p>"
     )
 
 
-def perturbation_words(record: dict) -> str:
-    """What happened to the decision, how large it was, and what 16 bits leave of it."""
+def perturbation_words(record: dict, truth: str | None = None) -> str:
+    """What happened to the decision, how large it was, and what 16 bits leave of it.
+
+    Of a clip whose label is known, the `truth`, a decision that holds is good only if it is right.
+    """
     before, after = _label(record["clean_prediction"]), _label(record["prediction"])
     changed = before != after
     headline = f"<strong>{before}</strong> → <strong>{after}</strong>"
@@ -52,6 +63,9 @@ def perturbation_words(record: dict) -> str:
     if record.get("targeted"):
         reached = record["prediction"] == record["target"]
         outcome = f"target {_label(record['target'])} " + ("reached" if reached else "not reached")
+    wrong = not is_right(record["clean_prediction"], truth)
+    if wrong:
+        outcome += f"; it was wrong before: this clip is labelled {html.escape(str(truth))}"
     facts = [*_made_by(record), *_sizes(record), *_predicted(record)]
     if "queries" in record:
         plural = "query" if record["queries"] == 1 else "queries"
@@ -66,7 +80,7 @@ def perturbation_words(record: dict) -> str:
         notes.append("stopped by hand: the command in the report goes on to the end")
     if record.get("representation", "waveform") != "waveform":
         notes += _inversion_notes(record)
-    return verdict(headline, outcome, facts, notes, bad=changed)
+    return verdict(headline, outcome, facts, notes, bad=changed or wrong)
 
 
 def so_far_words(before: str, after: str) -> str:
@@ -131,14 +145,21 @@ def _heard_as(before: str, after: str) -> str:
     return f"<strong class='ra-changed'>{heard}</strong>" if after != before else heard
 
 
-def verification_words(record: dict) -> str:
-    """The verdict against a threat, in its own decibels, and what it rests on."""
+def verification_words(record: dict, truth: str | None = None) -> str:
+    """The verdict against a threat, in its own decibels, and what it rests on.
+
+    A proof that a clip is misheard, its label being the `truth`, is no good news.
+    """
     norm, largest = record["norm"], record["largest_level_db"]
     if record["verified"]:
         headline, outcome = "PROVEN", f"{_nothing(record)} changes the decision"
     else:
         headline = "NOT PROVEN"
         outcome = f"{_nothing(record, 'something', 'a')} may exist that changes the decision"
+    wrong = not is_right(record["prediction"], truth)
+    if wrong:
+        outcome += f". {misheard_words(record['prediction'], truth)}"
+        headline += " WRONG" * record["verified"]
     rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
     rival = max(rivals, key=rivals.__getitem__)
     size = f"waveform {BALLS[norm]} ball of ε = {record['epsilon']:.3g}"
@@ -166,7 +187,11 @@ def verification_words(record: dict) -> str:
         notes.append(
             "this ball is smaller than one step of a 16-bit file, where most of it vanishes"
         )
-    return verdict(headline, outcome, facts, notes, bad=not record["verified"])
+    return verdict(headline, outcome, facts, notes, bad=wrong or not record["verified"])
+
+
+def misheard_words(heard: str, truth: str | None) -> str:
+    return f"It hears {_label(heard)}, and this clip is labelled {html.escape(str(truth))}"
 
 
 def _nothing(record: dict, nothing: str = "nothing", no: str = "no") -> str:
@@ -275,12 +300,28 @@ def audibility_words(heard: Audibility) -> str:
     )
 
 
-def smoothing_words(record: dict) -> str:
+def smoothing_words(record: dict, truth: str | None = None, for_noise: str | None = None) -> str:
+    """The vote's class and radius; good only where it is the clip's label, the `truth`.
+
+    Where that is not known, it is what the classifier itself hears. `for_noise` is the classifier
+    that was trained for such noise, if this is another one.
+    """
+    expected, wrong = _expected(record, truth), outvoted(record, truth)
     if record["prediction"] is None:
         headline, outcome = "ABSTAIN", "no class wins more than half of the noisy copies for sure"
     else:
         headline = f"CERTIFIED {_label(record['prediction'])}"
-        outcome = f"L2 radius {record['radius']:.3g} at the {record['representation']}"
+        radius = f"L2 radius {record['radius']:.3g} at the {record['representation']}"
+        if record["counts"][record["prediction"]] == record["n"]:
+            radius += f", the most that {record['n']:g} votes can show"
+        outcome = radius
+        if wrong:
+            headline += " WRONG"
+            outcome = f"The vote hears {_label(record['prediction'])}, not {html.escape(expected)}"
+            outcome += (
+                f": this classifier was not trained for this noise. Try {html.escape(for_noise)}. "
+                if for_noise else ". "
+            ) + f"Certified: {radius}"  # fmt: skip
     facts = [
         f"σ {record['sigma']:g}", f"n {record['n']}", f"p ≥ {record['p_lower']:.4f}",
         f"confidence 1 − {record['alpha']:g}", f"{record['seconds']:.2f} s",
@@ -296,7 +337,18 @@ def smoothing_words(record: dict) -> str:
             f"the radius is {decibel(record['level_l2_db'])} of the clip's L2 norm; the largest L∞ "
             f"ball inside it lies at {decibel(record['level_linf_db'])} of the clip's peak"
         )
-    return verdict(headline, outcome, facts, notes, bad=record["prediction"] is None)
+    return verdict(headline, outcome, facts, notes, bad=wrong or record["prediction"] is None)
+
+
+def outvoted(record: dict, truth: str | None) -> bool:
+    """Whether the vote certifies another class than the clip's, or than the classifier's own."""
+    return record["prediction"] is not None and not is_right(
+        record["prediction"], _expected(record, truth)
+    )
+
+
+def _expected(record: dict, truth: str | None) -> str:
+    return shown_label(record["clean_prediction"]) if truth is None else truth
 
 
 def verdict(
@@ -449,6 +501,11 @@ def _closest(prediction: str, rival: str, lead: float) -> str:
         others = f"every rival (closest: {_label(rival)})"
         return f"{_label(prediction)} stays {-lead:.2f} logits above {others}"
     return f"at worst {_label(rival)} could lead by {lead:.2f} logits"
+
+
+def is_right(heard: str | None, truth: str | None) -> bool:
+    """Whether a label is the clip's own, by the name shown; where that is not known, it is."""
+    return truth is None or (heard is not None and shown_label(heard) == truth)
 
 
 def _label(label: str) -> str:

@@ -58,7 +58,7 @@ def build_verification(
         info="CROWN-IBP is never looser, and slower",
     )  # fmt: skip
     verify, stop = start_and_cancel("Verify", "verify")
-    status, verdict = words("verify-status"), words("verify-words")
+    status, old, verdict = words("verify-status"), words("verify-old"), words("verify-words")
     bounds = gr.Plot(show_label=False, elem_id="logit-intervals")
     caption = words("verify-caption")
     with gr.Column(visible=False, elem_classes="ra-tight") as listening:
@@ -88,14 +88,13 @@ def build_verification(
                 continue
             record, heard = done
             picture = figures.logit_intervals(record)
-            said = verdicts.verification_words(record)
+            said = verdicts.verification_words(record, source.label)
             yield [said, picture, verdicts.interval_words(record), *heard, *rest]
 
     inputs = [visit.source, visit.classifier, visit.runs, norm, level_db, method]
     shown = dict.fromkeys([verdict, bounds, caption, noise, player])
     outputs = {**shown, report: NO_FILE, visit.runs: gr.skip(), status: ""}
-    wire(visit, [verify.click], stop.click, run_verify, inputs, outputs, [status])
-    return outputs
+    return wire(visit, verify, [], stop.click, run_verify, inputs, outputs, [status], old)
 
 
 def _heard(clip: Any, pair: NoisePair) -> list:
