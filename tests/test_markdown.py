@@ -1,5 +1,6 @@
-"""Every page of Markdown is what it was meant to be: tables are tables, links and pictures lead on."""
+"""Every page of Markdown reads as it was meant: tables are tables, links and pictures lead on."""
 
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -27,7 +28,7 @@ def faults(text: str, folder: Path) -> list[str]:
     tokens = MARKDOWN.parse(front_matter_off(text))
     broken = [
         f"a table without a head: {token.content[:60]}"
-        for before, token in zip(tokens, tokens[1:], strict=False)
+        for before, token in pairwise(tokens)
         if before.type == "paragraph_open" and token.content.startswith("|")
     ]
     for target in targets(tokens):

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from robustaudio.certification.smoothing import Smoothing
+from robustaudio.certification.smoothing import Smoothing, vote_obstacle
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.heard import ruler_with_heard
@@ -30,8 +30,8 @@ from robustaudio.ui.ruler import ruler_html
 from robustaudio.ui.verification import build_verification
 
 RULER_HINT = (
-    "<p class='ra-note'>Press the button: proof, attack and smoothing on one axis in dB, and the "
-    "proofs against the other two threats below it.</p>"
+    "<p class='ra-note'>How far is it proven, and where does it break? Press Measure: both on one "
+    "scale in dB.</p>"
 )
 
 
@@ -42,9 +42,9 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
     )
     with gr.Row(equal_height=False):
         with gr.Column(min_width=320):
-            verification = build_verification(services, visit, report)
+            verification = build_verification(services, visit, report, changed)
         with gr.Column(min_width=320):
-            gr.Markdown("### Randomized smoothing\nA radius for the vote over noisy copies.")
+            gr.Markdown("### Randomized smoothing\nCertifies a majority vote over noisy copies.")
             representation = gr.Dropdown(
                 ["waveform"], value="waveform", label="Noise at", elem_id="certify-at"
             )
@@ -67,15 +67,25 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
                     info="votes to count it",
                 )  # fmt: skip
                 alpha = gr.Number(
-                    defaults.alpha, label="α", step=0.001, min_width=100, info="risk of a wrong one"
-                )
+                    defaults.alpha, label="α", step=0.001, min_width=100, elem_id="certify-alpha",
+                    info="risk of a wrong one",
+                )  # fmt: skip
                 seed = gr.Number(0, label="Seed", min_width=100)
             certify, stop_certify = start_and_cancel("Certify", "certify")
+            unable = words("certify-unable")
             certify_status, old = words("certify-status"), words("certify-old")
             radius = words("certify-words")
             better = visit.switch("certify-switch")
             votes = gr.Plot(show_label=False, elem_id="votes")
     report.render()
+
+    def ask(n: float | None, alpha: float | None) -> list:
+        """Whether so many votes can certify anything."""
+        known = n is not None and alpha is not None and n >= 1 and 0 < alpha < 1
+        why = vote_obstacle(int(n), alpha) if known else None
+        return [gr.update(interactive=why is None), verdicts.unable_words(why)]
+
+    gr.on([n.change, alpha.change], ask, [n, alpha], [certify, unable], **QUIET)
 
     def run_certify(
         source, classifier, runs, representation, sigma, n0, n, alpha, seed
@@ -116,7 +126,7 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
     with gr.Row():
         sigma = gr.Number(Smoothing().sigma, label="σ of the smoothing", step=0.05, min_width=120)
         seed = gr.Number(0, label="Seed", min_width=120)
-    everyone = gr.Checkbox(False, label="all classifiers, one below the other", elem_id="everyone")
+    everyone = gr.Checkbox(False, label="Compare all classifiers", elem_id="everyone")
     with gr.Accordion("What people heard of this clip", open=False, elem_id="what-was-heard"):
         study = gr.File(
             file_types=[".json"], elem_id="ruler-heard", height=120,

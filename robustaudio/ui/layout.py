@@ -55,7 +55,7 @@ def build_page(services: Services) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Hear & break", elem_id="tab-explore"):
                 of_explore = build_explore(services, visit, [page.load, begun.change], changed)
-                with gr.Accordion("More like itself", open=False, elem_id="more-like-itself"):
+                with gr.Accordion("Noise it is sure about", open=False, elem_id="more-like-itself"):
                     of_maximise = build_maximise(services, visit, changed)
             with gr.Tab("Prove", elem_id="tab-prove"):
                 of_certify = build_certify(services, visit, changed)

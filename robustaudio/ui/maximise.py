@@ -28,8 +28,7 @@ from robustaudio.ui.live import Live, pictured
 from robustaudio.ui.player import Player
 
 ABOUT = (
-    "A genetic search for the sound that the classifier is surest of. Does a "
-    "sure violin sound like one?"
+    "A genetic search for the sound that the classifier is surest of. Would you hear it that way?"
 )
 QUERIES = 1000
 
@@ -39,7 +38,7 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
     gr.Markdown(ABOUT)
     with gr.Row():
         start = gr.Radio(STARTS, value="silence", label="Begin with", elem_id="maximise-start")
-        label = gr.Dropdown([], label="Make it a sure", elem_id="maximise-label")
+        label = gr.Dropdown([], label="Evolve towards", elem_id="maximise-label")
         level_db = gr.Slider(
             -60, 0, -20, step=1, label="Level (dB)", elem_id="maximise-level",
             info="Largest change of a sample, relative to full scale.",

@@ -237,7 +237,7 @@ def _of_smoothing(record: dict) -> str:
 
 def _why_not(record: dict) -> str:
     """Why there is no proof at all; empty where one was tried."""
-    return f"no proof: {escape(record['unproven'])}" if record["unproven"] else ""
+    return escape(record["unproven"] or "")
 
 
 def _summary(proven: float | None, attacked: float | None, whom: str = "it") -> str:

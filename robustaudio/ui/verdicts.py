@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation.attack import Standing
 from robustaudio.evaluation.exhibits import SHIFT, Exhibit
 from robustaudio.evaluation.figures import Audibility, rivals_in_reach, shown_label
@@ -159,7 +160,9 @@ def verification_words(record: dict, truth: str | None = None) -> str:
     wrong = not is_right(record["prediction"], truth)
     if wrong:
         outcome += f". {misheard_words(record['prediction'], truth)}"
-        headline += " WRONG" * record["verified"]
+        headline = (
+            f"PROVEN {_label(record['prediction'])}, wrong" if record["verified"] else headline
+        )
     rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
     rival = max(rivals, key=rivals.__getitem__)
     size = f"waveform {BALLS[norm]} ball of ε = {record['epsilon']:.3g}"
@@ -254,7 +257,7 @@ def noise_words(record: dict) -> str:
     above, ratio = record["exceeds_threshold_db"], record["noise_to_mask_db"]
     hidden = above["shaped"] <= 0
     outcome = (
-        "beside the clip, the model predicts, the shaped noise is not heard and the white one is"
+        "the model predicts: with the clip playing you hear the white noise, not the shaped one"
         if hidden and above["white"] > 0
         else "one energy, two noises, and what the model predicts of each"
     )
@@ -287,9 +290,9 @@ def audibility_words(heard: Audibility) -> str:
         "bands of one Bark",
     ]
     notes = [
-        f"the first picture begins at the worst frame while the clip sounds, at {worst:.2f} s; the "
-        "slider moves it, and the dotted line of the second, where red is above the threshold. In "
-        "silence only the threshold in quiet hides anything",
+        f"left: the frame in which it is loudest against the threshold, at {worst:.2f} s; move the "
+        "slider for another. Right: red is above the threshold. In silence only the threshold in "
+        "quiet hides anything",
         "the masking set counts on the classifier's frames and bins: these frames and bands may "
         "say otherwise of the same sound",
         "predictions of a model (Qin et al. 2019), not of a listener: the clip's loudest bin is "
@@ -312,11 +315,12 @@ def smoothing_words(record: dict, truth: str | None = None, for_noise: str | Non
     else:
         headline = f"CERTIFIED {_label(record['prediction'])}"
         radius = f"L2 radius {record['radius']:.3g} at the {record['representation']}"
-        if record["counts"][record["prediction"]] == record["n"]:
+        options = {name: record[name] for name in ("sigma", "n", "alpha")}
+        if record["radius"] >= 0.9999 * Smoothing(**options).largest_radius:
             radius += f", the most that {record['n']:g} votes can show"
         outcome = radius
         if wrong:
-            headline += " WRONG"
+            headline += ", wrong" * (truth is not None)
             outcome = f"The vote hears {_label(record['prediction'])}, not {html.escape(expected)}"
             outcome += (
                 f": this classifier was not trained for this noise. Try {html.escape(for_noise)}. "
@@ -370,6 +374,11 @@ def verdict(
     )
 
 
+def unable_words(why: str | None) -> str:
+    """Why a button is off, in its place; nothing where it is not."""
+    return "" if why is None else f"<p class='ra-old'>{html.escape(why[0].upper() + why[1:])}</p>"
+
+
 def caption(words: str) -> str:
     return f"<p class='ra-note ra-caption'>{words}</p>"
 
@@ -407,14 +416,14 @@ def maximised_words(record: dict) -> str:
     """How sure the classifier was, and is."""
     label, sure = _label(record["label"]), record["probability"]
     facts = [
-        f"before: {record['probability_before']:.1%}",
         f"level {decibel(record['level_full_scale_db'])} of full scale",
         f"{record['queries']} queries in {record['seconds']:.1f} s on {record['classifier']}",
     ]
     notes = [
         "the search knows the classifier's answers only; what it is sure of need not sound like it"
     ]
-    return verdict(f"{sure:.1%} {label}", "is how sure the classifier is now", facts, notes)
+    outcome = f"that this is “{label}”: it was {record['probability_before']:.1%} sure before"
+    return verdict(f"{sure:.1%} sure", outcome, facts, notes)
 
 
 def targets_words(rows: Sequence[dict]) -> str:

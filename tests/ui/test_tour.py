@@ -167,8 +167,9 @@ TOUR: list[tuple[str, Callable[[Page], None]]] = [
         proves_the_inaudible,
     ),
     (
-        "Choose the clip *7 · flite slt* and `digits-cnn`, and press *Certify*: the vote over noisy "
-        "copies hears a five. Press *Try digits-cnn-noise*, and *Certify* again: it hears a seven.",
+        "Choose the clip *7 · flite slt* and `digits-cnn`, and press *Certify*: the vote over "
+        "noisy copies hears a five. Press *Try digits-cnn-noise*, and *Certify* again: it hears a "
+        "seven.",
         votes,
     ),
     (
