@@ -90,7 +90,7 @@ def _(layer: nn.Sequential, form: Form, box: Interval) -> Form:
 
 @obstacle.register
 def _(layer: nn.Sequential) -> str | None:
-    return next((reason for step in layer if (reason := obstacle(step))), None)
+    return next((reason for step in fused(list(layer)) if (reason := obstacle(step))), None)
 
 
 @backward.register
