@@ -19,7 +19,7 @@ from robustaudio.audio.clip import Clip
 from robustaudio.perception.metrics import amplitude_db
 
 MOSTLY = 0.5  # share of a difference's energy that a change of gain, sign or time explains
-ALIKE = 0.5  # correlation by which a clip is found inside a longer one
+SAME = 0.8  # correlation of one sound with itself, perturbed; other words of a voice reach 0.57
 UNLIKE = 0.25  # at most, at any shift, of a clip and another sound
 ROUNDING_DB = -120.0  # of the clip's L2 norm: what 24 bits and 32-bit floats leave of equal samples
 SHOWN_DB, SHOWN_SAMPLES = 0.05, 0.01  # what is named beside something larger
@@ -64,8 +64,8 @@ def paired(clip: Clip, perturbed: Sequence[Clip]) -> tuple[Clip, list[Clip]]:
 def misfit(clean: Clip, perturbed: Clip) -> str | None:
     """What is wrong with two clips of one rate and length, in a sentence; None where nothing is.
 
-    If the perturbed one is scaled, turned upside down and moved in time to match the clean one best,
-    what remains is the perturbation. More than half of the difference has to remain.
+    Where both are one sound, and the clean one is scaled, turned upside down and moved in time to
+    match the perturbed one best, what remains is the perturbation: half of the difference at least.
     """
     x, y = (one.samples.double().cpu().numpy() for one in (clean, perturbed))
     energy, difference = float(y @ y), float((y - x) @ (y - x))
@@ -77,7 +77,8 @@ def misfit(clean: Clip, perturbed: Clip) -> str | None:
             f"{perturbed.name} is another sound than its clean clip {clean.name}: their correlation "
             f"is {abs(match.correlation):.2f} at most, at any shift."
         )
-    if 1 - energy * (1 - match.correlation**2) / difference <= MOSTLY:
+    explained = 1 - energy * (1 - match.correlation**2) / difference
+    if abs(match.correlation) < SAME or explained <= MOSTLY:
         return None
     wrong = _in_words(match, clean.sample_rate)
     return (
@@ -129,7 +130,9 @@ def _in_words(match: _Match, sample_rate: int) -> dict[str, str]:
     parts = {}
     if samples >= SHOWN_SAMPLES:
         count = f"{samples:.0f}" if samples >= 100 else f"{samples:.3g}"
-        late = f"{count} sample{'' if count == '1' else 's'} ({1000 * samples / sample_rate:.3g} ms)"
+        late = (
+            f"{count} sample{'' if count == '1' else 's'} ({1000 * samples / sample_rate:.3g} ms)"
+        )
         parts["start"] = f"{late} {'later' if match.later > 0 else 'earlier'} than"
     if match.factor < 0:
         parts["polarity"] = "upside down (of inverted polarity) beside"
@@ -175,7 +178,8 @@ def _placed(clip: Clip, perturbed: Clip) -> Clip:
         (abs(_correlation(candidate, perturbed)), -number, candidate)
         for number, candidate in enumerate(candidates)
     )
-    if alike < ALIKE:
+    prepared = perturbed.gain is not None and best is candidates[0]
+    if alike < SAME and not prepared:
         raise ValueError(
             f"{perturbed.name} has {_shown(perturbed)}; its clean clip {clip.name} has "
             f"{_shown(clip)}, and neither is found inside the other; {CLEAN_PARTNER}."

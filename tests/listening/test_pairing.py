@@ -154,12 +154,18 @@ def test_a_clip_that_was_cut_is_cut_alike(clip):
 def test_lengths_and_rates_that_nothing_explains_are_refused(clip):
     rng = torch.Generator().manual_seed(3)
     noise = Clip(torch.randn(8000, generator=rng), 8000, "noise.wav")
-    with pytest.raises(ValueError, match=r"noise\.wav has 8000 samples at 8000 Hz; its clean clip "
-                       r"seven\.wav has 3440 samples at 8000 Hz, and neither is found inside"):
+    with pytest.raises(
+        ValueError,
+        match=r"noise\.wav has 8000 samples at 8000 Hz; its clean clip "
+        r"seven\.wav has 3440 samples at 8000 Hz, and neither is found inside",
+    ):
         paired(clip, [noise])  # fmt: skip
     fast = with_noise(clip.resampled(16_000))
-    with pytest.raises(ValueError, match=r"6880 samples at 16000 Hz; its clean clip seven.wav has "
-                       r"3440 samples at 8000 Hz\. Both need one rate; `python -m robustaudio"):
+    with pytest.raises(
+        ValueError,
+        match=r"6880 samples at 16000 Hz; its clean clip seven.wav has "
+        r"3440 samples at 8000 Hz\. Both need one rate; `python -m robustaudio",
+    ):
         paired(clip, [fast])  # fmt: skip
     with pytest.raises(ValueError, match="of a clip need one rate and length; list the clip twice"):
         paired(clip, [with_noise(clip), with_noise(clip.fitted(8000))])
