@@ -8,10 +8,10 @@ perturbation, and louder than it.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from jaxtyping import Complex, Float
-from scipy.fft import irfft, next_fast_len, rfft
 from scipy.optimize import minimize_scalar
 from torch.nn.functional import pad
 
@@ -24,8 +24,8 @@ UNLIKE = 0.25  # at most, at any shift, of a clip and another sound
 ROUNDING_DB = -120.0  # of the clip's L2 norm: what 24 bits and 32-bit floats leave of equal samples
 SHOWN_DB, SHOWN_SAMPLES = 0.05, 0.01  # what is named beside something larger
 CLEAN_PARTNER = (
-    "`python -m robustaudio noise CLIP --sigma 0 --output clean.wav` writes the clean clip that fits "
-    "`attack CLIP --output`"
+    "`python -m robustaudio noise CLIP --sigma 0 --output clean.wav` writes the clean clip that "
+    "fits `attack CLIP --output`"
 )
 
 Samples = Float[np.ndarray, " time"]
@@ -74,8 +74,8 @@ def misfit(clean: Clip, perturbed: Clip) -> str | None:
     match = _match(x, y)
     if abs(match.correlation) < UNLIKE and abs(float(x @ y)) < float(x @ x) / 2:
         return (
-            f"{perturbed.name} is another sound than its clean clip {clean.name}: their correlation "
-            f"is {abs(match.correlation):.2f} at most, at any shift."
+            f"{perturbed.name} is another sound than its clean clip {clean.name}: their "
+            f"correlation is {abs(match.correlation):.2f} at most, at any shift."
         )
     explained = 1 - energy * (1 - match.correlation**2) / difference
     if abs(match.correlation) < SAME or explained <= MOSTLY:
@@ -99,15 +99,15 @@ class _Match:
 def _match(x: Samples, y: Samples) -> _Match:
     """The shift, to a fraction of a sample, at which the correlation is largest; and its factor."""
     spectrum, size = _cross_spectrum(x, y)
-    at = int(np.abs(irfft(spectrum, size)).argmax())
+    at = int(np.abs(np.fft.irfft(spectrum, size)).argmax())
     lag = at - size if at > size // 2 else at
     omega = 2 * np.pi * np.fft.rfftfreq(size)
     weights = np.where((omega == 0) | (omega >= np.pi), 1, 2) / size  # a real signal's two halves
 
     def correlation(later: float) -> float:
-        return float((weights * (spectrum * np.exp(1j * omega * later)).real).sum())
+        return float((weights * np.real(spectrum * np.exp(1j * omega * later))).sum())
 
-    refined = minimize_scalar(
+    refined: Any = minimize_scalar(
         lambda later: -abs(correlation(later)), bounds=(lag - 1, lag + 1), method="bounded",
         options={"xatol": 1e-6},
     )  # fmt: skip
@@ -120,8 +120,8 @@ def _match(x: Samples, y: Samples) -> _Match:
 
 def _cross_spectrum(x: Samples, y: Samples) -> tuple[Complex[np.ndarray, " bin"], int]:
     """Its inverse transform of that size is the linear correlation by the lag of y."""
-    size = next_fast_len(len(x) + len(y), real=True)
-    return np.conj(rfft(x, size)) * rfft(y, size), size
+    size = 2 ** (len(x) + len(y) - 1).bit_length()
+    return np.conj(np.fft.rfft(x, size)) * np.fft.rfft(y, size), size
 
 
 def _in_words(match: _Match, sample_rate: int) -> dict[str, str]:
@@ -169,7 +169,7 @@ def _placed(clip: Clip, perturbed: Clip) -> Clip:
         return clip
     x, y = (one.samples.double().cpu().numpy() for one in (clip, perturbed))
     spectrum, size = _cross_spectrum(x, y)
-    at = int(np.abs(irfft(spectrum, size)).argmax())
+    at = int(np.abs(np.fft.irfft(spectrum, size)).argmax())
     candidates = [clip.fitted(length)]  # as a classifier does it
     lag, room = (at - size if at > size // 2 else at), length - len(x)
     if min(0, room) <= lag <= max(0, room):

@@ -222,7 +222,7 @@ class Rooms:
         return self._demo if token in self._demo.studies() else self.store
 
     def _same(self, store: Store, study: Study) -> str | None:
-        """The token of the same study, if it is open, and for people; damaged ones are passed by."""
+        """The token of the same study, if it is open, and for people; damaged ones do not count."""
         for token in store.studies():
             try:
                 events = self._events(token)

@@ -220,7 +220,7 @@ def test_a_study_whose_sounds_are_too_much_for_its_reader_is_not_stored(monkeypa
     rooms = Rooms(MemoryStore())
     study = small_study()
     monkeypatch.setattr(study_file, "LONGEST", 10_000)
-    with pytest.raises(ValueError, match="(?s)could not be read again.* 10000 are"):
+    with pytest.raises(ValueError, match=r"(?s)could not be read again.* 10000 are"):
         rooms.open(study)
     assert rooms.store.studies() == []
 
@@ -249,7 +249,7 @@ def test_the_table_is_one_that_excel_reads_and_runs_nothing(tmp_path, capsys):
         assert float(table[0]["gain_db"]) == -20  # a number is no formula
         cells = {cell for row in table for cell in row.values()}
         assert not {
-            c for c in cells if c.startswith(("=", "+", "@")) or c.startswith("-") and "|" in c
+            c for c in cells if c.startswith(("=", "+", "@")) or (c.startswith("-") and "|" in c)
         }
     plain = json.loads((tmp_path / "out" / "rows.json").read_text())["rows"][0]
     assert plain["study_title"] == '=HYPERLINK("http://x")'

@@ -83,7 +83,7 @@ def test_a_perturbation_passes_at_any_level(clip, noise_db):
     ],
 )  # fmt: skip
 def test_what_is_mostly_gain_sign_or_time_is_refused_with_its_size(clip, change, told):
-    with pytest.raises(ValueError, match="seven-pgd.wav is ") as error:
+    with pytest.raises(ValueError, match=r"seven-pgd\.wav is ") as error:
         paired(clip, [change(with_noise(clip))])
     assert told in str(error.value)
     assert "`python -m robustaudio noise CLIP --sigma 0 --output clean.wav`" in str(error.value)

@@ -424,7 +424,7 @@ REFUSED = {
     "no storage at all": """for (const area of ["localStorage", "sessionStorage"])
       Object.defineProperty(window, area, { get() { throw new DOMException("", "SecurityError") } })
     """,
-    "a full one": "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceeded') }",
+    "a full one": "Storage.prototype.setItem = () => { throw new DOMException('') }",
     "one that forgets": "Storage.prototype.setItem = () => {}",
 }
 
