@@ -89,11 +89,13 @@ def run_analyse(arguments: argparse.Namespace) -> dict:
     found = pooled(room)
     if arguments.output:
         _write(arguments.output, room, found)
+    if found["damaged"]:
+        _log(f"left out, for they cannot be read: the answers of {', '.join(found['damaged'])}.")
     if arguments.json:
         return found
     results = [_told(result) for result in found["analysis"]["results"]]
-    told = ("title", "begun", "simulated", "finished", "answers", "unscreened")
-    counts = {key: found[key] for key in told}
+    told = ("title", "begun", "simulated", "finished", "answers", "unscreened", "wireless")
+    counts = {**{key: found[key] for key in told}, "damaged": len(found["damaged"])}
     return {**counts, "excluded": len(found["analysis"]["excluded"]), "results": results}
 
 
@@ -117,10 +119,18 @@ def run_simulate(arguments: argparse.Namespace) -> dict:
 
 
 def _only_room(rooms: Rooms, token: str | None) -> Room:
-    """The study that is meant; those that are over are named, and not read."""
+    """The study that is meant; those that are over or damaged are named, and not read."""
     ends = rooms.ends()
+    for broken in sorted({*rooms.store.studies()} - {*ends}):
+        _log(f"study {broken} is left out: when it ends cannot be read.")
     for over in [one for one, end in ends.items() if end <= datetime.now(UTC)]:
         _log(f"study {over} ended at {ends.pop(over):%Y-%m-%d %H:%M} UTC and is not read.")
+    for other in [*ends] if token is None else []:
+        try:
+            rooms.room(other)
+        except (OSError, ValueError, LookupError) as error:
+            _log(f"study {other} is left out: {error}")
+            del ends[other]
     if token is None and len(ends) == 1:
         return rooms.room(*ends)
     if token in ends:
@@ -133,7 +143,7 @@ def _write(folder: Path, room: Room, found: dict) -> None:
     """rows.csv, rows.json, analysis.json, and the curve of every condition that has one."""
     folder.mkdir(parents=True, exist_ok=True)
     table = rows.tidy(room)
-    (folder / "rows.csv").write_text(rows.as_csv(table), "utf-8")
+    (folder / "rows.csv").write_bytes(rows.as_csv(table).encode(rows.CSV_ENCODING))
     (folder / "rows.json").write_text(rows.as_json(room, table), "utf-8")
     (folder / "analysis.json").write_text(json.dumps(found, indent=1), "utf-8")
     drawn = [one for one in found["analysis"]["results"] if "thresholds" in one["group"]]
