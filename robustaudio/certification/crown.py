@@ -16,12 +16,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from robustaudio.certification import interval
 from robustaudio.certification.frontend import Features, boxes
 from robustaudio.certification.interval import (
     Ends,
     FusedConv1d,
     Interval,
     UnsupportedLayer,
+    fused,
+    propagate,
     unrolled,
 )
 from robustaudio.classifiers.networks import LastHidden
@@ -53,8 +56,41 @@ def lower_bounds(
 
 @singledispatch
 def backward(layer: nn.Module, form: Form, box: Interval) -> Form:
-    """A linear lower bound in the layer's inputs, from one in its outputs."""
-    raise UnsupportedLayer(f"no backward rule for {type(layer).__name__}; register one.")
+    """A linear lower bound in the layer's inputs, from one in its outputs.
+
+    Raises:
+        UnsupportedLayer: for a layer without a rule (see `obstacle`, which asks beforehand).
+    """
+    raise UnsupportedLayer(obstacle(layer))
+
+
+@singledispatch
+def obstacle(layer: nn.Module) -> str | None:
+    """Why a layer has no backward rule, as the beginning of a sentence; None where it has one."""
+    if backward.dispatch(type(layer)) is backward.dispatch(object):
+        return f"no backward rule for {type(layer).__name__}"
+    return interval.obstacle(layer)
+
+
+def _checked(layer: nn.Module) -> None:
+    if reason := obstacle(layer):
+        raise UnsupportedLayer(reason)
+
+
+@backward.register
+def _(layer: nn.Sequential, form: Form, box: Interval) -> Form:
+    steps = fused(list(layer))
+    inputs = [box]
+    for step in steps[:-1]:
+        inputs.append(propagate(step, inputs[-1]))
+    for step, inside in reversed(list(zip(steps, inputs, strict=True))):
+        form = backward(step, form, inside)
+    return form
+
+
+@obstacle.register
+def _(layer: nn.Sequential) -> str | None:
+    return next((reason for step in fused(list(layer)) if (reason := obstacle(step))), None)
 
 
 @backward.register
@@ -69,8 +105,7 @@ def _(layer: nn.Linear, form: Form, box: Interval) -> Form:
 @backward.register(FusedConv1d)
 def _(layer: nn.Module, form: Form, box: Interval) -> Form:
     conv: Any = layer.convolution if isinstance(layer, FusedConv1d) else layer
-    if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
-        raise UnsupportedLayer("no backward rule for a Conv1d whose padding is not of zeros.")
+    _checked(conv)
     (stride,), (padding,), (dilation,) = conv.stride, conv.padding, conv.dilation
     weight: Any = layer.weight
     batch, rows, _, frames = form.rows.shape
@@ -85,6 +120,61 @@ def _(layer: nn.Module, form: Form, box: Interval) -> Form:
     return Form(back.unflatten(0, (batch, rows)), constant)
 
 
+@obstacle.register
+def _(layer: nn.Conv1d) -> str | None:
+    if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        return "no backward rule for a Conv1d whose padding is not of zeros"
+    return None
+
+
+@backward.register(nn.Conv2d)
+@backward.register(nn.BatchNorm2d)
+@backward.register(nn.AvgPool1d)
+@backward.register(nn.AvgPool2d)
+@backward.register(nn.AdaptiveAvgPool1d)
+@backward.register(nn.AdaptiveAvgPool2d)
+def _(layer: nn.Module, form: Form, box: Interval) -> Form:
+    """Any affine layer y = L x + c: rows L, by the layer's own derivative."""
+    batch, rows = form.rows.shape[:2]
+    further = torch.is_grad_enabled()
+    with torch.enable_grad():
+        zeros = torch.zeros_like(box.lower).repeat_interleave(rows, 0).requires_grad_()
+        shift = layer(zeros)
+        (back,) = torch.autograd.grad(shift, zeros, form.rows.flatten(0, 1), create_graph=further)
+    shift = shift if further else shift.detach()
+    constant = (form.rows * shift.unflatten(0, (batch, rows))).flatten(2).sum(2)
+    return Form(back.unflatten(0, (batch, rows)), form.constant + constant)
+
+
+@backward.register(nn.ReLU6)
+@backward.register(nn.ELU)
+@backward.register(nn.CELU)
+@backward.register(nn.SELU)
+@backward.register(nn.GELU)
+@backward.register(nn.SiLU)
+@backward.register(nn.LogSigmoid)
+@backward.register(nn.Softsign)
+@backward.register(nn.Hardtanh)
+@backward.register(nn.Hardsigmoid)
+@backward.register(nn.MaxPool1d)
+@backward.register(nn.MaxPool2d)
+@backward.register(nn.AdaptiveMaxPool1d)
+@backward.register(nn.AdaptiveMaxPool2d)
+def _(layer: nn.Module, form: Form, box: Interval) -> Form:
+    """Forgets the inputs: what the interval rule knows of the outputs, as a constant."""
+    out = propagate(layer, box)
+    lowest = (
+        form.rows.clamp_min(0) * out.lower[:, None] + form.rows.clamp_max(0) * out.upper[:, None]
+    )
+    rows = form.rows.new_zeros(*form.rows.shape[:2], *box.lower.shape[1:])
+    return Form(rows, form.constant + lowest.flatten(2).sum(2))
+
+
+@backward.register
+def _(layer: nn.Identity, form: Form, box: Interval) -> Form:
+    return form
+
+
 @backward.register
 def _(layer: nn.BatchNorm1d, form: Form, box: Interval) -> Form:
     assert layer.running_var is not None and layer.running_mean is not None  # so says propagate
@@ -96,14 +186,18 @@ def _(layer: nn.BatchNorm1d, form: Form, box: Interval) -> Form:
     return Form(form.rows * scale.reshape(shape), constant)
 
 
-@backward.register
-def _(layer: nn.Dropout, form: Form, box: Interval) -> Form:
+@backward.register(nn.Dropout)
+@backward.register(nn.Dropout1d)
+@backward.register(nn.Dropout2d)
+@backward.register(nn.AlphaDropout)
+def _(layer: nn.Module, form: Form, box: Interval) -> Form:
     """The identity in evaluation mode (the interval rule has refused the other)."""
     return form
 
 
-@backward.register
-def _(layer: nn.Flatten, form: Form, box: Interval) -> Form:
+@backward.register(nn.Flatten)
+@backward.register(nn.Unflatten)
+def _(layer: nn.Module, form: Form, box: Interval) -> Form:
     return replace(form, rows=form.rows.reshape(*form.rows.shape[:2], *box.lower.shape[1:]))
 
 
@@ -120,8 +214,32 @@ def _(layer: nn.ReLU, form: Form, box: Interval) -> Form:
 
 
 @backward.register
-def _(layer: nn.Sigmoid, form: Form, box: Interval) -> Form:
-    rows, constant = _line(form.rows, SIGMOID, (box.lower, box.upper))
+def _(layer: nn.LeakyReLU, form: Form, box: Interval) -> Form:
+    """Above: the chord. Below: a line through 0 of slope 1, or of the negative slope."""
+    _checked(layer)
+    lower, upper = box.lower, box.upper
+    unstable = (lower < 0) & (upper > 0)
+    one, slope = torch.ones_like(lower), torch.full_like(lower, layer.negative_slope)
+    same = torch.where(lower >= 0, one, slope)
+    width = (upper - lower).clamp_min(1e-30)
+    chord = torch.where(unstable, (upper - slope * lower) / width, same)
+    offset = torch.where(unstable, (slope - chord) * lower, 0)
+    below = torch.where(unstable, torch.where(upper > -lower, one, slope), same)
+    return _relaxed(form, below, torch.zeros_like(offset), chord, offset)
+
+
+@obstacle.register
+def _(layer: nn.LeakyReLU) -> str | None:
+    if 0 <= layer.negative_slope <= 1:
+        return None
+    return f"no backward rule for a LeakyReLU with a negative slope of {layer.negative_slope}"
+
+
+@backward.register(nn.Sigmoid)
+@backward.register(nn.Tanh)
+def _(layer: nn.Sigmoid | nn.Tanh, form: Form, box: Interval) -> Form:
+    squash = SIGMOID if isinstance(layer, nn.Sigmoid) else TANH
+    rows, constant = _line(form.rows, squash, (box.lower, box.upper))
     return Form(rows, form.constant + constant)
 
 

@@ -60,19 +60,23 @@ def mel_reach(framing: Framing, mel: MelScale, norm: str) -> Float[Tensor, " mel
     """
     rows = analysis_rows(framing)
     filters = mel_filterbank(mel, framing.n_fft).double()
-    q = torch.einsum("mk,pki,pkj->mij", filters, rows, rows)
-    if norm == "l2":
-        return _largest_eigenvalue(q).sqrt() * OUTWARD
-    weights = q.abs().sum(2) + 1e-12 * q.diagonal(dim1=1, dim2=2).amax(1, keepdim=True)
-    scaled = q / (weights[:, :, None] * weights[:, None, :]).sqrt()
-    bounds = torch.stack(
-        [
-            weights.sum(1) * _largest_eigenvalue(scaled),
-            framing.taps * _largest_eigenvalue(q),
-            filters @ magnitude_reach(framing, norm).square(),
-        ]
-    )
-    return bounds.amin(0).sqrt() * OUTWARD
+    discs = filters @ magnitude_reach(framing, norm).square() if norm == "linf" else None
+    bounds = []
+    for band, weights in enumerate(filters):
+        used = weights.nonzero()[:, 0]
+        # Q = A' A; its eigenvalues are those of A A', which is as small as the band is narrow
+        a = (weights[used].sqrt()[:, None] * rows[:, used]).flatten(0, 1)
+        if norm == "l2":
+            bounds.append(_largest_eigenvalue(a @ a.T))
+            continue
+        q = a.T @ a
+        d = q.abs().sum(1) + 1e-12 * q.diagonal().amax().clamp_min(TINY)
+        assert discs is not None
+        plain = framing.taps * _largest_eigenvalue(a @ a.T)
+        bounds.append(
+            torch.stack([d.sum() * _largest_eigenvalue((a / d) @ a.T), plain, discs[band]]).amin()
+        )
+    return torch.stack(bounds).sqrt() * OUTWARD
 
 
 @lru_cache(maxsize=32)
@@ -271,4 +275,4 @@ def steepest_slope(
 
 
 def _largest_eigenvalue(q: Tensor) -> Tensor:
-    return torch.linalg.eigvalsh(q)[..., -1]
+    return torch.linalg.eigvalsh(q)[-1] if len(q) else q.new_zeros(())

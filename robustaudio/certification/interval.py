@@ -27,6 +27,13 @@ from robustaudio.representations.spectral import (
 )
 
 ANGLES = 16  # directions at which the magnitude rule measures a box
+# where x sigmoid(x) and x Phi(x) are lowest, Phi exact or by tanh: roots of the derivative, to
+# float64; so flat there that another ulp changes nothing
+VALLEYS = {
+    "silu": -1.2784645427610738,
+    "none": -0.7517915246935645,
+    "tanh": -0.7524614220710162,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +70,26 @@ class UnsupportedLayer(TypeError):
 
 @singledispatch
 def propagate(layer: nn.Module, x: Interval) -> Interval:
-    """An interval that holds layer(v) for every v in x."""
-    raise UnsupportedLayer(f"no interval rule for {type(layer).__name__}; register one.")
+    """An interval that holds layer(v) for every v in x.
+
+    Raises:
+        UnsupportedLayer: for a layer without a rule, or one set in a way that its rule does not
+            cover (see `obstacle`, which asks without computing).
+    """
+    raise UnsupportedLayer(obstacle(layer))
+
+
+@singledispatch
+def obstacle(layer: nn.Module) -> str | None:
+    """Why a layer has no interval rule, as the beginning of a sentence; None where it has one."""
+    if propagate.dispatch(type(layer)) is propagate.dispatch(object):
+        return f"no interval rule for {type(layer).__name__}"
+    return None
+
+
+def _checked(layer: nn.Module) -> None:
+    if reason := obstacle(layer):
+        raise UnsupportedLayer(reason)
 
 
 @propagate.register
@@ -74,43 +99,67 @@ def _(layer: nn.Sequential, x: Interval) -> Interval:
     return x
 
 
+@obstacle.register
+def _(layer: nn.Sequential) -> str | None:
+    return next((reason for step in layer if (reason := obstacle(step))), None)
+
+
 @propagate.register
 def _(layer: nn.Linear, x: Interval) -> Interval:
     """Affine rule: the centre passes W, the radius passes |W| (Gowal et al. 2018, eq. 6)."""
     return Interval.around(layer(x.center), F.linear(x.radius, layer.weight.abs()))
 
 
-@propagate.register
-def _(layer: nn.Conv1d, x: Interval) -> Interval:
-    if layer.padding_mode != "zeros":
-        raise UnsupportedLayer(f"no interval rule for Conv1d with {layer.padding_mode!r} padding.")
-    radius = F.conv1d(
-        x.radius,
-        layer.weight.abs(),
-        None,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        layer.groups,
-    )
-    return Interval.around(layer(x.center), radius)
+@propagate.register(nn.Conv1d)
+@propagate.register(nn.Conv2d)
+def _(layer: nn.Conv1d | nn.Conv2d, x: Interval) -> Interval:
+    _checked(layer)
+    convolve: Any = F.conv1d if isinstance(layer, nn.Conv1d) else F.conv2d
+    geometry = layer.stride, layer.padding, layer.dilation, layer.groups
+    return Interval.around(layer(x.center), convolve(x.radius, layer.weight.abs(), None, *geometry))
 
 
-@propagate.register
-def _(layer: nn.BatchNorm1d, x: Interval) -> Interval:
+@obstacle.register(nn.Conv1d)
+@obstacle.register(nn.Conv2d)
+def _(layer: nn.Conv1d | nn.Conv2d) -> str | None:
+    if layer.padding_mode == "zeros":
+        return None
+    return f"no interval rule for {type(layer).__name__} with {layer.padding_mode!r} padding"
+
+
+@propagate.register(nn.BatchNorm1d)
+@propagate.register(nn.BatchNorm2d)
+def _(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Interval) -> Interval:
     """Affine per channel, by the statistics of the training set (evaluation mode only)."""
-    if layer.training or layer.running_mean is None:
-        raise UnsupportedLayer("BatchNorm1d by the batch's own statistics couples its clips.")
+    _checked(layer)
     ends = layer(x.lower), layer(x.upper)
     return Interval(torch.minimum(*ends), torch.maximum(*ends))
 
 
-@propagate.register
-def _(layer: nn.Dropout, x: Interval) -> Interval:
+@obstacle.register(nn.BatchNorm1d)
+@obstacle.register(nn.BatchNorm2d)
+def _(layer: nn.BatchNorm1d | nn.BatchNorm2d) -> str | None:
+    if layer.training or layer.running_mean is None:
+        return f"{type(layer).__name__} by the batch's own statistics couples its clips"
+    return None
+
+
+@propagate.register(nn.Dropout)
+@propagate.register(nn.Dropout1d)
+@propagate.register(nn.Dropout2d)
+@propagate.register(nn.AlphaDropout)
+def _(layer: nn.Module, x: Interval) -> Interval:
     """The identity in evaluation mode."""
-    if layer.training:
-        raise UnsupportedLayer("Dropout in training mode is random.")
+    _checked(layer)
     return x
+
+
+@obstacle.register(nn.Dropout)
+@obstacle.register(nn.Dropout1d)
+@obstacle.register(nn.Dropout2d)
+@obstacle.register(nn.AlphaDropout)
+def _(layer: nn.Module) -> str | None:
+    return f"{type(layer).__name__} in training mode is random" if layer.training else None
 
 
 @propagate.register
@@ -118,14 +167,65 @@ def _(layer: Mfcc, x: Interval) -> Interval:
     return Interval.around(layer(x.center), layer.weight.abs() @ x.radius)
 
 
-@propagate.register(nn.ReLU)
-@propagate.register(nn.Sigmoid)
-@propagate.register(nn.Flatten)
-@propagate.register(LogMel)
-@propagate.register(RootLogMel)
-def _(layer: nn.Module, x: Interval) -> Interval:
-    """Elementwise and non-decreasing (or a reshape): the ends map to the ends."""
-    return Interval(layer(x.lower), layer(x.upper))
+def _increasing(layer: nn.Module, x: Interval) -> Interval:
+    """Non-decreasing in every input (or a reshape): the ends map to the ends.
+
+    The layer gets copies, for one that works in place would move the box itself. Softplus is not
+    among them: where torch goes over to the identity, it falls by a little.
+    """
+    _checked(layer)
+    return Interval(layer(x.lower.clone()), layer(x.upper.clone()))
+
+
+INCREASING = (
+    nn.Identity, nn.Flatten, nn.Unflatten, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU,
+    nn.SELU, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softsign, nn.Hardtanh,
+    nn.Hardsigmoid, nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d,
+    nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, LogMel, RootLogMel,
+)  # fmt: skip
+for _kind in INCREASING:
+    propagate.register(_kind, _increasing)
+
+
+@obstacle.register
+def _(layer: nn.LeakyReLU) -> str | None:
+    if layer.negative_slope >= 0:
+        return None
+    return f"LeakyReLU with a negative slope of {layer.negative_slope} falls before it rises"
+
+
+@obstacle.register(nn.ELU)
+@obstacle.register(nn.CELU)
+def _(layer: nn.ELU | nn.CELU) -> str | None:
+    if layer.alpha > 0:
+        return None
+    return f"{type(layer).__name__} with an alpha of {layer.alpha} falls before it rises"
+
+
+@obstacle.register(nn.MaxPool1d)
+@obstacle.register(nn.MaxPool2d)
+@obstacle.register(nn.AdaptiveMaxPool1d)
+@obstacle.register(nn.AdaptiveMaxPool2d)
+def _(layer: Any) -> str | None:
+    if not layer.return_indices:
+        return None
+    return f"{type(layer).__name__} that returns indices gives two results"
+
+
+@obstacle.register(nn.AvgPool2d)
+def _(layer: nn.AvgPool2d) -> str | None:
+    divisor = layer.divisor_override
+    return f"AvgPool2d with a divisor of {divisor} falls" if divisor and divisor < 0 else None
+
+
+@propagate.register(nn.GELU)
+@propagate.register(nn.SiLU)
+def _(layer: nn.GELU | nn.SiLU, x: Interval) -> Interval:
+    """Falls to one valley, then rises: the highest of the ends, the valley if it lies inside."""
+    key = layer.approximate if isinstance(layer, nn.GELU) else "silu"
+    lower, upper = x.lower.clone(), x.upper.clone()
+    bottom = lower.clamp_min(VALLEYS[key]).minimum(upper)
+    return Interval(layer(bottom.clone()), torch.maximum(layer(lower), layer(upper)))
 
 
 @propagate.register

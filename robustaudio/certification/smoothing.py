@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import floor, log2
 
 import torch
 from jaxtyping import Float, Int
@@ -42,6 +43,13 @@ class Smoothing:
             raise ValueError(f"n0 {self.n0}, n {self.n} and chunk {self.chunk} must be at least 1.")
         if not 0 < self.alpha < 1:
             raise ValueError(f"alpha {self.alpha} must lie between 0 and 1.")
+        if reason := vote_obstacle(self.n, self.alpha):
+            raise ValueError(reason)
+
+    @property
+    def largest_radius(self) -> float:
+        """The most that n votes can show: the radius where all of them agree."""
+        return self.sigma * float(ndtri(clopper_pearson_lower(self.n, self.n, self.alpha)))
 
     def __call__(
         self,
@@ -100,6 +108,18 @@ class Smoothing:
                 raise ValueError("the classifier gave NaN or infinite logits under this noise.")
             counts = counts + logits.argmax(-1).bincount(minlength=logits.shape[-1])
         return counts.cpu()
+
+
+def vote_obstacle(n: int, alpha: float) -> str | None:
+    """Why n votes cannot certify anything at alpha, in one sentence; None where they can.
+
+    n votes of n show a probability of alpha^(1/n) at most (Clopper & Pearson 1934), which has to
+    exceed 1/2.
+    """
+    least = floor(-log2(alpha)) + 1
+    if n >= least:
+        return None
+    return f"no vote of {n} can win at alpha {alpha:g}: n must be {least} or more."
 
 
 def clopper_pearson_lower(successes: int, trials: int, alpha: float) -> float:

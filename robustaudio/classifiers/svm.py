@@ -43,6 +43,7 @@ class SupportVectorMachine(nn.Module):
     decision value f (Platt 1999). The softmax of what `forward` returns are the probabilities.
     """
 
+    words = "a support vector machine"  # what a visitor calls it
     gamma: Tensor
     vectors: Tensor
     weights: Tensor

@@ -32,7 +32,7 @@ from robustaudio.perception import metrics
 from robustaudio.perception.audibility import distances
 from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
-from robustaudio.threats.noise import AUDIBLE, sound_of
+from robustaudio.threats.noise import audible_representations, check_audible, sound_of
 from robustaudio.threats.threat_model import threat_at
 
 # levels in which a smallest one is looked for; the masking set begins under hearing and ends where
@@ -149,7 +149,7 @@ def attack_clip(
         raise ValueError(f"the target {classifier.labels[target]!r} is already the prediction.")
     criterion = _criterion(label, None if target is None else label.new_tensor([target]))
     front, _ = classifier.split(plan.representation)
-    sound_of(classifier, x, plan.representation, front(x))  # refuses here what has no way back
+    check_audible(classifier, plan.representation)
     reference = float(metrics.REFERENCES[plan.norm](front(x))[0])
 
     def heard(features: Tensor) -> Float[Tensor, " time"]:
@@ -319,7 +319,9 @@ def _sounds(
     classifier: Classifier, x: Tensor, plan: Plan, adversarial: Tensor
 ) -> Float[Tensor, "clip time"] | None:
     """The sounds of attacked features; None where there is no way to sound."""
-    if plan.representation not in AUDIBLE:
+    if plan.representation == "waveform":
+        return adversarial
+    if plan.representation not in audible_representations(classifier):
         return None
     return sound_of(classifier, x, plan.representation, adversarial)
 

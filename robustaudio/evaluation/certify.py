@@ -57,6 +57,7 @@ def certify_clip(
         "level_l2_db": metrics.level_of(radius, waveform, "l2") if at_waveform else None,
         "level_linf_db": metrics.level_of(inscribed, waveform, "linf") if at_waveform else None,
         **asdict(smoothing),
+        "largest_radius": smoothing.largest_radius,
         "seed": seed,
         "seconds": seconds_since(started),
     }
@@ -98,6 +99,7 @@ def certify_dataset(
         **clips.header,
         "representation": representation,
         **asdict(smoothing),
+        "largest_radius": smoothing.largest_radius,
         "seed": seed,
         "abstained": sum(c.prediction is None for c in certificates) / len(certificates),
         "radii": [{"radius": r, "certified_accuracy": share(reached >= r)} for r in radii],

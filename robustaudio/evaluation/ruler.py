@@ -11,15 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.attacks import PGD, Attack
-from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.certification.verify import RANGES_DB, Verifier
+from robustaudio.certification.verify import RANGES_DB, Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.clips import Progress, finite, part_of, predictions, seconds_since
 from robustaudio.perception.metrics import floor_16_bit_db
-from robustaudio.representations.spectral import Magnitude
 
 SHARES = (0.3, 0.55, 0.15)  # of the time: proofs, attack, smoothing
 METHOD = "crown"  # of the proofs
@@ -103,17 +101,11 @@ def _largest_levels(
 
     A classifier without a magnitude has no masking set.
     """
-    norms = [norm for norm in RANGES_DB if norm != "masking" or _has_masking_set(classifier)]
-    levels = {}
-    try:
-        verifier = Verifier(classifier, method=METHOD)
-        for number, norm in enumerate(norms):
-            part = part_of(progress, number, len(norms))
-            levels[norm] = finite(float(verifier.largest_level(x, label, norm, part)[0]))
-    except UnsupportedLayer as error:
-        return {}, str(error)
+    if reason := proof_obstacle(classifier, METHOD):
+        return {}, reason
+    norms = [norm for norm in RANGES_DB if proof_obstacle(classifier, METHOD, norm) is None]
+    verifier, levels = Verifier(classifier, method=METHOD), {}
+    for number, norm in enumerate(norms):
+        part = part_of(progress, number, len(norms))
+        levels[norm] = finite(float(verifier.largest_level(x, label, norm, part)[0]))
     return levels, None
-
-
-def _has_masking_set(classifier: Classifier) -> bool:
-    return isinstance(next(iter(classifier.stages.values()), None), Magnitude)

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.certification.verify import Verification, Verifier
+from robustaudio.certification.interval import UnsupportedLayer
+from robustaudio.certification.verify import Verification, Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import (
     LabelledClips,
@@ -42,6 +43,7 @@ def verify_clip(
 ) -> dict:
     """The verdict at a level, the bounds of all logits there, and the largest level that holds."""
     started, x = time.monotonic(), waveform[None]
+    _check_provable(classifier, method, norm)
     verifier = Verifier(classifier, method=method)
     label = verifier.predict(x)
     threat = verifier.threat_at(x, level_db, norm)
@@ -64,6 +66,15 @@ def verify_clip(
         "floor_16_bit_db": metrics.floor_16_bit_db(waveform),
         "seconds": seconds_since(started),
     }
+
+
+def _check_provable(classifier: Classifier, method: str, norm: str) -> None:
+    """
+    Raises:
+        UnsupportedLayer: where no proof is possible, before anything is computed.
+    """
+    if reason := proof_obstacle(classifier, method, norm):
+        raise UnsupportedLayer(reason)
 
 
 def masking_assumptions(threat: ThreatModel) -> dict | None:
@@ -142,7 +153,9 @@ def verify_dataset(
 
     With a path, the run is resumable: verdicts stand there, a line per clip.
     """
-    started, verifier = time.monotonic(), Verifier(classifier, method=method)
+    started = time.monotonic()
+    _check_provable(classifier, method, norm)
+    verifier = Verifier(classifier, method=method)
     header = {
         "classifier": classifier.name,
         **clips.header,

@@ -12,8 +12,6 @@ from robustaudio.perception.metrics import amplitude_db
 from robustaudio.representations.inversion import invert_magnitude, invert_mel
 from robustaudio.representations.spectral import Magnitude, Mel
 
-AUDIBLE = ("waveform", "magnitude", "mel")  # representations that can be brought back to sound
-
 
 @dataclass(frozen=True, eq=False)
 class NoisyClip:
@@ -27,6 +25,30 @@ class NoisyClip:
     features: Float[Tensor, "1 *shape"]
     waveform: Float[Tensor, "1 time"]
     inversion_loss_db: float
+
+
+def audible_representations(classifier: Classifier) -> tuple[str, ...]:
+    """Representations of a classifier that can be brought back to sound."""
+    audible = ["waveform"]
+    for (name, stage), kind in zip(classifier.stages.items(), (Magnitude, Mel), strict=False):
+        if not isinstance(stage, kind):
+            break
+        audible.append(name)
+    return tuple(audible)
+
+
+def check_audible(classifier: Classifier, representation: str) -> None:
+    """
+    Raises:
+        ValueError: for a representation that the classifier does not have, or that has no way back
+            to sound.
+    """
+    classifier.split(representation)
+    audible = audible_representations(classifier)
+    if representation not in audible:
+        raise ValueError(
+            f"{representation!r} cannot be brought back to sound; choose from {', '.join(audible)}."
+        )
 
 
 def gaussian_noise(
@@ -57,6 +79,7 @@ def noisy_clip(
     Raises:
         ValueError: for a representation that has no way back to sound, or an impossible sigma.
     """
+    check_audible(classifier, representation)
     front, _ = classifier.split(representation)
     clean = front(waveform)
     noisy = gaussian_noise(clean, sigma, generator)
@@ -78,6 +101,7 @@ def sound_of(
     Raises:
         ValueError: for a representation that has no way back to sound.
     """
+    check_audible(classifier, representation)
     match list(classifier.split(representation)[0]):
         case []:
             return features
@@ -85,6 +109,4 @@ def sound_of(
             return invert_magnitude(magnitude, waveform, features)
         case [Magnitude() as magnitude, Mel() as mel]:
             return invert_mel(magnitude, mel, waveform, features)
-    raise ValueError(
-        f"{representation!r} cannot be brought back to sound; choose from {', '.join(AUDIBLE)}."
-    )
+    raise AssertionError(f"{representation} is audible, says check_audible")

@@ -17,7 +17,7 @@ from robustaudio.evaluation.exhibits import exhibits
 from robustaudio.evaluation.figures import Audibility
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import make_report, save_perturbed
-from robustaudio.threats.noise import AUDIBLE
+from robustaudio.threats.noise import audible_representations
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import (
     MEASURE_PLOTS,
@@ -121,8 +121,7 @@ def build_explore(
 
     def offer(classifier: str, at: str) -> gr.Radio:
         """The representations that the classifier has and that can be heard."""
-        own = services.classifiers[classifier].representations
-        audible = [name for name in AUDIBLE if name in own]
+        audible = audible_representations(services.classifiers[classifier])
         return gr.Radio(audible, value=at if at in audible else START_AT)
 
     gr.on(changed, offer, [visit.classifier, controls.at], controls.at, **QUIET)
@@ -196,7 +195,7 @@ def build_controls(target: gr.Dropdown) -> Controls:
     status = words("perturb-status")
     search = gr.Plot(show_label=False, elem_id="search", visible=False)
     representation = gr.Radio(
-        list(AUDIBLE), value=START_AT, label="Representation", elem_id="representation",
+        [START_AT], value=START_AT, label="Representation", elem_id="representation",
         info="Beyond the waveform, what you hear is the closest inversion, with the clean phase.",
     )  # fmt: skip
     survive = gr.Checkbox(

@@ -73,10 +73,28 @@ AFFINE = {
     "dropout": (lambda: nn.Dropout(0.5).eval(), (5,)),
     "flatten": (nn.Flatten, (2, 3)),
     "flatten nothing": (lambda: nn.Flatten(2), (2, 3)),
+    "identity": (nn.Identity, (2, 3)),
+    "unflatten": (lambda: nn.Unflatten(1, (1, 3)), (3, 5)),
+    "conv in 2d": (lambda: nn.Conv2d(2, 3, 3, stride=2, padding=1), (2, 5, 6)),
+    "batch norm in 2d": (lambda: seasoned(nn.BatchNorm2d(3)), (3, 4, 5)),
+    "average pool": (lambda: nn.AvgPool1d(3, 2, 1), (2, 8)),
+    "adaptive average in 2d": (lambda: nn.AdaptiveAvgPool2d((2, 1)), (2, 5, 4)),
+    "a chain": (lambda: nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4)), (6,)),
 }
 LAYERS = AFFINE | {
     "relu": (nn.ReLU, (3, 4)),
     "sigmoid": (nn.Sigmoid, (3, 4)),
+    "tanh": (nn.Tanh, (3, 4)),
+    "leaky relu": (lambda: nn.LeakyReLU(0.2), (3, 4)),
+    "leaky relu, nearly straight": (lambda: nn.LeakyReLU(0.99), (3, 4)),
+    "gelu": (nn.GELU, (3, 4)),
+    "elu": (nn.ELU, (3, 4)),
+    "max pool": (lambda: nn.MaxPool1d(3, 2, 1), (2, 8)),
+    "max pool in 2d": (lambda: nn.MaxPool2d(2), (2, 5, 4)),
+    "a chain that bends": (
+        lambda: nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4)),
+        (6,),
+    ),
     "lstm": (lambda: LastHidden(3, 4), (3, 6)),
     "lstm, one frame": (lambda: LastHidden(3, 4), (3, 1)),
 }

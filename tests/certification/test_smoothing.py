@@ -6,7 +6,7 @@ from scipy.special import ndtri
 from scipy.stats import binomtest
 from torch import nn
 
-from robustaudio.certification.smoothing import Smoothing, clopper_pearson_lower
+from robustaudio.certification.smoothing import Smoothing, clopper_pearson_lower, vote_obstacle
 
 
 class Constant(nn.Module):
@@ -73,7 +73,10 @@ def test_equal_seeds_give_equal_votes():
 @pytest.mark.parametrize(
     "options, message",
     [({"sigma": 0.0}, "sigma 0.0"), ({"n": 0}, "n 0"), ({"alpha": 1.0}, "alpha 1.0"),
-     ({"sigma": float("nan")}, "sigma nan")],
+     ({"sigma": float("nan")}, "sigma nan"),
+     ({"n": 8}, "no vote of 8 can win at alpha 0.001: n must be 10 or more"),
+     ({"n": 4, "alpha": 0.05}, "no vote of 4 can win at alpha 0.05: n must be 5 or more"),
+     ({"n": 1, "alpha": 0.5}, "n must be 2 or more")],
 )  # fmt: skip
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
@@ -105,3 +108,19 @@ def test_votes_that_are_not_numbers_certify_nothing():
 
     with pytest.raises(ValueError, match="NaN or infinite logits"):
         Smoothing()(Broken(), torch.zeros(3), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.25, 0.05, 0.01, 0.001, 1e-6, 0.3])
+def test_the_least_n_is_the_first_whose_votes_can_win(alpha):
+    """All n votes for one class, by the bound itself."""
+    for n in range(1, 40):
+        can_win = clopper_pearson_lower(n, n, alpha) > 0.5
+        assert (vote_obstacle(n, alpha) is None) == can_win, n
+
+
+def test_the_largest_radius_is_that_of_votes_that_all_agree():
+    """2.463 sigma for a thousand votes at alpha 0.001 (Cohen et al. 2019, Theorem 1)."""
+    smoothing = Smoothing(sigma=0.5, n0=10, n=1_000)
+    result = smoothing(Constant(), torch.zeros(3), generator=torch.Generator().manual_seed(0))
+    assert result.certificate.radius == smoothing.largest_radius
+    assert smoothing.largest_radius == pytest.approx(0.5 * 2.46326, abs=1e-5)

@@ -4,15 +4,18 @@ from math import inf
 
 import pytest
 import torch
+from torch import nn
 
 from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.interval import UnsupportedLayer
-from robustaudio.certification.verify import MARGIN, METHODS, Verifier
+from robustaudio.certification.verify import MARGIN, METHODS, Verifier, proof_obstacle
 from robustaudio.classifiers import checkpoints
+from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import Architecture, build
 from robustaudio.evaluation.clips import load_clips
-from robustaudio.representations.spectral import Framing, MelScale
+from robustaudio.evaluation.verify import verify_clip
+from robustaudio.representations.spectral import Framing, LogMel, Magnitude, Mel, MelScale
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.threat_model import ThreatModel
 
@@ -162,3 +165,97 @@ def test_a_network_that_does_not_end_in_a_dense_layer_is_refused():
     classifier.network.append(torch.nn.ReLU())
     with pytest.raises(UnsupportedLayer, match="the last layer must be dense, not ReLU"):
         Verifier(classifier)
+
+
+@pytest.mark.parametrize("name", checkpoints.names())
+@pytest.mark.parametrize("method", METHODS)
+def test_whether_a_shipped_classifier_can_be_proven_is_known_beforehand(name, method):
+    classifier = checkpoints.load_classifier(name)
+    reason = proof_obstacle(classifier, method)
+    if "svm" in name:
+        assert reason == (
+            f"no proof for {name}: the last layer must be dense, not a support vector machine. "
+            "Randomized smoothing works for it (certify)."
+        )
+        with pytest.raises(UnsupportedLayer, match="not a support vector machine"):
+            Verifier(classifier, method=method)
+    else:
+        assert reason is None
+        Verifier(classifier, method=method)
+
+
+def with_layer(*layers: nn.Module, stages: tuple[str, ...] = ("magnitude", "mel", "log_mel")):
+    """A classifier of 24 bands and 30 frames with some layers between convolution and dense."""
+    framing = Framing(n_fft=256, hop_length=128)
+    every = {"magnitude": Magnitude(framing), "mel": Mel(MelScale(n_mels=24), 256)}
+    every["log_mel"] = LogMel(0.1)
+    torch.manual_seed(0)
+    size = nn.Sequential(*layers)(torch.zeros(1, 16, 30)).numel()
+    body = [nn.Conv1d(24, 16, 3, 2), nn.ReLU(), *layers, nn.Flatten(), nn.Linear(size, 10)]
+    return Classifier(
+        {name: every[name] for name in stages}, nn.Sequential(*body),
+        labels=tuple("0123456789"), sample_rate=8_000, length=8_000, name="mine",
+    ).eval()  # fmt: skip
+
+
+PLAIN = {
+    "Identity": [nn.Identity()],
+    "LeakyReLU": [nn.LeakyReLU()],
+    "Tanh": [nn.Tanh()],
+    "MaxPool1d": [nn.MaxPool1d(2)],
+    "AvgPool1d": [nn.AvgPool1d(2)],
+    "GELU": [nn.GELU()],
+    "a block in two dimensions": [
+        nn.Unflatten(1, (1, 16)), nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2),
+        nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d((2, 1)),
+    ],
+    "a chain inside": [nn.Sequential(nn.Conv1d(16, 8, 3), nn.SiLU())],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+@pytest.mark.parametrize("method", METHODS)
+def test_layers_that_every_audio_network_has_are_verified(kind, method):
+    """PGD finds nothing inside the largest level, and crown is never looser."""
+    classifier = with_layer(*PLAIN[kind])
+    x = torch.rand(2, 8_000, generator=torch.Generator().manual_seed(0)) - 0.5
+    verifier = Verifier(classifier, method=method)
+    label = verifier.predict(x)
+    level = verifier.largest_level(x, label)
+    assert (level > -160).all()
+    assert (level >= Verifier(classifier).largest_level(x, label) - 1e-9).all()
+    exact, threat = verifier.classifier, verifier.threat_at(x, level, "linf")
+    attack = PGD(steps=10, restarts=2)
+    rng = torch.Generator().manual_seed(0)
+    found = attack(exact, x.double(), Misclassification(label), threat, generator=rng)
+    assert not found.is_adversarial.any()
+
+
+@pytest.mark.parametrize(
+    "layers, stages, method, norm, reason",
+    [
+        ([nn.Softplus()], ("magnitude", "mel", "log_mel"), "interval", "linf",
+         "no interval rule for Softplus"),
+        ([nn.Softplus()], ("magnitude", "mel", "log_mel"), "crown", "linf",
+         "no backward rule for Softplus"),
+        ([nn.Sequential(nn.Tanh(), nn.Softmax(1))], ("magnitude", "mel", "log_mel"), "interval",
+         "linf", "no interval rule for Softmax"),
+        ([nn.Conv1d(16, 16, 3, padding="same")], ("magnitude", "mel", "log_mel"), "crown", "linf",
+         "no backward rule for a Conv1d whose padding is not of zeros"),
+        ([nn.LeakyReLU(-1.0)], ("magnitude", "mel", "log_mel"), "interval", "linf",
+         "LeakyReLU with a negative slope of -1.0 falls before it rises"),
+        ([], (), "interval", "masking",
+         "the masking set needs a classifier that starts with a magnitude spectrogram"),
+    ],
+)  # fmt: skip
+def test_what_keeps_a_classifier_from_being_verified(layers, stages, method, norm, reason):
+    classifier = with_layer(*layers, stages=stages)
+    said = proof_obstacle(classifier, method, norm)
+    assert said == f"no proof for mine: {reason}. Randomized smoothing works for it (certify)."
+
+
+def test_a_classifier_is_asked_before_anything_is_computed(monkeypatch):
+    classifier = with_layer(nn.Softplus())
+    monkeypatch.setattr(Classifier, "forward", lambda *_: pytest.fail("it was run"))
+    with pytest.raises(UnsupportedLayer, match="no proof for mine: no interval rule for Softplus"):
+        verify_clip(classifier, torch.zeros(8_000), norm="linf", level_db=-60.0)

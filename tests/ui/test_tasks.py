@@ -96,7 +96,7 @@ def test_the_ruler_of_what_has_no_interval_rule_measures_the_rest_and_says_why()
     assert record["ruler"]["attacked_db"] < 0
     assert record["ruler"]["verified_db"] is record["ruler"]["verified_l2_db"] is None
     picture = ruler_html(record)
-    assert picture.count("no proof: no interval rule: the last layer must be dense, not Supp") == 3
+    assert picture.count("the last layer must be dense, not a support vector machine.") == 3
     assert "nothing is proven; the attack needs" in picture
 
 
