@@ -52,10 +52,12 @@ def parts(stream: BinaryIO) -> list[Part]:
     rest = Part(stream, "", start, size)
     if (container := _by_magic(rest.read(0, 16))) is not None:
         part = Part(stream, container, start, size)
-        return _links(part) if container == "ogg" else [part]
+        if container == "ogg":
+            return _links(part)
+        return [_without_empty_data(part) if container == "wav" else part]
     for container, step in (("mp3", _mpeg_step), ("aac", _adts_step)):
-        if (first := _first_frame(rest, step)) is not None:
-            return [Part(stream, container, start + first, size)]
+        if _first_frame(rest, step) is not None:
+            return [Part(stream, container, start, size)]
     return []
 
 
@@ -107,6 +109,23 @@ def _wav(part: Part) -> str | None:
             return _wav_gap(size, len(part) - at - 8, whole, frame, len(part))
         at += 8 + size + size % 2
     return "it has no data chunk" if at > len(part) else None
+
+
+def _without_empty_data(part: Part) -> Part:
+    """The WAV up to its data, where these are empty on purpose: whole chunks follow up to the end.
+
+    (Size 0 is also what a recorder leaves that was killed; then sound follows.)
+    """
+    at, data = 12, None
+    while len(head := part.read(at, 8)) == 8 and head[:4].isalnum():
+        size = int.from_bytes(head[4:], "little")
+        if head[:4] == b"data":
+            if size or data is not None:
+                return part
+            data = at + 8
+        at += 8 + size + size % 2
+    ended = data is not None and data < at == len(part)
+    return Part(part.stream, part.container, part.start, part.start + data) if ended else part
 
 
 def _wav_gap(promised: int, there: int, whole: int, frame: int, size: int) -> str | None:

@@ -37,7 +37,7 @@ PCM_BITS = {"PCM_24": 24, "PCM_16": 16}
 VORBIS_BLOCK = 8192  # samples of the longest
 OPTIONS = {"wav": {"max_size": "262144", "probesize": "32768"}}  # bytes at a time, bytes guessed on
 DECODERS = {  # beside all of PCM and ADPCM; no picture and no film is ever decoded
-    "aac", "alac", "amrnb", "amrwb", "flac", "gsm", "gsm_ms", "mp1float", "mp2float", "mp3",
+    "aac", "alac", "amrnb", "amrwb", "flac", "gsm", "gsm_ms", "mp1", "mp1float", "mp2", "mp2float", "mp3",
     "mp3float", "opus", "vorbis", "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice",
 }  # fmt: skip
 
@@ -70,7 +70,9 @@ def read_sound(path: Path, name: str) -> Sound:
     if gap is not None:
         raise ValueError(f"{name} is truncated: {gap}.")
     decoded.check(name)
-    if not found or decoded.failed:
+    if decoded.failed and found[0].container == "flac":
+        raise ValueError(f"{name} is truncated or damaged: no sample of it can be decoded.")
+    if decoded.failed or not decoded.sample_rate:
         raise _not_sound(name)
     samples = decoded.samples()
     _check_duration(len(samples) / decoded.sample_rate, name)
@@ -102,7 +104,8 @@ class _Decoded:
     failed: bool = False
 
     def add(self, block: Shaped[np.ndarray, "time channel"], sample_rate: int) -> None:
-        self.sample_rate = self.sample_rate or sample_rate
+        if not self.blocks:
+            self.sample_rate = sample_rate
         with np.errstate(invalid="ignore", over="ignore"):
             # inf - inf is NaN: a bad sample
             mean = block.mean(axis=1, dtype=np.float64).astype(np.float32)
@@ -201,6 +204,7 @@ def _decode(part: Part, decoded: _Decoded, name: str) -> None:
             decoded.comment = decoded.comment or next(
                 (text for key, text in tags.items() if key.lower() == "comment"), ""
             )
+            decoded.sample_rate = decoded.sample_rate or stream.rate
             declared_s = float(stream.duration * stream.time_base) if stream.duration else 0.0
             if part.container == "flac":  # its header counts samples, and none may be lost
                 decoded.promised, decoded.may_lose = stream.duration or 0, 0
@@ -220,7 +224,7 @@ def _decode(part: Part, decoded: _Decoded, name: str) -> None:
                 if decoded.duration_s > MAX_DURATION_S:
                     _check_duration(decoded.duration_s, name)
             if by_hand:
-                excess = decoded.frames - before - round(declared_s * decoded.sample_rate)
+                excess = decoded.frames - before - round(declared_s * stream.rate)
                 if 0 < excess < VORBIS_BLOCK:
                     decoded.drop(excess)
     except av.FFmpegError:  # what was decoded before it counts, as it does for ffmpeg itself
