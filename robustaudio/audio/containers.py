@@ -117,7 +117,7 @@ def _without_empty_data(part: Part) -> Part:
     (Size 0 is also what a recorder leaves that was killed; then sound follows.)
     """
     at, data = 12, None
-    while len(head := part.read(at, 8)) == 8 and head[:4].isalnum():
+    while len(head := part.read(at, 8)) == 8 and head[:4].strip().isalnum():
         size = int.from_bytes(head[4:], "little")
         if head[:4] == b"data":
             if size or data is not None:
