@@ -174,7 +174,10 @@ def test_the_named_folder_comes_before_the_cache(archive, nothing_at_hand, tmp_p
             "or run: python assets/render_instruments.py --training .*/rendered-instruments",
         ),
         ("irmas", r"or unpack IRMAS-TrainingData\.zip, which https://doi\.org/.* into .*/irmas"),
-        ("speakers", r"set ROBUSTAUDIO_DATA to the folder that holds it\."),
+        (
+            "speakers",
+            r"set ROBUSTAUDIO_DATA to the folder that holds it, or give the folder's path",
+        ),
         ("a\0b", "no data set 'a"),
     ],
 )
@@ -261,10 +264,13 @@ def test_a_folder_that_only_calls_itself_irmas(tmp_path):
     [
         (b"", "lacks the columns file, label"),
         (HEADER.encode(), "names no file"),
-        (b"file,label,group,split,licence\na.wav,0,a,test,x\n", "lacks the columns speaker_or_so"),
-        (b"\xff\xfe" + HEADER.encode("utf-16-le"), "cannot read"),
-        (f"{HEADER}\n{ROW}\nb.wav,1\n".encode(), "has 6 columns, but not in row 2"),
-        (f"{HEADER}\n{ROW},more\n".encode(), "has 6 columns, but not in row 1"),
+        (
+            b"file,group,split,licence\na.wav,a,test,x\n",
+            "lacks the column label; columns",
+        ),
+        (b"\xff\xfe" + HEADER.encode("utf-16-le"), "names no file"),
+        (f"{HEADER}\n{ROW}\nb.wav,1\n".encode(), "has 6 columns, but not in line 3"),
+        (f"{HEADER}\n{ROW},more\n".encode(), "has 6 columns, but not in line 2"),
         *(
             (f"{HEADER}\n{ROW}\n{ROW.replace('a.wav', file)}\n".encode(), "outside its folder")
             for file in ("../../etc/passwd", "/etc/passwd", "x/../../a.wav", "link/passwd", "a\0b")
