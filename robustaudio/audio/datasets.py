@@ -141,8 +141,8 @@ def open_dataset(name: str) -> Dataset:
     """
     if name.startswith(BUNDLED_PREFIX):
         return _read_bundled(name)
-    path = Path(name)
-    if path.parts and not path.is_absolute() and ".." not in path.parts:
+    path, here = Path(name), name.startswith((f".{os.sep}", "./"))
+    if path.parts and not here and not path.is_absolute() and ".." not in path.parts:
         for folder in (root / name for root in data_folders()):
             if os.path.isdir(folder):
                 return read_any(folder, name)
