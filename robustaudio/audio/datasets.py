@@ -17,6 +17,7 @@ from pathlib import Path, PureWindowsPath
 from zlib import crc32
 
 from robustaudio.audio.clip import Clip
+from robustaudio.audio.sound_file import EXTENSIONS
 from robustaudio.paths import ASSETS, HOME
 
 BUNDLED = ASSETS / "clips"
@@ -46,7 +47,6 @@ SPLITS = {  # names of folders that are splits
     "dev": "val", "test": "test", "testing": "test",
 }  # fmt: skip
 DEFAULT_SPLIT = "test"  # what the command line takes: somebody's own recordings are all used
-SOUNDS = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au")
 SYSTEM_FOLDERS = ("__MACOSX",)  # beside what is hidden by a dot: no part of a data set
 NAMED = 20  # files that an error names
 WHAT = (
@@ -203,7 +203,7 @@ def read_labelled_folders(folder: Path, name: str) -> Dataset:
         for path in _sounds(label, "**/*")
     ]
     if not rows:
-        raise ValueError(f"{folder} is no data set: {WHAT}. Sounds are {', '.join(SOUNDS)}.")
+        raise ValueError(f"{folder} is no data set: {WHAT}. Sounds are {', '.join(EXTENSIONS)}.")
     return Dataset(name, folder, tuple(rows))
 
 
@@ -216,7 +216,7 @@ def _sounds(folder: Path, pattern: str) -> list[Path]:
     return [
         path
         for path in sorted(folder.glob(pattern))
-        if path.suffix.lower() in SOUNDS and _shown(path, folder) and path.is_file()
+        if path.suffix.lower() in EXTENSIONS and _shown(path, folder) and path.is_file()
     ]
 
 
