@@ -24,7 +24,7 @@ from robustaudio.evaluation.clips import LabelledClips, load_clips
 from robustaudio.evaluation.maximise import maximise_clip, start_from
 from robustaudio.evaluation.noise import noise_clip, noise_dataset
 from robustaudio.evaluation.predict import predict_clip, predict_dataset
-from robustaudio.evaluation.report import make_report, save_perturbed, save_report
+from robustaudio.evaluation.report import judged, make_report, save_perturbed, save_report
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip, verify_dataset
@@ -51,7 +51,8 @@ def run_predict(arguments: argparse.Namespace) -> dict:
     classifier = _classifier(arguments)
     if arguments.dataset:
         return predict_dataset(classifier, _dataset(arguments, classifier))
-    return predict_clip(classifier, _clip(arguments, classifier).samples)
+    clip = _clip(arguments, classifier)
+    return {**predict_clip(classifier, clip.samples), **judged(clip)}
 
 
 def run_attack(arguments: argparse.Namespace) -> dict:
@@ -105,7 +106,8 @@ def run_verify(arguments: argparse.Namespace) -> dict:
         raise ValueError("--resume belongs to a data set, not to a single clip.")
     level_db = _single(arguments.level_db, "--level-db", DEFAULT_LEVEL_DB[arguments.norm])
     clip = _clip(arguments, classifier)
-    return verify_clip(classifier, clip.samples, level_db=level_db, **common)
+    record = verify_clip(classifier, clip.samples, level_db=level_db, **common)
+    return {**record, **judged(clip)}
 
 
 def run_certify(arguments: argparse.Namespace) -> dict:
@@ -120,7 +122,7 @@ def run_certify(arguments: argparse.Namespace) -> dict:
             radii=arguments.radius or DEFAULT_RADII, **common,
         )  # fmt: skip
     clip = _clip(arguments, classifier)
-    return certify_clip(classifier, clip.samples, smoothing, **common)
+    return {**certify_clip(classifier, clip.samples, smoothing, **common), **judged(clip)}
 
 
 def run_ruler(arguments: argparse.Namespace) -> dict:
@@ -129,16 +131,18 @@ def run_ruler(arguments: argparse.Namespace) -> dict:
     classifier = _classifier(arguments)
     clip = _clip(arguments, classifier)
     if arguments.heard is None:
-        return measure_ruler(
+        record = measure_ruler(
             classifier, clip.samples, smoothing=_smoothing(arguments), seed=arguments.seed,
             progress=_progress(),
         )  # fmt: skip
+        return {**record, **judged(clip)}
     from robustaudio.evaluation.heard import ruler_with_heard
 
-    return ruler_with_heard(
+    record = ruler_with_heard(
         arguments.heard, classifier, clip, smoothing=_smoothing(arguments), seed=arguments.seed,
         progress=_progress(),
     )  # fmt: skip
+    return {**record, **judged(clip)}
 
 
 def run_targets(arguments: argparse.Namespace) -> dict:
@@ -146,9 +150,10 @@ def run_targets(arguments: argparse.Namespace) -> dict:
         raise ValueError("the levels by target belong to a single clip.")
     classifier, plan = _classifier(arguments), _plan(arguments)
     clip = _clip(arguments, classifier)
-    return levels_by_target(
+    record = levels_by_target(
         classifier, clip.samples, plan, seed=arguments.seed, progress=_progress()
     )
+    return {**record, **judged(clip)}
 
 
 def run_maximise(arguments: argparse.Namespace) -> dict:
@@ -163,7 +168,9 @@ def run_maximise(arguments: argparse.Namespace) -> dict:
         classifier, start, attack, label=label, level_db=arguments.level_db, seed=arguments.seed,
         progress=_progress(),
     )  # fmt: skip
-    return _written(arguments, classifier, replace(clip, samples=start), result)
+    stretch = clip.stretch if arguments.start == "clip" else None
+    begun = replace(clip, samples=start, stretch=stretch)
+    return _written(arguments, classifier, begun, result)
 
 
 def run_train(arguments: argparse.Namespace) -> dict:
@@ -255,7 +262,7 @@ def _written(
     arguments: argparse.Namespace, classifier: Classifier, clip: Clip, result: Any
 ) -> dict:
     """The record, after the files that were asked for are written."""
-    record = result.record
+    record = {**result.record, **judged(clip)}
     if arguments.output:
         record = {
             **record,

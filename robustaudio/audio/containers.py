@@ -9,10 +9,12 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO
 
 STREAM_SIZE = 0x7F000000  # what writers to a pipe say (sox, ffmpeg, phones), and everything above
 HEADER = 44  # bytes of the usual WAV header, which some recorders count as sound
+MOST_PAGES = 100_000  # of an Ogg: 120 s have a few hundred
 SEARCHED = 65_536  # bytes in which the first frame of an MP3 or AAC stream is looked for
 
 EBML, SEGMENT, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675  # Matroska and WebM
@@ -35,6 +37,8 @@ class Part:
 
     def read(self, at: int, size: int) -> bytes:
         """Bytes at a position of the part; fewer, or none, behind its end."""
+        if at >= len(self):
+            return b""
         self.stream.seek(self.start + at)
         return self.stream.read(max(0, min(size, len(self) - at)))
 
@@ -104,9 +108,8 @@ def _wav(part: Part) -> str | None:
         if head[:4] == b"fmt ":
             frame = max(1, int.from_bytes(part.read(at + 20, 2), order))
         if head[:4] == b"data":
-            if size == 0xFFFFFFFF and wide is not None:
-                size = wide
-            return _wav_gap(size, len(part) - at - 8, whole, frame, len(part))
+            promised = wide if size == 0xFFFFFFFF and wide is not None else size
+            return _wav_gap(promised, len(part) - at - 8, whole, frame, len(part))
         at += 8 + size + size % 2
     return "it has no data chunk" if at > len(part) else None
 
@@ -124,8 +127,9 @@ def _without_empty_data(part: Part) -> Part:
                 return part
             data = at + 8
         at += 8 + size + size % 2
-    ended = data is not None and data < at == len(part)
-    return Part(part.stream, part.container, part.start, part.start + data) if ended else part
+    if data is None or not data < at == len(part):
+        return part
+    return Part(part.stream, part.container, part.start, part.start + data)
 
 
 def _wav_gap(promised: int, there: int, whole: int, frame: int, size: int) -> str | None:
@@ -271,7 +275,7 @@ def _pages(part: Part) -> Iterator[_Page]:
 def _links(part: Part) -> list[Part]:
     """The links of a chained Ogg: a stream that begins after another's data opens the next."""
     starts, data = [0], False
-    for page in _pages(part):
+    for page in islice(_pages(part), MOST_PAGES):
         if page.begins and data:
             starts.append(page.start)
         data = not page.begins
@@ -286,7 +290,7 @@ def _ogg(part: Part) -> str | None:
     """The last page of each stream: writers of phones never mark the end, but they end a page."""
     last: dict[int, _Page] = {}
     end = 0
-    for page in _pages(part):
+    for page in islice(_pages(part), MOST_PAGES):
         last[page.serial], end = page, page.end
     if end > len(part):
         return "its last page is not whole"

@@ -35,6 +35,7 @@ EXTENSIONS: tuple[str, ...] = (
 SUBTYPES = ("FLOAT", "PCM_24", "PCM_16")
 PCM_BITS = {"PCM_24": 24, "PCM_16": 16}
 VORBIS_BLOCK = 8192  # samples of the longest
+MOST_PLANES = 8  # channels of a compressed file; PCM may have any number
 OPTIONS = {"wav": {"max_size": "262144", "probesize": "32768"}}  # bytes at a time, bytes guessed on
 DECODERS = {  # beside all of PCM and ADPCM; no picture and no film is ever decoded
     "aac", "alac", "amrnb", "amrwb", "flac", "gsm", "gsm_ms", "mp1", "mp1float", "mp2", "mp2float", "mp3",
@@ -244,6 +245,9 @@ def _blocks(
             decoded.lost += 1
             continue
         for frame in frames:
+            if frame.format.is_planar and frame.layout.nb_channels > MOST_PLANES:
+                decoded.lost += 1  # PyAV reads beside the memory of such frames
+                continue
             yield _floats(frame), frame.sample_rate
 
 
