@@ -38,14 +38,14 @@ VORBIS_BLOCK = 8192  # samples of the longest
 MOST_PLANES = 8  # channels of a compressed file; PCM may have any number
 OPTIONS = {"wav": {"max_size": "262144", "probesize": "32768"}}  # bytes at a time, bytes guessed on
 DECODERS = {  # beside all of PCM and ADPCM; no picture and no film is ever decoded
-    "aac", "alac", "amrnb", "amrwb", "flac", "gsm", "gsm_ms", "mp1", "mp1float", "mp2", "mp2float", "mp3",
-    "mp3float", "opus", "vorbis", "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice",
+    "aac", "alac", "amrnb", "amrwb", "flac", "gsm", "gsm_ms", "mp1", "mp1float", "mp2", "mp2float",
+    "mp3", "mp3float", "opus", "vorbis", "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Sound:
-    """The mean of a file's channels as it is stored, full scale +-1, its rate in Hz, its comment."""
+    """The mean of a file's channels as stored (full scale +-1), its rate in Hz, its comment."""
 
     samples: Float32[np.ndarray, " time"]
     sample_rate: int
@@ -56,8 +56,8 @@ def read_sound(path: Path, name: str) -> Sound:
     """Decode a file that exists; `name` is what sentences call it.
 
     Raises:
-        ValueError: one sentence, where the file is no sound, is cut, too short or too long, or where
-            its channels cancel each other.
+        ValueError: one sentence, where the file is no sound, is cut, too short or too long, or
+            where its channels cancel each other.
     """
     decoded = _Decoded()
     try:

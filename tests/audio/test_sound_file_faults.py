@@ -420,3 +420,16 @@ def test_python_s_own_writer_is_read(seven, tmp_path):
         file.setparams((1, 2, 8_000, 0, "NONE", ""))
         file.writeframes((seven.samples.numpy() * 2**15).astype("<i2").tobytes())
     assert torch.equal(Clip.load(tmp_path / "a.wav").samples, seven.samples)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("channels", [9, 47, 255])
+def test_a_header_with_channels_by_the_dozen_is_survived(channels, tmp_path):
+    """PyAV reads beside the memory of such frames: they are never looked at."""
+    path = tmp_path / "a.mka"
+    command = f"ffmpeg -v error -i {SEVEN} -c:a libvorbis {path}"
+    subprocess.run(command.split(), check=True)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\x01vorbis") + 11] = channels
+    path.write_bytes(content)
+    refusal(path)

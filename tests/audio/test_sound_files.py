@@ -350,7 +350,7 @@ CUT = [
     "1.caf", "rf64-1.wav", "flac-s16-22050-1.flac", "flac-s32-48000-2.flac", "layer-two.mp2",
     "ffmpeg-pipe-1.flac", "flac-1.oga", "cbr-info-44100-1.mp3", "vbr-info-22050-2.mp3",
     "cbr-no-info-44100-1.mp3", "vbr-no-info-16000-1.mp3", "mp3-in-xing-0.wav",
-    "oggenc-22050-1.ogg", "vorbis-44100-2.ogg", "opusenc-48000-1.opus", "opus-16000-1.opus",
+    "oggenc-22050-1.ogg", "vorbis-44100-2.ogg", "opusenc-48000-1.opus", "opusenc-8000-1.opus",
     "aac-44100-1.m4a", "faststart-1.m4a", "alac-16000-1.m4a", "44100-1.aac", "wma2-44100-1.wma",
     "opus-1.webm", "live-1.webm", "vorbis-2.webm", "flac-1.mka", "nb.amr", "wb.amr", "nb.3gp",
     "cover.m4a", "film.mp4", "fragments-1.mp4", "1.mov",
