@@ -1,10 +1,9 @@
-"""The verb `listen`: serve a study, analyse what it found, delete it, plan its size."""
+"""What the verbs of `listen` do: serve a study, analyse what it found, delete it, plan its size."""
 
 import argparse
 import json
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,40 +17,10 @@ from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener, panel
-from robustaudio.listening.store import FOLDER, open_store
+from robustaudio.listening.store import open_store
 from robustaudio.listening.study_file import load_study
 from robustaudio.listening.thresholds import SIGNS
 from robustaudio.listening.web import reachable
-
-STORES = "a folder, sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or hub://OWNER/DATASET"
-
-
-def add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
-    """Adds the verbs of `listen` by the function that makes a command of the program."""
-    serve = verb("serve", run_serve, "Serve a study's listening test to anyone with its link.")
-    serve.add_argument("study", type=Path, help="YAML or JSON; see assets/studies")
-    serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
-    serve.add_argument("--port", type=int, default=7870)
-    serve.add_argument("--hours", type=float, help="until the answers are deleted")
-    serve.add_argument("--demo", action="store_true", help="store nothing at all")
-    serve.add_argument("--store", default=FOLDER, help=f"{STORES} (default {FOLDER})")
-    analysis = verb("analyse", run_analyse, "What the answers in a store say.")
-    analysis.add_argument("store", help=STORES)
-    analysis.add_argument("--study", help="its token, where the store holds several")
-    analysis.add_argument("--output", type=Path, help="folder for tables, figures and JSON")
-    purge = verb("purge", run_purge, "Deletes the studies of a store that are over.")
-    purge.add_argument("store", help=STORES)
-    plan = verb(
-        "simulate", run_simulate, "What a study finds out about listeners whose truth is known."
-    )
-    plan.add_argument("study", type=Path)
-    plan.add_argument("--listeners", type=int, default=100)
-    plan.add_argument("--threshold", type=float, default=-40.0, help="dB, half way from guessing")
-    plan.add_argument("--spread", type=float, default=Listener.spread_db, help="dB")
-    plan.add_argument("--lapse", type=float, default=Listener.lapse_rate, help="share of answers")
-    plan.add_argument("--between", type=float, default=0.0, help="dB, between listeners")
-    plan.add_argument("--seed", type=int, default=0)
-    plan.add_argument("--store", help="keep the answers there (default: nowhere)")
 
 
 def run_serve(arguments: argparse.Namespace) -> dict:

@@ -92,9 +92,10 @@ class Classifier(nn.Module):
         """Every clip of a data set, prepared, and the numbers of their labels.
 
         Raises:
-            ValueError: if a label is unknown here, or a file cannot be read.
+            ValueError: naming all labels that are unknown here, or all files that cannot be read.
         """
-        clips = [self.prepare(clip) for clip in dataset.clips()]
+        dataset.check_labels(self.labels, self.name or "the classifier")
+        _, clips = dataset.read(self.prepare)
         labels = [self.label_index(str(clip.label)) for clip in clips]
         return torch.stack([clip.samples for clip in clips]), torch.tensor(labels)
 

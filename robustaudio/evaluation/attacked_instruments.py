@@ -31,10 +31,10 @@ from robustaudio.evaluation.clips import (
 from robustaudio.evaluation.engine import kept
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import curves_svg, groups_svg
+from robustaudio.paths import RESULTS
 from robustaudio.perception.audibility import distances
 from robustaudio.threats.criterion import TargetedMisclassification
 
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 KEPT = Path("runs") / "instruments"
 VARIANTS = ("instruments-svm", "instruments-svm-noise", "instruments-svm-denoise")
 CLASSIFIERS = (*VARIANTS, "instruments-cnn")

@@ -7,6 +7,7 @@ import gradio as gr
 
 from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.predict import predict_clip
+from robustaudio.evaluation.report import judged
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import QUIET, Turns, Visit, words
 from robustaudio.ui.convert import ANY_OTHER, Services, Source
@@ -53,7 +54,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     def predict(source: Source, classifier: str) -> list:
         try:
             chosen, opened = convert.open_source(services, source, classifier)
-            record = predict_clip(chosen, opened.samples)
+            record = {**predict_clip(chosen, opened.samples), **judged(opened)}
         except EXPECTED as error:
             raise one_sentence(error) from None
         heard = verdicts.prediction_words(record, source)

@@ -16,6 +16,7 @@ from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.verify import NoisePair
 from robustaudio.listening.rooms import Rooms
+from robustaudio.paths import HOME
 from robustaudio.ui.player import Track, amplification_db, player_value
 from robustaudio.ui.tasks import TASKS, Task
 
@@ -172,5 +173,4 @@ def report_file(folder: Path, report: dict) -> str:
 
 def _shown_path(path: Path) -> str:
     """Relative to the folder that the README's commands run in, where it lies inside it."""
-    home = Path(__file__).resolve().parents[2]
-    return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
+    return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else str(path)

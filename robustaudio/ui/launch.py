@@ -1,5 +1,6 @@
 """From nothing to a served page: classifiers, clips, queue."""
 
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from robustaudio.classifiers.checkpoints import load_classifier, names, read_card
+from robustaudio import threads
+from robustaudio.classifiers.checkpoints import cards, load_classifier
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import routes
 from robustaudio.listening.store import FOLDER, open_store
 from robustaudio.listening.web import FAR, reachable
+from robustaudio.paths import CHECKPOINTS
 from robustaudio.ui.convert import Services
 from robustaudio.ui.layout import STYLE, build_page, theme
 from robustaudio.ui.tasks import TASKS
@@ -22,19 +25,37 @@ MAX_WAITING = 64
 
 
 def load_services() -> Services:
-    """Every shipped classifier and every clip at hand, on the GPU when there is one."""
+    """Every classifier of the page's tasks and every clip at hand, on the GPU when there is one.
+
+    Raises:
+        ValueError: if no classifier can be used.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    shipped = names()
+    shipped = _of_the_page(cards())
     default = "memory:" if os.environ.get("SPACE_ID") else FOLDER  # a Space's disk is lost
     uploads = os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio"
     return Services(
         classifiers={name: load_classifier(name, device) for name in shipped},
-        cards={name: read_card(name) for name in shipped},
+        cards=shipped,
         clips={task.name: task.clips() for task in TASKS},
         upload_folder=Path(uploads),
         device=device,
         rooms=Rooms(open_store(os.environ.get("ROBUSTAUDIO_LISTENING", default))),
     )
+
+
+def _of_the_page(usable: dict[str, dict]) -> dict[str, dict]:
+    """The cards whose task is one of the page's; the others work on the command line."""
+    tasks = [task.name for task in TASKS]
+    shown = {name: card for name, card in usable.items() if card["task"] in tasks}
+    for name in usable.keys() - shown.keys():
+        logging.getLogger(__name__).warning(
+            "classifier %r is not on the page: its task is %r, and the page's are %s.",
+            name, usable[name]["task"], ", ".join(tasks),
+        )  # fmt: skip
+    if not shown:
+        raise ValueError(f"no classifier in {CHECKPOINTS} can be used on the page.")
+    return shown
 
 
 def launch(
@@ -44,11 +65,10 @@ def launch(
     open_browser: bool = False,
     block: bool = True,
     quiet: bool = False,
+    thread_count: int | None = None,
 ) -> gr.Blocks:
     """Serves the page; with `block` False it returns at once (tests close it again)."""
-    # runs share the cores, not each run's operators: two visitors' OpenMP teams on two cores wait
-    # for threads that are not scheduled, and both runs become many times slower
-    torch.set_num_threads(1)
+    threads.limit(thread_count)
     services = load_services()
     page = build_page(services)
     services.rooms.keep_purging()

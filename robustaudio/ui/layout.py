@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.themes import Base
 
-from robustaudio.classifiers.checkpoints import CHECKPOINTS
+from robustaudio.paths import ASSETS
 from robustaudio.ui.blocks import KEEP_NUMBERS, MEASURE_PLOTS, QUIET, Turns, Visit, words
 from robustaudio.ui.certify import build_certify, build_ruler
 from robustaudio.ui.choice import QUICK, build_choice
@@ -19,7 +19,7 @@ from robustaudio.ui.listen import build_listen
 from robustaudio.ui.maximise import build_maximise
 from robustaudio.ui.targets import build_targets
 
-STYLE = CHECKPOINTS.parent / "assets" / "style.css"
+STYLE = ASSETS / "style.css"
 HEADER = (
     "<header class='ra-header'><h1>robustaudio</h1>"
     "<p>Hear, break and prove an audio classifier.</p></header>"
