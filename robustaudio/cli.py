@@ -255,6 +255,7 @@ def _add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
     analysis.add_argument("store", help=STORES)
     analysis.add_argument("--study", help="its token, where the store holds several")
     analysis.add_argument("--output", type=Path, help="folder for tables, figures and JSON")
+    analysis.set_defaults(output_is_folder=True)
     purge = verb("purge", "run_purge", "Deletes the studies of a store that are over.")
     purge.add_argument("store", help=STORES)
     plan = verb(
