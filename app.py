@@ -1,16 +1,14 @@
-"""Opens the app: `python app.py [--host HOST] [--port PORT] [--no-open]`."""
+"""Opens the app: `python app.py`; see `--help`."""
 
 import argparse
 import os
 import sys
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-
-from robustaudio.ui.launch import launch
+from robustaudio.serving import add_serving_options, serving_of
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description="Hear, break and prove a classifier: the app.")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=None, help="default: the first free from 7860")
     parser.add_argument(
@@ -19,10 +17,15 @@ def main() -> None:
         default=sys.stdout.isatty(),
         help="open the page in a browser (default: when started from a terminal)",
     )
+    add_serving_options(parser)
     arguments = parser.parse_args()
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     try:
-        launch(arguments.host, arguments.port, open_browser=arguments.open)
-    except (OSError, OverflowError) as error:  # the port is taken or none, or the address not ours
+        serving = serving_of(arguments)
+        from robustaudio.ui.launch import launch  # heavy: the options come first
+
+        launch(arguments.host, arguments.port, serving=serving, open_browser=arguments.open)
+    except (ValueError, OSError, OverflowError) as error:  # the port is taken, no such address ...
         parser.error(str(error))
 
 

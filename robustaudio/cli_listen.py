@@ -22,6 +22,7 @@ from robustaudio.listening.store import FOLDER, open_store
 from robustaudio.listening.study_file import load_study
 from robustaudio.listening.thresholds import SIGNS
 from robustaudio.listening.web import reachable
+from robustaudio.serving import WARNING, BehindPrefix, add_serving_options, serving_of
 
 STORES = "a folder, sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or hub://OWNER/DATASET"
 
@@ -35,6 +36,7 @@ def add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
     serve.add_argument("--hours", type=float, help="until the answers are deleted")
     serve.add_argument("--demo", action="store_true", help="store nothing at all")
     serve.add_argument("--store", default=FOLDER, help=f"{STORES} (default {FOLDER})")
+    add_serving_options(serve)
     analysis = verb("analyse", run_analyse, "What the answers in a store say.")
     analysis.add_argument("store", help=STORES)
     analysis.add_argument("--study", help="its token, where the store holds several")
@@ -58,19 +60,24 @@ def run_serve(arguments: argparse.Namespace) -> dict:
     """Serves until it is stopped; the links come first, on stderr."""
     import uvicorn
 
+    serving = serving_of(arguments)
     study = load_study(arguments.study)
+    files = serving.files([reachable(arguments.host)])
     rooms = Rooms(open_store("memory:" if arguments.demo else arguments.store))
     with _bound(arguments.host, arguments.port) as listening:  # a link that is printed works
         room, key = rooms.open(study, arguments.hours, resume=True)
         port = listening.getsockname()[1]
-        home = f"http://{reachable(arguments.host)}:{port}/listen/{room.token}"
+        home = f"{serving.home(reachable(arguments.host), port)}/listen/{room.token}"
         _log(f"listeners  {home}")
         _log(f"teacher    {home}/teacher#{key}")
         _log(f"until      {room.expires:%Y-%m-%d %H:%M} UTC, then all answers are deleted")
+        if serving.self_signed:
+            _log(WARNING)
         stop = rooms.keep_purging()
         config = uvicorn.Config(
-            application(rooms), log_level="warning", access_log=False, server_header=False
-        )
+            BehindPrefix(application(rooms), serving.root_path),
+            log_level="warning", access_log=False, server_header=False, **files,
+        )  # fmt: skip
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run([listening])
         stop()
