@@ -13,6 +13,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,8 +53,8 @@ class Serving:
         """What Gradio calls the root path: a prefix, or the whole address."""
         return self.origin + self.root_path
 
-    def files(self, addresses: Sequence[str] = ()) -> dict[str, str]:
-        """Key and certificate by uvicorn's names; of http none.
+    def files(self, addresses: Sequence[str] = ()) -> tuple[str | None, str | None]:
+        """Paths of key and certificate; None for http.
 
         A self-signed pair is made for the names and addresses of this machine and `addresses`.
 
@@ -62,10 +63,8 @@ class Serving:
         """
         key, certificate = self.keyfile, self.certfile
         if self.self_signed:
-            key, certificate = self_signed(own_names() + [*addresses])
-        if key is None or certificate is None:
-            return {}
-        return {"ssl_keyfile": str(key), "ssl_certfile": str(certificate)}
+            key, certificate = self_signed([*own_names(), *addresses])
+        return key and str(key), certificate and str(certificate)
 
     def home(self, host: str, port: int) -> str:
         """The address at which the pages are reached, without a slash at the end."""
@@ -119,7 +118,9 @@ def check_pair(key: Path, certificate: Path) -> None:
             raise ValueError(f"{option} {path} holds no {block.lower()} in PEM format.")
 
     def locked() -> str:
-        raise ValueError(f"--ssl-keyfile {key} needs a passphrase; a key without one would be right.")
+        raise ValueError(
+            f"--ssl-keyfile {key} needs a passphrase; a key without one would be right."
+        )
 
     try:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
@@ -127,7 +128,9 @@ def check_pair(key: Path, certificate: Path) -> None:
         )
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise ValueError(f"the key {key} does not fit the certificate {certificate}.") from error
+            raise ValueError(
+                f"the key {key} does not fit the certificate {certificate}."
+            ) from error
         reason = (error.reason or "damaged").replace("_", " ").lower()
         raise ValueError(
             f"--ssl-keyfile {key} and --ssl-certfile {certificate} cannot be used: {reason}."
@@ -140,10 +143,8 @@ def own_names() -> list[str]:
     names = ["localhost", "127.0.0.1", "::1", host]
     if "." not in host:
         names.append(f"{host}.local")
-    try:
+    with suppress(OSError):  # the machine may not know its own name
         names += [str(found[4][0]) for found in socket.getaddrinfo(host, None)]
-    except OSError:  # the machine does not know its own name
-        pass
     return names
 
 
@@ -310,7 +311,7 @@ class BehindPrefix:
         return await self.app(scope, receive, send)
 
     def _rebased(self, send: Callable) -> Callable:
-        """Holds an HTML answer back until it is whole, then sends it with the base that is right."""
+        """Holds an HTML answer back until it is whole, then sends it with the right base."""
         start: dict[str, Any] = {}
         whole = bytearray()
 

@@ -12,7 +12,8 @@ from robustaudio.classifiers import checkpoints
 
 PACKAGE = Path(__file__).parents[1] / "robustaudio"
 RANK = {
-    "serving": 0, "audio": 0, "representations": 1, "perception": 2, "classifiers": 3, "listening": 3,
+    "serving": 0,
+    "audio": 0, "representations": 1, "perception": 2, "classifiers": 3, "listening": 3,
     "threats": 4, "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "ui": 8,
     "cli_listen": 8, "cli": 9, "__main__": 10,
 }  # fmt: skip

@@ -41,7 +41,7 @@ class Services:
     device: torch.device
     rooms: Rooms
     kept: Kept = field(default_factory=Kept)
-    serving: Serving = Serving()
+    serving: Serving = field(default_factory=Serving)
 
     @property
     def tasks(self) -> dict[str, Task]:

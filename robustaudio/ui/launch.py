@@ -55,7 +55,7 @@ def launch(
     # for threads that are not scheduled, and both runs become many times slower
     torch.set_num_threads(1)
     serving = serving or Serving()
-    files = serving.files([reachable(host)])
+    key, certificate = serving.files([reachable(host)])
     services = replace(load_services(), serving=serving)
     page = build_page(services)
     services.rooms.keep_purging()
@@ -81,7 +81,8 @@ def launch(
             "routes": routes(services.rooms),
             "middleware": [Middleware(BehindPrefix, root_path=serving.root_path)],
         },
-        **files,
+        ssl_keyfile=key,
+        ssl_certfile=certificate,
     )
     if not quiet:
         _tell(serving, host, page.server_port)
