@@ -108,8 +108,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     page.load(None, None, [upload, microphone], js=MICROPHONE, **QUIET)
     changed = [page.load, source.change, classifier.change]
     gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
-    # Gradio's own names change at every start, and what was kept is lost
-    opened = gr.BrowserState(storage_key="robustaudio.opened", secret="robustaudio")
+    opened = gr.JSON(visible=False)
     return Visit(source, classifier, target, gr.State(()), gr.State(Turns()), turn, opened)
 
 
