@@ -103,7 +103,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     clip.input(choose, [clip, source], source, **QUICK)
     own = [upload.upload, upload.stop_recording]
     gr.on(own, use_upload, [upload, source], [source, clip], **QUICK)
-    large.input(refuse, [large, source], [source, clip, upload], **QUICK)
+    large.change(refuse, [large, source], [source, clip, upload], **QUICK)
     page.load(None, js=ANY_SOUND, **QUIET)
     page.load(None, None, [upload, microphone], js=MICROPHONE, **QUIET)
     changed = [page.load, source.change, classifier.change]

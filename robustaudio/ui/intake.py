@@ -38,7 +38,7 @@ ANY_SOUND = f"""() => {{
     const file = [...list].find((file) => file.size > {MAX_UPLOAD_BYTES});
     if (!file) return false;
     const told = document.querySelector("#too-large textarea, #too-large input");
-    told.value = JSON.stringify([file.name, file.size]);
+    told.value = JSON.stringify([file.name, file.size, Date.now()]); // always another
     told.dispatchEvent(new Event("input", {{ bubbles: true }}));
     return true;
   }};
@@ -67,6 +67,6 @@ ANY_SOUND = f"""() => {{
 
 def too_large(told: str) -> str:
     """The sentence on a file that the browser did not send."""
-    name, size = json.loads(told)
+    name, size, _ = json.loads(told)
     most, has = (number / 2**20 for number in (MAX_UPLOAD_BYTES, size))
     return f"{name} has {has:.0f} MB; at most {most:.0f} MB, please."
