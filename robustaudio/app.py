@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from robustaudio import threads
+from robustaudio.serving import add_serving_options, serving_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=sys.stdout.isatty(),
         help="open the page in a browser (default: when started from a terminal)",
     )
+    add_serving_options(parser)
     parser.add_argument("--threads", type=int, metavar="N", help=threads.HELP)
 
 
@@ -30,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.port is not None and not 0 <= arguments.port <= 65_535:
         raise ValueError(f"--port {arguments.port} must be from 0 to 65535.")
     threads.count(arguments.threads)  # refused before gradio and torch are imported
+    serving = serving_of(arguments)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from robustaudio.ui.launch import launch
 
@@ -37,6 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         launch(
             arguments.host,
             arguments.port,
+            serving=serving,
             open_browser=arguments.open,
             thread_count=arguments.threads,
         )

@@ -16,6 +16,7 @@ from typing import Any
 
 from robustaudio import __version__, app, declared, threads
 from robustaudio.cli_files import check_files
+from robustaudio.serving import add_serving_options
 
 LISTEN = "Listening tests: what people hear, by a test that holds up."
 DEVICE = "cpu, cuda, ... (default: cuda where there is one)"
@@ -251,10 +252,12 @@ def _add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
     serve.add_argument("--hours", type=float, help="until the answers are deleted")
     serve.add_argument("--demo", action="store_true", help="store nothing at all")
     serve.add_argument("--store", default=folder, help=f"{STORES} (default {folder})")
+    add_serving_options(serve)
     analysis = verb("analyse", "run_analyse", "What the answers in a store say.")
     analysis.add_argument("store", help=STORES)
     analysis.add_argument("--study", help="its token, where the store holds several")
     analysis.add_argument("--output", type=Path, help="folder for tables, figures and JSON")
+    analysis.set_defaults(output_is_folder=True)
     purge = verb("purge", "run_purge", "Deletes the studies of a store that are over.")
     purge.add_argument("store", help=STORES)
     plan = verb(

@@ -21,25 +21,32 @@ from robustaudio.listening.store import open_store
 from robustaudio.listening.study_file import load_study
 from robustaudio.listening.thresholds import SIGNS
 from robustaudio.listening.web import reachable
+from robustaudio.serving import WARNING, BehindPrefix, serving_of
 
 
 def run_serve(arguments: argparse.Namespace) -> dict:
     """Serves until it is stopped; the links come first, on stderr."""
     import uvicorn
 
+    serving = serving_of(arguments)
     study = load_study(arguments.study)
+    key, certificate = serving.files([reachable(arguments.host)])
     rooms = Rooms(open_store("memory:" if arguments.demo else arguments.store))
     with _bound(arguments.host, arguments.port) as listening:  # a link that is printed works
         room, key = rooms.open(study, arguments.hours, resume=True)
         port = listening.getsockname()[1]
-        home = f"http://{reachable(arguments.host)}:{port}/listen/{room.token}"
+        home = f"{serving.home(reachable(arguments.host), port)}/listen/{room.token}"
         _log(f"listeners  {home}")
         _log(f"teacher    {home}/teacher#{key}")
         _log(f"until      {room.expires:%Y-%m-%d %H:%M} UTC, then all answers are deleted")
+        if serving.self_signed:
+            _log(WARNING)
         stop = rooms.keep_purging()
         config = uvicorn.Config(
-            application(rooms), log_level="warning", access_log=False, server_header=False
-        )
+            BehindPrefix(application(rooms), serving.root_path),
+            log_level="warning", access_log=False, server_header=False,
+            ssl_keyfile=key, ssl_certfile=certificate,
+        )  # fmt: skip
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run([listening])
         stop()

@@ -180,3 +180,5 @@ def test_training_writes_into_a_folder(refused, tmp_path):
 
     check_files(parser().parse_args(["train", "digits-cnn", "--output", str(tmp_path / "new")]))
     assert (tmp_path / "new").is_dir()
+    sentence = refused("listen", "analyse", "answers", "--output", tmp_path / "file")
+    assert f"--output: the folder {tmp_path / 'file'} cannot be made" in sentence

@@ -315,15 +315,16 @@ def _table(path: Path) -> list[tuple[int, list[str]]]:
     """
     try:
         content = path.read_bytes()
-        encoding = next((MARKS[mark] for mark in MARKS if content.startswith(mark)), "utf-8")
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    encoding = next((MARKS[mark] for mark in MARKS if content.startswith(mark)), "utf-8")
+    try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"cannot read {path}: byte {error.start + 1} is not {encoding.upper()}; "
             "save the table as UTF-8 (in a spreadsheet: CSV UTF-8)."
         ) from error
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
     header = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(SEPARATORS, key=lambda some: len(_needed_in(header, some)))
     if match := SEPARATOR_LINE.fullmatch(header.strip()):

@@ -79,7 +79,8 @@ class Visit:
     """What one visitor works on; `turn` counts in the browser, ahead of `turns`.
 
     `target` is the label that attacks are to reach; it is shown where they are. `opened` is the
-    listening test that they opened, which their browser keeps: its token and its teacher's key.
+    listening test that they opened: its token and its teacher's key, which their browser keeps
+    where it can.
     """
 
     source: gr.State
@@ -88,7 +89,7 @@ class Visit:
     runs: gr.State
     turns: gr.State
     turn: gr.Number
-    opened: gr.BrowserState
+    opened: gr.JSON
 
 
 def words(elem_id: str, value: str = "") -> gr.HTML:

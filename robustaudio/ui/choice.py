@@ -1,5 +1,6 @@
 """The top of the page: a task, one of its classifiers, one of its clips, and what is heard."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from robustaudio.evaluation.report import judged
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import QUIET, Turns, Visit, words
 from robustaudio.ui.convert import ANY_OTHER, Services, Source
-from robustaudio.ui.jobs import EXPECTED, one_sentence
+from robustaudio.ui.intake import ANY_SOUND, MICROPHONE, too_large
+from robustaudio.ui.jobs import EXPECTED, FAILED, as_html, in_place, one_sentence
 from robustaudio.ui.learn import card_words
 
 # queued: an event outside the queue changes a State without telling its listeners
@@ -26,7 +28,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         show_label=False, container=False, visible=len(services.tasks) > 1,
     )  # fmt: skip
     start, first = services.start(str(task.value))
-    source = gr.State(first)
+    source = gr.State(first, delete_callback=lambda left: services.kept.forget(left.visit))
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=300):
             classifier = gr.Dropdown(
@@ -44,6 +46,8 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
                     sources=["upload", "microphone"], type="filepath", show_label=False,
                     elem_id="upload", editable=False, buttons=[],
                 )  # fmt: skip
+                microphone = words("no-microphone")
+                large = gr.Textbox(visible="hidden", elem_id="too-large", show_label=False)
         with gr.Column(scale=2, min_width=240):
             prediction = words("prediction")
     target = gr.Dropdown(
@@ -52,19 +56,24 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     )  # fmt: skip
 
     def predict(source: Source, classifier: str) -> list:
+        """What is heard, or in its place why nothing is."""
+        about = card_words(services.cards[classifier])
         try:
             chosen, opened = convert.open_source(services, source, classifier)
             record = {**predict_clip(chosen, opened.samples), **judged(opened)}
         except EXPECTED as error:
-            raise one_sentence(error) from None
-        heard = verdicts.prediction_words(record, source)
-        return [heard, card_words(services.cards[classifier])]
+            return [in_place(error), about]
+        except Exception:  # of a classifier, or of the machine: the last clip's verdict must go
+            logging.getLogger(__name__).exception("%s failed on %s", classifier, source.name)
+            failure = RuntimeError(f"{classifier} failed on this clip; the server's log says why.")
+            return [in_place(failure), about]
+        return [verdicts.prediction_words(record, source), about]
 
     def choose_task(task: str, source: Source) -> list:
         """The task's own start; a visitor's own clip stays."""
         start, first = services.start(task)
         names, clips = services.classifiers_of(task), list(services.clips[task])
-        chosen = replace(source, task=task) if source.uploaded else first
+        chosen = replace(source if source.uploaded else first, task=task, visit=source.visit)
         return [
             chosen,
             gr.Dropdown(names, value=start),
@@ -76,31 +85,39 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         clips = services.clips[source.task]
         if name is None or name not in clips:
             raise one_sentence(ValueError("choose a clip from the list."))
-        return Source(name, clips[name], source.task)
+        return Source(name, clips[name], source.task, visit=source.visit)
 
-    def use_upload(path: str | None, source: Source, classifier: str) -> tuple:
-        """The visitor's own clip, if it can be read; else the sentence that says why not.
+    def use_upload(path: str | None, source: Source) -> tuple:
+        """The visitor's own clip; of a file that cannot be used, the sentence that says why not.
 
         The list of clips is emptied, so that any of its clips can be chosen again.
         """
         if path is None:
             return gr.skip(), gr.skip()
-        uploaded = Source(convert.UPLOAD, Path(path), source.task, uploaded=True)
-        try:
-            convert.open_source(services, uploaded, classifier)
-        except EXPECTED as error:
-            raise one_sentence(error) from None
-        return uploaded, gr.Dropdown(value=None)
+        return told(convert.take_upload(services, Path(path), source)), gr.Dropdown(value=None)
+
+    def refuse(large: str, source: Source) -> tuple:
+        refused = replace(source, name=convert.UPLOAD, uploaded=True, refused=too_large(large))
+        return told(refused), gr.Dropdown(value=None), None
 
     task.input(choose_task, [task, source], [source, classifier, clip, target], **QUICK)
     clip.input(choose, [clip, source], source, **QUICK)
     own = [upload.upload, upload.stop_recording]
-    gr.on(own, use_upload, [upload, source, classifier], [source, clip], **QUICK)
+    gr.on(own, use_upload, [upload, source], [source, clip], **QUICK)
+    large.change(refuse, [large, source], [source, clip, upload], **QUICK)
+    page.load(None, js=ANY_SOUND, **QUIET)
+    page.load(None, None, [upload, microphone], js=MICROPHONE, **QUIET)
     changed = [page.load, source.change, classifier.change]
     gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
-    # Gradio's own names change at every start, and what was kept is lost
-    opened = gr.BrowserState(storage_key="robustaudio.opened", secret="robustaudio")
+    opened = gr.JSON(visible=False)
     return Visit(source, classifier, target, gr.State(()), gr.State(Turns()), turn, opened)
+
+
+def told(source: Source) -> Source:
+    """The source; a refusal is said at once, wherever the visitor has scrolled to."""
+    if source.refused:
+        gr.Warning(as_html(source.refused), title=FAILED)
+    return source
 
 
 def _targets(services: Services, classifier: str) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,6 +17,8 @@ from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.verify import NoisePair
 from robustaudio.listening.rooms import Rooms
 from robustaudio.paths import HOME
+from robustaudio.serving import Serving
+from robustaudio.ui.kept import Kept
 from robustaudio.ui.player import Track, amplification_db, player_value
 from robustaudio.ui.tasks import TASKS, Task
 
@@ -39,6 +41,8 @@ class Services:
     upload_folder: Path
     device: torch.device
     rooms: Rooms
+    kept: Kept = field(default_factory=Kept)
+    serving: Serving = field(default_factory=Serving)
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -63,26 +67,67 @@ class Services:
 
 @dataclass(frozen=True)
 class Source:
-    """Which clip a visitor works on, in which task; `path` was chosen from the list or uploaded."""
+    """Which clip a visitor works on, in which task; `path` was chosen from the list or uploaded.
+
+    `visit` is the folder of the visitor's own clips, once there is one. `refused` is the sentence
+    on a file that cannot be used: it is all that there is of it.
+    """
 
     name: str
     path: Path
     task: str
     uploaded: bool = False
+    visit: str = ""
+    refused: str = ""
+
+
+class NoClip(ValueError):
+    """Raised where there is no clip to work on; its sentence stands where a verdict would."""
+
+
+def take_upload(services: Services, path: Path, source: Source) -> Source:
+    """The visitor's own clip, kept as long as the visit, or what is wrong with the file."""
+    name, more = path.name, {"uploaded": True, "visit": source.visit}
+    try:
+        Clip.load(path, within=[services.upload_folder])
+        path, more["visit"] = services.kept.keep(path, source.visit)
+    except ValueError as error:
+        return Source(UPLOAD, Path(name), source.task, **more, refused=_without(path, error))
+    except OSError as error:
+        words = f"{name} cannot be kept on the server: {error.strerror}."
+        return Source(UPLOAD, Path(name), source.task, **more, refused=words)
+    return Source(UPLOAD, path, source.task, **more)
 
 
 def open_source(services: Services, source: Source, classifier: str) -> tuple[Classifier, Clip]:
     """The classifier, and the source prepared for it.
 
     Raises:
-        ValueError: one sentence, for anything wrong with the file or the name.
+        NoClip: one sentence, for anything wrong with the file.
+        ValueError: for a classifier that there is not.
     """
+    if source.refused:
+        raise NoClip(source.refused)
     if classifier not in services.classifiers:
         raise ValueError(f"no classifier {classifier!r}; choose from {', '.join(services.cards)}.")
     chosen = services.classifiers[classifier]
-    within = [services.upload_folder] if source.uploaded else None
-    clip = chosen.prepare(Clip.load(source.path, within=within))
+    if not source.path.is_file():
+        raise NoClip(
+            "your clip is no longer on the server; upload it again."
+            if source.uploaded
+            else f"the clip {source.name!r} is no longer on the server; choose another one."
+        )
+    within = [services.kept.home] if source.uploaded else None
+    try:
+        clip = chosen.prepare(Clip.load(source.path, within=within))
+    except ValueError as error:
+        raise NoClip(_without(source.path, error)) from error
     return chosen, clip.to(services.device)
+
+
+def _without(path: Path, error: Exception) -> str:
+    """A sentence without the folders of the server."""
+    return str(error).replace(str(path), path.name)
 
 
 def command_line(verb: str, source: Source, classifier: str, options: Mapping) -> list[str]:

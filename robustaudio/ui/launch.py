@@ -2,11 +2,14 @@
 
 import logging
 import os
+import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 import torch
+from starlette.middleware import Middleware
 
 from robustaudio import threads
 from robustaudio.classifiers.checkpoints import cards, load_classifier
@@ -15,11 +18,12 @@ from robustaudio.listening.server import routes
 from robustaudio.listening.store import FOLDER, open_store
 from robustaudio.listening.web import FAR, reachable
 from robustaudio.paths import CHECKPOINTS
+from robustaudio.serving import WARNING, BehindPrefix, Serving
 from robustaudio.ui.convert import Services
+from robustaudio.ui.intake import MAX_UPLOAD_BYTES
 from robustaudio.ui.layout import STYLE, build_page, theme
 from robustaudio.ui.tasks import TASKS
 
-MAX_UPLOAD = "20mb"
 HEAVY_RUNS = 2  # at a time; the others wait in the queue
 MAX_WAITING = 64
 
@@ -62,6 +66,7 @@ def launch(
     host: str = "127.0.0.1",
     port: int | None = None,
     *,
+    serving: Serving | None = None,
     open_browser: bool = False,
     block: bool = True,
     quiet: bool = False,
@@ -69,7 +74,9 @@ def launch(
 ) -> gr.Blocks:
     """Serves the page; with `block` False it returns at once (tests close it again)."""
     threads.limit(thread_count)
-    services = load_services()
+    serving = serving or Serving()
+    key, certificate = serving.files([reachable(host)])
+    services = replace(load_services(), serving=serving)
     page = build_page(services)
     services.rooms.keep_purging()
     page.queue(default_concurrency_limit=HEAVY_RUNS, max_size=MAX_WAITING)
@@ -82,16 +89,34 @@ def launch(
         share=False,
         theme=theme(),
         css_paths=[STYLE],
-        max_file_size=MAX_UPLOAD,
+        max_file_size=MAX_UPLOAD_BYTES,
         run_history=False,
         ssr_mode=False,
         enable_monitoring=False,
         show_error=True,
         footer_links=["settings"],
-        app_kwargs={"routes": routes(services.rooms)},
+        root_path=serving.root,
+        ssl_verify=False,  # of Gradio's own question whether the page is up: any name will do
+        app_kwargs={
+            "routes": routes(services.rooms),
+            "middleware": [Middleware(BehindPrefix, root_path=serving.root_path)],
+        },
+        ssl_keyfile=key,
+        ssl_certfile=certificate,
     )
-    if host in FAR and not quiet:
-        print(f"* In the network:  http://{reachable(host)}:{page.server_port}", flush=True)
+    if not quiet:
+        _tell(serving, host, page.server_port)
     if block:
         page.block_thread()
     return page
+
+
+def _tell(serving: Serving, host: str, port: int) -> None:
+    """What Gradio does not print: how others reach the page."""
+    if serving.root:
+        print(f"* Behind the proxy:  {serving.origin or 'its address'}{serving.root_path}/")
+    elif host in FAR:
+        print(f"* In the network:  {serving.home(reachable(host), port)}")
+    if serving.self_signed:
+        print(f"* {WARNING}")
+    sys.stdout.flush()
