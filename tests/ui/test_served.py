@@ -166,7 +166,7 @@ def test_a_clip_of_ones_own_outlives_gradios_cache(app, page_at, tmp_path, lost)
 
 def page_services():
     """Every Services of the running apps: the tests delete what a visit keeps."""
-    return [one for one in gc.get_objects() if isinstance(one, Services)]
+    return [one for one in gc.get_objects() if type(one) is Services]
 
 
 def cut() -> bytes:
