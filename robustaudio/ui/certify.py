@@ -114,6 +114,9 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
 
     def run_ruler(source, classifier, runs, sigma, seed, everyone, study) -> Iterator[list]:
         heard = study and Path(study)
+        if heard and not heard.is_file():
+            words = f"{heard.name} is no longer on the server; upload it again."
+            raise one_sentence(ValueError(words))
         options = {"sigma": sigma, "seed": seed} | ({"heard": heard.name} if heard else {})
 
         def job(chosen, clip, progress):

@@ -1,13 +1,20 @@
-"""Visitors' own clips: each is kept as long as the visit that brought it.
+"""Files of a visit that outlive Gradio's cache, which deletes after an hour, page open or not.
 
-Gradio deletes what was uploaded after an hour, while the page is still open.
+A visitor's own clip is kept as long as the visit that brought it, results to download for a day's
+work.
 """
 
 import shutil
 import tempfile
+import time
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
+import gradio as gr
+
+DOWNLOADS_KEPT_S = 8 * 3600
 KEPT = 2  # clips of a visit: a run that has just begun may still read the one before
 
 
@@ -41,3 +48,26 @@ class Kept:
         """Deletes what was kept of a visit that is over."""
         if visit:
             shutil.rmtree(self.home / visit, ignore_errors=True)
+
+
+class Recent:
+    """The files of one component that are younger than `age_s`: Gradio's cache spares them."""
+
+    def __init__(self, files: Collection[str], age_s: float = DOWNLOADS_KEPT_S):
+        self._files, self._age_s = files, age_s
+
+    def __iter__(self) -> Iterator[str]:
+        for file in [*self._files]:
+            with suppress(OSError):
+                if time.time() - Path(file).lstat().st_ctime < self._age_s:
+                    yield file
+
+    def add(self, file: str) -> None:
+        """Nothing: Gradio adds what a component begins with, and that is none here."""
+
+
+def keep_downloads(page: gr.Blocks) -> None:
+    """Results stay as long as a visitor may want to click on them."""
+    for block in page.blocks.values():
+        if isinstance(block, gr.DownloadButton):
+            block.keep_in_cache = Recent(block.temp_files)  # type: ignore[assignment]

@@ -114,7 +114,7 @@ def launch(
 def _tell(serving: Serving, host: str, port: int) -> None:
     """What Gradio does not print: how others reach the page."""
     if serving.root:
-        print(f"* Behind the proxy:  {serving.origin or 'its address'}{serving.root_path}/")
+        print(f"* Behind the proxy:  {serving.root}/")
     elif host in FAR:
         print(f"* In the network:  {serving.home(reachable(host), port)}")
     if serving.self_signed:

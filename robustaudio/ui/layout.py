@@ -14,6 +14,7 @@ from robustaudio.ui.certify import build_certify, build_ruler
 from robustaudio.ui.choice import QUICK, build_choice
 from robustaudio.ui.convert import Services
 from robustaudio.ui.explore import build_explore
+from robustaudio.ui.kept import keep_downloads
 from robustaudio.ui.learn import LEARN
 from robustaudio.ui.listen import build_listen
 from robustaudio.ui.maximise import build_maximise
@@ -70,6 +71,7 @@ def build_page(services: Services) -> gr.Blocks:
         tabs.select(None, js=MEASURE_PLOTS, **QUIET)
         stale = of_explore | of_maximise | of_certify | of_ruler | of_targets
         _begin_anew(visit, begun, stale)
+    keep_downloads(page)
     return page
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import uvicorn
-from playwright.sync_api import expect
+from playwright.sync_api import expect, sync_playwright
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -21,7 +22,9 @@ from ui.conftest import CHROMIUM_ARGS, find_chromium
 from ui.driving import SLOW_MS, choose, opened, run, tab, upload
 
 from robustaudio.audio.datasets import BUNDLED
+from robustaudio.listening.headphones import beep_count
 from robustaudio.serving import Serving, self_signed
+from robustaudio.ui.convert import Services
 from robustaudio.ui.launch import launch
 
 pytestmark = pytest.mark.browser
@@ -34,6 +37,7 @@ def app(browser, tmp_path_factory):
     """The app with a folder for uploads of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        patch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
         page = launch(block=False, quiet=True)
         yield page
         page.close()
@@ -55,8 +59,6 @@ def recorded(page) -> None:
 
 
 def test_over_http_the_page_says_why_there_is_no_microphone(app):
-    from playwright.sync_api import sync_playwright  # noqa: F401  (the browser fixture runs it)
-
     path = find_chromium()
     assert path is not None
     names = "--host-resolver-rules=MAP lab.test 127.0.0.1"
@@ -85,8 +87,6 @@ def test_over_http_the_page_says_why_there_is_no_microphone(app):
 
 def in_a_thread(look) -> None:
     """Runs `look(playwright)` apart from the session's own browser, which has another setting."""
-    from playwright.sync_api import sync_playwright
-
     raised = []
 
     def work() -> None:
@@ -166,11 +166,7 @@ def test_a_clip_of_ones_own_outlives_gradios_cache(app, page_at, tmp_path, lost)
 
 def page_services():
     """Every Services of the running apps: the tests delete what a visit keeps."""
-    import gc
-
-    from robustaudio.ui.convert import Services
-
-    return [one for one in gc.get_objects() if isinstance(one, Services)]
+    return [one for one in gc.get_objects() if type(one) is Services]
 
 
 def cut() -> bytes:
@@ -260,7 +256,8 @@ def test_a_file_dialog_offers_voice_memos(app, page_at):
 
 
 REFUSED = """
-Object.defineProperty(window, "localStorage", { get() { throw new DOMException("", "SecurityError"); } });
+const get = () => { throw new DOMException("", "SecurityError"); };
+Object.defineProperty(window, "localStorage", { get });
 """
 FULL = "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); };"
 
@@ -323,9 +320,35 @@ def proxy(target: str, prefix: str, strips: bool):
     thread.join(10)
 
 
+def answers_a_trial(page) -> None:
+    """A listener's way from the link to the first answer."""
+    page.set_default_timeout(SLOW_MS)
+    page.check("#agree")
+    page.click("#begin")
+    expect(page.locator("#sound")).to_be_visible()
+    code = page.evaluate("localStorage.getItem('robustaudio.listen' + location.pathname)")
+    token = page.url.rstrip("/").rpartition("/")[2]
+    room = next(
+        one.rooms.room(token) for one in page_services() if token in one.rooms.store.studies()
+    )
+    page.click("#devices button[data-value=headphones]")
+    page.click(f"#counts button[data-value='{beep_count(room.find(code)[1].check_seed)}']")
+    expect(page.locator("#screening")).to_be_visible()
+    room.check(code, "screening", {"answers": [0] * 6})
+    room.check(code, "unscreened", {})
+    page.reload()
+    page.click("#level-play")
+    page.click("#lock")
+    expect(page.locator("#places button")).to_have_count(3)
+    for key in ("a", "b", "x", "1", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("#progress")).to_contain_text("Trial 2 ")
+
+
 @pytest.mark.parametrize("strips", [True, False], ids=["strips", "passes"])
 @pytest.mark.parametrize("slash", ["", "/"], ids=["bare", "slash"])
-def test_behind_a_prefix_all_parts_work(browser, page_at, strips, slash):
+def test_behind_a_prefix_all_parts_work(browser, page_at, monkeypatch, strips, slash):
+    monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
     served = launch(block=False, quiet=True, serving=Serving(root_path="/lab"))
     try:
         with proxy(served.local_url.rstrip("/"), "/lab", strips) as address:
@@ -345,10 +368,8 @@ def test_behind_a_prefix_all_parts_work(browser, page_at, strips, slash):
             code = teacher.locator("#qr")
             expect(code).to_be_visible()
             assert code.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-            listener = page_at(link.inner_text())
-            listener.locator("#agree").check()
-            listener.locator("#begin").click()
-            sound = listener.locator("section:visible").first
-            expect(sound).to_be_visible(timeout=SLOW_MS)
+            answers_a_trial(page_at(link.inner_text()))
+            expect(teacher.locator("#begun")).to_have_text("1", timeout=SLOW_MS)
+            expect(teacher.locator("#given")).to_have_text("1", timeout=SLOW_MS)
     finally:
         served.close()
