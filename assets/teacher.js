@@ -86,7 +86,10 @@
 
   async function save(path, name) {
     const url = URL.createObjectURL(await (await ask(path)).blob());
-    const anchor = Object.assign(document.createElement("a"), { href: url, download: name });
+    const title = $("title").textContent.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "");
+    const anchor = Object.assign(document.createElement("a"), {
+      href: url, download: `${title}-${name}`,
+    });
     anchor.click();
     URL.revokeObjectURL(url);
   }

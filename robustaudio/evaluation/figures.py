@@ -31,6 +31,16 @@ BY_LABEL: dict[str, Any] = {"type": "category", "automargin": True}  # names may
 QUIETEST_SPL_DB = -40.0  # shown of a frame's spectrum
 SOUNDING_SPL_DB = 60.0  # of a frame's loudest bin, from which on the clip counts as sounding
 MAX_RATIO_DB = 30.0  # of the noise-to-mask ratio's colours, both ways
+# a finger on a figure scrolls the page: what zooms is the toolbar, for those who have a mouse
+BROWSER = {"displaylogo": False, "scrollZoom": False, "showAxisDragHandles": False,
+           "doubleClick": "reset"}  # fmt: skip
+
+
+class Figure(go.Figure):
+    """A Plotly figure that brings its settings for the browser (`Plotly.newPlot`'s config)."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "config": BROWSER}
 
 
 def shown_label(label: str) -> str:
@@ -351,9 +361,10 @@ def noise_to_mask(heard: Audibility, frame: int | None = None) -> go.Figure:
 
 def _figure(x_title: str, y_title: str, *, height: int) -> go.Figure:
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID}
-    return go.Figure(
+    return Figure(
         layout={
             "template": "none",
+            "dragmode": False,
             "height": height,
             "margin": {"l": 52, "r": 12, "t": 30, "b": 40},
             "paper_bgcolor": "rgba(0,0,0,0)",

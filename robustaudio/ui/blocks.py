@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -14,6 +14,7 @@ from robustaudio.evaluation.report import make_report
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, on_gpu, one_sentence, stream
+from robustaudio.ui.old import Asked
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 HEAVY: dict[str, Any] = {
@@ -36,7 +37,18 @@ KEEP_NUMBERS = """() => {
     event.target.dispatchEvent(new Event("input", { bubbles: true }));
   }, true);
 }"""
+# a job that cannot even be asked for says so where its progress would stand
+REACHED = f"""async () => {{
+  const {{ root, api_prefix }} = window.gradio_config;
+  try {{
+    await fetch(`${{root}}${{api_prefix}}/app_id`, {{ cache: "no-store" }});
+    return {json.dumps(gr.skip())};
+  }} catch {{
+    return {json.dumps(verdicts.UNREACHED)};
+  }}
+}}"""
 TEXTS = ("norm", "method", "representation", "heard")  # options that are not numbers
+TRY = "Try "  # then a classifier's name: the words of a button that chooses it
 NO_FILE = gr.update(value=None, interactive=False)  # of a download
 
 
@@ -56,6 +68,7 @@ class Turns:
     """
 
     latest: int = 0
+    begun: int = 0  # the last one for which the page was emptied
     halt: Halt | None = None  # of the search that runs
 
     def over(self, turn: int) -> bool:
@@ -80,7 +93,8 @@ class Visit:
 
     `target` is the label that attacks are to reach; it is shown where they are. `opened` is the
     listening test that they opened: its token and its teacher's key, which their browser keeps
-    where it can.
+    where it can. `worked` is the classifier that the page's results are of: what `classifier` said
+    last. Each of `switches` is a button that chooses the classifier it names.
     """
 
     source: gr.State
@@ -90,6 +104,20 @@ class Visit:
     turns: gr.State
     turn: gr.Number
     opened: gr.JSON
+    worked: gr.Textbox
+    switches: list[gr.Button] = field(default_factory=list)
+
+    def switch(self, elem_id: str) -> gr.Button:
+        """A hidden button; `tried` shows it."""
+        self.switches.append(
+            gr.Button(visible=False, elem_id=elem_id, size="sm", variant="secondary")
+        )
+        return self.switches[-1]
+
+
+def tried(classifier: str | None) -> dict:
+    """Shows a switch to a classifier, or none."""
+    return gr.update(value=f"{TRY}{classifier}", visible=classifier is not None)
 
 
 def words(elem_id: str, value: str = "") -> gr.HTML:
@@ -126,47 +154,80 @@ def ends_search(visit: Visit, stop: gr.Button) -> Callable:
 
 
 def wire(
-    visit: Visit, triggers: list, stop: Callable, run: Callable, inputs: list,
-    outputs: Mapping[Component, Any], live: list,
-) -> None:  # fmt: skip
-    """Runs a long job on any trigger, newest wish last, as long as its turn lasts.
+    visit: Visit, start: gr.Button, triggers: list, stop: Callable, run: Callable, inputs: list,
+    outputs: Mapping[Component, Any], live: list, old: gr.HTML, asked: Asked | None = None,
+) -> dict[Component, Any]:  # fmt: skip
+    """Runs a long job on its button and on any trigger, newest wish last, while its turn lasts.
 
-    `outputs` have their emptied values; the event `stop` cancels the job and empties the `live`
-    ones, which show where it stands, the status last.
+    `outputs` have their emptied values, the first is the verdict; the event `stop` cancels the job
+    and empties the `live` ones, which show where it stands, the status last. A result whose inputs
+    have changed is dimmed, and `old` says for what it holds. Returns all that a new clip empties.
     """
-    run = on_gpu(run)
+    run, status = on_gpu(run), live[-1]
+    apart = (visit.turn, visit.classifier)  # they empty the result
+    widgets = [w for w in inputs if w not in apart and not isinstance(w, gr.State)]
+    held = gr.JSON(visible=False)
+    outputs = {**outputs, held: None, old: ""}
 
     def run_in_turn(turns: Turns, turn: int, *values: Any) -> Iterator[list]:
         if turns.over(turn):  # it waited in the queue meanwhile
             yield [gr.skip()] * len(outputs)
             return
+        mine = [values[inputs.index(widget)] for widget in widgets]
         with closing(run(*values)) as steps:
             for step in steps:
                 if turns.over(turn):
                     break
-                yield step
+                shown = step[0] != gr.skip()
+                yield [*step, mine if shown else gr.skip(), gr.skip()]
         if turns.over(turn):
             yield deepcopy([*outputs.values()])  # Gradio takes the updates apart
 
-    gr.on(triggers, None, None, live[-1], js=f"() => {json.dumps(verdicts.WAITING)}", **QUIET)
+    triggers = [*triggers, start.click]
+    gr.on(triggers, None, None, status, js=f"() => {json.dumps(verdicts.WAITING)}", **QUIET)
+    gr.on(triggers, None, None, status, js=REACHED, **QUIET)
     event = gr.on(
         triggers, run_in_turn, [visit.turns, visit.turn, *inputs], [*outputs],
         trigger_mode="always_last", **HEAVY,
     )  # fmt: skip
-    event.failure(None, None, live[-1], js="() => ''", **QUIET)
+    event.failure(None, None, status, js="() => ''", **QUIET)
     stopped = stop(None, None, None, cancels=[event], **QUIET)
     # after the last report of progress, not before
-    stopped.then(lambda: deepcopy([outputs[shown] for shown in live]), None, live, **QUIET)
+    emptied = stopped.then(
+        lambda: deepcopy([outputs[shown] for shown in live]), None, live, **QUIET
+    )
+    _dim(asked or Asked(widgets), held, old, [event, emptied], outputs, status, str(start.value))
+    return outputs
+
+
+def _dim(
+    asked: Asked, held: gr.JSON, old: gr.HTML, done: list, outputs: Mapping[Component, Any],
+    status: Component, again: str,
+) -> None:  # fmt: skip
+    """Compares what the result was asked with to what the widgets say, whenever either changes."""
+    shown = (gr.HTML, gr.Plot)
+    dimmed = [
+        one.elem_id for one in outputs
+        if isinstance(one, shown) and one.elem_id and one not in (old, status)
+    ]  # fmt: skip
+    compare: dict[str, Any] = {
+        "fn": None, "inputs": [held, *asked.widgets], "outputs": old,
+        "js": asked.note(dimmed, again), **QUIET,
+    }  # fmt: skip
+    gr.on([widget.change for widget in asked.widgets], **compare)
+    for event in done:
+        event.then(**compare)
 
 
 def proving(
     services: Services, source: Source, classifier: str, runs: tuple, verb: str, options: dict,
-    job: Callable,
+    job: Callable, named: str | None = None,
 ) -> Iterator[tuple[Any, list]]:  # fmt: skip
     """A long job: (None, ...) with its progress, then (what it returned, ...) with its report.
 
     `job(classifier, clip, progress)` returns its record and whatever else is to be shown. The rest
-    of each pair are the values of report button, runs and status.
+    of each pair are the values of report button, runs and status. The report's file has the name of
+    the clip, of the classifier, or what it is `named` instead, and of the verb.
     """
     try:
         convert.required(**{k: v for k, v in options.items() if k not in TEXTS})
@@ -178,7 +239,8 @@ def proving(
             else:
                 runs = _with(runs, make_report(chosen, clip, command, done[0]))
                 with convert.scratch_folder() as folder:
-                    path = convert.report_file(folder, {"runs": list(runs)})
+                    name = convert.file_name(source.path.stem, named or classifier, verb)
+                    path = convert.report_file(folder, name, {"runs": list(runs)})
                     yield done, [gr.DownloadButton(value=path, interactive=True), runs, ""]
     except EXPECTED as error:
         raise one_sentence(error) from None

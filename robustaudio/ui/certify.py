@@ -8,21 +8,30 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from robustaudio.certification.smoothing import Smoothing
+from robustaudio.certification.smoothing import Smoothing, vote_obstacle
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.heard import ruler_with_heard
 from robustaudio.ui import verdicts
-from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, proving, start_and_cancel, wire, words
-from robustaudio.ui.convert import Services, scratch_folder
+from robustaudio.ui.blocks import (
+    NO_FILE,
+    QUIET,
+    Visit,
+    proving,
+    start_and_cancel,
+    tried,
+    wire,
+    words,
+)
+from robustaudio.ui.convert import Services, Source, scratch_folder
 from robustaudio.ui.jobs import EXPECTED, one_sentence
 from robustaudio.ui.listen import answers_of
 from robustaudio.ui.ruler import ruler_html
 from robustaudio.ui.verification import build_verification
 
 RULER_HINT = (
-    "<p class='ra-note'>Press the button: proof, attack and smoothing on one axis in dB, and the "
-    "proofs against the other two threats below it.</p>"
+    "<p class='ra-note'>How far is it proven, and where does it break? Press Measure: both on one "
+    "scale in dB.</p>"
 )
 
 
@@ -33,9 +42,9 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
     )
     with gr.Row(equal_height=False):
         with gr.Column(min_width=320):
-            verification = build_verification(services, visit, report)
+            verification = build_verification(services, visit, report, changed)
         with gr.Column(min_width=320):
-            gr.Markdown("### Randomized smoothing\nA radius for the vote over noisy copies.")
+            gr.Markdown("### Randomized smoothing\nCertifies a majority vote over noisy copies.")
             representation = gr.Dropdown(
                 ["waveform"], value="waveform", label="Noise at", elem_id="certify-at"
             )
@@ -58,13 +67,25 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
                     info="votes to count it",
                 )  # fmt: skip
                 alpha = gr.Number(
-                    defaults.alpha, label="α", step=0.001, min_width=100, info="risk of a wrong one"
-                )
+                    defaults.alpha, label="α", step=0.001, min_width=100, elem_id="certify-alpha",
+                    info="risk of a wrong one",
+                )  # fmt: skip
                 seed = gr.Number(0, label="Seed", min_width=100)
             certify, stop_certify = start_and_cancel("Certify", "certify")
-            certify_status, radius = words("certify-status"), words("certify-words")
+            unable = words("certify-unable")
+            certify_status, old = words("certify-status"), words("certify-old")
+            radius = words("certify-words")
+            better = visit.switch("certify-switch")
             votes = gr.Plot(show_label=False, elem_id="votes")
     report.render()
+
+    def ask(n: float | None, alpha: float | None) -> list:
+        """Whether so many votes can certify anything."""
+        known = n is not None and alpha is not None and n >= 1 and 0 < alpha < 1
+        why = vote_obstacle(int(n), alpha) if known else None
+        return [gr.update(interactive=why is None), verdicts.unable_words(why)]
+
+    gr.on([n.change, alpha.change], ask, [n, alpha], [certify, unable], **QUIET)
 
     def run_certify(
         source, classifier, runs, representation, sigma, n0, n, alpha, seed
@@ -77,16 +98,27 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
             return certify_clip(chosen, clip.samples, smoothing, **at, progress=progress), None
 
         for done, rest in proving(services, source, classifier, runs, "certify", options | at, job):
-            shown = done and [verdicts.smoothing_words(done[0]), figures.votes(done[0])]
-            yield [*(shown or [gr.skip()] * 2), *rest]
+            shown = done and _voted(services, source, done[0])
+            yield [*(shown or [gr.skip()] * 3), *rest]
 
     outputs = {
-        radius: None, votes: None, report: NO_FILE, visit.runs: gr.skip(), certify_status: ""
+        radius: None, better: tried(None), votes: None, report: NO_FILE, visit.runs: gr.skip(),
+        certify_status: "",
     }  # fmt: skip
-    wire(visit, [certify.click], stop_certify.click, run_certify,
-         [visit.source, visit.classifier, visit.runs, representation, sigma, n0, n, alpha, seed],
-         outputs, [certify_status])  # fmt: skip
-    return verification | outputs
+    inputs = [visit.source, visit.classifier, visit.runs, representation, sigma, n0, n, alpha, seed]
+    stop = stop_certify.click
+    return verification | wire(
+        visit, certify, [], stop, run_certify, inputs, outputs, [certify_status], old
+    )
+
+
+def _voted(services: Services, source: Source, record: dict) -> list:
+    """Words, a switch to a classifier that would do better, and the votes."""
+    trained = services.for_noise(source.task, record["sigma"], record["representation"])
+    other = None if trained == record["classifier"] else trained
+    said = verdicts.smoothing_words(record, source.label, other)
+    return [said, tried(other if verdicts.outvoted(record, source.label) else None),
+            figures.votes(record)]  # fmt: skip
 
 
 def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
@@ -94,7 +126,7 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
     with gr.Row():
         sigma = gr.Number(Smoothing().sigma, label="σ of the smoothing", step=0.05, min_width=120)
         seed = gr.Number(0, label="Seed", min_width=120)
-    everyone = gr.Checkbox(False, label="all classifiers, one below the other", elem_id="everyone")
+    everyone = gr.Checkbox(False, label="Compare all classifiers", elem_id="everyone")
     with gr.Accordion("What people heard of this clip", open=False, elem_id="what-was-heard"):
         study = gr.File(
             file_types=[".json"], elem_id="ruler-heard", height=120,
@@ -102,7 +134,8 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
         )  # fmt: skip
         take = gr.Button("Take the answers of the test that I opened", elem_id="take-answers")
     measure, stop = start_and_cancel("Measure", "measure")
-    status, picture = words("ruler-status"), words("ruler", RULER_HINT)
+    status, old = words("ruler-status"), words("ruler-old")
+    picture = words("ruler", RULER_HINT)
     report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-ruler")
 
     def take_answers(opened: Any) -> Iterator[str]:
@@ -129,15 +162,17 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
 
         pictures = []
         for name in services.classifiers_of(source.task) if everyone else [classifier]:
-            for done, rest in proving(services, source, name, runs, "ruler", options, job):
+            several = "all-classifiers" if everyone else None
+            for done, rest in proving(services, source, name, runs, "ruler", options, job, several):
                 if done:
-                    pictures.append(ruler_html(done[0], beside=bool(pictures)))
+                    beside = bool(pictures)
+                    pictures.append(ruler_html(done[0], beside=beside, truth=source.label))
                     runs = rest[1]
                 yield ["".join(pictures) if done else gr.skip(), *rest]
 
     inputs = [visit.source, visit.classifier, visit.runs, sigma, seed, everyone, study]
     outputs = {picture: RULER_HINT, report: NO_FILE, visit.runs: gr.skip(), status: ""}
-    wire(visit, [measure.click], stop.click, run_ruler, inputs, outputs, [status])
+    outputs = wire(visit, measure, [], stop.click, run_ruler, inputs, outputs, [status], old)
     take.click(take_answers, visit.opened, study, **{**QUIET, "queue": True})
     # a study is of a clip: another classifier is asked about the same one
     visit.source.change(None, None, study, js="() => null", **QUIET)

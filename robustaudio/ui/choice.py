@@ -33,7 +33,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         with gr.Column(scale=3, min_width=300):
             classifier = gr.Dropdown(
                 services.classifiers_of(first.task), value=start, label="Classifier",
-                elem_id="classifier",
+                elem_id="classifier", filterable=False,
             )  # fmt: skip
             with gr.Accordion("About this classifier", open=False):
                 card = words("card", card_words(services.cards[start]))
@@ -77,13 +77,16 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         return [
             chosen,
             gr.Dropdown(names, value=start),
+            start,
             gr.Dropdown(clips, value=None if source.uploaded else first.name),
             gr.Dropdown(_targets(services, start), value=ANY_OTHER),
         ]
 
-    def choose(name: str | None, source: Source) -> Source:
+    def choose(name: str | None, source: Source) -> Source | dict:
         clips = services.clips[source.task]
-        if name is None or name not in clips:
+        if name is None:  # beside an own clip the list is empty, and was merely looked at
+            return gr.skip()
+        if name not in clips:
             raise one_sentence(ValueError("choose a clip from the list."))
         return Source(name, clips[name], source.task, visit=source.visit)
 
@@ -100,7 +103,9 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         refused = replace(source, name=convert.UPLOAD, uploaded=True, refused=too_large(large))
         return told(refused), gr.Dropdown(value=None), None
 
-    task.input(choose_task, [task, source], [source, classifier, clip, target], **QUICK)
+    worked = gr.Textbox(start, visible=False)
+    of_task = [source, classifier, worked, clip, target]
+    task.input(choose_task, [task, source], of_task, **QUICK)
     clip.input(choose, [clip, source], source, **QUICK)
     own = [upload.upload, upload.stop_recording]
     gr.on(own, use_upload, [upload, source], [source, clip], **QUICK)
@@ -110,7 +115,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     changed = [page.load, source.change, classifier.change]
     gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
     opened = gr.JSON(visible=False)
-    return Visit(source, classifier, target, gr.State(()), gr.State(Turns()), turn, opened)
+    return Visit(source, classifier, target, gr.State(()), gr.State(Turns()), turn, opened, worked)
 
 
 def told(source: Source) -> Source:

@@ -1,5 +1,6 @@
 """The edge of the page: what a visitor chose becomes back-end values, results become sounds."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from robustaudio.ui.tasks import TASKS, Task
 ANY_OTHER = "any other"
 UPLOAD = "your own clip"
 RANGES = {"seed": (0, 10**15), "sigma": (0, 1_000), "n0": (1, 100_000), "n": (1, 100_000)}
+FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f]+| · ')  # in the name of a file, somewhere
+MAX_PART = 60  # characters of each part of a download's name: a file system may hold 255 bytes
 COUNTS = ("seed", "n0", "n")
 
 
@@ -58,6 +61,14 @@ class Services:
         classifier = wanted.classifier if wanted.classifier in names else names[0]
         clip = wanted.clip if wanted.clip in clips else next(iter(clips))
         return classifier, Source(clip, clips[clip], task)
+
+    def for_noise(self, task: str, sigma: float, representation: str) -> str | None:
+        """The classifier that was trained under such noise, which was added to waveforms."""
+        for name in self.classifiers_of(task):
+            objective = self.cards[name]["training"].get("objective", {})
+            if objective.get("kind") == "UnderNoise" and sigma <= objective["sigma"]:
+                return name if representation == "waveform" else None
+        return None
 
     def one_per_label(self, task: str) -> list["Source"]:
         """A bundled clip of every label."""
@@ -97,6 +108,11 @@ def take_upload(services: Services, path: Path, source: Source) -> Source:
         words = f"{name} cannot be kept on the server: {error.strerror}."
         return Source(UPLOAD, Path(name), source.task, **more, refused=words)
     return Source(UPLOAD, path, source.task, **more)
+
+    @property
+    def label(self) -> str | None:
+        """What the clip is, as it is shown ("label · source"); None of a visitor's own."""
+        return None if self.uploaded else self.name.split(" · ")[0]
 
 
 def open_source(services: Services, source: Source, classifier: str) -> tuple[Classifier, Clip]:
@@ -210,10 +226,20 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def report_file(folder: Path, report: dict) -> str:
-    path = folder / "report.json"
+def report_file(folder: Path, name: str, report: dict) -> str:
+    """The path of a report, `name` with its suffix, to be downloaded."""
+    path = folder / f"{name}.json"
     save_report(report, path)
     return str(path)
+
+
+def file_name(*parts: str) -> str:
+    """A name for a download, without a suffix: of a clip, a classifier, and what was done.
+
+    >>> file_name("7 · flite slt", "digits-cnn", "abx")
+    '7-flite slt-digits-cnn-abx'
+    """
+    return "-".join(FORBIDDEN.sub("-", part)[:MAX_PART] for part in parts)
 
 
 def _shown_path(path: Path) -> str:

@@ -44,6 +44,7 @@ from robustaudio.ui.methods import (
     option_widgets,
     start_level_db,
 )
+from robustaudio.ui.old import Asked
 from robustaudio.ui.player import Player
 
 START_METHOD, START_NORM, START_AT, START_SIGMA = "pgd", "linf", "waveform", 0.1
@@ -64,6 +65,14 @@ class Controls:
     @property
     def inputs(self) -> list:
         return [*self.wish, *chain(*(own.values() for own in self.options.values()))]
+
+    def asked(self, more: list) -> Asked:
+        """What a result depends on: `more`, and what counts for the chosen method."""
+        method, norm, level_db, target, _, survive, sigma, _ = self.wish
+        when = {sigma: (NOISE,)} | {of: tuple(ATTACKS) for of in (norm, level_db, target, survive)}
+        for name, widgets in self.options.items():
+            when |= {widget: (name,) for widget in widgets.values()}
+        return Asked([*more, *self.inputs], method, when)
 
     def read(self, values: Sequence[Any]) -> Wish:
         """The wish that the values of `inputs` are.
@@ -93,11 +102,11 @@ def build_explore(
         with gr.Column(scale=2, min_width=300):
             controls = build_controls(visit.target)
         with gr.Column(scale=5, min_width=320):
-            verdict = words("perturb-words")
+            old, verdict = words("perturb-old"), words("perturb-words")
             player = Player(elem_id="player", hint="Clean, perturbed and difference play here.")
             probabilities = gr.Plot(show_label=False, elem_id="probabilities")
             waveforms = gr.Plot(show_label=False, elem_id="waveforms")
-            with gr.Accordion("What L2 does not say", elem_id="exhibits"):
+            with gr.Accordion("Same size, different sound", elem_id="exhibits"):
                 compared = Player(
                     elem_id="exhibits-player", hint="Three perturbations, side by side."
                 )
@@ -145,11 +154,15 @@ def build_explore(
                         yield [verdict, player, *[gr.skip()] * (len(outputs) - 4), picture, bar]
                         continue
                     result = replace(result, record={**result.record, "stopped": halt.asked})
-                    shown = _shown(chosen, clip, result, wish.seed)
+                    shown = _shown(chosen, clip, result, wish.seed, source.label)
                     command = wish.command(source, classifier)
                     with convert.scratch_folder() as folder:
-                        path = folder / f"{source.path.stem}-{chosen.name}-perturbed.wav"
-                        files = _written(chosen, clip, result, command, path, subtype)
+                        verb = "noise" if wish.method == NOISE else "attack"
+                        names = [
+                            convert.file_name(source.path.stem, chosen.name, last)
+                            for last in ("perturbed", verb)
+                        ]
+                        files = _written(chosen, clip, result, command, folder, names, subtype)
                         yield [*shown, *files, pictured(result.record, live.unit), ""]
         except NoClip as error:
             yield [in_place(error), *deepcopy([*outputs.values()][1:])]
@@ -157,19 +170,21 @@ def build_explore(
             raise one_sentence(error) from None
 
     inputs = [visit.turns, visit.source, visit.classifier, subtype, *controls.inputs]
-    wire(visit, [*starts, controls.run.click], ends_search(visit, controls.stop), perturb, inputs,
-         outputs, [controls.search, controls.status])  # fmt: skip
-    return outputs
+    return wire(visit, controls.run, starts, ends_search(visit, controls.stop), perturb, inputs,
+                outputs, [controls.search, controls.status], old,
+                controls.asked([subtype]))  # fmt: skip
 
 
 def _written(
-    classifier: Classifier, clip: Clip, result: PerturbedClip, command: list[str], path: Path,
-    subtype: str,
+    classifier: Classifier, clip: Clip, result: PerturbedClip, command: list[str], folder: Path,
+    names: list[str], subtype: str,
 ) -> list[gr.DownloadButton]:  # fmt: skip
     """The perturbed clip and the report, to download."""
+    path = folder / f"{names[0]}.wav"
     file = save_perturbed(classifier, clip, result, path, subtype)
     record = {**result.record, **file, "output": path.name}
-    report = convert.report_file(path.parent, make_report(classifier, clip, command, record))
+    made = make_report(classifier, clip, command, record)
+    report = convert.report_file(folder, names[1], made)
     return [gr.DownloadButton(value=str(f), interactive=True) for f in (path, report)]
 
 
@@ -199,7 +214,7 @@ def build_controls(target: gr.Dropdown) -> Controls:
     search = gr.Plot(show_label=False, elem_id="search", visible=False)
     representation = gr.Radio(
         [START_AT], value=START_AT, label="Representation", elem_id="representation",
-        info="Beyond the waveform, what you hear is the closest inversion, with the clean phase.",
+        info="Beyond the waveform you hear the nearest real sound, rebuilt with the clean phase.",
     )  # fmt: skip
     survive = gr.Checkbox(
         False, label="Must survive a 16-bit file", elem_id="survive-rounding",
@@ -262,12 +277,14 @@ def _masking_pictures(heard: Audibility, frame: int) -> list:
     return [figures.masking_spectrum(heard, frame), figures.noise_to_mask(heard, frame)]
 
 
-def _shown(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int) -> list:
+def _shown(
+    classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int, truth: str | None = None
+) -> list:
     """Words, player and pictures of a result, in the order of the tab's outputs."""
     rate, clean, perturbed = clip.sample_rate, result.clean, result.perturbed
     before = classifier.probabilities(clean[None])[0].tolist()
     return [
-        verdicts.perturbation_words(result.record),
+        verdicts.perturbation_words(result.record, truth),
         convert.player_tracks(result, rate),
         figures.probabilities(
             dict(zip(classifier.labels, before, strict=True)), result.record["probabilities"]

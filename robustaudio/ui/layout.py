@@ -9,7 +9,7 @@ from gradio.components import Component
 from gradio.themes import Base
 
 from robustaudio.paths import ASSETS
-from robustaudio.ui.blocks import KEEP_NUMBERS, MEASURE_PLOTS, QUIET, Turns, Visit, words
+from robustaudio.ui.blocks import KEEP_NUMBERS, MEASURE_PLOTS, QUIET, TRY, Turns, Visit, words
 from robustaudio.ui.certify import build_certify, build_ruler
 from robustaudio.ui.choice import QUICK, build_choice
 from robustaudio.ui.convert import Services
@@ -18,6 +18,7 @@ from robustaudio.ui.kept import keep_downloads
 from robustaudio.ui.learn import LEARN
 from robustaudio.ui.listen import build_listen
 from robustaudio.ui.maximise import build_maximise
+from robustaudio.ui.old import COMPARE
 from robustaudio.ui.targets import build_targets
 
 STYLE = ASSETS / "style.css"
@@ -55,7 +56,7 @@ def build_page(services: Services) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Hear & break", elem_id="tab-explore"):
                 of_explore = build_explore(services, visit, [page.load, begun.change], changed)
-                with gr.Accordion("More like itself", open=False, elem_id="more-like-itself"):
+                with gr.Accordion("Noise it is sure about", open=False, elem_id="more-like-itself"):
                     of_maximise = build_maximise(services, visit, changed)
             with gr.Tab("Prove", elem_id="tab-prove"):
                 of_certify = build_certify(services, visit, changed)
@@ -67,7 +68,8 @@ def build_page(services: Services) -> gr.Blocks:
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 
-        page.load(None, js=KEEP_NUMBERS, **QUIET)
+        for script in (KEEP_NUMBERS, COMPARE):
+            page.load(None, js=script, **QUIET)
         tabs.select(None, js=MEASURE_PLOTS, **QUIET)
         stale = of_explore | of_maximise | of_certify | of_ruler | of_targets
         _begin_anew(visit, begun, stale)
@@ -78,15 +80,38 @@ def build_page(services: Services) -> gr.Blocks:
 def _begin_anew(visit: Visit, begun: gr.State, stale: dict[Component, Any]) -> None:
     """What was found of another clip or classifier goes at once, in the browser.
 
-    What is still being found learns of it from the turn, and a new run begins.
+    What is still being found learns of it from the turn, and a new run begins. Gradio calls a menu
+    that was merely opened and closed an input, too: what counts is whether its value has changed.
     """
 
     def begin(turns: Turns, turn: int) -> list:
         """The run that is over learns it; what it found in the last moment goes as well."""
+        if turn == turns.begun:
+            return [gr.skip()] * (1 + len(stale))
         turns.over(turn)
+        turns.begun = turn
         return [turn, *deepcopy([*stale.values()])]  # Gradio takes the updates apart
 
-    emptied, turn = json.dumps([*stale.values()]), visit.turn
-    for event in (visit.source.change, visit.classifier.input):
-        moved = event(None, turn, [turn, *stale], js=f"turn => [turn + 1, ...{emptied}]", **QUIET)
+    classifier, worked, turn = visit.classifier, visit.worked, visit.turn
+    emptied, everything = json.dumps([*stale.values()]), [turn, *stale]
+    to_another = (
+        f"(name, worked, turn) => name === worked ? {json.dumps([gr.skip()] * (2 + len(stale)))}"
+        f" : [name, turn + 1, ...{emptied}]"
+    )
+    moves = [
+        visit.source.change(
+            None, turn, everything, js=f"turn => [turn + 1, ...{emptied}]", **QUIET
+        ),
+        classifier.input(
+            None, [classifier, worked, turn], [worked, *everything], js=to_another, **QUIET
+        ),
+    ]
+    for button in visit.switches:
+        js = (
+            f"(words, worked, turn) => {{ const name = words.slice({len(TRY)}); "
+            f"return [name, ...({to_another})(name, worked, turn)]; }}"
+        )
+        outputs = [classifier, worked, *everything]
+        moves.append(button.click(None, [button, worked, turn], outputs, js=js, **QUIET))
+    for moved in moves:
         moved.then(begin, [visit.turns, turn], [begun, *stale], **QUICK)

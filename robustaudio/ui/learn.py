@@ -63,8 +63,8 @@ holds with confidence 1 − α, in the L2 norm of the representation that receiv
 *Listen* asks them, blinded. **ABX** says whether one perturbation can be heard at all, a
 **threshold** from which level on. Sixteen right answers of sixteen mean something, and so do twelve
 (p = .038). Eight do not mean *inaudible*: they still fit a listener who is right in 72 % of trials.
-That every certified perturbation is inaudible needs the radius below the threshold of the most
-audible one; that whatever fools the model will be heard needs it above that of the least audible.
+To claim “all certified changes are inaudible”, the radius must lie below the threshold of the most
+audible one; to claim “whatever fools the model is heard”, above that of the least audible one.
 
 ### Words
 **FGSM** takes one step along the gradient; **BIM** and **PGD** take many small ones that never
@@ -84,7 +84,7 @@ equal results.
 ### What the ruler says
 Everything left of *proven* is safe, everything right of *broken* has been broken, and the truth
 lies between. Better training moves the proof to the right; better attacks move the break to the
-left. The two can meet, but never cross: if they did, it would be a defect of the first order.
+left. The two can meet, but never cross: if they did, it would be a serious bug.
 
 The proofs against the L2 ball and the masking set stand below the axis, on axes of their own: their
 decibels are relative to something else, and a larger number there is not a stronger proof.

@@ -29,7 +29,7 @@ FOUND = "perturbation"  # the family that the first tab has made
 TESTS = {
     "ABX: can it be heard at all?": "abx",
     "Threshold by QUEST+: from which level on?": "quest",
-    "Threshold by a staircase, as students can follow it": "staircase",
+    "Threshold by a staircase (easy to explain)": "staircase",
     "Five grades: how much worse does it sound?": "impairment",
 }
 
@@ -56,7 +56,7 @@ FAMILIES = {
 }
 DEMO = "Demonstration: store nothing on disk"
 ABOUT = """
-Put the clip before people's ears, blinded, by a test that holds up. They need the link and
+Ask people, blind: can they hear the change? They need the link and
 headphones, no account; nothing personal is stored. Open your own link first to try it.
 """
 OPENED = """
@@ -122,11 +122,11 @@ def build_listen(
             questions = gr.Markdown(_questions("abx", ["white"], 16), elem_id="listen-questions")
             audible_db = gr.Slider(
                 -20, 20, 0, step=1, label="Clearly audible level (dB)", elem_id="listen-audible",
-                info="Of practice and catch trials, and where a threshold's search begins.",
+                info="Practice and catch trials play at it; a threshold search starts here.",
             )  # fmt: skip
             hours = gr.Slider(
                 1, 168, 24, step=1, label="Open for (hours)", elem_id="listen-hours",
-                info="Of a study file as well, whatever it says.",
+                info="Also overrides a study file.",
             )  # fmt: skip
             demo = gr.Checkbox(**_demo(services.rooms.store), elem_id="listen-demo")
             with gr.Row():
@@ -145,7 +145,9 @@ def build_listen(
         page = f"listen/{room.token}"
         opened = OPENED.format(listeners=page, teacher=f"{page}/teacher#{key}")
         with convert.scratch_folder() as folder:
-            path = folder / "study.json"
+            tested = room.study
+            names = [tested.clips[0].clip.name, tested.model.name or "", tested.options["kind"]]
+            path = folder / f"{convert.file_name(*filter(None, names), 'study')}.json"
             path.write_text(json.dumps(room.study.record(), indent=1), "utf-8")
             file = gr.DownloadButton(value=str(path), interactive=True)
             yield [opened, file, {"token": room.token, "key": key}]
@@ -213,7 +215,7 @@ def answers_of(rooms: Rooms, opened: Any, folder: Path) -> Path:
     """
     room = opened_room(rooms, opened)
     if room is None:
-        raise ValueError("no test that you opened is open; the tab Listen opens one.")
+        raise ValueError("you have no open test; open one under Listen.")
     found = pooled(room)
     if not found["finished"]:
         raise ValueError("nobody has finished the test yet; answers count when somebody has.")
@@ -291,7 +293,8 @@ def _demo(store: Store) -> dict[str, Any]:
     if isinstance(store, MemoryStore):
         info = "Always here: this server keeps answers in memory only. They end with it."
         return {"value": True, "label": DEMO, "info": info, "interactive": False}
-    info = f"Answers end with the server, and none is handed out. Unticked: kept {store.kept}."
+    info = "Answers are lost when the server stops, and cannot be downloaded. Unticked: kept "
+    info += f"{store.kept}."
     return {"value": True, "label": DEMO, "info": info}
 
 

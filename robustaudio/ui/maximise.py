@@ -28,8 +28,7 @@ from robustaudio.ui.live import Live, pictured
 from robustaudio.ui.player import Player
 
 ABOUT = (
-    "A genetic search for the sound that the classifier is surest of. Does a "
-    "sure violin sound like one?"
+    "A genetic search for the sound that the classifier is surest of. Would you hear it that way?"
 )
 QUERIES = 1000
 
@@ -39,7 +38,7 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
     gr.Markdown(ABOUT)
     with gr.Row():
         start = gr.Radio(STARTS, value="silence", label="Begin with", elem_id="maximise-start")
-        label = gr.Dropdown([], label="Make it a sure", elem_id="maximise-label")
+        label = gr.Dropdown([], label="Evolve towards", elem_id="maximise-label")
         level_db = gr.Slider(
             -60, 0, -20, step=1, label="Level (dB)", elem_id="maximise-level",
             info="Largest change of a sample, relative to full scale.",
@@ -50,7 +49,8 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", min_width=100)
     run, stop = start_and_cancel("Evolve", "maximise", "Stop")
-    status, verdict = words("maximise-status"), words("maximise-words")
+    status, old = words("maximise-status"), words("maximise-old")
+    verdict = words("maximise-words")
     player = Player(elem_id="maximise-player", hint="Before and after play here.")
     search = gr.Plot(show_label=False, elem_id="maximise-search", visible=False)
     with gr.Row():
@@ -90,11 +90,13 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
                         continue
                     command = convert.command_line("maximise", source, classifier, options)
                     with convert.scratch_folder() as folder:
-                        path = folder / f"{shown_label(label)}-{chosen.name}.wav"
+                        begun = source.path.stem if start == "clip" else start
+                        name = convert.file_name(begun, shown_label(label), chosen.name, "maximise")
+                        path = folder / f"{name}.wav"
                         file = save_perturbed(chosen, clip, result, path, "FLOAT")
                         record = {**result.record, **file, "output": path.name}
                         made = make_report(chosen, clip, command, record)
-                        files = (path, convert.report_file(folder, made))
+                        files = (path, convert.report_file(folder, name, made))
                         yield [
                             verdicts.maximised_words(record),
                             convert.player_tracks(result, clip.sample_rate),
@@ -110,6 +112,5 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
     outputs = {
         verdict: None, player: None, search: hidden, wav: NO_FILE, report: NO_FILE, status: "",
     }  # fmt: skip
-    wire(visit, [run.click], ends_search(visit, stop), run_maximise, inputs, outputs,
-         [search, status])  # fmt: skip
-    return outputs
+    stopped = ends_search(visit, stop)
+    return wire(visit, run, [], stopped, run_maximise, inputs, outputs, [search, status], old)

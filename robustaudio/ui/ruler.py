@@ -10,7 +10,7 @@ from html import escape
 from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.heard import Heard
 from robustaudio.listening.thresholds import SIGNS
-from robustaudio.ui.verdicts import METHODS, decibel
+from robustaudio.ui.verdicts import METHODS, decibel, is_right, misheard_words
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,15 @@ class Axis:
         return f"<div class='ra-axis'>{marks}</div>"
 
 
+NO_PROOF = "no proof, as above"
 PEAK, ENERGY, THRESHOLD = Axis(-140, 0), Axis(-140, 0), Axis(-100, 20)
 
 
-def ruler_html(record: dict, *, beside: bool = False) -> str:
+def ruler_html(record: dict, *, beside: bool = False, truth: str | None = None) -> str:
     """A picture of one `measure_ruler` record that needs no script and fits any width.
 
-    Of one that stands `beside` another of the same clip, what people heard is not drawn again.
+    A proof is green where the prediction is the clip's label, the `truth`, or that is not known. Of
+    one that stands `beside` another of the same clip, what people heard is not drawn again.
     """
     ruler, method = record["ruler"], METHODS[record["method"]]
     proven, attacked = ruler["verified_db"], ruler["attacked_db"]
@@ -51,20 +53,26 @@ def ruler_html(record: dict, *, beside: bool = False) -> str:
              f"{method}: no perturbation up to here changes the decision"
              if proven is not None
              else _why_not(record) or f"{method} prove nothing above −160 dB"),
-        _row("smoothed", "ra-smoothed", ruler["smoothed_db"], _of_smoothing(record)),
         _row("broken", "ra-attacked", attacked,
              "the smallest PGD perturbation found that changes the decision"
              if attacked is not None else "PGD found nothing up to 0 dB"),
     ]  # fmt: skip
+    misheard = "" if is_right(record["prediction"], truth) else (
+        f". <strong class='ra-changed'>{misheard_words(record['prediction'], truth)}: what is "
+        "proven is the mistake.</strong>"
+    )  # fmt: skip
+    kind = "ra-ruler ra-wrong" if misheard else "ra-ruler"
     return (
-        f"<figure class='ra-ruler' aria-label='{escape(_spoken(record))}'>"
+        f"<figure class='{kind}' aria-label='{escape(_spoken(record))}'>"
         f"<figcaption><strong>{escape(shown_label(record['prediction']))}</strong> by "
-        f"{escape(record['classifier'])}: {_summary(proven, attacked)}</figcaption>"
+        f"{escape(record['classifier'])}: {_summary(proven, attacked)}{misheard}</figcaption>"
         f"<div class='ra-band'>{_proven(PEAK, proven)}{_broken(PEAK, attacked)}</div>{PEAK.ticks()}"
         "<p class='ra-unit'>L∞: largest sample of the perturbation, in dB relative to the clip's "
         f"peak</p><dl>{''.join(rows)}</dl>"
-        "<p class='ra-apart'>Proven against other threats: each has its own axis and its own 0 dB"
-        f"</p>{_of_energy(record, beside)}{_of_masking(record)}</figure>"
+        "<p class='ra-apart'>Against other threats: each has its own axis and its own 0 dB</p>"
+        f"{_of_energy(record, beside)}{_of_masking(record)}"
+        "<p class='ra-apart'>Another classifier: the vote over noisy copies of the clip</p>"
+        f"{_of_smoothing(record)}</figure>"
     )
 
 
@@ -72,7 +80,8 @@ def _of_energy(record: dict, beside: bool) -> str:
     level = record["ruler"]["verified_l2_db"]
     words = (
         f"no perturbation at an SNR of {decibel(-level)} or more changes the decision"
-        if level is not None else _why_not(record) or "nothing is proven above −160 dB"
+        if level is not None else NO_PROOF if record["unproven"]
+        else "nothing is proven above −160 dB"
     )  # fmt: skip
     unit = "L2 norm of the perturbation, in dB relative to the clip's: minus the SNR"
     right = _broken(ENERGY, record.get("attacked_l2_db"))
@@ -157,7 +166,7 @@ def _of_masking(record: dict) -> str:
     level = record["ruler"]["verified_masking_db"]
     unit = "the perturbation's loudest bin against the clip's masking threshold, which is 0 dB"
     if record["unproven"]:
-        words = _why_not(record)
+        words = NO_PROOF
     elif "masking" not in record["norms"]:
         words = "not defined: this classifier does not start with the magnitude of an STFT"
     elif level is None:
@@ -175,9 +184,10 @@ def _of_masking(record: dict) -> str:
 
 def _strip(
     kind: str, name: str, level_db: float | None, axis: Axis, unit: str, words: str,
-    mark: str = "", more: str = "",
+    mark: str = "", more: str = "", shown_db: float | None = None,
 ) -> str:  # fmt: skip
-    value = "–" if level_db is None else decibel(level_db)
+    shown_db = level_db if shown_db is None else shown_db
+    value = "–" if shown_db is None else decibel(shown_db)
     return (
         f"<section class='ra-strip {kind}'><p><strong>{name}</strong>"
         f"<span class='ra-level'>{value}</span></p>"
@@ -208,18 +218,26 @@ def _row(name: str, kind: str, level_db: float | None, words: str) -> str:
 
 
 def _of_smoothing(record: dict) -> str:
+    """The smoothed classifier on its own strip: it may stand beyond what breaks the plain one."""
     sigma, says = f"σ {record['smoothing']['sigma']:g}", record["smoothed_prediction"]
+    level = record["ruler"]["smoothed_db"]
+    mark = ""
     if says is None:
-        return f"the smoothed classifier ({sigma}) abstains"
-    if says != record["prediction"]:
-        heard = escape(shown_label(says))
-        return f"the smoothed classifier ({sigma}) hears {heard}: not trained for this noise"
-    return f"of the smoothed classifier ({sigma}): the L∞ ball inside its L2 ball, R / √T"
+        words = f"the smoothed classifier ({sigma}) abstains"
+    elif says != record["prediction"]:
+        words = f"the smoothed classifier ({sigma}) hears {escape(shown_label(says))}, not "
+        words += f"{escape(shown_label(record['prediction']))}: not trained for this noise"
+    else:
+        words = f"of the smoothed classifier ({sigma}): the L∞ ball inside its L2 ball, R / √T"
+    if level is not None:
+        mark = f"<span class='ra-smoothed' style='left:0;width:{PEAK.at(level):.2f}%'></span>"
+    unit = "L∞: largest sample of the perturbation, in dB relative to the clip's peak"
+    return _strip("ra-of-smoothing", "Smoothed", None, PEAK, unit, words, mark, shown_db=level)
 
 
 def _why_not(record: dict) -> str:
     """Why there is no proof at all; empty where one was tried."""
-    return f"no proof: {escape(record['unproven'])}" if record["unproven"] else ""
+    return escape(record["unproven"] or "")
 
 
 def _summary(proven: float | None, attacked: float | None, whom: str = "it") -> str:

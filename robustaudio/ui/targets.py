@@ -40,7 +40,7 @@ def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", min_width=100)
     start, stop = start_and_cancel("Find out", "targets")
-    status, verdict = words("targets-status"), words("targets-words")
+    status, old, verdict = words("targets-status"), words("targets-old"), words("targets-words")
     picture = gr.Plot(show_label=False, elem_id="targets-map")
     report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-targets")
 
@@ -58,7 +58,9 @@ def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
                 runs.append(run)
                 rows = [run["result"] for run in runs]
                 with convert.scratch_folder() as folder:
-                    file = convert.report_file(folder, {"runs": runs})
+                    whom = source.path.stem if whose == THIS else source.task
+                    name = convert.file_name(whom, classifier, "targets")
+                    file = convert.report_file(folder, name, {"runs": runs})
                     yield [
                         verdicts.targets_words(rows),
                         figures.targets(rows, unit=verdicts.RELATIVE_TO[norm]),
@@ -68,8 +70,7 @@ def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
 
     inputs = [visit.source, visit.classifier, whose, method, norm, seed]
     outputs = {verdict: None, picture: None, report: NO_FILE, status: ""}
-    wire(visit, [start.click], stop.click, run_targets, inputs, outputs, [status])
-    return outputs
+    return wire(visit, start, [], stop.click, run_targets, inputs, outputs, [status], old)
 
 
 def _measured(

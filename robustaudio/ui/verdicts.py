@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation.attack import Standing
 from robustaudio.evaluation.exhibits import SHIFT, Exhibit
 from robustaudio.evaluation.figures import Audibility, rivals_in_reach, shown_label
@@ -32,12 +33,20 @@ ATTACK_NAMES = {  # by the attack's class, as records have it
 }
 METHODS = {"interval": "interval bounds (IBP)", "crown": "CROWN-IBP bounds"}
 WAITING = "<p class='ra-progress' role='status'>waiting for its turn …</p>"
+UNREACHED = (
+    "<p class='ra-progress ra-unreached' role='alert'>The server cannot be reached, so nothing was "
+    "computed. Check the connection, then press the button again.</p>"
+)
 
 
 def prediction_words(record: dict, source: Source) -> str:
     p = record["probabilities"][record["prediction"]]
+    misheard = ""
+    if not is_right(record["prediction"], source.label):
+        truth = html.escape(str(source.label))
+        misheard = f"<span class='ra-misheard'>wrong: this clip is labelled {truth}</span>"
     return (
-        f"<p class='ra-verdict'>heard as <strong>{_label(record['prediction'])}</strong>"
+        f"<p class='ra-verdict'>heard as <strong>{_label(record['prediction'])}</strong>{misheard}"
         f"<span class='ra-note'>probability {p:.1%} · {html.escape(record['classifier'])} · "
         f"{html.escape(source.name)}</span>{_judged(record)}</p>"
     )
@@ -53,8 +62,11 @@ def _judged(record: dict) -> str:
     )
 
 
-def perturbation_words(record: dict) -> str:
-    """What happened to the decision, how large it was, and what 16 bits leave of it."""
+def perturbation_words(record: dict, truth: str | None = None) -> str:
+    """What happened to the decision, how large it was, and what 16 bits leave of it.
+
+    Of a clip whose label is known, the `truth`, a decision that holds is good only if it is right.
+    """
     before, after = _label(record["clean_prediction"]), _label(record["prediction"])
     changed = before != after
     headline = f"<strong>{before}</strong> → <strong>{after}</strong>"
@@ -62,6 +74,9 @@ def perturbation_words(record: dict) -> str:
     if record.get("targeted"):
         reached = record["prediction"] == record["target"]
         outcome = f"target {_label(record['target'])} " + ("reached" if reached else "not reached")
+    wrong = not is_right(record["clean_prediction"], truth)
+    if wrong:
+        outcome += f"; it was wrong before: this clip is labelled {html.escape(str(truth))}"
     facts = [*_made_by(record), *_sizes(record), *_predicted(record)]
     if "queries" in record:
         plural = "query" if record["queries"] == 1 else "queries"
@@ -76,7 +91,7 @@ def perturbation_words(record: dict) -> str:
         notes.append("stopped by hand: the command in the report goes on to the end")
     if record.get("representation", "waveform") != "waveform":
         notes += _inversion_notes(record)
-    return verdict(headline, outcome, facts, notes, bad=changed)
+    return verdict(headline, outcome, facts, notes, bad=changed or wrong)
 
 
 def so_far_words(before: str, after: str) -> str:
@@ -141,14 +156,23 @@ def _heard_as(before: str, after: str) -> str:
     return f"<strong class='ra-changed'>{heard}</strong>" if after != before else heard
 
 
-def verification_words(record: dict) -> str:
-    """The verdict against a threat, in its own decibels, and what it rests on."""
+def verification_words(record: dict, truth: str | None = None) -> str:
+    """The verdict against a threat, in its own decibels, and what it rests on.
+
+    A proof that a clip is misheard, its label being the `truth`, is no good news.
+    """
     norm, largest = record["norm"], record["largest_level_db"]
     if record["verified"]:
         headline, outcome = "PROVEN", f"{_nothing(record)} changes the decision"
     else:
         headline = "NOT PROVEN"
         outcome = f"{_nothing(record, 'something', 'a')} may exist that changes the decision"
+    wrong = not is_right(record["prediction"], truth)
+    if wrong:
+        outcome += f". {misheard_words(record['prediction'], truth)}"
+        headline = (
+            f"PROVEN {_label(record['prediction'])}, wrong" if record["verified"] else headline
+        )
     rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
     rival = max(rivals, key=rivals.__getitem__)
     size = f"waveform {BALLS[norm]} ball of ε = {record['epsilon']:.3g}"
@@ -176,7 +200,11 @@ def verification_words(record: dict) -> str:
         notes.append(
             "this ball is smaller than one step of a 16-bit file, where most of it vanishes"
         )
-    return verdict(headline, outcome, facts, notes, bad=not record["verified"])
+    return verdict(headline, outcome, facts, notes, bad=wrong or not record["verified"])
+
+
+def misheard_words(heard: str, truth: str | None) -> str:
+    return f"It hears {_label(heard)}, and this clip is labelled {html.escape(str(truth))}"
 
 
 def _nothing(record: dict, nothing: str = "nothing", no: str = "no") -> str:
@@ -239,7 +267,7 @@ def noise_words(record: dict) -> str:
     above, ratio = record["exceeds_threshold_db"], record["noise_to_mask_db"]
     hidden = above["shaped"] <= 0
     outcome = (
-        "beside the clip, the model predicts, the shaped noise is not heard and the white one is"
+        "the model predicts: with the clip playing you hear the white noise, not the shaped one"
         if hidden and above["white"] > 0
         else "one energy, two noises, and what the model predicts of each"
     )
@@ -272,9 +300,9 @@ def audibility_words(heard: Audibility) -> str:
         "bands of one Bark",
     ]
     notes = [
-        f"the first picture begins at the worst frame while the clip sounds, at {worst:.2f} s; the "
-        "slider moves it, and the dotted line of the second, where red is above the threshold. In "
-        "silence only the threshold in quiet hides anything",
+        f"left: the frame in which it is loudest against the threshold, at {worst:.2f} s; move the "
+        "slider for another. Right: red is above the threshold. In silence only the threshold in "
+        "quiet hides anything",
         "the masking set counts on the classifier's frames and bins: these frames and bands may "
         "say otherwise of the same sound",
         "predictions of a model (Qin et al. 2019), not of a listener: the clip's loudest bin is "
@@ -285,12 +313,29 @@ def audibility_words(heard: Audibility) -> str:
     )
 
 
-def smoothing_words(record: dict) -> str:
+def smoothing_words(record: dict, truth: str | None = None, for_noise: str | None = None) -> str:
+    """The vote's class and radius; good only where it is the clip's label, the `truth`.
+
+    Where that is not known, it is what the classifier itself hears. `for_noise` is the classifier
+    that was trained for such noise, if this is another one.
+    """
+    expected, wrong = _expected(record, truth), outvoted(record, truth)
     if record["prediction"] is None:
         headline, outcome = "ABSTAIN", "no class wins more than half of the noisy copies for sure"
     else:
         headline = f"CERTIFIED {_label(record['prediction'])}"
-        outcome = f"L2 radius {record['radius']:.3g} at the {record['representation']}"
+        radius = f"L2 radius {record['radius']:.3g} at the {record['representation']}"
+        options = {name: record[name] for name in ("sigma", "n", "alpha")}
+        if record["radius"] >= 0.9999 * Smoothing(**options).largest_radius:
+            radius += f", the most that {record['n']:g} votes can show"
+        outcome = radius
+        if wrong:
+            headline += ", wrong" * (truth is not None)
+            outcome = f"The vote hears {_label(record['prediction'])}, not {html.escape(expected)}"
+            outcome += (
+                f": this classifier was not trained for this noise. Try {html.escape(for_noise)}. "
+                if for_noise else ". "
+            ) + f"Certified: {radius}"  # fmt: skip
     facts = [
         f"σ {record['sigma']:g}", f"n {record['n']}", f"p ≥ {record['p_lower']:.4f}",
         f"confidence 1 − {record['alpha']:g}", f"{record['seconds']:.2f} s",
@@ -306,7 +351,18 @@ def smoothing_words(record: dict) -> str:
             f"the radius is {decibel(record['level_l2_db'])} of the clip's L2 norm; the largest L∞ "
             f"ball inside it lies at {decibel(record['level_linf_db'])} of the clip's peak"
         )
-    return verdict(headline, outcome, facts, notes, bad=record["prediction"] is None)
+    return verdict(headline, outcome, facts, notes, bad=wrong or record["prediction"] is None)
+
+
+def outvoted(record: dict, truth: str | None) -> bool:
+    """Whether the vote certifies another class than the clip's, or than the classifier's own."""
+    return record["prediction"] is not None and not is_right(
+        record["prediction"], _expected(record, truth)
+    )
+
+
+def _expected(record: dict, truth: str | None) -> str:
+    return shown_label(record["clean_prediction"]) if truth is None else truth
 
 
 def verdict(
@@ -326,6 +382,11 @@ def verdict(
         f"<p class='ra-verdict'>{headline}<span>{outcome}</span></p>"
         f"<ul class='ra-facts'>{numbers}</ul>{remarks}</div>"
     )
+
+
+def unable_words(why: str | None) -> str:
+    """Why a button is off, in its place; nothing where it is not."""
+    return "" if why is None else f"<p class='ra-old'>{html.escape(why[0].upper() + why[1:])}</p>"
 
 
 def caption(words: str) -> str:
@@ -365,14 +426,14 @@ def maximised_words(record: dict) -> str:
     """How sure the classifier was, and is."""
     label, sure = _label(record["label"]), record["probability"]
     facts = [
-        f"before: {record['probability_before']:.1%}",
         f"level {decibel(record['level_full_scale_db'])} of full scale",
         f"{record['queries']} queries in {record['seconds']:.1f} s on {record['classifier']}",
     ]
     notes = [
         "the search knows the classifier's answers only; what it is sure of need not sound like it"
     ]
-    return verdict(f"{sure:.1%} {label}", "is how sure the classifier is now", facts, notes)
+    outcome = f"that this is “{label}”: it was {record['probability_before']:.1%} sure before"
+    return verdict(f"{sure:.1%} sure", outcome, facts, notes)
 
 
 def targets_words(rows: Sequence[dict]) -> str:
@@ -459,6 +520,11 @@ def _closest(prediction: str, rival: str, lead: float) -> str:
         others = f"every rival (closest: {_label(rival)})"
         return f"{_label(prediction)} stays {-lead:.2f} logits above {others}"
     return f"at worst {_label(rival)} could lead by {lead:.2f} logits"
+
+
+def is_right(heard: str | None, truth: str | None) -> bool:
+    """Whether a label is the clip's own, by the name shown; where that is not known, it is."""
+    return truth is None or (heard is not None and shown_label(heard) == truth)
 
 
 def _label(label: str) -> str:

@@ -7,10 +7,20 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from robustaudio.certification.verify import proof_obstacle
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.verify import NoisePair, noise_under_threshold, verify_clip
 from robustaudio.ui import convert, verdicts
-from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, proving, start_and_cancel, wire, words
+from robustaudio.ui.blocks import (
+    NO_FILE,
+    QUIET,
+    Visit,
+    proving,
+    start_and_cancel,
+    tried,
+    wire,
+    words,
+)
 from robustaudio.ui.convert import Services
 from robustaudio.ui.player import Player
 
@@ -40,7 +50,7 @@ THREATS = {
 
 
 def build_verification(
-    services: Services, visit: Visit, report: gr.DownloadButton
+    services: Services, visit: Visit, report: gr.DownloadButton, changed: list
 ) -> dict[Component, Any]:
     """The panel; returns what a new clip empties, and how."""
     gr.Markdown("### Verification\nA proof over every sound that the threat allows.")
@@ -58,7 +68,8 @@ def build_verification(
         info="CROWN-IBP is never looser, and slower",
     )  # fmt: skip
     verify, stop = start_and_cancel("Verify", "verify")
-    status, verdict = words("verify-status"), words("verify-words")
+    unable, provable = words("verify-unable"), visit.switch("verify-switch")
+    status, old, verdict = words("verify-status"), words("verify-old"), words("verify-words")
     bounds = gr.Plot(show_label=False, elem_id="logit-intervals")
     caption = words("verify-caption")
     with gr.Column(visible=False, elem_classes="ra-tight") as listening:
@@ -70,6 +81,17 @@ def build_verification(
         slider = gr.Slider(threat.low, threat.high, threat.start, info=threat.about)
         return [slider, gr.update(visible=norm == "masking")]
 
+    def ask(classifier: str, norm: str, method: str) -> list:
+        """Whether there can be a proof at all; if not why, and which classifier has one."""
+        why = proof_obstacle(services.classifiers[classifier], method, norm)
+        if why is None:
+            return [gr.update(interactive=True), "", tried(None)]
+        others = services.classifiers_of(services.cards[classifier]["task"])
+        able = (n for n in others if not proof_obstacle(services.classifiers[n], method, norm))
+        return [gr.update(interactive=False), verdicts.unable_words(why), tried(next(able, None))]
+
+    asked = [visit.classifier, norm, method]
+    gr.on([*changed, norm.change, method.change], ask, asked, [verify, unable, provable], **QUIET)
     norm.change(follow, norm, [level_db, listening], **QUIET)
 
     def run_verify(source, classifier, runs, norm, level_db, method) -> Iterator[list]:
@@ -88,14 +110,13 @@ def build_verification(
                 continue
             record, heard = done
             picture = figures.logit_intervals(record)
-            said = verdicts.verification_words(record)
+            said = verdicts.verification_words(record, source.label)
             yield [said, picture, verdicts.interval_words(record), *heard, *rest]
 
     inputs = [visit.source, visit.classifier, visit.runs, norm, level_db, method]
     shown = dict.fromkeys([verdict, bounds, caption, noise, player])
     outputs = {**shown, report: NO_FILE, visit.runs: gr.skip(), status: ""}
-    wire(visit, [verify.click], stop.click, run_verify, inputs, outputs, [status])
-    return outputs
+    return wire(visit, verify, [], stop.click, run_verify, inputs, outputs, [status], old)
 
 
 def _heard(clip: Any, pair: NoisePair) -> list:

@@ -44,7 +44,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page_at(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a URL in a browser session of its own: `page_at(url, width=1280, dark=False)`.
+    """Open a URL in a browser session of its own; `width`, `dark` and `touch` say on what.
 
     A console error, an uncaught exception or a request to another host fails the test at its end;
     `expected` names parts of console errors that the test provokes.
@@ -52,10 +52,13 @@ def page_at(browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts, problems = [], []
 
     def open_page(
-        url: str, *, width: int = 1280, dark: bool = False, expected: tuple[str, ...] = ()
-    ) -> Page:
+        url: str, *, width: int = 1280, dark: bool = False, touch: bool = False,
+        expected: tuple[str, ...] = (),
+    ) -> Page:  # fmt: skip
         context = browser.new_context(
             viewport={"width": width, "height": 800},
+            has_touch=touch,
+            is_mobile=touch,
             color_scheme="dark" if dark else "light",
             permissions=["microphone"],
         )

@@ -585,7 +585,7 @@ def test_the_answers_of_the_own_test_reach_the_ruler_in_one_step(app, page_at, t
         page.click("#take-answers")
 
     takes()
-    expect(page.locator(".toast-body").last).to_contain_text("no test that you opened is open")
+    expect(page.locator(".toast-body").last).to_contain_text("you have no open test")
     page.get_by_role("tab", name="Listen").click()
     page.click("#listen-open")
     expect(page.locator("#listen-opened iframe")).to_be_visible(timeout=SLOW_MS)
@@ -611,7 +611,7 @@ def test_the_answers_of_the_own_test_reach_the_ruler_in_one_step(app, page_at, t
     stranger.get_by_role("tab", name="Ruler").click()
     stranger.get_by_role("button", name="What people heard of this clip").click()
     stranger.click("#take-answers")
-    expect(stranger.locator(".toast-body")).to_contain_text("no test that you opened is open")
+    expect(stranger.locator(".toast-body")).to_contain_text("you have no open test")
 
 
 def test_a_study_that_cannot_be_says_so_on_the_tab(app, page_at, tmp_path):

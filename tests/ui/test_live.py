@@ -155,8 +155,8 @@ def test_a_label_evolves_from_silence(app, page_at, tmp_path, capsys):
     expect(page.locator("#maximise-label input")).to_have_value("9")
     choose(page, "maximise-label", "3")
     fill(page, "#maximise-queries", "300")
-    said = run(page, "maximise", "maximise-words", "% 3")
-    assert "300 queries" in said and "before: " in said
+    said = run(page, "maximise", "maximise-words", "that this is “3”")
+    assert "300 queries" in said and "sure before" in said
     expect(page.locator("#maximise-player .ra-track")).to_have_count(3)
     told = downloaded(page, "report-maximised", tmp_path / "report.json").read_text()
     report = json.loads(told)

@@ -1,0 +1,139 @@
+"""A finger on a picture scrolls the page, as it does on words, and leaves the picture alone."""
+
+import pytest
+from playwright.sync_api import CDPSession, Locator, Page, expect
+from ui.driving import SLOW_MS, opened, run, tab
+
+from robustaudio.evaluation import figures
+from robustaudio.ui.launch import launch
+
+RANGES = "plot => JSON.stringify(['xaxis', 'yaxis', 'yaxis2'].map(a => plot._fullLayout[a]?.range))"
+EVERY = {
+    "Hear & break": (
+        "search", "probabilities", "waveforms", "spectrogram-clean", "spectrogram-perturbed",
+        "spectrogram-difference", "masking-spectrum", "masking-ratio", "maximise-search",
+    ),
+    "Prove": ("logit-intervals", "votes"),
+    "Ruler": ("targets-map",),
+}  # fmt: skip
+ANY_PLOT = ".js-plotly-plot:visible"
+
+
+@pytest.fixture(scope="module")
+def app(browser):
+    page = launch(block=False, quiet=True)
+    yield page.local_url
+    page.close()
+
+
+def move(finger: CDPSession, *paths: list[tuple[float, float]]) -> None:
+    """Fingers go down together, along their paths, and up again."""
+
+    def points(at: int) -> list[dict]:
+        return [{"x": path[at][0], "y": path[at][1], "id": n} for n, path in enumerate(paths)]
+
+    for at in range(len(paths[0])):
+        kind = "touchMove" if at else "touchStart"
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points(at)})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def swiped(page: Page, plot: Locator, share: tuple[float, float], by: int) -> float:
+    """How far the page scrolls when a finger moves up by so much, from a place on the plot."""
+    finger = page.context.new_cdp_session(page)
+    plot.evaluate("plot => plot.scrollIntoView({block: 'center', behavior: 'instant'})")
+    page.wait_for_timeout(150)
+    box = plot.bounding_box()
+    assert box
+    x, y = box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"]
+    before = page.evaluate("scrollY")
+    move(finger, [(x, y - by * step / 15) for step in range(16)])
+    page.wait_for_timeout(250)
+    return page.evaluate("scrollY") - before
+
+
+def pinched(page: Page, plot: Locator) -> float:
+    """The page's own zoom after two fingers moved apart on a plot."""
+    finger = page.context.new_cdp_session(page)
+    plot.evaluate("plot => plot.scrollIntoView({block: 'center', behavior: 'instant'})")
+    page.wait_for_timeout(150)
+    box = plot.bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    away = [10 + 4 * step for step in range(16)]
+    move(finger, [(x - d, y) for d in away], [(x + d, y) for d in away])
+    page.wait_for_timeout(150)
+    return page.evaluate("visualViewport.scale")
+
+
+def all_plots(page: Page) -> None:
+    """Runs what draws a picture, on every tab."""
+    page.locator("#more-like-itself button").first.click()
+    run(page, "maximise", "maximise-words", "that this is “9”")
+    tab(page, "Prove")
+    run(page, "verify", "verify-words", "PROVEN")
+    run(page, "certify", "certify-words", "CERTIFIED")
+    tab(page, "Ruler")
+    run(page, "targets", "targets-words", "targets reached")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 820])
+def test_a_finger_on_any_picture_scrolls_the_page_and_leaves_its_axes(app, page_at, width):
+    page = opened(page_at, app, width=width, touch=True)
+    all_plots(page)
+    for name, ids in EVERY.items():
+        tab(page, name)
+        for plot in ids:
+            expect(page.locator(f"#{plot} .js-plotly-plot")).to_be_visible(timeout=SLOW_MS)
+        plots = page.locator(ANY_PLOT)
+        assert plots.count() == len(ids)  # a new picture belongs into the list
+        for plot in plots.all():
+            ranges = plot.evaluate(RANGES)
+            for share in ((0.5, 0.5), (0.04, 0.5), (0.5, 0.93)):  # also on the axes' numbers
+                by = 150 if swiped(page, plot, (0.5, 0.5), -150) > -100 else -150
+                assert abs(swiped(page, plot, share, by)) > 100, (name, plot)
+            pinched(page, plot)
+            assert plot.evaluate(RANGES) == ranges
+            assert not plot.locator(".modebar").first.is_visible()
+
+
+@pytest.mark.browser
+def test_a_mouse_zooms_by_the_toolbar_and_not_by_accident(app, page_at):
+    page = opened(page_at, app)
+    plot = page.locator("#waveforms .js-plotly-plot")
+    expect(plot).to_be_visible(timeout=SLOW_MS)
+    plot.scroll_into_view_if_needed()
+
+    def dragged() -> bool:
+        before, box = plot.evaluate(RANGES), plot.bounding_box()
+        assert box
+        x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 120, y, steps=5)
+        page.mouse.up()
+        page.wait_for_timeout(400)
+        return plot.evaluate(RANGES) != before
+
+    assert not dragged()
+    plot.hover()
+    plot.locator("[data-title='Zoom']").click()
+    assert dragged()
+    assert plot.locator(".modebar-btn--logo").count() == 0
+
+
+def test_every_figure_says_so_to_the_browser():
+    record = {"prediction": "a", "verified": True, "n": 2, "counts": {"a": 2},
+              "logits_lower": {"a": 1.0}, "logits_upper": {"a": 2.0}}  # fmt: skip
+    rows = [{"prediction": "a", "levels_db": {"b": -3.0}}]
+    for figure in (
+        figures.search([1.0, 2.0], [None, 3.0]),
+        figures.votes(record),
+        figures.logit_intervals(record),
+        figures.probabilities({"a": 1.0}, None),
+        figures.targets(rows, unit="x"),
+    ):
+        told = figure.to_dict()
+        assert told["layout"]["dragmode"] is False
+        assert told["config"]["displaylogo"] is told["config"]["showAxisDragHandles"] is False
