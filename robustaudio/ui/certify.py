@@ -81,8 +81,10 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
 
     def ask(n: float | None, alpha: float | None) -> list:
         """Whether so many votes can certify anything."""
-        known = n is not None and alpha is not None and n >= 1 and 0 < alpha < 1
-        why = vote_obstacle(int(n), alpha) if known else None
+        if n is None or alpha is None or n < 1 or not 0 < alpha < 1:
+            why = None  # said when it is asked for
+        else:
+            why = vote_obstacle(int(n), alpha)
         return [gr.update(interactive=why is None), verdicts.unable_words(why)]
 
     gr.on([n.change, alpha.change], ask, [n, alpha], [certify, unable], **QUIET)

@@ -91,6 +91,11 @@ class Source:
     visit: str = ""
     refused: str = ""
 
+    @property
+    def label(self) -> str | None:
+        """What the clip is, as it is shown ("label · source"); None of a visitor's own."""
+        return None if self.uploaded else self.name.split(" · ")[0]
+
 
 class NoClip(ValueError):
     """Raised where there is no clip to work on; its sentence stands where a verdict would."""
@@ -108,11 +113,6 @@ def take_upload(services: Services, path: Path, source: Source) -> Source:
         words = f"{name} cannot be kept on the server: {error.strerror}."
         return Source(UPLOAD, Path(name), source.task, **more, refused=words)
     return Source(UPLOAD, path, source.task, **more)
-
-    @property
-    def label(self) -> str | None:
-        """What the clip is, as it is shown ("label · source"); None of a visitor's own."""
-        return None if self.uploaded else self.name.split(" · ")[0]
 
 
 def open_source(services: Services, source: Source, classifier: str) -> tuple[Classifier, Clip]:
