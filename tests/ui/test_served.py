@@ -253,7 +253,8 @@ def test_a_file_that_cannot_be_used_takes_the_old_verdict_away(
         expect(words).to_contain_text(expected, timeout=SLOW_MS)
         assert "heard as" not in words.inner_text() and "→" not in words.inner_text()
         assert str(tmp_path) not in words.inner_text() and words.locator("b").count() == 0
-    expect(page.locator("#player .ra-track")).to_have_count(0)
+    expect(page.locator("#player .ra-hint")).to_be_visible()
+    expect(page.locator("#player .ra-play")).not_to_be_visible()
     expect(page.locator("#waveforms .js-plotly-plot")).to_have_count(0)
     choose(page, "clip", "7 · flite slt")
     expect(page.locator("#prediction strong")).to_have_text("7", timeout=SLOW_MS)
