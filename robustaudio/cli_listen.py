@@ -30,7 +30,7 @@ def run_serve(arguments: argparse.Namespace) -> dict:
 
     serving = serving_of(arguments)
     study = load_study(arguments.study)
-    key, certificate = serving.files([reachable(arguments.host)])
+    keyfile, certfile = serving.files([reachable(arguments.host)])
     rooms = Rooms(open_store("memory:" if arguments.demo else arguments.store))
     with _bound(arguments.host, arguments.port) as listening:  # a link that is printed works
         room, key = rooms.open(study, arguments.hours, resume=True)
@@ -45,7 +45,7 @@ def run_serve(arguments: argparse.Namespace) -> dict:
         config = uvicorn.Config(
             BehindPrefix(application(rooms), serving.root_path),
             log_level="warning", access_log=False, server_header=False,
-            ssl_keyfile=key, ssl_certfile=certificate,
+            ssl_keyfile=keyfile, ssl_certfile=certfile,
         )  # fmt: skip
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run([listening])

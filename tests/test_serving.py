@@ -3,12 +3,14 @@
 import argparse
 import ipaddress
 import os
+import re
 import ssl
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from starlette.applications import Starlette
@@ -205,3 +207,27 @@ def test_a_proxy_may_strip_the_prefix_or_not(proxied, asked, path):
 def test_without_a_prefix_nothing_is_changed():
     plain = TestClient(BehindPrefix(Starlette(routes=[Route("/", _page)]), ""))
     assert plain.get("/").text == '<head><base href="./" /></head>/'
+
+
+def test_a_listening_test_is_served_over_https_below_a_prefix(pair):
+    study = str(HOME / "assets" / "studies" / "can-you-hear-it.yaml")
+    command = [sys.executable, "-m", "robustaudio", "listen", "serve", study, "--demo"]
+    options = ["--port", "0", "--root-path", "/lab"]
+    files = ["--ssl-keyfile", str(pair[0]), "--ssl-certfile", str(pair[1])]
+    with subprocess.Popen(
+        [*command, *options, *files], cwd=HOME, stderr=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stderr is not None
+            link = server.stderr.readline().split()[1]
+            assert re.fullmatch(r"https://127\.0\.0\.1:\d+/lab/listen/\w+", link)
+            server.stderr.readline()
+            server.stderr.readline()
+            trusting = ssl.create_default_context(cafile=str(pair[1]))
+            transport = httpx.HTTPTransport(verify=trusting, retries=20)
+            with httpx.Client(transport=transport) as client:
+                address = link.replace("127.0.0.1", "localhost")
+                for path in ("", "/study", "/teacher"):
+                    assert client.get(address + path).status_code == 200, path
+        finally:
+            server.terminate()

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -18,6 +19,13 @@ from robustaudio.ui.learn import card_words
 
 # queued: an event outside the queue changes a State without telling its listeners
 QUICK = {**QUIET, "queue": True}
+STILL_HERE_MS = 600_000
+# once a page has been offline, Gradio drops its States an hour after they were last set
+STILL_HERE = """() => {{
+  const tell = () => document.querySelector("#still-here")?.click();
+  setInterval(tell, {every_ms});
+  document.addEventListener("visibilitychange", () => document.hidden || tell());
+}}"""
 
 
 def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
@@ -111,6 +119,14 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     gr.on(own, use_upload, [upload, source], [source, clip], **QUICK)
     large.change(refuse, [large, source], [source, clip, upload], **QUICK)
     page.load(None, js=ANY_SOUND, **QUIET)
+    shown = gr.JSON(visible=False)
+    source.change(lambda source: source.shown, source, shown, **QUIET)
+    still_here = gr.Button(visible="hidden", elem_id="still-here")
+    still_here.click(
+        lambda source, shown: resumed(services, source, first, shown),
+        [source, shown], source, **QUICK,
+    )  # fmt: skip
+    page.load(None, js=STILL_HERE.format(every_ms=STILL_HERE_MS), **QUIET)
     page.load(None, None, [upload, microphone], js=MICROPHONE, **QUIET)
     changed = [page.load, source.change, classifier.change]
     gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
@@ -123,6 +139,22 @@ def told(source: Source) -> Source:
     if source.refused:
         gr.Warning(as_html(source.refused), title=FAILED)
     return source
+
+
+def resumed(services: Services, source: Source, first: Source, shown: Any) -> Source:
+    """The source, which is then kept for another hour; the one that the page shows if it was lost.
+
+    A State that was lost begins anew with the `first` clip, whatever the page says.
+    """
+    if source != first or not isinstance(shown, dict) or shown == first.shown:
+        return source
+    task, name = str(shown.get("task")), str(shown.get("name"))
+    if task not in services.tasks:
+        return source
+    if shown.get("uploaded"):
+        return Source(convert.UPLOAD, Path(), task, uploaded=True, refused=convert.GONE)
+    path = services.clips[task].get(name)
+    return Source(name, path, task) if path else source
 
 
 def _targets(services: Services, classifier: str) -> list[tuple[str, str]]:

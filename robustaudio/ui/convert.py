@@ -25,6 +25,7 @@ from robustaudio.ui.tasks import TASKS, Task
 
 ANY_OTHER = "any other"
 UPLOAD = "your own clip"
+GONE = "your clip is no longer on the server; upload it again."
 RANGES = {"seed": (0, 10**15), "sigma": (0, 1_000), "n0": (1, 100_000), "n": (1, 100_000)}
 FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f]+| · ')  # in the name of a file, somewhere
 MAX_PART = 60  # characters of each part of a download's name: a file system may hold 255 bytes
@@ -96,6 +97,11 @@ class Source:
         """What the clip is, as it is shown ("label · source"); None of a visitor's own."""
         return None if self.uploaded else self.name.split(" · ")[0]
 
+    @property
+    def shown(self) -> dict:
+        """As much of it as the page needs to know which clip it speaks of."""
+        return {"task": self.task, "name": self.name, "uploaded": self.uploaded}
+
 
 class NoClip(ValueError):
     """Raised where there is no clip to work on; its sentence stands where a verdict would."""
@@ -129,7 +135,7 @@ def open_source(services: Services, source: Source, classifier: str) -> tuple[Cl
     chosen = services.classifiers[classifier]
     if not source.path.is_file():
         raise NoClip(
-            "your clip is no longer on the server; upload it again."
+            GONE
             if source.uploaded
             else f"the clip {source.name!r} is no longer on the server; choose another one."
         )

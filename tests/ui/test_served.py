@@ -24,7 +24,7 @@ from ui.driving import SLOW_MS, choose, opened, run, tab, upload
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.listening.headphones import beep_count
 from robustaudio.serving import Serving, self_signed
-from robustaudio.ui.convert import Services
+from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.launch import launch
 
 pytestmark = pytest.mark.browser
@@ -164,6 +164,58 @@ def test_a_clip_of_ones_own_outlives_gradios_cache(app, page_at, tmp_path, lost)
     expect(page.locator("#listen-opened iframe")).to_be_visible(timeout=SLOW_MS)
 
 
+def closed(app, ends_s: float) -> None:
+    """The connection is lost: Gradio calls a visit closed, for good, and drops what it held of it.
+
+    It does so an hour after it was last set; here after `ends_s`.
+    """
+    for session in app.server_app.state_holder.session_data.values():
+        session.is_closed, session.STATE_TTL_WHEN_CLOSED = True, ends_s
+
+
+def sleep_for_long(app, page) -> None:
+    """What a phone does, until all that was held is dropped."""
+    closed(app, 0.5)
+    page.wait_for_timeout(3_000)
+    for session in app.server_app.state_holder.session_data.values():
+        assert not any(isinstance(held, Source) for held in session.state_data.values())
+    closed(app, 3600)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_page_that_was_offline_keeps_its_clip(page_at, monkeypatch):
+    monkeypatch.setattr("robustaudio.ui.choice.STILL_HERE_MS", 1_000)
+    monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
+    app = launch(block=False, quiet=True)
+    try:
+        page = opened(page_at, app.local_url, expected=PREVIEW)
+        upload(page, FOUR)
+        expect(page.locator("#perturb-words")).to_contain_text("4 →", timeout=SLOW_MS)
+        closed(app, 12)
+        page.wait_for_timeout(16_000)
+        expect(page.locator("#perturb-words")).to_contain_text("PGD")  # nor does it run anew
+        choose(page, "method", "FGSM")
+        assert run(page, "perturb", "perturb-words", "FGSM in L∞").startswith("4")
+    finally:
+        app.close()
+
+
+def test_a_clip_that_was_lost_meanwhile_is_never_another_one(app, page_at):
+    page = opened(page_at, app.local_url, expected=PREVIEW)
+    choose(page, "clip", "9 · flite slt")
+    expect(page.locator("#perturb-words")).to_contain_text("9 →", timeout=SLOW_MS)
+    sleep_for_long(app, page)
+    page.wait_for_timeout(1_000)
+    choose(page, "method", "FGSM")
+    words = run(page, "perturb", "perturb-words", "FGSM in L∞")
+    assert words.startswith("9")  # of the list: chosen again
+    upload(page, FOUR)
+    expect(page.locator("#perturb-words")).to_contain_text("4 →", timeout=SLOW_MS)
+    sleep_for_long(app, page)
+    for place in ("#prediction", "#perturb-words"):
+        expect(page.locator(place)).to_contain_text("upload it again", timeout=SLOW_MS)
+
+
 def page_services():
     """Every Services of the running apps: the tests delete what a visit keeps."""
     return [one for one in gc.get_objects() if type(one) is Services]
@@ -201,7 +253,8 @@ def test_a_file_that_cannot_be_used_takes_the_old_verdict_away(
         expect(words).to_contain_text(expected, timeout=SLOW_MS)
         assert "heard as" not in words.inner_text() and "→" not in words.inner_text()
         assert str(tmp_path) not in words.inner_text() and words.locator("b").count() == 0
-    expect(page.locator("#player .ra-track")).to_have_count(0)
+    expect(page.locator("#player .ra-hint")).to_be_visible()
+    expect(page.locator("#player .ra-play")).not_to_be_visible()
     expect(page.locator("#waveforms .js-plotly-plot")).to_have_count(0)
     choose(page, "clip", "7 · flite slt")
     expect(page.locator("#prediction strong")).to_have_text("7", timeout=SLOW_MS)
