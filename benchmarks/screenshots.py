@@ -212,8 +212,10 @@ SHOTS = (
          outvoted, ["#certify-words", "#certify-switch"], 390, True),
     Shot("vote-switched", "One click later: right, certified, and how much more 1000 votes could "
          "show.", switched, ["#certify-words"]),
-    Shot("misheard", "A clip that is misheard says so beside the prediction, and is not green "
-         "because nothing changed.", misheard, ["#prediction", "#perturb-words"], 390),
+    Shot("prediction-wrong", "A clip that is misheard says so beside the prediction.", misheard,
+         ["#prediction"], 390),
+    Shot("misheard", "What holds and was wrong before is not green.", misheard,
+         ["#perturb-words"], 390),
     Shot("proven-wrong", "What is proven here is a mistake.", proven_wrong, ["#verify-words"]),
     Shot("ruler-wrong", "And on the ruler.", misheard_on_the_ruler, ["#ruler figcaption",
          "#ruler .ra-band"]),
