@@ -10,6 +10,7 @@ from torch import Tensor
 
 from robustaudio.attacks.attack import Progress
 from robustaudio.audio.datasets import Dataset
+from robustaudio.audio.exact import exact
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 
@@ -67,7 +68,7 @@ def part_of(progress: Progress | None, start: float, of: float, size: float = 1)
 
 def share(hits: Bool[Tensor, " clip"]) -> float:
     """The share of true values; 0 of nothing is 0."""
-    return float(hits.double().mean()) if len(hits) else 0.0
+    return float(exact(hits).mean()) if len(hits) else 0.0
 
 
 def finite(value: float | Tensor) -> float | None:
