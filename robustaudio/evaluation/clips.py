@@ -10,7 +10,9 @@ from torch import Tensor
 
 from robustaudio.attacks.attack import Progress
 from robustaudio.audio.datasets import Dataset
+from robustaudio.audio.exact import exact
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 
 BATCH = 100  # clips at a time
 
@@ -68,6 +70,7 @@ def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     return torch.Generator(device).manual_seed(seed)
 
 
+@in_evaluation_mode
 @torch.no_grad()
 def predictions(classifier: torch.nn.Module, x: Tensor) -> Int[Tensor, " clip"]:
     return torch.cat([classifier(batch).argmax(-1) for batch in x.split(BATCH)])
@@ -82,7 +85,7 @@ def part_of(progress: Progress | None, start: float, of: float, size: float = 1)
 
 def share(hits: Bool[Tensor, " clip"]) -> float:
     """The share of true values; 0 of nothing is 0."""
-    return float(hits.double().mean()) if len(hits) else 0.0
+    return float(exact(hits).mean()) if len(hits) else 0.0
 
 
 def finite(value: float | Tensor) -> float | None:
