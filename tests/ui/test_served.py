@@ -23,6 +23,8 @@ from ui.driving import SLOW_MS, choose, opened, run, tab, upload
 
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.listening.headphones import beep_count
+from robustaudio.listening.room import Room
+from robustaudio.listening.rooms import NoStudy
 from robustaudio.serving import Serving, self_signed
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.launch import launch
@@ -373,6 +375,15 @@ def proxy(target: str, prefix: str, strips: bool):
     thread.join(10)
 
 
+def rooms_of(token: str) -> list[Room]:
+    """The open study of that token, in whichever app it is."""
+    found = []
+    for services in page_services():
+        with contextlib.suppress(NoStudy):
+            found.append(services.rooms.room(token))
+    return found
+
+
 def answers_a_trial(page) -> None:
     """A listener's way from the link to the first answer."""
     page.set_default_timeout(SLOW_MS)
@@ -381,9 +392,7 @@ def answers_a_trial(page) -> None:
     expect(page.locator("#sound")).to_be_visible()
     code = page.evaluate("localStorage.getItem('robustaudio.listen' + location.pathname)")
     token = page.url.rstrip("/").rpartition("/")[2]
-    room = next(
-        one.rooms.room(token) for one in page_services() if token in one.rooms.store.studies()
-    )
+    (room,) = rooms_of(token)
     page.click("#devices button[data-value=headphones]")
     page.click(f"#counts button[data-value='{beep_count(room.find(code)[1].check_seed)}']")
     expect(page.locator("#screening")).to_be_visible()
@@ -400,12 +409,21 @@ def answers_a_trial(page) -> None:
 
 @pytest.mark.parametrize("strips", [True, False], ids=["strips", "passes"])
 @pytest.mark.parametrize("slash", ["", "/"], ids=["bare", "slash"])
-def test_behind_a_prefix_all_parts_work(browser, page_at, monkeypatch, strips, slash):
+def test_behind_a_prefix_all_parts_work(browser, monkeypatch, strips, slash):
     monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
     served = launch(block=False, quiet=True, serving=Serving(root_path="/lab"))
     try:
         with proxy(served.local_url.rstrip("/"), "/lab", strips) as address:
+            context = browser.new_context(permissions=["microphone"])
+            errors: list[str] = []
+
+            def page_at(url: str):
+                page = context.new_page()
+                page.goto(url, wait_until="domcontentloaded")
+                return page
+
             page = opened(page_at, address + slash)
+            page.on("pageerror", lambda error: errors.append(str(error)))
             upload(page, FOUR)
             expect(page.locator("#prediction strong")).to_have_text("4", timeout=SLOW_MS)
             with page.expect_download() as wav:
@@ -424,5 +442,7 @@ def test_behind_a_prefix_all_parts_work(browser, page_at, monkeypatch, strips, s
             answers_a_trial(page_at(link.inner_text()))
             expect(teacher.locator("#begun")).to_have_text("1", timeout=SLOW_MS)
             expect(teacher.locator("#given")).to_have_text("1", timeout=SLOW_MS)
+            assert errors == []
+            context.close()
     finally:
         served.close()
