@@ -237,7 +237,7 @@ SHOTS = (
          "of its own.", ruler_without_proof, ["#ruler figure"]),
     Shot("votes-too-few", "Eight votes cannot certify anything.", too_few_votes,
          ["#certify", "#certify-unable"]),
-    Shot("readme", "README's tables have their heads.", readme_table, ["#drawn table"]),
+    Shot("readme", "README's tables have their heads.", readme_table, ["#drawn"]),
     Shot("no-microphone", "Over plain http from another computer: why there is no microphone, and "
          "how.", no_microphone, ["#own-clip"], 390, far=True),
 )  # fmt: skip
@@ -258,6 +258,12 @@ def take(browser: Browser, shot: Shot, url: str) -> None:
     shot.play(page)
     page.wait_for_timeout(400)
     page.evaluate("document.activeElement?.blur()")
+    path = FOLDER / f"{shot.name}.png"
+    if len(shot.crop) == 1:  # a picture of the whole page makes a phone forget that it has no mouse
+        page.locator(shot.crop[0]).first.screenshot(path=path, animations="disabled")
+        context.close()
+        print(f"{path.name}: {path.stat().st_size / 1024:.0f} kB")
+        return
     boxes = [box for what in shot.crop for one in page.locator(what).all()
              if one.is_visible() and (box := one.evaluate(BOX))]  # fmt: skip
     left, top = min(b["x"] for b in boxes) - 8, min(b["y"] for b in boxes) - 8
@@ -265,7 +271,6 @@ def take(browser: Browser, shot: Shot, url: str) -> None:
     bottom = max(b["y"] + b["height"] for b in boxes) + 8
     clip = {"x": max(left, 0), "y": max(top, 0), "width": min(right, shot.width) - max(left, 0),
             "height": bottom - max(top, 0)}  # fmt: skip
-    path = FOLDER / f"{shot.name}.png"
     page.screenshot(path=path, clip=clip, full_page=True, animations="disabled")
     context.close()
     print(f"{path.name}: {path.stat().st_size / 1024:.0f} kB")
