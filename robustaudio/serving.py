@@ -12,7 +12,7 @@ import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -300,7 +300,9 @@ class BehindPrefix:
     def __init__(self, app: Callable[..., Awaitable[None]], root_path: str = ""):
         self.app, self.root_path = app, root_path
 
-    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
+    async def __call__(
+        self, scope: MutableMapping[str, Any], receive: Callable, send: Callable
+    ) -> None:
         if not self.root_path or scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         if scope["path"] == self.root_path or scope["path"].startswith(f"{self.root_path}/"):
@@ -315,7 +317,7 @@ class BehindPrefix:
         start: dict[str, Any] = {}
         whole = bytearray()
 
-        async def rebased(message: dict) -> None:
+        async def rebased(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 if not dict(message["headers"]).get(b"content-type", b"").startswith(b"text/html"):
                     return await send(message)

@@ -120,7 +120,7 @@ def test_over_https_a_voice_is_recorded_and_heard(browser, tmp_path, monkeypatch
     if given == "own files":
         serving = Serving(*self_signed(["lab.example.org"], tmp_path / "own"))
     served = launch(block=False, quiet=True, serving=serving)
-    assert served.local_url.startswith("https://")
+    assert str(served.local_url).startswith("https://")
     context = browser.new_context(ignore_https_errors=True, permissions=["microphone"])
     try:
         page = context.new_page()
@@ -413,7 +413,7 @@ def test_behind_a_prefix_all_parts_work(browser, monkeypatch, strips, slash):
     monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
     served = launch(block=False, quiet=True, serving=Serving(root_path="/lab"))
     try:
-        with proxy(served.local_url.rstrip("/"), "/lab", strips) as address:
+        with proxy(str(served.local_url).rstrip("/"), "/lab", strips) as address:
             context = browser.new_context(permissions=["microphone"])
             errors: list[str] = []
 
