@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from robustaudio.classifiers.evaluation_mode import evaluation_mode
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.threat_model import ThreatModel
 
@@ -289,7 +290,7 @@ class SearchAttack(ABC):
         progress: Progress | None = None,
     ) -> AttackResult:
         search = Search(model, x, criterion, threat, progress, self.confidence)
-        with suppress(Enough):
+        with evaluation_mode(model, gradients=True), suppress(Enough):
             self.run(search, generator)
         return search.result()
 

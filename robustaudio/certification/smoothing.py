@@ -10,6 +10,7 @@ from scipy.special import betaincinv, ndtri
 from torch import Tensor, nn
 
 from robustaudio.certification.certificate import Certificate
+from robustaudio.classifiers.evaluation_mode import evaluation_mode
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,8 @@ class Smoothing:
             noise = torch.randn(
                 (size, *x.shape), generator=generator, device=x.device, dtype=x.dtype
             )
-            logits = model(noise.mul_(self.sigma).add_(x))
+            with evaluation_mode(model):
+                logits = model(noise.mul_(self.sigma).add_(x))
             if not bool(logits.isfinite().all()):
                 raise ValueError("the classifier gave NaN or infinite logits under this noise.")
             counts = counts + logits.argmax(-1).bincount(minlength=logits.shape[-1])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import Dataset
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 
 
 class Classifier(nn.Module):
@@ -112,7 +113,8 @@ class Classifier(nn.Module):
         """The label of a number; None (no target, an abstention) stays None."""
         return None if index is None else self.labels[index]
 
+    @in_evaluation_mode
     @torch.no_grad()
     def probabilities(self, waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch label"]:
-        """Softmax of the logits."""
+        """Softmax of the logits, in evaluation mode."""
         return self(waveform).softmax(-1)

@@ -15,6 +15,7 @@ from robustaudio.attacks import MINIMISING, Attack, AttackResult, Step
 from robustaudio.attacks.attack import Population
 from robustaudio.attacks.rounding import After16Bit, rounded_to_16_bit
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import evaluation_mode, in_evaluation_mode
 from robustaudio.evaluation.clips import (
     BATCH,
     LabelledClips,
@@ -79,7 +80,9 @@ class Plan:
             threshold = masking_threshold(x, framing, classifier.sample_rate)
             threat = replace(threat, threshold=threshold)
         model = After16Bit(back) if self.survive_rounding else back
-        return self.attack(model, front(x), criterion, threat, generator=rng, progress=progress)
+        with evaluation_mode(classifier):
+            features = front(x)
+        return self.attack(model, features, criterion, threat, generator=rng, progress=progress)
 
     @property
     def settings(self) -> dict:
@@ -124,6 +127,7 @@ def recorded(history: Sequence[Standing]) -> dict:
     }
 
 
+@in_evaluation_mode
 def attack_clip(
     classifier: Classifier,
     waveform: Float[Tensor, " time"],
@@ -441,6 +445,7 @@ class Smallest:
         return self.level_db.isfinite()
 
 
+@in_evaluation_mode
 def smallest_levels(
     classifier: Classifier,
     x: Float[Tensor, "clip time"],

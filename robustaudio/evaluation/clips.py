@@ -11,6 +11,7 @@ from torch import Tensor
 from robustaudio.attacks.attack import Progress
 from robustaudio.audio.datasets import Dataset
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 
 BATCH = 100  # clips at a time
 
@@ -51,6 +52,7 @@ def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     return torch.Generator(device).manual_seed(seed)
 
 
+@in_evaluation_mode
 @torch.no_grad()
 def predictions(classifier: torch.nn.Module, x: Tensor) -> Int[Tensor, " clip"]:
     return torch.cat([classifier(batch).argmax(-1) for batch in x.split(BATCH)])

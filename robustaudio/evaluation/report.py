@@ -15,6 +15,7 @@ from torch import Tensor
 from robustaudio import __version__
 from robustaudio.audio.clip import Clip, headroom_gain
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation.clips import predictions
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.perception.metrics import amplitude_db
 
@@ -70,7 +71,7 @@ def save_perturbed(
         "output": str(path),
         "subtype": subtype,
         "headroom_gain_db": amplitude_db(headroom),
-        "prediction_of_file": classifier.labels[int(classifier(again[None]).argmax())],
+        "prediction_of_file": classifier.labels[int(predictions(classifier, again[None]))],
     }
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.perception.masking import MaskingThreshold, masking_threshold
 from robustaudio.perception.metrics import epsilon_at
 from robustaudio.representations.spectral import Magnitude, Mel
@@ -127,6 +128,7 @@ def _clamped(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(x, low), high)  # a quarter of the time of clamp
 
 
+@in_evaluation_mode
 def threat_at(
     classifier: Classifier,
     waveform: Float[Tensor, "batch time"],
