@@ -133,6 +133,13 @@ def _(layer: nn.Conv1d) -> str | None:
 @backward.register(nn.AvgPool2d)
 @backward.register(nn.AdaptiveAvgPool1d)
 @backward.register(nn.AdaptiveAvgPool2d)
+@backward.register(nn.Upsample)
+@backward.register(nn.ConstantPad1d)
+@backward.register(nn.ConstantPad2d)
+@backward.register(nn.ReflectionPad1d)
+@backward.register(nn.ReflectionPad2d)
+@backward.register(nn.ReplicationPad1d)
+@backward.register(nn.ReplicationPad2d)
 def _(layer: nn.Module, form: Form, box: Interval) -> Form:
     """Any affine layer y = L x + c: rows L, by the layer's own derivative."""
     batch, rows = form.rows.shape[:2]
@@ -152,6 +159,13 @@ def _(layer: nn.Module, form: Form, box: Interval) -> Form:
 @backward.register(nn.SELU)
 @backward.register(nn.GELU)
 @backward.register(nn.SiLU)
+@backward.register(nn.Mish)
+@backward.register(nn.Hardswish)
+@backward.register(nn.Softplus)
+@backward.register(nn.Hardshrink)
+@backward.register(nn.Softshrink)
+@backward.register(nn.PReLU)
+@backward.register(nn.RReLU)
 @backward.register(nn.LogSigmoid)
 @backward.register(nn.Softsign)
 @backward.register(nn.Hardtanh)
