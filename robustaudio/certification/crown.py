@@ -174,7 +174,7 @@ def _(layer: nn.Module, form: Form, box: Interval) -> Form:
 @backward.register(nn.MaxPool2d)
 @backward.register(nn.AdaptiveMaxPool1d)
 @backward.register(nn.AdaptiveMaxPool2d)
-def _(layer: nn.Module, form: Form, box: Interval) -> Form:
+def _forgetful(layer: nn.Module, form: Form, box: Interval) -> Form:
     """Forgets the inputs: what the interval rule knows of the outputs, as a constant."""
     out = propagate(layer, box)
     lowest = (
@@ -230,7 +230,8 @@ def _(layer: nn.ReLU, form: Form, box: Interval) -> Form:
 @backward.register
 def _(layer: nn.LeakyReLU, form: Form, box: Interval) -> Form:
     """Above: the chord. Below: a line through 0 of slope 1, or of the negative slope."""
-    _checked(layer)
+    if not 0 <= layer.negative_slope <= 1:
+        return _forgetful(layer, form, box)
     lower, upper = box.lower, box.upper
     unstable = (lower < 0) & (upper > 0)
     one, slope = torch.ones_like(lower), torch.full_like(lower, layer.negative_slope)
@@ -240,13 +241,6 @@ def _(layer: nn.LeakyReLU, form: Form, box: Interval) -> Form:
     offset = torch.where(unstable, (slope - chord) * lower, 0)
     below = torch.where(unstable, torch.where(upper > -lower, one, slope), same)
     return _relaxed(form, below, torch.zeros_like(offset), chord, offset)
-
-
-@obstacle.register
-def _(layer: nn.LeakyReLU) -> str | None:
-    if 0 <= layer.negative_slope <= 1:
-        return None
-    return f"no backward rule for a LeakyReLU with a negative slope of {layer.negative_slope}"
 
 
 @backward.register(nn.Sigmoid)

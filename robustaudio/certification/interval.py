@@ -7,6 +7,7 @@ differentiable, so that the bound that verifies is the bound that trains.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
+from itertools import chain
 from math import cos, exp, log1p, pi
 from typing import Any, NamedTuple
 
@@ -94,12 +95,24 @@ def change(layer: nn.Module) -> str | None:
     base = next((base for base in kind.__mro__ if base in rules and base is not object), None)
     if base is None:  # no rule at all, as `obstacle` says
         return None
-    if "forward" in vars(layer) or kind.forward is not base.forward:
-        return f"{kind.__name__} has a forward of its own, unlike the {base.__name__} it is made of"
-    if layer._forward_hooks or layer._forward_pre_hooks:
-        return f"{kind.__name__} has hooks, which may change what it computes; remove them"
     steps = layer if isinstance(layer, nn.Sequential) else ()
-    return next((reason for step in steps if (reason := change(step))), None)
+    reasons = chain([own_forward(layer, base)], (change(step) for step in steps))
+    return next((reason for reason in reasons if reason), None)
+
+
+def own_forward(module: nn.Module, base: type[nn.Module]) -> str | None:
+    """Why a module may compute something else than `base` does; None where nothing is seen."""
+    kind = type(module)
+    if "forward" in vars(module):
+        return f"the forward of {kind.__name__} was replaced"
+    if kind.forward is not base.forward:
+        return f"{kind.__name__} has a forward of its own, unlike the {base.__name__} it is made of"
+    if module._forward_hooks or module._forward_pre_hooks:
+        return (
+            f"{kind.__name__} has hooks, which may change what it computes; remove them "
+            "(as remove_weight_norm and prune.remove do)"
+        )
+    return None
 
 
 def _checked(layer: nn.Module) -> None:

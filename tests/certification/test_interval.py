@@ -260,7 +260,7 @@ def replaced() -> nn.Module:
         (lambda: nn.Sequential(nn.Sequential(Steep())), "Steep has a forward"),
         (hooked, "Identity has hooks"),
         (hooked_before, "Identity has hooks"),
-        (replaced, "Identity has a forward of its own"),
+        (replaced, "the forward of Identity was replaced"),
     ],
 )
 def test_a_layer_that_computes_something_else_than_its_kind_is_seen(make, words):
