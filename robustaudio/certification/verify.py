@@ -9,6 +9,7 @@ that people see.
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import inf
 
 import torch
@@ -20,18 +21,21 @@ from robustaudio.audio.tensors import check_batch, check_device, check_per_item
 from robustaudio.certification import crown, interval
 from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.crown import Form, lower_bounds
-from robustaudio.certification.frontend import boxes, dual_norm, enclose
+from robustaudio.certification.frontend import boxes, dual_norm, enclose, enclosed
 from robustaudio.certification.interval import (
     Interval,
     UnsupportedLayer,
+    change,
     differences,
     fused,
+    own_forward,
     propagate,
     worst_margins,
 )
 from robustaudio.classifiers.answers import check_classifier, check_labels
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.representations.spectral import LogMel, Magnitude, Mel, RootLogMel
+from robustaudio.classifiers.evaluation_mode import evaluation_mode
+from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
@@ -77,31 +81,40 @@ def proof_obstacle(
 ) -> str | None:
     """Why a classifier cannot be verified, in one sentence; None where it can be.
 
-    Every layer is asked for its rule, and nothing is computed.
+    Every layer is asked for its rule, as it is in evaluation mode, and nothing is computed.
     """
-    why = None
-    *hidden, last = classifier.split(representation)[1]
-    if not isinstance(last, nn.Linear):
-        words = getattr(last, "words", type(last).__name__)
-        why = f"the last layer must be dense, not {words}"
-    else:
-        ask = crown.obstacle if method == "crown" else interval.obstacle
-        hidden = fused(hidden)
-        start = next((n for n, layer in enumerate(hidden) if not _enclosed(layer)), len(hidden))
-        reasons = [interval.obstacle(layer) for layer in hidden[:start]]
-        reasons += [ask(layer) for layer in hidden[start:]]
-        why = next((reason for reason in reasons if reason), None)
-        if why is None and norm == "masking" and not _has_masking_set(hidden, representation):
-            why = "the masking set needs a classifier that starts with a magnitude spectrogram"
+    *hidden, last = list(classifier.split(representation)[1]) or [nn.Identity()]
+    advice = "Randomized smoothing works for it (certify)."
+    with evaluation_mode(classifier):
+        why = own_forward(classifier, Classifier) or _ending(last)
+        why = why or _missing_rule(hidden, "interval")
+        if why is None and method == "crown" and (why := _missing_rule(hidden, "crown")):
+            advice = "Interval bounds work for it."
+    if why is None and norm == "masking" and not _has_masking_set(hidden, representation):
+        why = "the masking set needs a classifier that starts with a magnitude spectrogram"
+        advice = "The norms linf and l2 work for it."
     if why is None:
         return None
-    name = classifier.name or "this classifier"
-    return f"no proof for {name}: {why}. Randomized smoothing works for it (certify)."
+    return f"no proof for {classifier.name or 'this classifier'}: {why}. {advice}"
 
 
-def _enclosed(layer: nn.Module) -> bool:
-    """Whether `enclose` takes the layer into the front end, whose bounds are not linear forms."""
-    return isinstance(layer, Magnitude | Mel | LogMel | RootLogMel)
+def _ending(last: nn.Module) -> str | None:
+    """Why margins cannot be bounded at the last layer; None where they can be."""
+    if not isinstance(last, nn.Linear):
+        return f"the last layer must be dense, not {getattr(last, 'words', type(last).__name__)}"
+    return change(last)
+
+
+def _missing_rule(hidden: list[nn.Module], method: str) -> str | None:
+    """Why the first layer without a rule has none; None where all have one."""
+    layers = fused(hidden)
+    front = enclosed(layers) if method == "crown" else len(layers)
+    reasons = chain(
+        map(change, hidden),
+        map(interval.obstacle, layers[:front]),
+        map(crown.obstacle, layers[front:]),
+    )
+    return next((reason for reason in reasons if reason), None)
 
 
 def _has_masking_set(layers: list[nn.Module], representation: str) -> bool:
@@ -117,7 +130,7 @@ class Verifier:
     Raises:
         TypeError: for anything but a `Classifier`.
         UnsupportedLayer: if a layer has no rule, or the last one is not dense.
-        ValueError: if the method is unknown.
+        ValueError: if the method is unknown, or the classifier cannot be copied.
     """
 
     def __init__(
@@ -126,9 +139,9 @@ class Verifier:
         if method not in METHODS:
             raise ValueError(f"no method {method!r}; choose from {', '.join(METHODS)}.")
         check_classifier(classifier)
-        copied = copy.deepcopy(classifier).to(exact_device(classifier.device)).double().eval()
-        if reason := proof_obstacle(copied, method, representation=representation):
+        if reason := proof_obstacle(classifier, method, representation=representation):
             raise UnsupportedLayer(reason)
+        copied = _copied(classifier).to(exact_device(classifier.device)).double().eval()
         self.classifier, self.representation, self.method = copied, representation, method
         self.given = classifier  # waveforms are on its device
         self.front, _ = copied.split(representation)
@@ -287,3 +300,13 @@ class Verifier:
         threshold = threat.threshold and threat.threshold.to(self.last.weight.device)
         epsilon = exact(threat.epsilon)
         return replace(threat, epsilon=epsilon, bounds=UNBOUNDED, threshold=threshold)
+
+
+def _copied(classifier: Classifier) -> Classifier:
+    try:
+        return copy.deepcopy(classifier)
+    except RuntimeError as error:
+        raise ValueError(
+            "the classifier cannot be copied: it holds a tensor that was computed from its "
+            "parameters; a detached one (tensor.detach()) or none would be right."
+        ) from error

@@ -74,7 +74,7 @@ class Classifier(nn.Module):
             )
         at = self.representations.index(representation)
         stages = list(self.stages.values())
-        return nn.Sequential(*stages[:at]), nn.Sequential(*stages[at:], *self.network)
+        return nn.Sequential(*stages[:at]), nn.Sequential(*stages[at:], *_layers(self.network))
 
     def hidden_and_last(self, representation: str = "waveform") -> tuple[nn.Sequential, nn.Linear]:
         """The layers from a representation up to the last, and the last, which margins elide.
@@ -173,3 +173,13 @@ def _whole(name: str, value: Any) -> int:
     if value < 1:
         raise ValueError(f"{name} {value} must be at least 1.")
     return int(value)
+
+
+def _layers(module: nn.Module) -> list[nn.Module]:
+    """The layers of a chain, chains inside it taken apart; one that does more stays whole."""
+    plain = type(module).forward is nn.Sequential.forward and "forward" not in vars(module)
+    if not isinstance(module, nn.Sequential) or not plain:
+        return [module]
+    if module._forward_hooks or module._forward_pre_hooks:
+        return [module]
+    return [layer for step in module for layer in _layers(step)]
