@@ -1,6 +1,11 @@
 // A listener's page. It shows what the server says comes next, plays what the server calls
 // A, B, X or 1, 2, 3 without knowing what they are, and sends each answer until it has arrived.
+// A line on the page says which browsers can; it is hidden by a script that can be read and run.
 (() => {
+  const needed = [window.robustaudioPlayer, window.AudioContext, window.OfflineAudioContext,
+    window.HTMLDialogElement, Element.prototype.replaceChildren, Array.prototype.at];
+  if (!needed.every(Boolean)) return;
+  document.getElementById("old-browser").hidden = true;
   const RATE = 48000;
   const LOOKAHEAD_S = 0.03;
   const LONGEST_WAIT_S = 8; // between two tries when the connection is gone
@@ -42,8 +47,17 @@
     };
   }
   const storage = kept(() => localStorage, `robustaudio.listen${base}`); // the code: it brings back
+  const remembers = storage.get() !== null || probe();
   const tally = kept(() => sessionStorage, `robustaudio.trial${base}`); // of a trial, so far
   let code = storage.get();
+
+  /** Whether the browser gives back what it was given: some refuse to, some only forget. */
+  function probe() {
+    storage.set("?");
+    const given = storage.get();
+    storage.clear();
+    return given === "?";
+  }
 
   function forgetCode() {
     code = null;
@@ -104,6 +118,8 @@
       } catch {
         context = new AudioContext(); // a device that refuses the rate
       }
+      // else the switch on the side of iPhones and iPads silences it (from Safari 16.4)
+      if (navigator.audioSession) navigator.audioSession.type = "playback";
       master = new GainNode(context, { gain: gain });
       master.connect(context.destination);
     }
@@ -168,6 +184,7 @@
     }
     if (step !== "trial") write("progress", "");
     $("own").hidden = ["welcome", "recover", "deleted", "closed"].includes(step);
+    $("unkept").hidden = remembers || ["recover", "deleted", "closed"].includes(step);
     write("code", code ?? "");
     write("stop", step === "done" ? "Delete my answers" : "Stop and delete my answers");
     $("have-code").hidden = step !== "welcome";
@@ -275,8 +292,8 @@
     write("where", sentence(study.kept ?? ""));
     write("until", study.demo
       ? `The server stops, or the test ends (${end}): this is a demonstration, and nothing ` +
-        "goes to a disk. Until then the server remembers your answers, so that a reload goes on " +
-        "where you were."
+        "goes to a disk. Until then the server remembers your answers" +
+        (remembers ? ", so that a reload goes on where you were." : ".")
       : `${end}, or earlier if whoever asks ends the test.`);
     $("agree").onchange = () => ($("begin").disabled = !$("agree").checked);
     $("begin").onclick = () => doing(async () => {
@@ -303,14 +320,36 @@
         notice("");
       };
     }
-    for (const one of $("counts").children) {
+    for (const one of $("counts").querySelectorAll("[data-value]")) {
       one.onclick = () => doing(async () => {
         if (!device) throw new Error("Please say first what you listen through.");
-        const told = { beeps: Number(one.dataset.value), device };
-        await render(await json("sound", { ...told, sample_rate: audio().sampleRate }));
+        const told = { beeps: Number(one.dataset.value), device, sample_rate: audio().sampleRate };
+        const state = await json("sound", told).catch((error) => {
+          if (error.status === 400) help(true); // a wrong count
+          throw error;
+        });
+        await render(state);
       });
       keys[one.dataset.value] = one.onclick;
     }
+    $("nothing").onclick = () => {
+      help(true);
+      notice("");
+      $("silent").focus();
+    };
+    keys["0"] = $("nothing").onclick;
+    $("silent-again").onclick = () => {
+      help(false);
+      $("beeps").focus();
+      play();
+    };
+    help(false);
+  }
+
+  /** What to do about silence. */
+  function help(open) {
+    $("silent").hidden = !open;
+    $("nothing").setAttribute("aria-expanded", open);
   }
 
   async function screening(state) {

@@ -1,6 +1,8 @@
 // The teacher's page: link and QR code, what the class has answered so far, export, the end.
 // The key stands in the address after #, which browsers do not send, and travels in a header.
 (() => {
+  if (!window.HTMLDialogElement || !Element.prototype.replaceChildren) return; // a line says so
+  document.getElementById("old-browser").hidden = true;
   const EVERY_S = 3;
   const base = location.pathname.replace(/\/teacher\/?$/, "");
   const link = location.origin + base;

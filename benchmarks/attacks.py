@@ -22,6 +22,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 
+from robustaudio import threads
 from robustaudio.attacks import ATTACKS
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
@@ -225,7 +226,7 @@ def pairs_of_samples(task: Task) -> str:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
+    threads.limit()
     classifier = checkpoints.load_classifier(CLASSIFIER).requires_grad_(False)  # nobody needs them
     x = load_clips(classifier, open_dataset("fsdd").select("test", CLIPS)).waveforms
     label, (front, back) = predictions(classifier, x), classifier.split("mel")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from robustaudio import threads
 from robustaudio.attacks import PGD
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED, Dataset, open_dataset
@@ -39,9 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     device = parser.parse_args().device
-    torch.set_num_threads(1)  # as the app does
+    count = threads.limit()  # as the app does
     name = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} cores"
-    print(f"torch {torch.__version__}, {device} ({name}), one thread")
+    print(f"torch {torch.__version__}, {device} ({name}), threads: {count}")
     print(f"median of {REPEATS} after a warm-up\n")
     print(f"{'command to usable page':<44}{time_to_page():>9.2f} s")
     split = test_split()

@@ -1,53 +1,26 @@
-"""One command per verb; readable text for people, --json for machines, errors in one sentence."""
+"""One command per verb; readable text for people, --json for machines, errors in one sentence.
+
+Arguments are parsed and files checked before torch is imported: `--help` and errors come at once.
+"""
 
 import argparse
+import gc
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import Field, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import torch
+from robustaudio import __version__, app, declared, threads
+from robustaudio.cli_files import check_files
+from robustaudio.serving import add_serving_options
 
-from robustaudio import __version__
-from robustaudio.attacks import ATTACKS, MINIMISING, Genetic
-from robustaudio.audio.clip import SUBTYPES, Clip
-from robustaudio.audio.datasets import download, open_dataset
-from robustaudio.certification.interval import UnsupportedLayer
-from robustaudio.certification.smoothing import Smoothing
-from robustaudio.certification.verify import METHODS
-from robustaudio.classifiers import checkpoints
-from robustaudio.classifiers.classifier import Classifier
-from robustaudio.cli_listen import add_listen
-from robustaudio.evaluation import tables
-from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset
-from robustaudio.evaluation.certify import certify_clip, certify_dataset
-from robustaudio.evaluation.clips import LabelledClips, load_clips
-from robustaudio.evaluation.heard import ruler_with_heard
-from robustaudio.evaluation.maximise import STARTS, maximise_clip, start_from
-from robustaudio.evaluation.noise import noise_clip, noise_dataset
-from robustaudio.evaluation.predict import predict_clip, predict_dataset
-from robustaudio.evaluation.report import make_report, save_perturbed, save_report
-from robustaudio.evaluation.targets import levels_by_target
-from robustaudio.evaluation.verify import verify_clip, verify_dataset
-from robustaudio.listening.rooms import NoStudy
-from robustaudio.threats.norms import NORMS
-from robustaudio.training import recipes
-
-ATTACK_LEVEL_DB = {"linf": -40.0, "l2": -40.0, "masking": 0.0}
-LARGEST_LEVEL_DB = {"linf": 0.0, "l2": 0.0, "masking": 20.0}  # for what minimises by itself
-DEFAULT_LEVEL_DB = {"linf": -70.0, "l2": -70.0, "masking": -12.0}
-DEFAULT_LEVELS_DB = {
-    "linf": (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
-    "l2": (-100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0),
-    "masking": (-36.0, -24.0, -12.0, -6.0, 0.0),
-}
-DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
-DEFAULT_SIGMA = 0.1
 LISTEN = "Listening tests: what people hear, by a test that holds up."
-CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  # as text
+DEVICE = "cpu, cuda, ... (default: cuda where there is one)"
+STORES = "a folder, sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or hub://OWNER/DATASET"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,12 +29,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv, argparse.Namespace(argv=argv))
     try:
         record = arguments.run(arguments)
-    except (ValueError, UnsupportedLayer, NoStudy) as error:
-        print(f"robustaudio: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("robustaudio: cancelled.", file=sys.stderr)
         return 130
+    except Exception as error:
+        if not _is_sentence(error):
+            raise
+        print(f"robustaudio: {error}", file=sys.stderr)
+        return 2
+    if record is None:  # the app
+        return 0
     try:
         print(json.dumps(record, indent=2) if arguments.json else as_text(record), flush=True)
     except BrokenPipeError:  # whoever reads, `head` say, has seen enough
@@ -69,38 +46,61 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _is_sentence(error: Exception) -> bool:
+    """Whether an error tells the user what to do; others are defects and keep their traceback."""
+    if isinstance(error, ValueError):
+        return True
+    from robustaudio.certification.interval import UnsupportedLayer
+    from robustaudio.listening.rooms import NoStudy
+
+    return isinstance(error, (UnsupportedLayer, NoStudy))
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser("robustaudio", description="Hear, break and prove a classifier.")
     top.add_argument("--version", action="version", version=__version__)
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
-    def verb(name: str, run: Callable, about: str, of: Any = verbs) -> argparse.ArgumentParser:
+    def verb(
+        name: str, function: str, about: str, *, of: Any = verbs, module: str = "cli_verbs"
+    ) -> argparse.ArgumentParser:
         command = of.add_parser(name, help=about, description=about)
-        command.set_defaults(run=run)
+        command.set_defaults(run=partial(_run, module, function))
         command.add_argument("--json", action="store_true", help="print JSON")
         return command
 
+    page = verbs.add_parser("app", help=app.__doc__, description="Open the app in a browser.")
+    app.add_options(page)
+    page.set_defaults(run=app.run)
     listening = verbs.add_parser("listen", help=LISTEN, description=LISTEN)
-    add_listen(partial(verb, of=listening.add_subparsers(required=True, metavar="VERB")))
-    verb("classifiers", classifiers, "List the shipped classifiers.")
-    predict = verb("predict", run_predict, "Classify a clip, or measure accuracy on a data set.")
-    attack = verb("attack", run_attack, "Look for the perturbation that changes the decision.")
-    noise = verb("noise", run_noise, "Add Gaussian noise at a representation.")
-    verify = verb("verify", run_verify, "Prove that no perturbation within a level changes it.")
-    certify = verb("certify", run_certify, "Certify the smoothed classifier's radius.")
-    ruler = verb("ruler", run_ruler, "Put the proof and the attack of a clip on one axis in dB.")
-    targets = verb("targets", run_targets, "Look for the smallest level towards every label.")
-    maximise = verb("maximise", run_maximise, "Evolve the sound that is surest to be a label.")
+    tests = listening.add_subparsers(required=True, metavar="VERB")
+    _add_listen(partial(verb, of=tests, module="cli_listen"))
+    verb("classifiers", "classifiers", "List the classifiers that can be used.")
+    predict = verb("predict", "run_predict", "Classify a clip, or measure accuracy on a data set.")
+    attack = verb("attack", "run_attack", "Look for the perturbation that changes the decision.")
+    noise = verb("noise", "run_noise", "Add Gaussian noise at a representation.")
+    verify = verb("verify", "run_verify", "Prove that no perturbation within a level changes it.")
+    certify = verb("certify", "run_certify", "Certify the smoothed classifier's radius.")
+    ruler = verb("ruler", "run_ruler", "Put the proof and the attack of a clip on one axis in dB.")
+    targets = verb("targets", "run_targets", "Look for the smallest level towards every label.")
+    maximise = verb("maximise", "run_maximise", "Evolve the sound that is surest to be a label.")
+    attacks = declared.options_of_each("attacks", "ATTACKS")
+    smoothing = declared.options("certification.smoothing", "Smoothing")
+    subtypes = declared.value("audio.clip", "SUBTYPES")
+    norms = sorted(declared.keys("threats.norms", "NORMS"))
+    methods = declared.value("certification.verify", "METHODS")
+    starts = declared.value("evaluation.maximise", "STARTS")
+    recipes = declared.first_arguments("training.recipes", "Recipe", "SvmRecipe")
     for command in (predict, attack, noise, verify, certify, ruler, targets, maximise):
         _add_input(command)
     for command in (attack, noise, certify, ruler, targets, maximise):
         command.add_argument("--seed", type=int, default=0, help="seed of all randomness")
     for command in (attack, noise, maximise):
         command.add_argument("--output", type=Path, help="write the perturbed clip as WAV")
-        command.add_argument("--subtype", choices=SUBTYPES, default=SUBTYPES[0])
+        command.add_argument("--subtype", choices=subtypes, default=subtypes[0])
         command.add_argument("--report", type=Path, help="write a JSON report of the run")
     for command in (attack, verify, targets):
-        command.add_argument("--norm", choices=sorted(NORMS), default="linf")
+        command.add_argument("--norm", choices=norms, default="linf")
     for command in (attack, verify):
         command.add_argument(
             "--level-db", type=float, action="append",
@@ -108,7 +108,10 @@ def parser() -> argparse.ArgumentParser:
             "(masking; 0 is the threshold itself); repeatable on a data set",
         )  # fmt: skip
     verify.add_argument(
-        "--method", choices=METHODS, default="interval", help="crown: slower, and never looser"
+        "--method",
+        choices=methods,
+        default="interval",
+        help="crown: slower, and never looser",
     )
     for command in (attack, verify):
         command.add_argument(
@@ -116,16 +119,16 @@ def parser() -> argparse.ArgumentParser:
             help="on a data set: keep a line per clip in FILE, and go on where it ends",
         )  # fmt: skip
     for command in (attack, targets):
-        command.add_argument("--attack", choices=sorted(ATTACKS), default="pgd")
+        command.add_argument("--attack", choices=sorted(attacks), default="pgd")
         command.add_argument(
             "--survive-rounding", action="store_true",
             help="what is found must survive a 16-bit file",
         )  # fmt: skip
-        _add_attack_fields(command)
+        _add_attack_options(command, attacks)
     maximise.add_argument("--label", help="what it is to be (default: what is heard)")
-    maximise.add_argument("--start", choices=STARTS, default=STARTS[0])
+    maximise.add_argument("--start", choices=starts, default=starts[0])
     maximise.add_argument("--level-db", type=float, default=-20.0, help="dB of full scale")
-    _add_fields(maximise, fields(Genetic))
+    _add_options(maximise, attacks["genetic"])
     attack.add_argument("--target", help="label to reach; on a data set: random")
     attack.add_argument(
         "--smallest", action="store_true",
@@ -135,291 +138,139 @@ def parser() -> argparse.ArgumentParser:
     for command in (attack, noise, certify, targets):
         command.add_argument("--representation", default="waveform")
     for command in (certify, ruler):
-        _add_fields(command, fields(Smoothing))
+        _add_options(command, smoothing)
     ruler.add_argument(
         "--heard", type=Path, metavar="FILE",
         help="a listening study's JSON (its export, or `listen analyse --json`): what was heard",
     )  # fmt: skip
     certify.add_argument("--radius", type=float, action="append", help="repeatable")
 
-    training = verb("train", run_train, "Train a checkpoint by its recipe.")
-    training.add_argument("name", choices=sorted(recipes.RECIPES))
+    training = verb("train", "run_train", "Train a checkpoint by its recipe.")
+    training.add_argument("name", choices=sorted(recipes))
     training.add_argument("--output", type=Path, default=Path("runs"), help="folder to write into")
+    training.set_defaults(output_is_folder=True)
     training.add_argument("--seed", type=int, default=0, help="0 is the shipped run")
-    training.add_argument("--device", default=default_device())
-    table = verb("table", run_table, "Make a table of docs/results again.")
-    table.add_argument("name", choices=sorted(tables.TABLES))
+    training.add_argument("--device", help=DEVICE)
+    table = verb("table", "run_table", "Make a table of docs/results again.")
+    table.add_argument("name", choices=sorted(declared.keys("evaluation.tables", "TABLES")))
     table.add_argument("--output", type=Path, help="file to write (default: docs/results/NAME.md)")
     table.add_argument("--limit", type=int, help="clips per split, for a quick look")
-    fetch = verb("download", run_download, "Download a data set's official release.")
+    fetch = verb("download", "run_download", "Download a data set's official release.")
     fetch.add_argument("name")
+    for command in (training, table):
+        _add_threads(command)
     return top
 
 
-def default_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def _run(module: str, function: str, arguments: argparse.Namespace) -> Any:
+    """Checks what needs no torch, then imports the verb and runs it."""
+    check_files(arguments)
+    asked = threads.count(getattr(arguments, "threads", None))
+    if "torch" not in sys.modules:
+        with _without_collections():
+            import_module(f"robustaudio.{module}")
+    threads.limit(asked)
+    return getattr(import_module(f"robustaudio.{module}"), function)(arguments)
 
 
-# --- verbs: convert, call one back-end function, return the record -------------------------------
-
-
-def classifiers(arguments: argparse.Namespace) -> list[dict]:
-    cards = [checkpoints.read_card(name) for name in checkpoints.names()]
-    return cards if arguments.json else [{k: card[k] for k in CARD_COLUMNS} for card in cards]
-
-
-def run_predict(arguments: argparse.Namespace) -> dict:
-    classifier = _classifier(arguments)
-    if arguments.dataset:
-        return predict_dataset(classifier, _dataset(arguments, classifier))
-    return predict_clip(classifier, _clip(arguments, classifier).samples)
-
-
-def run_attack(arguments: argparse.Namespace) -> dict:
-    classifier, plan = _classifier(arguments), _plan(arguments)
-    by_itself = isinstance(plan.attack, MINIMISING)
-    start_db = (LARGEST_LEVEL_DB if by_itself else ATTACK_LEVEL_DB)[plan.norm]
-    common = {"seed": arguments.seed, "progress": _progress()}
-    if arguments.dataset:
-        _refuse_files(arguments)
-        if arguments.target not in (None, "random"):
-            raise ValueError(f"--target {arguments.target} on a data set: only 'random' is known.")
-        return attack_dataset(
-            classifier, _dataset(arguments, classifier), plan,
-            levels_db=arguments.level_db or _up_to(start_db),
-            targeted=arguments.target is not None, smallest=arguments.smallest,
-            path=arguments.resume, **common,
-        )  # fmt: skip
-    if arguments.resume or arguments.smallest:
-        raise ValueError("--resume and --smallest belong to a data set; see `ruler` for a clip.")
-    clip = _clip(arguments, classifier)
-    target = None if arguments.target is None else classifier.label_index(arguments.target)
-    level_db = _single(arguments.level_db, "--level-db", start_db)
-    result = attack_clip(classifier, clip.samples, plan, level_db=level_db, target=target, **common)
-    return _written(arguments, classifier, clip, result)
-
-
-def run_noise(arguments: argparse.Namespace) -> dict:
-    classifier = _classifier(arguments)
-    options = {"representation": arguments.representation, "seed": arguments.seed}
-    if arguments.dataset:
-        _refuse_files(arguments)
-        return noise_dataset(
-            classifier, _dataset(arguments, classifier),
-            sigmas=arguments.sigma or [DEFAULT_SIGMA], progress=_progress(), **options,
-        )  # fmt: skip
-    clip = _clip(arguments, classifier)
-    sigma = _single(arguments.sigma, "--sigma", DEFAULT_SIGMA)
-    result = noise_clip(classifier, clip.samples, sigma=sigma, **options)
-    return _written(arguments, classifier, clip, result)
-
-
-def run_verify(arguments: argparse.Namespace) -> dict:
-    classifier = _classifier(arguments)
-    common = {"norm": arguments.norm, "method": arguments.method, "progress": _progress()}
-    if arguments.dataset:
-        return verify_dataset(
-            classifier, _dataset(arguments, classifier), path=arguments.resume,
-            levels_db=arguments.level_db or DEFAULT_LEVELS_DB[arguments.norm], **common,
-        )  # fmt: skip
-    if arguments.resume:
-        raise ValueError("--resume belongs to a data set, not to a single clip.")
-    level_db = _single(arguments.level_db, "--level-db", DEFAULT_LEVEL_DB[arguments.norm])
-    clip = _clip(arguments, classifier)
-    return verify_clip(classifier, clip.samples, level_db=level_db, **common)
-
-
-def run_certify(arguments: argparse.Namespace) -> dict:
-    classifier = _classifier(arguments)
-    smoothing = _smoothing(arguments)
-    common = {
-        "representation": arguments.representation, "seed": arguments.seed, "progress": _progress(),
-    }  # fmt: skip
-    if arguments.dataset:
-        return certify_dataset(
-            classifier, _dataset(arguments, classifier), smoothing,
-            radii=arguments.radius or DEFAULT_RADII, **common,
-        )  # fmt: skip
-    clip = _clip(arguments, classifier)
-    return certify_clip(classifier, clip.samples, smoothing, **common)
-
-
-def run_ruler(arguments: argparse.Namespace) -> dict:
-    if arguments.dataset:
-        raise ValueError("a ruler belongs to a single clip; see `table` for a data set.")
-    classifier = _classifier(arguments)
-    clip = _clip(arguments, classifier)
-    return ruler_with_heard(
-        arguments.heard, classifier, clip, smoothing=_smoothing(arguments), seed=arguments.seed,
-        progress=_progress(),
-    )  # fmt: skip
-
-
-def run_targets(arguments: argparse.Namespace) -> dict:
-    if arguments.dataset:
-        raise ValueError("the levels by target belong to a single clip.")
-    classifier, plan = _classifier(arguments), _plan(arguments)
-    clip = _clip(arguments, classifier)
-    return levels_by_target(
-        classifier, clip.samples, plan, seed=arguments.seed, progress=_progress()
-    )
-
-
-def run_maximise(arguments: argparse.Namespace) -> dict:
-    if arguments.dataset:
-        raise ValueError("maximise works on a single clip.")
-    classifier = _classifier(arguments)
-    clip = _clip(arguments, classifier)
-    label = arguments.label or predict_clip(classifier, clip.samples)["prediction"]
-    start = start_from(arguments.start, clip.samples, arguments.seed)
-    attack = _from_fields(Genetic, arguments)
-    result = maximise_clip(
-        classifier, start, attack, label=label, level_db=arguments.level_db, seed=arguments.seed,
-        progress=_progress(),
-    )  # fmt: skip
-    return _written(arguments, classifier, replace(clip, samples=start), result)
-
-
-def run_train(arguments: argparse.Namespace) -> dict:
-    recipe = replace(recipes.RECIPES[arguments.name], seed=arguments.seed)
-    recipes.run(recipe, arguments.output, device=arguments.device, log=_log)
-    return checkpoints.read_card(arguments.output / f"{recipe.name}.safetensors")
-
-
-def run_table(arguments: argparse.Namespace) -> dict:
-    made = tables.TABLES[arguments.name](arguments.output, limit=arguments.limit, log=_log)
-    return made if arguments.json else {"output": made["output"]}
-
-
-def run_download(arguments: argparse.Namespace) -> dict:
-    dataset = download(arguments.name)
-    return {"dataset": dataset.name, "folder": str(dataset.folder), "clips": len(dataset)}
-
-
-# --- from arguments to values --------------------------------------------------------------------
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Imports without garbage collections: they find nothing and take a third of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()  # nor does the end of the program look through what was imported
+        gc.enable()
 
 
 def _add_input(command: argparse.ArgumentParser) -> None:
     command.add_argument("clip", nargs="?", help="a sound file")
     command.add_argument("--classifier", default="digits-cnn", help="name, or .safetensors file")
-    command.add_argument("--dataset", help="name of a data set, instead of a clip")
+    command.add_argument("--dataset", help="a data set's name or folder, instead of a clip")
     command.add_argument("--split", default=None, help="default: test")
     command.add_argument("--limit", type=int, help="at most so many clips")
-    command.add_argument("--device", default=default_device())
+    command.add_argument(
+        "--skip-unreadable", action="store_true",
+        help="on a data set: leave out files that cannot be read, and count them",
+    )  # fmt: skip
+    command.add_argument("--device", help=DEVICE)
+    _add_threads(command)
 
 
-def _add_fields(command: argparse.ArgumentParser, options: Any) -> None:
-    """One option per dataclass field: the default and the help stand with the field."""
+def _add_threads(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--threads", type=int, metavar="N", help=threads.HELP)
+
+
+def _add_options(command: argparse.ArgumentParser, options: Iterable[declared.Option]) -> None:
+    """One option per field of a dataclass: the default and the help stand with the field."""
     for option in options:
-        about = f"{option.metadata['help']} (default {option.default})"
-        _add_field(command, option, option.default, about)
+        about = f"{option.help} (default {option.default})"
+        _add_option(command, option, option.default, about)
 
 
-def _add_attack_fields(command: argparse.ArgumentParser) -> None:
+def _add_attack_options(
+    command: argparse.ArgumentParser, attacks: dict[str, list[declared.Option]]
+) -> None:
     """One option per field name of any attack: each attack has its own default."""
-    known: dict[str, dict] = {}
-    for name, kind in ATTACKS.items():
-        for option in fields(kind):
+    known: dict[str, dict[str, declared.Option]] = {}
+    for name, options in attacks.items():
+        for option in options:
             known.setdefault(option.name, {})[name] = option
     for named in known.values():
         by_help: dict[str, list[str]] = {}
         for name, option in named.items():
-            by_help.setdefault(option.metadata["help"], []).append(f"{name} {option.default}")
+            by_help.setdefault(option.help, []).append(f"{name} {option.default}")
         about = "; ".join(f"{text} ({', '.join(some)})" for text, some in by_help.items())
-        _add_field(command, next(iter(named.values())), None, about)
+        _add_option(command, next(iter(named.values())), None, about)
 
 
-def _add_field(command: argparse.ArgumentParser, option: Field, default: Any, about: str) -> None:
+def _add_option(
+    command: argparse.ArgumentParser, option: declared.Option, default: Any, about: str
+) -> None:
     flag = f"--{option.name.replace('_', '-')}"
     if option.type is bool:
         action = argparse.BooleanOptionalAction
         command.add_argument(flag, action=action, default=default, help=about)
     else:
-        kind, choices = cast(type, option.type), option.metadata.get("choices")
-        command.add_argument(flag, type=kind, choices=choices, default=default, help=about)
+        command.add_argument(
+            flag, type=option.type, choices=option.choices, default=default, help=about
+        )
 
 
-def _classifier(arguments: argparse.Namespace) -> Classifier:
-    if bool(arguments.clip) == bool(arguments.dataset):
-        raise ValueError("name either a sound file or --dataset NAME.")
-    try:
-        device = torch.device(arguments.device)
-        torch.zeros(1, device=device).item()  # a device without data fails here
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"--device {arguments.device} is not at hand; try cpu.") from error
-    return checkpoints.load_classifier(arguments.classifier, device)
-
-
-def _clip(arguments: argparse.Namespace, classifier: Classifier) -> Clip:
-    clip = classifier.prepare(Clip.load(arguments.clip))
-    return clip.to(classifier.device)
-
-
-def _dataset(arguments: argparse.Namespace, classifier: Classifier) -> LabelledClips:
-    dataset = open_dataset(arguments.dataset)
-    split = arguments.split or ("test" if "test" in dataset.splits else dataset.splits[0])
-    return load_clips(classifier, dataset.select(split, arguments.limit))
-
-
-def _plan(arguments: argparse.Namespace) -> Plan:
-    """The attack with the options that were given; the others are its own defaults."""
-    own = {f.name for f in fields(ATTACKS[arguments.attack])}
-    known = {f.name for kind in ATTACKS.values() for f in fields(kind)}
-    given = {n: v for n in sorted(known) if (v := getattr(arguments, n)) is not None}
-    for name in given.keys() - own:
-        raise ValueError(f"--{name.replace('_', '-')} is no option of {arguments.attack}.")
-    attack = ATTACKS[arguments.attack](**given)
-    return Plan(attack, arguments.norm, arguments.representation, arguments.survive_rounding)
-
-
-def _up_to(level_db: float) -> list[float]:
-    return [level_db - below for below in (20.0, 10.0, 0.0)]
-
-
-def _smoothing(arguments: argparse.Namespace) -> Smoothing:
-    return _from_fields(Smoothing, arguments)
-
-
-def _from_fields(kind: type, arguments: argparse.Namespace) -> Any:
-    return kind(**{f.name: getattr(arguments, f.name) for f in fields(kind)})
-
-
-def _single(values: list[float] | None, flag: str, default: float) -> float:
-    if values and len(values) > 1:
-        raise ValueError(f"{flag} may be given once for a clip; it is repeatable on a data set.")
-    return values[0] if values else default
-
-
-def _refuse_files(arguments: argparse.Namespace) -> None:
-    if arguments.output or arguments.report:
-        raise ValueError("--output and --report belong to a single clip, not to a data set.")
-
-
-def _written(
-    arguments: argparse.Namespace, classifier: Classifier, clip: Clip, result: Any
-) -> dict:
-    """The record, after the files that were asked for are written."""
-    record = result.record
-    if arguments.output:
-        record = {
-            **record,
-            **save_perturbed(classifier, clip, result, arguments.output, arguments.subtype),
-        }
-    if arguments.report:
-        command = ["python", "-m", "robustaudio", *arguments.argv]
-        save_report(make_report(classifier, clip, command, record), arguments.report)
-    return record
-
-
-def _log(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _progress() -> Callable[..., None] | None:
-    """A percentage on stderr, where somebody is looking."""
-    if not sys.stderr.isatty():
-        return None
-    return lambda done, step=None: print(f"\r{done:4.0%}", end="\r", file=sys.stderr, flush=True)
+def _add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
+    """Adds the verbs of `listen` by the function that makes a command of the program."""
+    folder = declared.value("listening.store", "FOLDER")
+    spread, lapse = (
+        declared.value("listening.simulation", name)
+        for name in ("TYPICAL_SPREAD_DB", "TYPICAL_LAPSE")
+    )
+    serve = verb("serve", "run_serve", "Serve a study's listening test to anyone with its link.")
+    serve.add_argument("study", type=Path, help="YAML or JSON; see assets/studies")
+    serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
+    serve.add_argument("--port", type=int, default=7870)
+    serve.add_argument("--hours", type=float, help="until the answers are deleted")
+    serve.add_argument("--demo", action="store_true", help="store nothing at all")
+    serve.add_argument("--store", default=folder, help=f"{STORES} (default {folder})")
+    add_serving_options(serve)
+    analysis = verb("analyse", "run_analyse", "What the answers in a store say.")
+    analysis.add_argument("store", help=STORES)
+    analysis.add_argument("--study", help="its token, where the store holds several")
+    analysis.add_argument("--output", type=Path, help="folder for tables, figures and JSON")
+    analysis.set_defaults(output_is_folder=True)
+    purge = verb("purge", "run_purge", "Deletes the studies of a store that are over.")
+    purge.add_argument("store", help=STORES)
+    plan = verb(
+        "simulate", "run_simulate", "What a study finds out about listeners whose truth is known."
+    )
+    plan.add_argument("study", type=Path)
+    plan.add_argument("--listeners", type=int, default=100)
+    plan.add_argument("--threshold", type=float, default=-40.0, help="dB, half way from guessing")
+    plan.add_argument("--spread", type=float, default=spread, help="dB")
+    plan.add_argument("--lapse", type=float, default=lapse, help="share of answers")
+    plan.add_argument("--between", type=float, default=0.0, help="dB, between listeners")
+    plan.add_argument("--seed", type=int, default=0)
+    plan.add_argument("--store", help="keep the answers there (default: nowhere)")
 
 
 def as_text(record: Any, indent: str = "") -> str:

@@ -1,10 +1,9 @@
-"""The verb `listen`: serve a study, analyse what it found, delete it, plan its size."""
+"""What the verbs of `listen` do: serve a study, analyse what it found, delete it, plan its size."""
 
 import argparse
 import json
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,59 +17,36 @@ from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener, panel
-from robustaudio.listening.store import FOLDER, open_store
+from robustaudio.listening.store import open_store
 from robustaudio.listening.study_file import load_study
 from robustaudio.listening.thresholds import SIGNS
 from robustaudio.listening.web import reachable
-
-STORES = "a folder, sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or hub://OWNER/DATASET"
-
-
-def add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
-    """Adds the verbs of `listen` by the function that makes a command of the program."""
-    serve = verb("serve", run_serve, "Serve a study's listening test to anyone with its link.")
-    serve.add_argument("study", type=Path, help="YAML or JSON; see assets/studies")
-    serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
-    serve.add_argument("--port", type=int, default=7870)
-    serve.add_argument("--hours", type=float, help="until the answers are deleted")
-    serve.add_argument("--demo", action="store_true", help="store nothing at all")
-    serve.add_argument("--store", default=FOLDER, help=f"{STORES} (default {FOLDER})")
-    analysis = verb("analyse", run_analyse, "What the answers in a store say.")
-    analysis.add_argument("store", help=STORES)
-    analysis.add_argument("--study", help="its token, where the store holds several")
-    analysis.add_argument("--output", type=Path, help="folder for tables, figures and JSON")
-    purge = verb("purge", run_purge, "Deletes the studies of a store that are over.")
-    purge.add_argument("store", help=STORES)
-    plan = verb(
-        "simulate", run_simulate, "What a study finds out about listeners whose truth is known."
-    )
-    plan.add_argument("study", type=Path)
-    plan.add_argument("--listeners", type=int, default=100)
-    plan.add_argument("--threshold", type=float, default=-40.0, help="dB, half way from guessing")
-    plan.add_argument("--spread", type=float, default=Listener.spread_db, help="dB")
-    plan.add_argument("--lapse", type=float, default=Listener.lapse_rate, help="share of answers")
-    plan.add_argument("--between", type=float, default=0.0, help="dB, between listeners")
-    plan.add_argument("--seed", type=int, default=0)
-    plan.add_argument("--store", help="keep the answers there (default: nowhere)")
+from robustaudio.serving import WARNING, BehindPrefix, serving_of
 
 
 def run_serve(arguments: argparse.Namespace) -> dict:
     """Serves until it is stopped; the links come first, on stderr."""
     import uvicorn
 
+    serving = serving_of(arguments)
     study = load_study(arguments.study)
+    keyfile, certfile = serving.files([reachable(arguments.host)])
     rooms = Rooms(open_store("memory:" if arguments.demo else arguments.store))
     with _bound(arguments.host, arguments.port) as listening:  # a link that is printed works
         room, key = rooms.open(study, arguments.hours, resume=True)
         port = listening.getsockname()[1]
-        home = f"http://{reachable(arguments.host)}:{port}/listen/{room.token}"
+        home = f"{serving.home(reachable(arguments.host), port)}/listen/{room.token}"
         _log(f"listeners  {home}")
         _log(f"teacher    {home}/teacher#{key}")
         _log(f"until      {room.expires:%Y-%m-%d %H:%M} UTC, then all answers are deleted")
+        if serving.self_signed:
+            _log(WARNING)
         stop = rooms.keep_purging()
         config = uvicorn.Config(
-            application(rooms), log_level="warning", access_log=False, server_header=False
-        )
+            BehindPrefix(application(rooms), serving.root_path),
+            log_level="warning", access_log=False, server_header=False,
+            ssl_keyfile=keyfile, ssl_certfile=certfile,
+        )  # fmt: skip
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run([listening])
         stop()
@@ -89,11 +65,13 @@ def run_analyse(arguments: argparse.Namespace) -> dict:
     found = pooled(room)
     if arguments.output:
         _write(arguments.output, room, found)
+    if found["damaged"]:
+        _log(f"left out, for they cannot be read: the answers of {', '.join(found['damaged'])}.")
     if arguments.json:
         return found
     results = [_told(result) for result in found["analysis"]["results"]]
-    told = ("title", "begun", "simulated", "finished", "answers", "unscreened")
-    counts = {key: found[key] for key in told}
+    told = ("title", "begun", "simulated", "finished", "answers", "unscreened", "wireless")
+    counts = {**{key: found[key] for key in told}, "damaged": len(found["damaged"])}
     return {**counts, "excluded": len(found["analysis"]["excluded"]), "results": results}
 
 
@@ -117,10 +95,18 @@ def run_simulate(arguments: argparse.Namespace) -> dict:
 
 
 def _only_room(rooms: Rooms, token: str | None) -> Room:
-    """The study that is meant; those that are over are named, and not read."""
+    """The study that is meant; those that are over or damaged are named, and not read."""
     ends = rooms.ends()
+    for broken in sorted({*rooms.store.studies()} - {*ends}):
+        _log(f"study {broken} is left out: when it ends cannot be read.")
     for over in [one for one, end in ends.items() if end <= datetime.now(UTC)]:
         _log(f"study {over} ended at {ends.pop(over):%Y-%m-%d %H:%M} UTC and is not read.")
+    for other in [*ends] if token is None else []:
+        try:
+            rooms.room(other)
+        except (OSError, ValueError, LookupError) as error:
+            _log(f"study {other} is left out: {error}")
+            del ends[other]
     if token is None and len(ends) == 1:
         return rooms.room(*ends)
     if token in ends:
@@ -133,7 +119,7 @@ def _write(folder: Path, room: Room, found: dict) -> None:
     """rows.csv, rows.json, analysis.json, and the curve of every condition that has one."""
     folder.mkdir(parents=True, exist_ok=True)
     table = rows.tidy(room)
-    (folder / "rows.csv").write_text(rows.as_csv(table), "utf-8")
+    (folder / "rows.csv").write_bytes(rows.as_csv(table).encode(rows.CSV_ENCODING))
     (folder / "rows.json").write_text(rows.as_json(room, table), "utf-8")
     (folder / "analysis.json").write_text(json.dumps(found, indent=1), "utf-8")
     drawn = [one for one in found["analysis"]["results"] if "thresholds" in one["group"]]

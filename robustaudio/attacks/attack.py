@@ -3,15 +3,19 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from math import inf
+from numbers import Integral, Real
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from robustaudio.threats.criterion import Criterion
+from robustaudio.audio.tensors import check_batch, check_generator, check_per_item, kind
+from robustaudio.classifiers.answers import answer, check_labels, check_model
+from robustaudio.classifiers.evaluation_mode import evaluation_mode
+from robustaudio.threats.criterion import Criterion, labels_of
 from robustaudio.threats.threat_model import ThreatModel
 
 Rank = Callable[[Tensor, Tensor, Tensor], Tensor]  # (perturbations, losses, items) -> numbers
@@ -102,8 +106,15 @@ def check(attack: Attack, at_least: dict[str, float], above_zero: tuple[str, ...
     """Refuses options that make no search.
 
     Raises:
+        TypeError: for the first option that is no number, or no whole one where it has to be.
         ValueError: for the first option that is too small, infinite or NaN.
     """
+    for option in fields(attack):
+        value = getattr(attack, option.name)
+        if option.type is int and (isinstance(value, bool) or not isinstance(value, Integral)):
+            raise TypeError(f"{option.name} is {kind(value)}; it must be a whole number.")
+        if option.type is float and not isinstance(value, Real):
+            raise TypeError(f"{option.name} is {kind(value)}; it must be a number.")
     for name, least in at_least.items():
         if not least <= getattr(attack, name) < inf:
             raise ValueError(f"{name} {getattr(attack, name)} must be at least {least:g}.")
@@ -134,6 +145,7 @@ class Search:
         self.model, self.x, self.criterion, self.threat = model, x, criterion, threat
         self.progress, self.confidence = progress, confidence
         self.adversarial = x.clone()
+        self.answered = False  # whether the model has given logits, which the labels fit
         self.found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         self.queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
         self.order = x.new_full((len(x),), torch.inf)  # rank of the best success, or -loss
@@ -160,7 +172,7 @@ class Search:
         `projected` points, of items without a success, are inside the ball: where all fail,
         nothing has to be measured.
         """
-        logits = self.model(point)
+        logits = self._answer(point)
         self.losses = self.rows(self.criterion, index).loss(logits)
         self.queries[index] += 1
         with torch.no_grad():
@@ -192,7 +204,7 @@ class Search:
         each = index.repeat_interleave(members)
         with torch.no_grad():
             flat = points.flatten(0, 1)
-            logits, criterion = self.model(flat), self.criterion[each]
+            logits, criterion = self._answer(flat), self.criterion[each]
             losses = criterion.loss(logits).unflatten(0, (some, members))
             order = -losses
             fooled = criterion.margin(logits) < -decisive(logits).clamp_min(self.confidence)
@@ -234,6 +246,13 @@ class Search:
             self.queries,
             tuple(self.history),
         )
+
+    def _answer(self, point: Tensor) -> Tensor:
+        logits = answer(self.model, point)
+        if not self.answered:
+            check_labels(*labels_of(self.criterion), logits.shape[1])
+            self.answered = True
+        return logits
 
     def _keep(
         self, point: Tensor, logits: Tensor, index: Tensor, rank: Rank | None, projected: bool
@@ -288,14 +307,44 @@ class SearchAttack(ABC):
         generator: torch.Generator,
         progress: Progress | None = None,
     ) -> AttackResult:
-        search = Search(model, x, criterion, threat, progress, self.confidence)
-        with suppress(Enough):
+        """
+        Raises:
+            TypeError, ValueError: for arguments that do not fit each other or the attack; one
+                sentence says what would be right.
+        """
+        check_question(model, x, criterion, threat, generator)
+        search = Search(model, x.detach(), criterion, threat, progress, self.confidence)
+        with evaluation_mode(model, gradients=True), suppress(Enough):
             self.run(search, generator)
         return search.result()
 
     @abstractmethod
     def run(self, search: Search, generator: torch.Generator) -> None:
         """The whole search; ends when nothing is left to do."""
+
+
+def check_question(model: Any, x: Any, criterion: Any, threat: Any, generator: Any) -> None:
+    """Refuses what no attack can work with, before anything is computed.
+
+    Raises:
+        TypeError: for a value of another kind than `Attack` asks for.
+        ValueError: for tensors that do not fit each other.
+    """
+    check_model(model)
+    check_batch(x)
+    if not isinstance(criterion, Criterion):
+        raise TypeError(
+            f"the criterion is {kind(criterion)}; it must be Misclassification(label) or "
+            "TargetedMisclassification(target)."
+        )
+    check_per_item(*labels_of(criterion), x)
+    if not isinstance(threat, ThreatModel):
+        raise TypeError(
+            f"the threat is {kind(threat)}; it must be a ThreatModel, such as "
+            "ThreatModel('linf', torch.full((len(x),), 0.01))."
+        )
+    threat.check(x)
+    check_generator(generator, x)
 
 
 def decisive(logits: Float[Tensor, "batch label"]) -> Float[Tensor, " batch"]:

@@ -1,33 +1,36 @@
 """A mono recording, read once and never normalised behind anybody's back."""
 
+import hashlib
 import math
 import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
-import soundfile
 import soxr
 import torch
-from jaxtyping import Float, Float32, Int32
+from jaxtyping import Float, Float32
 from torch import Tensor
 
-MIN_DURATION_S = 0.05
-MAX_DURATION_S = 120.0
-SAMPLE_RATES = (4_000, 192_000)  # Hz, both ends allowed
-PEAKS = (2.0**-31, 2.0**31)  # from one step of 32-bit PCM to integers kept as floats
+from robustaudio.audio.sound_file import (
+    SUBTYPES as SUBTYPES,  # so that a clip's users find them beside it
+)
+from robustaudio.audio.sound_file import as_stored, check_samples, read_sound, write_sound
+
 LEAST_HEADROOM = 2.0**-40
-FORMATS = "WAV, FLAC, OGG or MP3"
-SUBTYPES = ("FLOAT", "PCM_24", "PCM_16")
-PCM_BITS = {"PCM_24": 24, "PCM_16": 16}
-BLOCK = 2**20  # samples of all channels that are decoded at a time
-OGG_PAGE = 65_307  # bytes of the longest page
-UNKNOWN_LENGTH = 2**63 - 1  # what libsndfile says of a FLAC stream without a length
-NOTE = re.compile(r"robustaudio gain=(\S+) headroom=(\S+)")
+NOTE = re.compile(r"robustaudio gain=(\S+) headroom=(\S+) sha256=([0-9a-f]{16})")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The part of a recording that a clip holds: where it starts and ends, of how much (s)."""
+
+    start_s: float
+    end_s: float
+    of_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,7 @@ class Clip:
 
     `gain` is the gain a classifier has already given to the samples (None: untouched). A file
     that this project writes carries it, so that what is loaded again is what was classified.
+    `stretch` says which part of the recording is left after `fitted` cut it (None: all of it).
     """
 
     samples: Float[Tensor, " time"]
@@ -43,6 +47,7 @@ class Clip:
     name: str = ""
     label: str | None = None
     gain: float | None = None
+    stretch: Stretch | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, within: Sequence[Path] | None = None) -> Self:
@@ -54,11 +59,11 @@ class Clip:
             ValueError: one sentence that names the file and what would be right.
         """
         path = Path(path)
-        samples, sample_rate, comment = _decode(_readable(path, within), path.name)
-        gain, headroom = _noted(comment)
-        clip = cls(torch.from_numpy(samples) / headroom, sample_rate, path.stem, gain=gain)
-        _check_samples(clip.samples, path.name)
-        return clip
+        sound = read_sound(_readable(path, within), path.name)
+        gain, headroom = _noted(sound.comment, sound.samples)
+        samples = sound.samples / np.float32(headroom)
+        check_samples(samples, path.name)
+        return cls(torch.from_numpy(samples), sound.sample_rate, path.stem, gain=gain)
 
     @property
     def duration_s(self) -> float:
@@ -78,7 +83,10 @@ class Clip:
         return replace(self, samples=samples.to(self.samples.device), sample_rate=sample_rate)
 
     def fitted(self, length: int) -> Self:
-        """Exactly `length` samples: zeros on both sides, or the stretch with the most energy."""
+        """Exactly `length` samples: zeros on both sides, or the stretch with the most energy.
+
+        The clip says which stretch that is.
+        """
         missing = length - len(self.samples)
         if missing >= 0:
             samples = torch.nn.functional.pad(self.samples, (missing // 2, missing - missing // 2))
@@ -87,7 +95,15 @@ class Clip:
             inside = energy[length - 1 :] - torch.nn.functional.pad(energy[:-length], (1, 0))
             start = int(inside.argmax())
             samples = self.samples[start : start + length].clone()
+            return replace(self, samples=samples, stretch=self._stretch(start, length))
         return replace(self, samples=samples)
+
+    def _stretch(self, start: int, length: int) -> Stretch:
+        """Samples of this clip as seconds of the recording that it may be a part of."""
+        before_s = self.stretch.start_s if self.stretch else 0.0
+        of_s = self.stretch.of_s if self.stretch else self.duration_s
+        start_s = before_s + start / self.sample_rate
+        return Stretch(start_s, start_s + length / self.sample_rate, of_s)
 
     def scaled(self, gain: float) -> Self:
         """The clip with `gain` applied and noted."""
@@ -108,32 +124,10 @@ class Clip:
             ValueError: for another subtype, samples that are not finite or that an integer format
                 would clip, or a path that cannot be written.
         """
-        if subtype not in SUBTYPES:
-            raise ValueError(f"no WAV subtype {subtype!r}; choose from {SUBTYPES}.")
-        if not self.samples.isfinite().all():
-            raise ValueError("samples that are NaN or infinite cannot be written.")
-        samples = self.samples.cpu() * headroom
-        peak = float(samples.abs().max())
-        if subtype in PCM_BITS and peak > 1:
-            raise ValueError(
-                f"the peak is {peak:.3f} and {subtype} ends at 1; write FLOAT, or scale first."
-            )
+        stored = as_stored(self.samples.cpu().numpy() * np.float32(headroom), subtype)
+        note = "" if self.gain is None else _note(self.gain, headroom, stored)
         path = Path(path)
-        if subtype in PCM_BITS:
-            samples = _quantised(samples, PCM_BITS[subtype])
-        try:
-            with (
-                path.open("wb") as stream,
-                soundfile.SoundFile(
-                    stream, "w", self.sample_rate, channels=1, subtype=subtype, format="WAV"
-                ) as file,
-            ):
-                if self.gain is not None:
-                    note = f"gain={float(self.gain)!r} headroom={float(headroom)!r}"
-                    file.comment = f"robustaudio {note}"
-                file.write(samples.numpy())
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ValueError(f"cannot write {str(path)!r}: {error}") from error
+        write_sound(path, stored, self.sample_rate, subtype, note)
         return path
 
 
@@ -146,15 +140,6 @@ def headroom_gain(*peaks: float) -> float:
         raise ValueError(f"peaks {peaks} must be finite.")
     mantissa, exponent = math.frexp(max(peaks))  # 1/2 <= mantissa < 1
     return min(1.0, 2.0 ** ((mantissa == 0.5) - exponent))
-
-
-def _quantised(samples: Float[Tensor, " time"], bits: int) -> Int32[Tensor, " time"]:
-    """Nearest multiples of 2**(1 - bits), in the upper bits of 32: libsndfile then adds nothing.
-
-    (Given floats, it multiplies by 2**(bits - 1) - 1 and a file read and written again changes.)
-    """
-    steps = (samples.double() * 2 ** (bits - 1)).round().clamp_max(2 ** (bits - 1) - 1)
-    return (steps * 2 ** (32 - bits)).int()
 
 
 def _readable(path: Path, within: Sequence[Path] | None) -> Path:
@@ -177,87 +162,24 @@ def _readable(path: Path, within: Sequence[Path] | None) -> Path:
     return file
 
 
-def _decode(path: Path, name: str) -> tuple[Float32[np.ndarray, " time"], int, str]:
-    """The mean of the channels, the rate and the file's comment; the length is checked first."""
-    try:
-        with path.open("rb") as stream:
-            if _is_cut_short(stream):
-                raise ValueError(f"{name} is truncated: it ends before its own structure does.")
-            stream.seek(0)
-            # a descriptor, not a path: libsndfile would believe an extension such as .raw
-            with soundfile.SoundFile(stream.fileno(), closefd=False) as file:
-                _check_length(file.frames, file.samplerate, name)
-                samples = _mean_of_channels(file)
-                promised, sample_rate, comment = file.frames, file.samplerate, file.comment
-    except (OSError, RuntimeError) as error:
-        raise ValueError(
-            f"{name} is not a sound file that can be read; {FORMATS} would be right."
-        ) from error
-    if len(samples) < promised:
-        raise ValueError(f"{name} is truncated or damaged: {promised} samples are not all there.")
-    return samples, sample_rate, comment
+def _digest(stored: Float32[np.ndarray, " time"]) -> str:
+    """The first 16 hex digits of SHA-256 of the samples as little-endian float32 (-0 is 0)."""
+    return hashlib.sha256((stored + np.float32(0)).astype("<f4").tobytes()).hexdigest()[:16]
 
 
-def _mean_of_channels(file: soundfile.SoundFile) -> Float32[np.ndarray, " time"]:
-    """All that can be decoded, block by block: 100 channels need no more memory than one."""
-    means = [np.zeros(0)]
-    size = max(1, BLOCK // file.channels)
-    with suppress(soundfile.LibsndfileError), np.errstate(invalid="ignore"):
-        while len(block := file.read(size, dtype="float32", always_2d=True)):
-            means.append(block.mean(axis=1, dtype=np.float64))  # inf - inf is NaN: a bad sample
-    return np.concatenate(means).astype(np.float32)
+def _note(gain: float, headroom: float, stored: Float32[np.ndarray, " time"]) -> str:
+    return f"robustaudio gain={float(gain)!r} headroom={float(headroom)!r} sha256={_digest(stored)}"
 
 
-def _is_cut_short(stream: BinaryIO) -> bool:
-    """Whether a WAV or AIFF promises more bytes than there are, or an Ogg has no last page.
+def _noted(comment: str, stored: Float32[np.ndarray, " time"]) -> tuple[float | None, float]:
+    """Gain and headroom that `save` noted of these very samples; (None, 1) otherwise.
 
-    libsndfile would return what there is. Sizes 0 and 2**32 - 1 mean a stream.
+    Editors and ffmpeg keep a comment, whatever they do to the samples.
     """
-    header, size = stream.read(8), stream.seek(0, os.SEEK_END)
-    if header[:4] in (b"RIFF", b"FORM"):
-        promised = int.from_bytes(header[4:], "little" if header[:4] == b"RIFF" else "big")
-        return promised not in (0, 0xFFFFFFFF) and promised + 8 > size + 1
-    if header[:4] == b"OggS":
-        stream.seek(-min(size, OGG_PAGE), os.SEEK_END)
-        tail = stream.read()
-        page = tail[tail.rfind(b"OggS") :]
-        whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
-        return not (whole and page[5] & 4)  # RFC 3533: bit 4 marks the end of the stream
-    return False
-
-
-def _check_length(frames: int, sample_rate: int, name: str) -> None:
-    low, high = SAMPLE_RATES
-    if not low <= sample_rate <= high:
-        raise ValueError(f"{name} has {sample_rate} Hz; {low} to {high} Hz would be right.")
-    if frames == UNKNOWN_LENGTH:
-        raise ValueError(f"{name} does not say how long it is; write it again with its length.")
-    duration_s = frames / sample_rate
-    if duration_s > MAX_DURATION_S:
-        raise ValueError(
-            f"{name} lasts {duration_s:.0f} s; at most {MAX_DURATION_S:.0f} s, please."
-        )
-    if duration_s < MIN_DURATION_S:
-        raise ValueError(f"{name} lasts {duration_s:.3f} s; at least {MIN_DURATION_S} s, please.")
-
-
-def _check_samples(samples: Float[Tensor, " time"], name: str) -> None:
-    bad = int((~samples.isfinite()).sum())
-    if bad:
-        raise ValueError(f"{name} holds {bad} samples that are NaN or infinite.")
-    if not samples.any():
-        raise ValueError(f"{name} is silent: every sample, averaged over its channels, is zero.")
-    (low, high), peak = PEAKS, float(samples.abs().max())
-    if not low <= peak <= high:
-        raise ValueError(f"{name} peaks at {peak:.1e}; {low:.1e} to {high:.1e} would be right.")
-
-
-def _noted(comment: str) -> tuple[float | None, float]:
-    """Gain and headroom that `save` noted; (None, 1) for any other comment."""
-    if not (note := NOTE.fullmatch(comment)):
+    if not (note := NOTE.fullmatch(comment)) or note[3] != _digest(stored):
         return None, 1.0
     try:
-        gain, headroom = (float(number) for number in note.groups())
+        gain, headroom = float(note[1]), float(note[2])
     except ValueError:
         return None, 1.0
     in_range = 0 < gain < math.inf and LEAST_HEADROOM <= headroom <= 1

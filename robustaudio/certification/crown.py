@@ -133,6 +133,13 @@ def _(layer: nn.Conv1d) -> str | None:
 @backward.register(nn.AvgPool2d)
 @backward.register(nn.AdaptiveAvgPool1d)
 @backward.register(nn.AdaptiveAvgPool2d)
+@backward.register(nn.Upsample)
+@backward.register(nn.ConstantPad1d)
+@backward.register(nn.ConstantPad2d)
+@backward.register(nn.ReflectionPad1d)
+@backward.register(nn.ReflectionPad2d)
+@backward.register(nn.ReplicationPad1d)
+@backward.register(nn.ReplicationPad2d)
 def _(layer: nn.Module, form: Form, box: Interval) -> Form:
     """Any affine layer y = L x + c: rows L, by the layer's own derivative."""
     batch, rows = form.rows.shape[:2]
@@ -152,6 +159,13 @@ def _(layer: nn.Module, form: Form, box: Interval) -> Form:
 @backward.register(nn.SELU)
 @backward.register(nn.GELU)
 @backward.register(nn.SiLU)
+@backward.register(nn.Mish)
+@backward.register(nn.Hardswish)
+@backward.register(nn.Softplus)
+@backward.register(nn.Hardshrink)
+@backward.register(nn.Softshrink)
+@backward.register(nn.PReLU)
+@backward.register(nn.RReLU)
 @backward.register(nn.LogSigmoid)
 @backward.register(nn.Softsign)
 @backward.register(nn.Hardtanh)
@@ -160,7 +174,7 @@ def _(layer: nn.Module, form: Form, box: Interval) -> Form:
 @backward.register(nn.MaxPool2d)
 @backward.register(nn.AdaptiveMaxPool1d)
 @backward.register(nn.AdaptiveMaxPool2d)
-def _(layer: nn.Module, form: Form, box: Interval) -> Form:
+def _forgetful(layer: nn.Module, form: Form, box: Interval) -> Form:
     """Forgets the inputs: what the interval rule knows of the outputs, as a constant."""
     out = propagate(layer, box)
     lowest = (
@@ -216,7 +230,8 @@ def _(layer: nn.ReLU, form: Form, box: Interval) -> Form:
 @backward.register
 def _(layer: nn.LeakyReLU, form: Form, box: Interval) -> Form:
     """Above: the chord. Below: a line through 0 of slope 1, or of the negative slope."""
-    _checked(layer)
+    if not 0 <= layer.negative_slope <= 1:
+        return _forgetful(layer, form, box)
     lower, upper = box.lower, box.upper
     unstable = (lower < 0) & (upper > 0)
     one, slope = torch.ones_like(lower), torch.full_like(lower, layer.negative_slope)
@@ -226,13 +241,6 @@ def _(layer: nn.LeakyReLU, form: Form, box: Interval) -> Form:
     offset = torch.where(unstable, (slope - chord) * lower, 0)
     below = torch.where(unstable, torch.where(upper > -lower, one, slope), same)
     return _relaxed(form, below, torch.zeros_like(offset), chord, offset)
-
-
-@obstacle.register
-def _(layer: nn.LeakyReLU) -> str | None:
-    if 0 <= layer.negative_slope <= 1:
-        return None
-    return f"no backward rule for a LeakyReLU with a negative slope of {layer.negative_slope}"
 
 
 @backward.register(nn.Sigmoid)

@@ -153,6 +153,18 @@ class Features:
         return center - torch.minimum(falls.sum(2), ball).sum(2)
 
 
+def enclosed(layers: list[nn.Module]) -> int:
+    """How many of the first layers `enclose` bounds by itself; the rest needs rules."""
+    match layers:
+        case [Magnitude(), Mel(), LogMel() | RootLogMel(), *_]:
+            return 3
+        case [Magnitude(), Mel(), *_]:
+            return 2
+        case [Magnitude() | nn.Linear(), *_]:
+            return 1
+    return 0
+
+
 def enclose(
     stages: nn.Sequential, x: Float[Tensor, "batch *shape"], threat: ThreatModel
 ) -> tuple[Features, list[nn.Module]]:

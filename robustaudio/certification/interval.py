@@ -7,7 +7,8 @@ differentiable, so that the bound that verifies is the bound that trains.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
-from math import cos, pi
+from itertools import chain
+from math import cos, exp, log1p, pi
 from typing import Any, NamedTuple
 
 import torch
@@ -27,13 +28,10 @@ from robustaudio.representations.spectral import (
 )
 
 ANGLES = 16  # directions at which the magnitude rule measures a box
-# where x sigmoid(x) and x Phi(x) are lowest, Phi exact or by tanh: roots of the derivative, to
+# where an activation that falls to one valley and then rises is lowest: roots of the derivative, to
 # float64; so flat there that another ulp changes nothing
-VALLEYS = {
-    "silu": -1.2784645427610738,
-    "none": -0.7517915246935645,
-    "tanh": -0.7524614220710162,
-}
+VALLEYS = {nn.SiLU: -1.2784645427610738, nn.Mish: -1.1924312145154952, nn.Hardswish: -1.5}
+GELU_VALLEYS = {"none": -0.7517915246935645, "tanh": -0.7524614220710162}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +82,36 @@ def obstacle(layer: nn.Module) -> str | None:
     """Why a layer has no interval rule, as the beginning of a sentence; None where it has one."""
     if propagate.dispatch(type(layer)) is propagate.dispatch(object):
         return f"no interval rule for {type(layer).__name__}"
+    return None
+
+
+def change(layer: nn.Module) -> str | None:
+    """Why a layer may do something else than its kind's rule says, as the beginning of a sentence.
+
+    Rules go by the kind of a layer, and a kind derived from it may compute what the rule does not
+    know: so may a hook, or a `forward` set on the layer itself. None where nothing of that is seen.
+    """
+    kind, rules = type(layer), propagate.registry
+    base = next((base for base in kind.__mro__ if base in rules and base is not object), None)
+    if base is None:  # no rule at all, as `obstacle` says
+        return None
+    steps = layer if isinstance(layer, nn.Sequential) else ()
+    reasons = chain([own_forward(layer, base)], (change(step) for step in steps))
+    return next((reason for reason in reasons if reason), None)
+
+
+def own_forward(module: nn.Module, base: type[nn.Module]) -> str | None:
+    """Why a module may compute something else than `base` does; None where nothing is seen."""
+    kind = type(module)
+    if "forward" in vars(module):
+        return f"the forward of {kind.__name__} was replaced"
+    if kind.forward is not base.forward:
+        return f"{kind.__name__} has a forward of its own, unlike the {base.__name__} it is made of"
+    if module._forward_hooks or module._forward_pre_hooks:
+        return (
+            f"{kind.__name__} has hooks, which may change what it computes; remove them "
+            "(as remove_weight_norm and prune.remove do)"
+        )
     return None
 
 
@@ -170,28 +198,22 @@ def _(layer: Mfcc, x: Interval) -> Interval:
 def _increasing(layer: nn.Module, x: Interval) -> Interval:
     """Non-decreasing in every input (or a reshape): the ends map to the ends.
 
-    The layer gets copies, for one that works in place would move the box itself. Softplus is not
-    among them: where torch goes over to the identity, it falls by a little.
+    The layer gets copies, for one that works in place would move the box itself.
     """
     _checked(layer)
     return Interval(layer(x.lower.clone()), layer(x.upper.clone()))
 
 
 INCREASING = (
-    nn.Identity, nn.Flatten, nn.Unflatten, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU,
+    nn.Identity, nn.Flatten, nn.Unflatten, nn.ReLU, nn.ReLU6, nn.ELU, nn.CELU,
     nn.SELU, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softsign, nn.Hardtanh,
     nn.Hardsigmoid, nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d,
-    nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, LogMel, RootLogMel,
+    nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Upsample,
+    nn.ConstantPad1d, nn.ConstantPad2d, nn.ReflectionPad1d, nn.ReflectionPad2d,
+    nn.ReplicationPad1d, nn.ReplicationPad2d, nn.Hardshrink, nn.Softshrink, LogMel, RootLogMel,
 )  # fmt: skip
 for _kind in INCREASING:
     propagate.register(_kind, _increasing)
-
-
-@obstacle.register
-def _(layer: nn.LeakyReLU) -> str | None:
-    if layer.negative_slope >= 0:
-        return None
-    return f"LeakyReLU with a negative slope of {layer.negative_slope} falls before it rises"
 
 
 @obstacle.register(nn.ELU)
@@ -218,14 +240,68 @@ def _(layer: nn.AvgPool2d) -> str | None:
     return f"AvgPool2d with a divisor of {divisor} falls" if divisor and divisor < 0 else None
 
 
+@obstacle.register
+def _(layer: nn.Upsample) -> str | None:
+    if layer.mode != "bicubic":
+        return None
+    return "Upsample in bicubic mode has weights below 0"
+
+
+@propagate.register(nn.LeakyReLU)
+@propagate.register(nn.PReLU)
+@propagate.register(nn.RReLU)
+def _(layer: nn.Module, x: Interval) -> Interval:
+    """Two lines that meet at 0, falling or rising: the extremes are at the ends, or there."""
+    _checked(layer)
+    ends = layer(x.lower.clone()), layer(x.upper.clone())
+    lower, upper = torch.minimum(*ends), torch.maximum(*ends)
+    bend = (x.lower < 0) & (x.upper > 0)
+    return Interval(
+        torch.where(bend, lower.clamp_max(0), lower), torch.where(bend, upper.clamp_min(0), upper)
+    )
+
+
+@obstacle.register
+def _(layer: nn.RReLU) -> str | None:
+    return "RReLU in training mode is random" if layer.training else None
+
+
+@propagate.register
+def _(layer: nn.Softplus, x: Interval) -> Interval:
+    """Rising, but where torch goes over to the identity, at t, it falls by log(1 + e^(-beta t))."""
+    _checked(layer)
+    t = layer.threshold / layer.beta
+    step = log1p(exp(-layer.threshold)) / layer.beta
+    lower, upper = layer(x.lower), layer(x.upper)
+    inside = (x.lower <= t + step) & (x.upper >= t - step)
+    return Interval(
+        torch.where(inside, lower.clamp_max(t), lower),
+        torch.where(inside, upper.clamp_min(t + step), upper),
+    )
+
+
+@obstacle.register
+def _(layer: nn.Softplus) -> str | None:
+    if layer.beta > 0 and layer.threshold >= 0:
+        return None
+    return f"Softplus with a beta of {layer.beta} and a threshold of {layer.threshold} falls"
+
+
 @propagate.register(nn.GELU)
 @propagate.register(nn.SiLU)
-def _(layer: nn.GELU | nn.SiLU, x: Interval) -> Interval:
+@propagate.register(nn.Mish)
+@propagate.register(nn.Hardswish)
+def _(layer: nn.Module, x: Interval) -> Interval:
     """Falls to one valley, then rises: the highest of the ends, the valley if it lies inside."""
-    key = layer.approximate if isinstance(layer, nn.GELU) else "silu"
     lower, upper = x.lower.clone(), x.upper.clone()
-    bottom = lower.clamp_min(VALLEYS[key]).minimum(upper)
+    bottom = lower.clamp_min(_valley(layer)).minimum(upper)
     return Interval(layer(bottom.clone()), torch.maximum(layer(lower), layer(upper)))
+
+
+def _valley(layer: nn.Module) -> float:
+    if isinstance(layer, nn.GELU):
+        return GELU_VALLEYS[layer.approximate]
+    return next(valley for kind, valley in VALLEYS.items() if isinstance(layer, kind))
 
 
 @propagate.register

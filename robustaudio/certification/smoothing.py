@@ -9,7 +9,11 @@ from jaxtyping import Float, Int
 from scipy.special import betaincinv, ndtri
 from torch import Tensor, nn
 
+from robustaudio.audio.tensors import check_generator, check_item, shape
 from robustaudio.certification.certificate import Certificate
+from robustaudio.classifiers.answers import answer, check_model
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import evaluation_mode
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +98,14 @@ class Smoothing:
         """Predictions of n noisy copies, counted on x's device, `chunk` copies at a time.
 
         Raises:
+            TypeError, ValueError: for arguments that do not fit each other.
             ValueError: if a logit is not finite: its argmax would be a vote for nothing.
         """
+        check_model(model)
+        check_item(x)
+        check_generator(generator, x)
+        if isinstance(model, Classifier) and x.ndim != 1:
+            raise ValueError(f"x of shape {shape(x)} is a batch; smoothing takes one item: x[0].")
         counts = torch.zeros((), dtype=torch.long, device=x.device)
         for start in range(0, n, self.chunk):
             report(start)
@@ -103,7 +113,8 @@ class Smoothing:
             noise = torch.randn(
                 (size, *x.shape), generator=generator, device=x.device, dtype=x.dtype
             )
-            logits = model(noise.mul_(self.sigma).add_(x))
+            with evaluation_mode(model):
+                logits = answer(model, noise.mul_(self.sigma).add_(x))
             if not bool(logits.isfinite().all()):
                 raise ValueError("the classifier gave NaN or infinite logits under this noise.")
             counts = counts + logits.argmax(-1).bincount(minlength=logits.shape[-1])

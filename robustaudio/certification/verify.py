@@ -9,26 +9,34 @@ that people see.
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import inf
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from robustaudio.audio.exact import exact, exact_device
+from robustaudio.audio.tensors import check_batch, check_device, check_per_item
 from robustaudio.certification import crown, interval
 from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.crown import Form, lower_bounds
-from robustaudio.certification.frontend import boxes, dual_norm, enclose
+from robustaudio.certification.frontend import boxes, dual_norm, enclose, enclosed
 from robustaudio.certification.interval import (
     Interval,
     UnsupportedLayer,
+    change,
     differences,
     fused,
+    own_forward,
     propagate,
     worst_margins,
 )
+from robustaudio.classifiers.answers import check_classifier, check_labels
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.representations.spectral import LogMel, Magnitude, Mel, RootLogMel
+from robustaudio.classifiers.evaluation_mode import evaluation_mode
+from robustaudio.representations.spectral import Magnitude
+from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
 METHODS = ("interval", "crown")
@@ -73,31 +81,40 @@ def proof_obstacle(
 ) -> str | None:
     """Why a classifier cannot be verified, in one sentence; None where it can be.
 
-    Every layer is asked for its rule, and nothing is computed.
+    Every layer is asked for its rule, as it is in evaluation mode, and nothing is computed.
     """
-    why = None
-    *hidden, last = classifier.split(representation)[1]
-    if not isinstance(last, nn.Linear):
-        words = getattr(last, "words", type(last).__name__)
-        why = f"the last layer must be dense, not {words}"
-    else:
-        ask = crown.obstacle if method == "crown" else interval.obstacle
-        hidden = fused(hidden)
-        start = next((n for n, layer in enumerate(hidden) if not _enclosed(layer)), len(hidden))
-        reasons = [interval.obstacle(layer) for layer in hidden[:start]]
-        reasons += [ask(layer) for layer in hidden[start:]]
-        why = next((reason for reason in reasons if reason), None)
-        if why is None and norm == "masking" and not _has_masking_set(hidden, representation):
-            why = "the masking set needs a classifier that starts with a magnitude spectrogram"
+    *hidden, last = list(classifier.split(representation)[1]) or [nn.Identity()]
+    advice = "Randomized smoothing works for it (certify)."
+    with evaluation_mode(classifier):
+        why = own_forward(classifier, Classifier) or _ending(last)
+        why = why or _missing_rule(hidden, "interval")
+        if why is None and method == "crown" and (why := _missing_rule(hidden, "crown")):
+            advice = "Interval bounds work for it."
+    if why is None and norm == "masking" and not _has_masking_set(hidden, representation):
+        why = "the masking set needs a classifier that starts with a magnitude spectrogram"
+        advice = "The norms linf and l2 work for it."
     if why is None:
         return None
-    name = classifier.name or "this classifier"
-    return f"no proof for {name}: {why}. Randomized smoothing works for it (certify)."
+    return f"no proof for {classifier.name or 'this classifier'}: {why}. {advice}"
 
 
-def _enclosed(layer: nn.Module) -> bool:
-    """Whether `enclose` takes the layer into the front end, whose bounds are not linear forms."""
-    return isinstance(layer, Magnitude | Mel | LogMel | RootLogMel)
+def _ending(last: nn.Module) -> str | None:
+    """Why margins cannot be bounded at the last layer; None where they can be."""
+    if not isinstance(last, nn.Linear):
+        return f"the last layer must be dense, not {getattr(last, 'words', type(last).__name__)}"
+    return change(last)
+
+
+def _missing_rule(hidden: list[nn.Module], method: str) -> str | None:
+    """Why the first layer without a rule has none; None where all have one."""
+    layers = fused(hidden)
+    front = enclosed(layers) if method == "crown" else len(layers)
+    reasons = chain(
+        map(change, hidden),
+        map(interval.obstacle, layers[:front]),
+        map(crown.obstacle, layers[front:]),
+    )
+    return next((reason for reason in reasons if reason), None)
 
 
 def _has_masking_set(layers: list[nn.Module], representation: str) -> bool:
@@ -107,9 +124,13 @@ def _has_masking_set(layers: list[nn.Module], representation: str) -> bool:
 class Verifier:
     """Verification of one classifier, from a representation on.
 
+    Where a device has no float64 (MPS) the CPU computes: predictions and verdicts lie beside the
+    waveform, numbers in float64 on the CPU.
+
     Raises:
+        TypeError: for anything but a `Classifier`.
         UnsupportedLayer: if a layer has no rule, or the last one is not dense.
-        ValueError: if the method is unknown.
+        ValueError: if the method is unknown, or the classifier cannot be copied.
     """
 
     def __init__(
@@ -117,17 +138,20 @@ class Verifier:
     ):
         if method not in METHODS:
             raise ValueError(f"no method {method!r}; choose from {', '.join(METHODS)}.")
-        exact = copy.deepcopy(classifier).double().eval()
-        if reason := proof_obstacle(exact, method, representation=representation):
+        check_classifier(classifier)
+        if reason := proof_obstacle(classifier, method, representation=representation):
             raise UnsupportedLayer(reason)
-        self.classifier, self.representation, self.method = exact, representation, method
-        self.front, _ = exact.split(representation)
-        self.hidden, self.last = exact.hidden_and_last(representation)
+        copied = _copied(classifier).to(exact_device(classifier.device)).double().eval()
+        self.classifier, self.representation, self.method = copied, representation, method
+        self.given = classifier  # waveforms are on its device
+        self.front, _ = copied.split(representation)
+        self.hidden, self.last = copied.hidden_and_last(representation)
 
     @torch.no_grad()
     def predict(self, waveform: Float[Tensor, "batch time"]) -> Int[Tensor, " batch"]:
         """The float64 prediction."""
-        return self.last(self.hidden(self.front(waveform.double()))).argmax(-1)
+        logits = self.last(self.hidden(self.front(self._exactly(waveform))))
+        return logits.argmax(-1).to(waveform.device)
 
     def threat_at(
         self, waveform: Float[Tensor, "batch time"], level_db: float | Tensor, norm: str
@@ -139,7 +163,7 @@ class Verifier:
         """
         if self.representation != "waveform":
             raise ValueError(f"a level in dB is one of the waveform, not of {self.representation}.")
-        return threat_at(self.classifier, waveform.double(), level_db, norm, UNBOUNDED)
+        return threat_at(self.classifier, self._exactly(waveform), level_db, norm, UNBOUNDED)
 
     @torch.no_grad()
     def verify(
@@ -153,15 +177,18 @@ class Verifier:
         Raises:
             ValueError: for a threat at another representation than the verifier's.
         """
-        x, threat = self.front(waveform.double()), self._exact(threat)
-        margins = self._margins(x, label, threat)
-        others = margins.scatter(1, label[:, None], inf)
-        return Verification(label, threat, margins, others.amin(1) > MARGIN, self.method)
+        x, threat = self.front(self._exactly(waveform)), self._exact(threat)
+        threat.check(x)
+        own = self._labels(label, waveform)
+        margins = self._margins(x, own, threat)
+        verified = margins.scatter(1, own[:, None], inf).amin(1) > MARGIN
+        return Verification(label, threat, margins, verified.to(waveform.device), self.method)
 
     @torch.no_grad()
     def logits(self, waveform: Float[Tensor, "batch time"], threat: ThreatModel) -> Interval:
         """Bounds of every logit under every perturbation of the threat."""
-        x, threat = self.front(waveform.double()), self._exact(threat)
+        x, threat = self.front(self._exactly(waveform)), self._exact(threat)
+        threat.check(x)
         rows = self.last.weight.expand(len(x), -1, -1)
         bias = rows.new_zeros(rows.shape[:2]) + (0 if self.last.bias is None else self.last.bias)
         if not len(self.hidden):
@@ -200,14 +227,17 @@ class Verifier:
         norm: str,
     ) -> Bool[Tensor, " batch"]:
         """Verdicts at a level per item (or one for all), in chunks."""
-        items = torch.arange(len(waveform), device=waveform.device)
-        threat = self.threat_at(waveform, level_db, norm)
-        return self._verdicts(waveform, label, threat, items, torch.zeros_like(threat.epsilon))
+        x, device = self._exactly(waveform), waveform.device
+        items = torch.arange(len(x), device=x.device)
+        threat = self.threat_at(x, level_db, norm)
+        zeros = torch.zeros_like(threat.epsilon)
+        return self._verdicts(x, label, threat, items, zeros).to(device)
 
     def _verdicts(
         self, waveform: Tensor, label: Tensor, threat: ThreatModel, items: Tensor, by_db: Tensor
     ) -> Bool[Tensor, " item"]:
         """Verdicts for numbers of clips, each with its threat moved by so many dB."""
+        label = self._labels(label, waveform)
         chunks = zip(items.split(CHUNK), by_db.split(CHUNK), strict=True)
         return torch.cat(
             [
@@ -229,6 +259,7 @@ class Verifier:
         verifies, and so does every one that was tried below it.
         """
         lowest, highest = RANGES_DB[norm]
+        waveform = self._exactly(waveform)
         items = torch.arange(len(waveform), device=waveform.device)
         at_0_db = self.threat_at(waveform, 0.0, norm)
         low = torch.full_like(at_0_db.epsilon, lowest)
@@ -248,10 +279,34 @@ class Verifier:
             width /= SECTIONS + 1
         return low.masked_fill(~proven, -inf)
 
+    def _exactly(self, waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+        check_batch(waveform, "waveform")
+        if waveform.device != self.last.weight.device:
+            check_device("waveform", waveform, self.given, "the classifier")
+        return exact(waveform)
+
+    def _labels(self, label: Int[Tensor, " batch"], waveform: Tensor) -> Int[Tensor, " batch"]:
+        label = Misclassification(label).label.to(self.last.weight.device)
+        check_per_item("label", label, label.new_empty(len(waveform)))
+        check_labels("label", label, len(self.last.weight))
+        return label
+
     def _exact(self, threat: ThreatModel) -> ThreatModel:
         """The threat in float64, without bounds of the waveform, which no bound here would use."""
         if threat.representation != self.representation:
             raise ValueError(
                 f"a threat at the {threat.representation} is not one at the {self.representation}."
             )
-        return replace(threat, epsilon=threat.epsilon.double(), bounds=UNBOUNDED)
+        threshold = threat.threshold and threat.threshold.to(self.last.weight.device)
+        epsilon = exact(threat.epsilon)
+        return replace(threat, epsilon=epsilon, bounds=UNBOUNDED, threshold=threshold)
+
+
+def _copied(classifier: Classifier) -> Classifier:
+    try:
+        return copy.deepcopy(classifier)
+    except RuntimeError as error:
+        raise ValueError(
+            "the classifier cannot be copied: it holds a tensor that was computed from its "
+            "parameters; a detached one (tensor.detach()) or none would be right."
+        ) from error

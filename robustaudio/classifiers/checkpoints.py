@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import logging
 import os
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -12,35 +15,75 @@ from safetensors.torch import load_file, save_file
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import Architecture
 from robustaudio.classifiers.svm import SvmArchitecture
+from robustaudio.paths import CHECKPOINTS
 
 AnyArchitecture = Architecture | SvmArchitecture
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+TEXTS = ("name", "task")  # what every card says, beside its labels, architecture and sha256
+
+
+def cards(folder: Path = CHECKPOINTS) -> dict[str, dict]:
+    """The cards of the checkpoints in a folder that can be used, by their files' name.
+
+    One that cannot be used is left out, with one warning: the others go on.
+    """
+    usable = {}
+    for path in sorted(folder.glob("*.json")):
+        weights = path.with_suffix(".safetensors")
+        if weights.is_file():
+            try:
+                load_classifier(weights)
+                usable[path.stem] = read_card(weights)
+            except ValueError as error:
+                _warn(f"classifier {path.stem!r} is left out: {error}")
+    return usable
 
 
 def names(folder: Path = CHECKPOINTS, task: str | None = None) -> list[str]:
-    """Checkpoints of a folder that have both files, of all tasks or of one."""
-    cards = [card for card in folder.glob("*.json") if card.with_suffix(".safetensors").is_file()]
-    return sorted(
-        card.stem
-        for card in cards
-        if task in (None, read_card(card.with_suffix(".safetensors"))["task"])
-    )
+    """Checkpoints of a folder that can be used, of all tasks or of one."""
+    return [name for name, card in cards(folder).items() if task in (None, card["task"])]
 
 
 def read_card(name_or_path: str | os.PathLike) -> dict:
     """The card of a checkpoint: what it is, how it was trained, how it does.
 
     Raises:
-        ValueError: if there is no such checkpoint, or its card cannot be read.
+        ValueError: if there is no such checkpoint, or its card cannot be read or lacks a key.
     """
     path = _weights_path(name_or_path).with_suffix(".json")
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-        architecture_of(card)
-        str(card["name"])
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a card that can be read: {error!r}.") from error
+        if problem := _problem(card):
+            raise ValueError(problem)
+        build = architecture_of(card)
+    except KeyError as error:
+        raise ValueError(
+            f"{path} is not a card that can be read: its architecture lacks {error}."
+        ) from error
+    except (OSError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is not a card that can be read: {error}.") from error
+    if list(build.labels) != card["labels"]:
+        raise ValueError(
+            f"{path} is not a card that can be read: its labels are not its architecture's."
+        )
     return card
+
+
+def _problem(card: object) -> str | None:
+    """What a card lacks that its readers need (None: nothing)."""
+    if not isinstance(card, dict):
+        return "it is no JSON object"
+    keys = (*TEXTS, "labels", "architecture", "sha256")
+    if missing := [key for key in keys if key not in card]:
+        return f"it lacks {', '.join(map(repr, missing))}"
+    for key in (*TEXTS, "sha256"):
+        if not isinstance(card[key], str) or not card[key]:
+            return f"its {key!r} is {card[key]!r}, and must be a text"
+    labels = card["labels"]
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        return "its 'labels' must be a list of texts"
+    if not labels or len(set(labels)) < len(labels):
+        return "its 'labels' must be one or more, each of them once"
+    return None
 
 
 def architecture_of(card: dict) -> AnyArchitecture:
@@ -63,12 +106,15 @@ def load_classifier(
         ValueError: if it is missing, is not safetensors, or does not match its card.
     """
     path, card = _weights_path(name_or_path), read_card(name_or_path)
-    if sha256(path) != card.get("sha256"):
-        raise ValueError(f"{path.name} does not have the sha256 that its card names.")
+    try:
+        if sha256(path) != card["sha256"]:
+            raise ValueError(f"{path.name} does not have the sha256 that its card names.")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
     try:
         classifier = architecture_of(card).build(card["name"])
         classifier.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name} does not hold the weights its card describes.") from error
     classifier.sha256 = card["sha256"]
     # TF32 rounds to 10 bits: logits would stray further from the proof's than its margin
@@ -79,15 +125,33 @@ def load_classifier(
 def save_classifier(
     classifier: Classifier, architecture: AnyArchitecture, card: dict, folder: Path
 ) -> Path:
-    """Writes <name>.safetensors and <name>.json; returns the path of the weights."""
+    """Writes <name>.safetensors and <name>.json, both or none; returns the path of the weights.
+
+    The card says `name`, `task` and `labels` at least; `sha256` and `architecture` are added.
+
+    Raises:
+        ValueError: if the card is not the classifier's, or what would be written cannot be read.
+    """
+    name = classifier.name
+    if not name or Path(name).name != name or "\\" in name:
+        raise ValueError(f"the classifier's name {name!r} must be the name of a file.")
+    card = {**card, "sha256": "-", "architecture": architecture.to_json()}
+    if problem := _problem(json.loads(json.dumps(card))):
+        raise ValueError(f"the card of {name!r} cannot be written: {problem}.")
+    for key, own in (("name", name), ("labels", list(classifier.labels))):
+        if own != (list(card[key]) if key == "labels" else card[key]):
+            raise ValueError(f"the card's {key} {card[key]!r} must be the classifier's, {own!r}.")
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{classifier.name}.safetensors"
-    save_file(
-        {key: value.contiguous().cpu() for key, value in classifier.state_dict().items()}, path
-    )
-    card = {**card, "sha256": sha256(path), "architecture": architecture.to_json()}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    return path
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        path = Path(scratch) / f"{name}.safetensors"
+        state = classifier.state_dict()
+        save_file({key: value.contiguous().cpu() for key, value in state.items()}, path)
+        text = json.dumps({**card, "sha256": sha256(path)}, indent=2)
+        path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+        load_classifier(path)  # what is written is what can be read
+        for file in (path, path.with_suffix(".json")):
+            file.replace(folder / file.name)
+    return folder / path.name
 
 
 def sha256(path: Path) -> str:
@@ -102,5 +166,12 @@ def _weights_path(name_or_path: str | os.PathLike) -> Path:
         return path
     found = CHECKPOINTS / f"{path.name}.safetensors"
     if not found.is_file():
-        raise ValueError(f"no classifier {path.name!r}; choose from {', '.join(names())}.")
+        known = ", ".join(names()) or f"none: {CHECKPOINTS} holds no checkpoint that can be used"
+        raise ValueError(f"no classifier {path.name!r}; choose from {known}.")
     return found
+
+
+@cache
+def _warn(sentence: str) -> None:
+    """Says a sentence on stderr, once."""
+    logging.getLogger(__name__).warning(sentence)

@@ -1,8 +1,10 @@
 """A classifier is a chain of named stages that can be split at any of them."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from numbers import Integral
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +12,8 @@ from torch import Tensor, nn
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import Dataset
+from robustaudio.audio.tensors import check_tensor, kind, shape
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 
 
 class Classifier(nn.Module):
@@ -18,6 +22,11 @@ class Classifier(nn.Module):
     `stages` maps the name of each representation to the module that makes it from the one
     before; `network` takes the last one to the logits. `sample_rate` is in Hz, `length` is the
     number of samples it looks at. The waveform it expects has a peak of 1 (see `prepare`).
+
+    Raises:
+        TypeError: for stages that are no mapping, a network that is no `nn.Sequential`, labels that
+            are no names, a rate or length that is no whole number.
+        ValueError: for a label that stands there twice, a rate or length below 1.
     """
 
     gain_policy = "peak"
@@ -28,20 +37,24 @@ class Classifier(nn.Module):
         stages: Mapping[str, nn.Module],
         network: nn.Sequential,
         *,
-        labels: tuple[str, ...],
+        labels: Sequence[str],
         sample_rate: int,
         length: int,
         name: str = "",
     ):
         super().__init__()
+        _check_parts(stages, network)
+        _check_labels(labels)
         self.stages = nn.ModuleDict(OrderedDict(stages))
         self.network = network
-        self.labels, self.sample_rate, self.length, self.name = labels, sample_rate, length, name
+        self.labels, self.name = tuple(labels), name
+        self.sample_rate = _whole("sample_rate", sample_rate)
+        self.length = _whole("length", length)
 
     @property
     def device(self) -> torch.device:
         """Where its numbers lie; a support vector machine has buffers only."""
-        return next(chain(self.parameters(), self.buffers())).device
+        return next(chain(self.parameters(), self.buffers()), torch.empty(0)).device
 
     @property
     def representations(self) -> tuple[str, ...]:
@@ -61,7 +74,7 @@ class Classifier(nn.Module):
             )
         at = self.representations.index(representation)
         stages = list(self.stages.values())
-        return nn.Sequential(*stages[:at]), nn.Sequential(*stages[at:], *self.network)
+        return nn.Sequential(*stages[:at]), nn.Sequential(*stages[at:], *_layers(self.network))
 
     def hidden_and_last(self, representation: str = "waveform") -> tuple[nn.Sequential, nn.Linear]:
         """The layers from a representation up to the last, and the last, which margins elide.
@@ -75,6 +88,17 @@ class Classifier(nn.Module):
         return nn.Sequential(*hidden), last
 
     def forward(self, waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch label"]:
+        """
+        Raises:
+            TypeError: for anything but a tensor.
+            ValueError: for a tensor of other axes.
+        """
+        check_tensor("waveform", waveform)
+        if waveform.ndim != 2:
+            raise ValueError(
+                f"waveform of shape {shape(waveform)} must have two axes, (batch, time): "
+                f"{'waveform[None]' if waveform.ndim < 2 else 'waveform.flatten(1)'} has them."
+            )
         return self.split("waveform")[1](waveform)
 
     def prepare(self, clip: Clip) -> Clip:
@@ -92,9 +116,10 @@ class Classifier(nn.Module):
         """Every clip of a data set, prepared, and the numbers of their labels.
 
         Raises:
-            ValueError: if a label is unknown here, or a file cannot be read.
+            ValueError: naming all labels that are unknown here, or all files that cannot be read.
         """
-        clips = [self.prepare(clip) for clip in dataset.clips()]
+        dataset.check_labels(self.labels, self.name or "the classifier")
+        _, clips = dataset.read(self.prepare)
         labels = [self.label_index(str(clip.label)) for clip in clips]
         return torch.stack([clip.samples for clip in clips]), torch.tensor(labels)
 
@@ -112,7 +137,49 @@ class Classifier(nn.Module):
         """The label of a number; None (no target, an abstention) stays None."""
         return None if index is None else self.labels[index]
 
+    @in_evaluation_mode
     @torch.no_grad()
     def probabilities(self, waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch label"]:
-        """Softmax of the logits."""
+        """Softmax of the logits, in evaluation mode."""
         return self(waveform).softmax(-1)
+
+
+def _check_parts(stages: Any, network: Any) -> None:
+    if not isinstance(stages, Mapping):
+        raise TypeError(
+            f"stages is {kind(stages)}; it must map names to modules: {{}} or "
+            "{'magnitude': Magnitude(framing)}."
+        )
+    if not isinstance(network, nn.Sequential):
+        raise TypeError(
+            f"network is {kind(network)}; it must be an nn.Sequential: nn.Sequential(network)."
+        )
+
+
+def _check_labels(labels: Any) -> None:
+    if isinstance(labels, str) or not isinstance(labels, Sequence):
+        raise TypeError(f"labels is {kind(labels)}; it must be a tuple of names, one per logit.")
+    for label in labels:
+        if not isinstance(label, str):
+            raise TypeError(f"a label is {kind(label)}; labels are names: tuple(map(str, labels)).")
+    twice = [label for label in labels if labels.count(label) > 1]
+    if twice:
+        raise ValueError(f"the label {twice[0]!r} stands there twice; each must be another name.")
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} is {kind(value)}; it must be a whole number.")
+    if value < 1:
+        raise ValueError(f"{name} {value} must be at least 1.")
+    return int(value)
+
+
+def _layers(module: nn.Module) -> list[nn.Module]:
+    """The layers of a chain, chains inside it taken apart; one that does more stays whole."""
+    plain = type(module).forward is nn.Sequential.forward and "forward" not in vars(module)
+    if not isinstance(module, nn.Sequential) or not plain:
+        return [module]
+    if module._forward_hooks or module._forward_pre_hooks:
+        return [module]
+    return [layer for step in module for layer in _layers(step)]

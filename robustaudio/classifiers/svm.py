@@ -3,14 +3,16 @@
 scikit-learn trains it (`training/svm.py`); here it is evaluated, with libsvm's probabilities.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from robustaudio.audio.exact import exact_device
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.representations.denoise import SpectralSubtraction
 from robustaudio.representations.descriptors import DESCRIPTORS, Descriptors, Statistic, Statistics
@@ -20,7 +22,24 @@ TOLERANCE = 0.005  # of the coupling, over the number of labels (libsvm's eps)
 MOST_ROUNDS = 100
 
 
-class Standardise(nn.Module):
+class InFloat64(nn.Module):
+    """A module of float64 numbers, which refuses a device that has none.
+
+    Raises:
+        ValueError: on the move there.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        device = fn(torch.zeros(1)).device
+        if exact_device(device) != device:
+            raise ValueError(
+                f"a support vector machine computes in float64, which {device.type} has not; "
+                "choose the device cpu."
+            )
+        return super()._apply(fn, recurse)
+
+
+class Standardise(InFloat64):
     """(feature - mean) / scale, in float64 from here on."""
 
     mean: Tensor
@@ -35,7 +54,7 @@ class Standardise(nn.Module):
         return (x.double() - self.mean) / self.scale
 
 
-class SupportVectorMachine(nn.Module):
+class SupportVectorMachine(InFloat64):
     """Log-probabilities of an RBF-kernel SVC, one against one, with Platt's sigmoids.
 
     Column p of `weights`, which are dual coefficients, belongs to pair p of the labels in

@@ -14,7 +14,9 @@ from torch import Tensor
 from robustaudio.attacks import MINIMISING, Attack, AttackResult, Step
 from robustaudio.attacks.attack import Population
 from robustaudio.attacks.rounding import After16Bit, rounded_to_16_bit
+from robustaudio.audio.exact import exact
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import evaluation_mode, in_evaluation_mode
 from robustaudio.evaluation.clips import (
     BATCH,
     LabelledClips,
@@ -79,7 +81,9 @@ class Plan:
             threshold = masking_threshold(x, framing, classifier.sample_rate)
             threat = replace(threat, threshold=threshold)
         model = After16Bit(back) if self.survive_rounding else back
-        return self.attack(model, front(x), criterion, threat, generator=rng, progress=progress)
+        with evaluation_mode(classifier):
+            features = front(x)
+        return self.attack(model, features, criterion, threat, generator=rng, progress=progress)
 
     @property
     def settings(self) -> dict:
@@ -124,6 +128,7 @@ def recorded(history: Sequence[Standing]) -> dict:
     }
 
 
+@in_evaluation_mode
 def attack_clip(
     classifier: Classifier,
     waveform: Float[Tensor, " time"],
@@ -441,6 +446,7 @@ class Smallest:
         return self.level_db.isfinite()
 
 
+@in_evaluation_mode
 def smallest_levels(
     classifier: Classifier,
     x: Float[Tensor, "clip time"],
@@ -463,24 +469,25 @@ def smallest_levels(
     if isinstance(plan.attack, MINIMISING):
         sections, rounds = 1, 1
     clip = torch.arange(len(x), device=x.device).repeat_interleave(sections)
-    low = torch.full_like(reference, lowest, dtype=torch.float64)
+    low = torch.full_like(exact(reference), lowest)
     width = (highest - lowest) / (sections + (rounds > 1))
     best = torch.full_like(low, inf)
     queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
     adversarial = features.clone()
     for turn in range(rounds):
-        ahead = width * torch.arange(1, sections + 1, dtype=torch.float64, device=x.device)
+        ahead = width * torch.arange(1, sections + 1, dtype=low.dtype, device=low.device)
         levels = (low[:, None] + ahead).flatten().clamp_max(highest).to(x)
         part = part_of(progress, turn, rounds)
         result = plan(classifier, x[clip], criterion[clip], levels, rng, part)
         queries = queries + result.queries.unflatten(0, (-1, sections)).sum(1)
         size = 20 * (result.distance / reference[clip]).log10()
-        size = torch.where(result.is_adversarial, size.double(), inf).unflatten(0, (-1, sections))
+        size = exact(size.where(result.is_adversarial, inf)).unflatten(0, (-1, sections))
         least, at = size.min(1)
-        chosen = result.adversarial.unflatten(0, (-1, sections))[range(len(x)), at]
+        chosen = result.adversarial.unflatten(0, (-1, sections))[range(len(x)), at.to(x.device)]
         better = least < best
         best = torch.where(better, least, best)
-        adversarial[better] = chosen[better]
+        fell = better.to(x.device)
+        adversarial[fell] = chosen[fell]
         below = (size.isfinite().cumsum(1) == 0).sum(1)  # sections that failed, up to a success
         low = low + width * below
         width = width / (sections + 1)

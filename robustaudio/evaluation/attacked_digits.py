@@ -37,6 +37,7 @@ from robustaudio.evaluation.clips import LabelledClips, generator, load_clips, s
 from robustaudio.evaluation.engine import kept
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import curves_svg
+from robustaudio.paths import RESULTS
 from robustaudio.perception import metrics
 from robustaudio.perception.masking import (
     masking_framing,
@@ -45,7 +46,6 @@ from robustaudio.perception.masking import (
     noise_to_mask_ratio,
 )
 
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 KEPT = Path("runs") / "attacks"
 CLASSIFIERS = ("digits-cnn", "digits-lstm", "digits-cnn-ibp", "digits-cnn-noise")
 TARGETED = ("digits-cnn", "digits-lstm")

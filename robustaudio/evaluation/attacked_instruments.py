@@ -17,6 +17,7 @@ from torch import Tensor
 from robustaudio import __version__
 from robustaudio.attacks import PGD, Genetic, HillClimber, RandomSearch
 from robustaudio.audio.datasets import Dataset, open_dataset
+from robustaudio.audio.exact import exact
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan
@@ -31,10 +32,10 @@ from robustaudio.evaluation.clips import (
 from robustaudio.evaluation.engine import kept
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import curves_svg, groups_svg
+from robustaudio.paths import RESULTS
 from robustaudio.perception.audibility import distances
 from robustaudio.threats.criterion import TargetedMisclassification
 
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 KEPT = Path("runs") / "instruments"
 VARIANTS = ("instruments-svm", "instruments-svm-noise", "instruments-svm-denoise")
 CLASSIFIERS = (*VARIANTS, "instruments-cnn")
@@ -142,7 +143,7 @@ def _accuracy(classifier: Classifier, split: Dataset) -> dict:
     confusion = torch.zeros(labels, labels, dtype=torch.long)
     confusion.index_put_((clips.labels, heard), torch.tensor(1), accumulate=True)
     return {
-        "test": float((heard == clips.labels).double().mean()),
+        "test": float(exact(heard == clips.labels).mean()),
         "validation": card["validation_accuracy"],
         "folds": card["training"].get("cross_validation_accuracy"),
         "confusion": confusion.tolist(),
@@ -217,7 +218,7 @@ def log_odds(
     classifier: Classifier, x: Float[Tensor, "clip time"], target: Tensor
 ) -> Float[Tensor, " clip"]:
     """log(p / (1 - p)) of each target."""
-    p = classifier(x).double().log_softmax(1)
+    p = exact(classifier(x)).log_softmax(1)
     own = p.gather(1, target[:, None])
     others = p.scatter(1, target[:, None], -inf).logsumexp(1)
     return own[:, 0] - others

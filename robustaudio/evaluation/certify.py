@@ -11,6 +11,7 @@ from torch import Tensor
 
 from robustaudio.certification.smoothing import Smoothed, Smoothing
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.evaluation.clips import (
     LabelledClips,
     Progress,
@@ -107,6 +108,7 @@ def certify_dataset(
     }
 
 
+@in_evaluation_mode
 def smooth_clip(
     classifier: Classifier,
     waveform: Float[Tensor, " time"],

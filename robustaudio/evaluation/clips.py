@@ -10,33 +10,52 @@ from torch import Tensor
 
 from robustaudio.attacks.attack import Progress
 from robustaudio.audio.datasets import Dataset
+from robustaudio.audio.exact import exact
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 
 BATCH = 100  # clips at a time
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledClips:
-    """Prepared clips of a data set, ready for one classifier."""
+    """Prepared clips of a data set, ready for one classifier.
+
+    `unreadable` is how many files were left out; None where none might be.
+    """
 
     dataset: str
     split: str
     waveforms: Float[Tensor, "clip time"]
     labels: Int[Tensor, " clip"]
     names: tuple[str, ...]
+    unreadable: int | None = None
 
     @property
     def header(self) -> dict:
-        return {"dataset": self.dataset, "split": self.split, "clips": len(self.labels)}
+        counts = {"dataset": self.dataset, "split": self.split, "clips": len(self.labels)}
+        return counts | ({} if self.unreadable is None else {"unreadable": self.unreadable})
 
 
-def load_clips(classifier: Classifier, dataset: Dataset) -> LabelledClips:
-    """Every clip of one split of a data set, prepared, on the classifier's device."""
-    waveforms, labels = classifier.prepare_dataset(dataset)
-    split = dataset.rows[0]["split"]
-    names = tuple(row["file"] for row in dataset.rows)
+def load_clips(
+    classifier: Classifier, dataset: Dataset, *, skip_unreadable: bool = False
+) -> LabelledClips:
+    """Every clip of one split of a data set, prepared, on the classifier's device.
+
+    Raises:
+        ValueError: naming all labels that the classifier does not know, or all files that cannot
+            be read; with `skip_unreadable` those are left out, and counted.
+    """
+    dataset.check_labels(classifier.labels, classifier.name or "the classifier")
+    readable, clips = dataset.read(classifier.prepare, skip_unreadable=skip_unreadable)
+    labels = [classifier.label_index(row["label"]) for row in readable.rows]
     return LabelledClips(
-        dataset.name, split, waveforms.to(classifier.device), labels.to(classifier.device), names
+        dataset.name,
+        dataset.rows[0]["split"],
+        torch.stack([clip.samples for clip in clips]).to(classifier.device),
+        torch.tensor(labels, device=classifier.device),
+        tuple(row["file"] for row in readable.rows),
+        len(dataset) - len(readable) if skip_unreadable else None,
     )
 
 
@@ -51,6 +70,7 @@ def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     return torch.Generator(device).manual_seed(seed)
 
 
+@in_evaluation_mode
 @torch.no_grad()
 def predictions(classifier: torch.nn.Module, x: Tensor) -> Int[Tensor, " clip"]:
     return torch.cat([classifier(batch).argmax(-1) for batch in x.split(BATCH)])
@@ -65,7 +85,7 @@ def part_of(progress: Progress | None, start: float, of: float, size: float = 1)
 
 def share(hits: Bool[Tensor, " clip"]) -> float:
     """The share of true values; 0 of nothing is 0."""
-    return float(hits.double().mean()) if len(hits) else 0.0
+    return float(exact(hits).mean()) if len(hits) else 0.0
 
 
 def finite(value: float | Tensor) -> float | None:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.audio.exact import exact
 from robustaudio.perception.masking import (
     ASSUMED_PEAK_SPL_DB,
     MaskingThreshold,
@@ -279,7 +280,7 @@ class Audibility:
         Unlike the disturbed frames of BS.1387 it has no margin: where it is 0, no band of any frame
         lies above the threshold.
         """
-        return float((self.ratio_db > 0).any(0).double().mean())
+        return float(exact((self.ratio_db > 0).any(0)).mean())
 
     @property
     def worst_frame(self) -> int:
@@ -288,8 +289,8 @@ class Audibility:
         In silence there is no masking to be seen: the threshold is the one in quiet.
         """
         loudest = _decibel(self.threshold.spectrum)[0].amax(0)
-        ratio = (10 ** (self.ratio_db.double() / 10)).mean(0)
-        return int(ratio.masked_fill(loudest < SOUNDING_SPL_DB, 0).argmax())
+        ratio = (10 ** (exact(self.ratio_db) / 10)).mean(0)
+        return int(ratio.masked_fill((loudest < SOUNDING_SPL_DB).to(ratio.device), 0).argmax())
 
     def time_s(self, frame: int) -> float:
         """Middle of a frame."""

@@ -246,7 +246,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LONGEST_FILE:
             raise ValueError(f"{path.name} has more than {LONGEST_FILE // 10**6} MB.")
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # some editors write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path.name} cannot be read as text. {TAKE}") from error
     try:

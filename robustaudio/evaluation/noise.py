@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.evaluation.clips import (
     BATCH,
     LabelledClips,
@@ -21,6 +22,7 @@ from robustaudio.evaluation.perturbed import PerturbedClip, compare
 from robustaudio.threats.noise import gaussian_noise, noisy_clip
 
 
+@in_evaluation_mode
 def noise_clip(
     classifier: Classifier,
     waveform: Float[Tensor, " time"],
@@ -44,6 +46,7 @@ def noise_clip(
     return PerturbedClip(waveform, noisy.waveform[0], record)
 
 
+@in_evaluation_mode
 def noise_dataset(
     classifier: Classifier,
     clips: LabelledClips,

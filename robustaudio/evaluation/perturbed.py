@@ -7,6 +7,7 @@ from torch import Tensor
 
 from robustaudio.attacks.rounding import rounded_to_16_bit
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.evaluation.clips import finite
 from robustaudio.evaluation.predict import predict_clip
 from robustaudio.perception.audibility import distances, perceptual_distance
@@ -26,6 +27,7 @@ class PerturbedClip:
         return self.perturbed - self.clean
 
 
+@in_evaluation_mode
 def compare(
     classifier: Classifier,
     clean: Float[Tensor, " time"],

@@ -5,7 +5,7 @@ import json
 import platform
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from torch import Tensor
 from robustaudio import __version__
 from robustaudio.audio.clip import Clip, headroom_gain
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.evaluation.clips import predictions
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.perception.metrics import amplitude_db
 
-PACKAGES = ("torch", "gradio", "soundfile", "soxr", "safetensors", "numpy", "scipy")
+PACKAGES = ("torch", "gradio", "soundfile", "av", "soxr", "safetensors", "numpy", "scipy")
 
 
 def make_report(classifier: Classifier, clip: Clip, command: Sequence[str], record: dict) -> dict:
@@ -32,6 +33,7 @@ def make_report(classifier: Classifier, clip: Clip, command: Sequence[str], reco
             "samples": len(clip.samples),
             "gain": clip.gain,
             "sha256": samples_hash(clip.samples),
+            **judged(clip),
         },
         "classifier": {"name": classifier.name, "sha256": classifier.sha256},
         "result": record,
@@ -42,6 +44,11 @@ def make_report(classifier: Classifier, clip: Clip, command: Sequence[str], reco
         "device": str(clip.samples.device),
         "threads": torch.get_num_threads(),
     }
+
+
+def judged(clip: Clip) -> dict:
+    """`judged`: the part of a recording in seconds that a record speaks of, where it was cut."""
+    return {"judged": asdict(clip.stretch)} if clip.stretch else {}
 
 
 def save_report(report: dict, path: Path) -> None:
@@ -70,7 +77,7 @@ def save_perturbed(
         "output": str(path),
         "subtype": subtype,
         "headroom_gain_db": amplitude_db(headroom),
-        "prediction_of_file": classifier.labels[int(classifier(again[None]).argmax())],
+        "prediction_of_file": classifier.labels[int(predictions(classifier, again[None]))],
     }
 
 

@@ -20,9 +20,9 @@ from robustaudio.evaluation.clips import LabelledClips, load_clips
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.verified_digits import seeds, verified_digits
 from robustaudio.evaluation.verify import verify_dataset
+from robustaudio.paths import RESULTS
 from robustaudio.training.recipes import CERTIFIED
 
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 LEVELS_DB = (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0)
 RADII = (0.05, 0.1, 0.25, 0.5)
 SMOOTHED_CLIPS = 100

@@ -28,12 +28,12 @@ from robustaudio.evaluation.clips import (
 from robustaudio.evaluation.engine import kept
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import scatter_svg
+from robustaudio.paths import RESULTS
 from robustaudio.perception.metrics import STEP_16_BIT, amplitude
 from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.training.recipes import CERTIFIED
 
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 SEEDS = RESULTS / "seeds"  # the cards of further training runs
 KEPT = Path("runs") / "verified-digits"
 LEVELS_DB = {

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.audio.exact import exact
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.verify import Verification, Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
@@ -113,7 +114,8 @@ def noise_under_threshold(
     The shaped noise is a point of the set that the certificate speaks of. The white one lies where
     the shaped one does: in time its energy follows the clip's own span.
     """
-    x, rng = waveform[None].double(), generator(seed, waveform.device)
+    x = exact(waveform[None])
+    rng = generator(seed, x.device)
     threat = threat_at(classifier, x, level_db, "masking", UNBOUNDED)
     shaped = threat.sample(x, rng) - x
     white = torch.randn(x.shape, generator=rng, device=x.device).double() * (x != 0)

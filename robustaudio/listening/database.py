@@ -8,7 +8,7 @@ import sqlalchemy as sql
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
-from robustaudio.listening.store import STUDY, Event
+from robustaudio.listening.store import DAMAGED, STUDY, Event
 
 EVENTS = sql.Table(
     "listening_events",
@@ -75,7 +75,7 @@ class DatabaseStore:
         wanted = sql.select(*columns).where(*_of(study, session)).order_by(EVENTS.c.id)
         with self.engine.connect() as connection:
             rows = connection.execute(wanted).all()
-        return [Event(study, session, kind, n, json.loads(data)) for kind, n, data in rows]
+        return [_event(study, session, *row) for row in rows]
 
     def studies(self) -> list[str]:
         return self._names(EVENTS.c.study, EVENTS.c.session == STUDY)
@@ -96,6 +96,14 @@ class DatabaseStore:
         )
         with self.engine.connect() as connection:
             return list(connection.scalars(wanted))
+
+
+def _event(study: str, session: str, kind: str, number: int, data: str) -> Event:
+    """A row as an event; of the kind `DAMAGED` where its data can no longer be read."""
+    try:
+        return Event(study, session, kind, number, json.loads(data))
+    except (ValueError, TypeError, RecursionError):
+        return Event(study, session, DAMAGED, number)
 
 
 def _of(study: str, session: str | None) -> list[sql.ColumnElement[bool]]:

@@ -51,7 +51,7 @@ def own_result(room: Room, code: str) -> dict[str, Any]:
 
 def pooled(room: Room) -> dict[str, Any]:
     """What the teacher's page shows while listeners answer: counts, and the analysis so far."""
-    sessions = room.sessions()
+    sessions, damaged = room.whole_and_damaged()
     ended = {name: session for name, session in sessions.items() if session.ended}
     found = room.remembered(
         frozenset(ended),
@@ -68,6 +68,8 @@ def pooled(room: Room) -> dict[str, Any]:
         "finished": len(ended),
         "simulated": sum(session.simulated for session in sessions.values()),
         "answers": sum(len(session.responses) for session in sessions.values()),
+        "damaged": damaged,
+        "wireless": sum(of.checks.get("device") == "wireless" for of in sessions.values()),
         "unscreened": sum("unscreened" in session.checks for session in sessions.values()),
         # whoever has not ended yet may have been asked too little to say anything
         "analysis": found,

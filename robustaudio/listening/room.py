@@ -159,8 +159,14 @@ class Room:
         return wav.encode(sound, RATE)
 
     def forget(self, code: str) -> dict[str, Any]:
-        """Deletes all of a listener's answers."""
-        name, _ = self.find(code)
+        """Deletes all of a listener's answers, damaged ones too.
+
+        Raises:
+            LookupError: for a code that nobody has.
+        """
+        name = session.session_of(code)
+        if not self.store.read(self.token, name):
+            raise LookupError(session.NO_SESSION)
         self.store.delete(self.token, name)
         return {"step": "deleted"}
 
@@ -172,12 +178,20 @@ class Room:
             return self._analysis[1]
 
     def sessions(self) -> dict[str, Session]:
-        """All listeners, by their names in the store."""
-        streams = {
-            name: self.store.read(self.token, name) for name in self.store.sessions(self.token)
-        }
-        begun = {n: events for n, events in streams.items() if events and events[0].kind == "start"}
-        return {name: Session.replay(self.study, events) for name, events in begun.items()}
+        """All listeners whose answers can be read, by their names in the store."""
+        return self.whole_and_damaged()[0]
+
+    def whole_and_damaged(self) -> tuple[dict[str, Session], list[str]]:
+        """`sessions`, and the names of those whose answers cannot be read."""
+        whole, damaged = {}, []
+        for name in self.store.sessions(self.token):
+            try:
+                events = self.store.read(self.token, name)
+                if events and events[0].kind in ("start", DAMAGED):
+                    whole[name] = Session.replay(self.study, events)
+            except (OSError, ValueError, LookupError):  # one listener's trouble is not the others'
+                damaged.append(name)
+        return whole, damaged
 
     def find(self, code: str) -> tuple[str, Session]:
         """A listener's name in the store, and where they stand.

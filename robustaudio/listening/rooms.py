@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -64,7 +65,8 @@ class Rooms:
         simulated, no people join them.
 
         Raises:
-            ValueError: for impossible hours, or when too many studies are open.
+            ValueError: for impossible hours, for a study that could not be read again, or when too
+                many studies are open.
         """
         store = self._demo if demo else self.store
         end = _from_now(study.expires_h if hours is None else hours)
@@ -73,7 +75,7 @@ class Rooms:
             if len(store.studies()) >= MOST_STUDIES:
                 raise ValueError(f"{MOST_STUDIES} studies are open here, which is the most.")
             token = "".join(secrets.choice(TOKEN_LETTERS) for _ in range(TOKEN_LENGTH))
-            data = {"study": study.record(), "sha256": study.digest, "hour": hour()}
+            data = {"study": _readable(study), "sha256": study.digest, "hour": hour()}
             store.append(_ends(token, end))  # first, so that nothing is ever open without an end
             store.append(Event(token, STUDY, "open", 0, data))
         elif hours is not None and not self._agreed_before(token, end):
@@ -86,6 +88,7 @@ class Rooms:
         Raises:
             Closed: if it has expired, or was closed while this server knew it.
             NoStudy: for any other token.
+            ValueError: if what is stored of the study is damaged.
         """
         now = time.monotonic()
         with self._lock:
@@ -103,7 +106,7 @@ class Rooms:
                     "nothing is left of it."
                 )
             if room is None:
-                study = parse(json.dumps(opened["study"]), folder=None)
+                study = _stored(token, opened)
                 room = Room(token, study, self._store_of(token), end)
             room.expires = end
             with self._lock:
@@ -130,9 +133,13 @@ class Rooms:
         self._move(token, end)
 
     def ends(self) -> dict[str, datetime]:
-        """When each study of the store ends or ended, by its token."""
-        ends = {token: _end(self._events(token)) for token in self.store.studies()}
-        return {token: end for token, end in ends.items() if end}
+        """When each study of the store ends or ended, by its token, of those that say so."""
+        ends = {}
+        for token in self.store.studies():
+            with suppress(OSError, ValueError):
+                if end := _end(self._events(token)):
+                    ends[token] = end
+        return ends
 
     def close(self, token: str) -> None:
         """Ends a study now, and deletes its answers."""
@@ -192,8 +199,8 @@ class Rooms:
 
     def is_teacher(self, token: str, key: str) -> bool:
         events = self._events(token)
-        keys = [event.data["sha256"] for event in events if event.kind == "teacher"]
-        return any(secrets.compare_digest(_hash(key), known) for known in keys)
+        keys = [str(event.data.get("sha256")) for event in events if event.kind == "teacher"]
+        return any(secrets.compare_digest(_hash(key).encode(), known.encode()) for known in keys)
 
     def _note(self, event: Event) -> None:
         """A further fact of a study, at the first index that is free."""
@@ -215,13 +222,16 @@ class Rooms:
         return self._demo if token in self._demo.studies() else self.store
 
     def _same(self, store: Store, study: Study) -> str | None:
-        """The token of the same study, if it is open, and for people."""
+        """The token of the same study, if it is open, and for people; damaged ones do not count."""
         for token in store.studies():
-            events = self._events(token)
-            opened, end = _opened(events), _end(events)
-            same = opened and opened["sha256"] == study.digest
-            if same and end and end > datetime.now(UTC) and not self._simulated(token):
-                return token
+            try:
+                events = self._events(token)
+                opened, end = _opened(events), _end(events)
+                same = opened and opened.get("sha256") == study.digest
+                if same and end and end > datetime.now(UTC) and not self._simulated(token):
+                    return token
+            except (OSError, ValueError, LookupError) as error:
+                LOG.warning("study %s is passed by: %s", token, error)
         return None
 
     def _simulated(self, token: str) -> bool:
@@ -249,14 +259,46 @@ def _ends(token: str, end: datetime) -> Event:
 
 
 def _end(events: list[Event]) -> datetime | None:
-    """When a study ends, by the last word on it."""
-    ends = [event.data["at"] for event in events if event.kind == "expires"]
-    return datetime.fromisoformat(ends[-1]) if ends else None
+    """When a study ends, by the last word on it that can be read."""
+    for event in reversed(events):
+        if event.kind == "expires":
+            with suppress(KeyError, TypeError, ValueError):
+                return datetime.fromisoformat(event.data["at"]).astimezone(UTC)
+    return None
 
 
 def _opened(events: list[Event]) -> dict[str, Any] | None:
     """What was opened: the study's record and digest."""
     return next((event.data for event in events if event.kind == "open"), None)
+
+
+def _readable(study: Study) -> dict[str, Any]:
+    """The study's record, once it was read as `room` will read it.
+
+    Raises:
+        ValueError: if it cannot be: then nothing is stored.
+    """
+    try:
+        record = study.record()
+        json.dumps(record, ensure_ascii=False).encode()  # as stores write it
+        parse(json.dumps(record), folder=None)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"the study could not be read again, and is not opened: {error}"
+        ) from error
+    return record
+
+
+def _stored(token: str, opened: dict[str, Any]) -> Study:
+    """The study that was opened.
+
+    Raises:
+        ValueError: if it cannot be read any more.
+    """
+    try:
+        return parse(json.dumps(opened["study"]), folder=None)
+    except (LookupError, ValueError) as error:
+        raise ValueError(f"what is stored of study {token} is damaged: {error}") from error
 
 
 def _hash(key: str) -> str:

@@ -6,6 +6,7 @@ The table holds no code of a listener, no address and no browser; `session` is a
 import csv
 import io
 import json
+import re
 from typing import Any
 
 from robustaudio.listening.room import Room
@@ -15,6 +16,8 @@ from robustaudio.listening.trial import Response, to_rows
 from robustaudio.perception.metrics import amplitude_db
 
 Row = dict[str, Any]
+CSV_ENCODING = "utf-8-sig"  # with the mark by which Excel knows UTF-8
+FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what spreadsheets run (OWASP)
 CHECKS = ("sample_rate", "device", "gain_db", "attempts", "score", "passed", "unscreened")
 FACTS = (
     "l2", "linf", "snr_db", "sigma", "rms_dbfs_before_gain", "noise_to_mask_db", "stimulus_sha256",
@@ -49,12 +52,19 @@ def tidy(room: Room) -> list[Row]:
 
 
 def as_csv(rows: list[Row]) -> str:
-    """The rows with a header; spreadsheets take them as they are."""
+    """The rows with a header (RFC 4180), to be encoded by `CSV_ENCODING`.
+
+    A text that a spreadsheet would run as a formula has an apostrophe before it; numbers have none.
+    """
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]) if rows else ["study"], lineterminator="\n")
+    writer = csv.DictWriter(out, list(rows[0]) if rows else ["study"], lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def as_json(room: Room, rows: list[Row]) -> str:

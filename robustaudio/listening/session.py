@@ -20,12 +20,14 @@ from robustaudio.listening.store import Event
 from robustaudio.listening.study import Study
 from robustaudio.listening.trial import Response, Trial, from_record, to_record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CONSENT_VERSION = 2  # of the words on the page; another number when they change
 Step = Literal["sound", "screening", "level", "trial", "done"]
-DEVICES = ("headphones", "earphones", "loudspeakers", "unknown")
+# headphones and earphones: with a wire, since "wireless" is offered beside them (schema 2)
+DEVICES = ("headphones", "earphones", "wireless", "loudspeakers", "unknown")
 RATES_HZ, GAINS_DB = (3_000, 768_000), (-60.0, 0.0)
 MOST_ATTEMPTS = 5  # of the screening
+NO_SESSION = "there is no such session; it may have been deleted."
 CODE = re.compile(r"[A-Z2-7]{16}")  # without its dashes
 
 
@@ -47,10 +49,18 @@ class Session:
 
         Raises:
             LookupError: if it was never begun, or has been deleted.
+            ValueError: if what is stored of it is damaged, or answers another study.
         """
         begun = next((event.data for event in events if event.kind == "start"), None)
         if begun is None:
-            raise LookupError("there is no such session; it may have been deleted.")
+            raise LookupError(NO_SESSION)
+        try:
+            return cls._replayed(study, begun, events)
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"what is stored of this session is damaged: {error}") from error
+
+    @classmethod
+    def _replayed(cls, study: Study, begun: dict[str, Any], events: Sequence[Event]) -> "Session":
         checks: dict[str, Any] = {"attempts": 0}
         for event in events:
             if event.kind in ("sound", "level", "unscreened"):
@@ -61,6 +71,11 @@ class Session:
         # a damaged answer is asked for again
         whole = (event for place, event in enumerate(trials) if event.index == place)
         responses = tuple(from_record(event.data) for event in whole)
+        asked = {response.trial.condition for response in responses}
+        if strange := asked.difference(study.procedure.conditions):
+            raise ValueError(f"{', '.join(map(str, strange))} was never asked about.")
+        if type(begun["seed"]) is not int:
+            raise ValueError(f"seed {begun['seed']!r} must be a whole number.")
         own = ("seed", "check_seed", "hour")
         facts = {key: value for key, value in begun.items() if key not in own}
         ended = any(event.kind == "end" for event in events)

@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from robustaudio.listening.psychometric import TYPICAL_SPREAD_DB
 from robustaudio.listening.trial import CHOICES, SCALES, Procedure, Response, Trial, to_rows
 
+TYPICAL_LAPSE = 0.02  # of a listener who now and then presses the wrong button
 MOST_LAPSES = 0.5  # a choice of two that lapses more often is right less often than by guessing
 HOW = {"response_time_s": 1.0, "plays": 1, "switches": 0, "hour": "2000-01-01T00Z"}
 
@@ -25,7 +26,7 @@ class Listener:
 
     threshold_db: float
     spread_db: float = TYPICAL_SPREAD_DB
-    lapse_rate: float = 0.02
+    lapse_rate: float = TYPICAL_LAPSE
 
     def __post_init__(self) -> None:
         if not isfinite(self.threshold_db):

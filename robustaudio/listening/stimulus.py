@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float32, Float64
 
 from robustaudio.audio.clip import Clip, headroom_gain
+from robustaudio.listening.pairing import CLEAN_PARTNER, paired
 from robustaudio.perception.audibility import distances
 from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.perception.metrics import amplitude, amplitude_db
@@ -155,17 +156,17 @@ def given(clip: Clip, perturbed: Clip) -> Perturbation:
     """A perturbation that was found elsewhere, by an attack for example, scaled to the level.
 
     Raises:
-        ValueError: for a perturbed clip of another rate or length, or one without a difference.
+        ValueError: for a perturbed clip of another rate or length, for one without a difference,
+            and where `paired` finds that the difference is mostly one of gain, sign or time.
     """
     if (perturbed.sample_rate, len(perturbed.samples)) != (clip.sample_rate, len(clip.samples)):
         raise ValueError(
             f"{perturbed.name} has {len(perturbed.samples)} samples at {perturbed.sample_rate} Hz; "
-            f"its clean clip {clip.name} has {len(clip.samples)} at {clip.sample_rate} Hz."
+            f"its clean clip {clip.name} has {len(clip.samples)} at {clip.sample_rate} Hz. "
+            f"{CLEAN_PARTNER}."
         )
-    difference = (perturbed.samples.double() - clip.samples.double()).numpy()
-    if not difference.any():
-        raise ValueError(f"{perturbed.name} does not differ from its clean clip {clip.name}.")
-    return _scaled(difference, clip)
+    clean, (other,) = paired(clip, [perturbed])
+    return _scaled((other.samples.double() - clean.samples.double()).numpy(), clip)
 
 
 FAMILIES = {"white": white, "shaped": shaped, "shift": shift}

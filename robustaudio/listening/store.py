@@ -30,13 +30,23 @@ STRIPES = 64  # locks of a folder: two streams rarely wait for each other
 
 @dataclass(frozen=True)
 class Event:
-    """One fact: `kind` and `index` say which one of its stream it is, `data` is JSON."""
+    """One fact: `kind` and `index` say which one of its stream it is, `data` is JSON.
+
+    Raises:
+        ValueError: for other types, which a damaged line may hold.
+    """
 
     study: str
     session: str
     kind: str
     index: int = 0
     data: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        types = type(self.kind), type(self.index), type(self.data)
+        if types != (str, int, dict):
+            shown = ", ".join(kind.__name__ for kind in types)
+            raise ValueError(f"kind, index and data must be str, int and dict, not {shown}.")
 
     @property
     def key(self) -> tuple[str, int]:
@@ -143,11 +153,12 @@ class JsonLinesStore:
             return list(self._events(path))
 
     def studies(self) -> list[str]:
-        return sorted(path.parent.name for path in self.folder.glob(f"*/{STUDY}.jsonl"))
+        names = (path.parent.name for path in self.folder.glob(f"*/{STUDY}.jsonl"))
+        return sorted(filter(NAME.fullmatch, names))  # what is called otherwise is not ours
 
     def sessions(self, study: str) -> list[str]:
-        files = [path for path in self._folder(study).glob("*.jsonl") if path.stem != STUDY]
-        return [path.stem for path in sorted(files, key=lambda path: path.stem)]
+        names = {path.stem for path in self._folder(study).glob("*.jsonl")} - {STUDY}
+        return sorted(filter(NAME.fullmatch, names))
 
     def delete(self, study: str, session: str | None = None) -> None:
         self._claim()
@@ -202,7 +213,7 @@ class JsonLinesStore:
         for number, line in enumerate(lines):
             try:
                 yield Event(path.parent.name, path.stem, **json.loads(line))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 yield Event(path.parent.name, path.stem, DAMAGED, number)
 
 

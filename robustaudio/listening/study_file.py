@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from yaml.reader import ReaderError
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED as CLIPS
+from robustaudio.listening.pairing import paired
 from robustaudio.listening.study import (
     LONGEST_H,
     PROCEDURES,
@@ -65,7 +66,7 @@ def load_study(path: Path, *, uploaded: bool = False) -> Study:
         StudyError: with everything that is wrong.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # some editors write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError([f"{path.name if uploaded else path} cannot be read as text."]) from error
     return parse(text, None if uploaded else path.resolve().parent)
@@ -265,19 +266,33 @@ class _Reader:
             most = f"up to {MOST_CONDITIONS} families"
             self.problems.append(f"{where}perturbed must map {most} to sounds.")
             perturbed = {}
-        named = [(told.get("name"), told.get("sound")), *perturbed.items()]
-        clip, *others = [self.sound(where, str(name), sound) for name, sound in named]
-        pairs = zip(perturbed, others, strict=True)
-        return clip and StudyClip(clip, {str(name): other for name, other in pairs if other})
+        perturbed = {str(name): sound for name, sound in perturbed.items()}
+        named = [(str(told.get("name")), told.get("sound")), *perturbed.items()]
+        sounds = [self.sound(where, *one) for one in named]
+        whole = [sound for sound in sounds if sound]
+        if len(whole) < len(named):
+            return None
+        return self.pair(where, [name for name, _ in named], whole)
+
+    def pair(self, where: str, names: list[str], sounds: list[Clip]) -> StudyClip | None:
+        """A clean clip and its perturbed versions, by their names in the study."""
+        try:
+            clean, others = paired(sounds[0], sounds[1:])
+            if clean.duration_s > LONGEST_S:  # as it is played: a classifier may have cut it
+                raise ValueError(
+                    f"{clean.name} lasts {clean.duration_s:.1f} s; up to {LONGEST_S:g} s, please."
+                )
+        except ValueError as error:
+            self.problems.append(f"{where[:-1]}: {error}")
+            return None
+        clip, *perturbed = [
+            replace(sound, name=name) for name, sound in zip(names, [clean, *others], strict=True)
+        ]
+        return StudyClip(clip, {one.name: one for one in perturbed})
 
     def sound(self, where: str, name: str, told: Any) -> Clip | None:
         try:
-            clip = _load(str(told), name, self.folder)
-            if clip.duration_s > LONGEST_S:
-                raise ValueError(
-                    f"it lasts {clip.duration_s:.1f} s; up to {LONGEST_S:g} s, please."
-                )
-            return clip
+            return _load(str(told), name, self.folder)
         except ValueError as error:
             self.problems.append(f"{where}{name}: {error}")
             return None
@@ -325,15 +340,16 @@ def _refused(kind: str, options: Mapping[str, Any]) -> list[str]:
 
 
 def _load(where: str, name: str, folder: Path | None) -> Clip:
+    """A sound, called by its file, or by its name in the study where it has none."""
     if where.startswith(SOUND):
         return _decoded(where, name)
     if where.startswith(BUNDLED):
-        clip = Clip.load(CLIPS / where.removeprefix(BUNDLED), within=[CLIPS])
+        path, within = CLIPS / where.removeprefix(BUNDLED), [CLIPS]
     elif folder is None:
         raise ValueError("a study that was sent in may not name files; put the sounds inside it.")
     else:
-        clip = Clip.load(folder / where)
-    return Clip(clip.samples, clip.sample_rate, name, clip.label, clip.gain)
+        path, within = folder / where, None
+    return replace(Clip.load(path, within=within), name=path.name)
 
 
 def _decoded(where: str, name: str) -> Clip:
@@ -345,7 +361,7 @@ def _decoded(where: str, name: str) -> Clip:
         path = Path(scratch) / "sound.wav"
         path.write_bytes(content)
         clip = Clip.load(path)
-    return Clip(clip.samples, clip.sample_rate, name, clip.label, clip.gain)
+    return replace(clip, name=name)
 
 
 def _as(default: Any, value: Any) -> Any:

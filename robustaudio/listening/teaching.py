@@ -70,6 +70,11 @@ def overview(room: Room) -> dict[str, Any]:
         remarks.append(f"{found['simulated']} of {found['begun']} are simulated: no people.")
     if found["unscreened"]:
         remarks.append(f"{found['unscreened']} went on without headphones.")
+    if found["wireless"]:
+        remarks.append(f"{found['wireless']} listened without a wire (Bluetooth).")
+    if found["damaged"]:
+        names = ", ".join(found["damaged"])
+        remarks.append(f"The answers of {len(found['damaged'])} cannot be read: {names}.")
     if excluded:
         reasons = Counter(excluded.values()).most_common()
         remarks.append(f"Left out: {', '.join(f'{n} who {reason}' for reason, n in reasons)}.")
@@ -89,7 +94,8 @@ def export(room: Room, format: str) -> Response:
         raise ValueError("this is a demonstration: it shows results, and hands out no answers.")
     match format:
         case "csv":
-            return Response(rows.as_csv(rows.tidy(room)), media_type="text/csv", headers=HEADERS)
+            table = rows.as_csv(rows.tidy(room)).encode(rows.CSV_ENCODING)
+            return Response(table, media_type="text/csv; charset=utf-8", headers=HEADERS)
         case "json":
             text = rows.as_json(room, rows.tidy(room))
         case "study":

@@ -3,7 +3,6 @@
 import json
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -11,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from robustaudio.listening.rooms import Closed, NoStudy
+from robustaudio.paths import ASSETS
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 SERVED = ("player.js", "listen.js", "listen.css", "teacher.js")
 LONGEST_BODY = 16_384  # bytes
 # for a server that listens to all: an address far away (RFC 5737, RFC 3849), to find the way there

@@ -43,6 +43,11 @@ class MaskingThreshold:
         parts = (self.spectrum[index], self.threshold[index], self.amplitude[index])
         return MaskingThreshold(self.framing, self.sample_rate, *parts)
 
+    def to(self, device: str | torch.device) -> "MaskingThreshold":
+        """The same thresholds on a device."""
+        parts = (part.to(device) for part in (self.spectrum, self.threshold, self.amplitude))
+        return MaskingThreshold(self.framing, self.sample_rate, *parts)
+
 
 def masking_framing(sample_rate: int) -> Framing:
     """Frames of about 32 ms (a power of two of samples), three quarters overlapping."""
@@ -182,7 +187,7 @@ def noise_to_mask_ratio(
     stage = Magnitude(framing).to(perturbation)
     spectrum = stage.spectrum(_padded(perturbation, framing))
     noise = spectrum.real.square() + spectrum.imag.square()
-    hz = torch.arange(noise.shape[1], device=noise.device) * threshold.sample_rate / framing.n_fft
+    hz = torch.arange(noise.shape[1]) * threshold.sample_rate / framing.n_fft
     rows = torch.nn.functional.one_hot(bark(hz.double()).long()).T.to(noise)
     ratio = (rows @ noise) / (rows @ threshold.amplitude.square()).clamp_min(1e-30)
     return 10 * ratio.clamp_min(1e-20).log10()

@@ -10,6 +10,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from robustaudio.audio.exact import exact
 from robustaudio.representations.spectral import Magnitude, Mel, overlap_add
 
 THIN = 0.1  # of the window overlap: samples that frames barely see are left alone
@@ -47,7 +48,7 @@ def invert_mel(
     """
     power = stage(waveform).square()
     change = energies - mel.filters @ power
-    changed = power + torch.linalg.pinv(mel.filters.double()).to(power) @ change
+    changed = power + torch.linalg.pinv(exact(mel.filters)).to(power) @ change
     return invert_magnitude(stage, waveform, changed.clamp_min(0).sqrt())
 
 

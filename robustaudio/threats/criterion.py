@@ -2,17 +2,28 @@
 
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from robustaudio.audio.tensors import dtype, kind, shape
+
 
 @dataclass(frozen=True, eq=False)
 class Misclassification:
-    """Any label but `label`."""
+    """Any label but `label`.
+
+    Raises:
+        TypeError, ValueError: for anything but a row of whole numbers, one label per item.
+    """
 
     label: Int[Tensor, " batch"]
+
+    def __post_init__(self):
+        _check("label", self.label, "Misclassification")
 
     def __getitem__(self, index: Tensor) -> "Misclassification":
         return Misclassification(self.label[index])
@@ -44,9 +55,16 @@ class Misclassification:
 
 @dataclass(frozen=True, eq=False)
 class TargetedMisclassification:
-    """Exactly `target`."""
+    """Exactly `target`.
+
+    Raises:
+        TypeError, ValueError: for anything but a row of whole numbers, one label per item.
+    """
 
     target: Int[Tensor, " batch"]
+
+    def __post_init__(self):
+        _check("target", self.target, "TargetedMisclassification")
 
     def __getitem__(self, index: Tensor) -> "TargetedMisclassification":
         return TargetedMisclassification(self.target[index])
@@ -76,6 +94,27 @@ class TargetedMisclassification:
 
 
 Criterion = Misclassification | TargetedMisclassification
+
+
+def labels_of(criterion: Criterion) -> tuple[str, Int[Tensor, " batch"]]:
+    """What a criterion calls its labels, and the labels."""
+    if isinstance(criterion, Misclassification):
+        return "label", criterion.label
+    return "target", criterion.target
+
+
+def _check(name: str, labels: Any, criterion: str) -> None:
+    if not isinstance(labels, Tensor):
+        raise TypeError(
+            f"{name} is {kind(labels)}; it must be a tensor of one whole number per item: "
+            f"{criterion}(torch.tensor([3]))."
+        )
+    if labels.dtype != torch.int64:
+        raise ValueError(f"{name} holds {dtype(labels)}; it must hold int64: {name}.long().")
+    if labels.ndim != 1:
+        raise ValueError(
+            f"{name} of shape {shape(labels)} must have one axis, one label per item: (batch,)."
+        )
 
 
 def _logit(logits: Tensor, label: Tensor) -> Tensor:

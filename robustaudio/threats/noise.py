@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.perception.metrics import amplitude_db
 from robustaudio.representations.inversion import invert_magnitude, invert_mel
 from robustaudio.representations.spectral import Magnitude, Mel
@@ -65,6 +66,7 @@ def gaussian_noise(
     return x + sigma * z
 
 
+@in_evaluation_mode
 def noisy_clip(
     classifier: Classifier,
     waveform: Float[Tensor, "1 time"],

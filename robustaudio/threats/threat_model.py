@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from robustaudio.audio.tensors import check_per_item, kind, shape
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.perception.masking import MaskingThreshold, masking_threshold
 from robustaudio.perception.metrics import epsilon_at
 from robustaudio.representations.spectral import Magnitude, Mel
@@ -26,6 +28,11 @@ class ThreatModel:
     `epsilon` is one radius per item; in the norm "masking" it is relative to `threshold`, the
     masking threshold of the clips. The bounds are those of the representation: +-1 for a
     waveform, (0, inf) for magnitudes and energies; where x itself lies outside, it may stay.
+
+    Raises:
+        TypeError: for an epsilon that is no tensor.
+        ValueError: for an unknown norm, an epsilon that is no row of sizes, or bounds of which the
+            first is not the lower one.
     """
 
     norm: str
@@ -37,6 +44,19 @@ class ThreatModel:
     def __post_init__(self):
         if self.norm not in NORMS:
             raise ValueError(f"no norm {self.norm!r}; choose from {', '.join(NORMS)}.")
+        if not isinstance(self.epsilon, Tensor):
+            raise TypeError(
+                f"epsilon is {kind(self.epsilon)}; it must be a tensor of one radius per item: "
+                f"ThreatModel({self.norm!r}, torch.full((len(x),), 0.01))."
+            )
+        if self.epsilon.ndim != 1:
+            raise ValueError(
+                f"epsilon of shape {shape(self.epsilon)} must have one axis, one radius per item: "
+                "(batch,)."
+            )
+        low, high = self.bounds
+        if not low < high:
+            raise ValueError(f"bounds {self.bounds} must be two numbers, the lower one first.")
         if not bool((self.epsilon >= 0).all()):
             raise ValueError(f"epsilon {self.epsilon.tolist()} must not be negative or NaN.")
 
@@ -44,6 +64,16 @@ class ThreatModel:
         """The same threat for some of the items."""
         threshold = self.threshold and self.threshold[index]
         return replace(self, epsilon=self.epsilon[index], threshold=threshold)
+
+    def check(self, x: Float[Tensor, "batch *shape"]) -> None:
+        """Refuses a batch that this threat does not speak of.
+
+        Raises:
+            ValueError: for another number of items, or another device.
+        """
+        check_per_item("epsilon", self.epsilon, x)
+        if self.threshold:
+            check_per_item("threshold", self.threshold.amplitude, x)
 
     def scaled(self, factor: float | Float[Tensor, " batch"]) -> "ThreatModel":
         """The same threat with its radii times a factor (one, or one per item)."""
@@ -127,6 +157,7 @@ def _clamped(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(x, low), high)  # a quarter of the time of clamp
 
 
+@in_evaluation_mode
 def threat_at(
     classifier: Classifier,
     waveform: Float[Tensor, "batch time"],

@@ -50,7 +50,7 @@ def train(
     optimiser = torch.optim.Adam(
         classifier.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
     )
-    batches = len(x) // schedule.batch
+    batches = max(1, len(x) // schedule.batch)  # a small set is one batch
     started = time.monotonic()
     classifier.train()
     for epoch in range(schedule.epochs):

@@ -92,9 +92,9 @@ class Visit:
     """What one visitor works on; `turn` counts in the browser, ahead of `turns`.
 
     `target` is the label that attacks are to reach; it is shown where they are. `opened` is the
-    listening test that they opened, which their browser keeps: its token and its teacher's key.
-    `worked` is the classifier that the page's results are of: what `classifier` said last. Each of
-    `switches` is a button that chooses the classifier it names.
+    listening test that they opened: its token and its teacher's key, which their browser keeps
+    where it can. `worked` is the classifier that the page's results are of: what `classifier` said
+    last. Each of `switches` is a button that chooses the classifier it names.
     """
 
     source: gr.State
@@ -103,7 +103,7 @@ class Visit:
     runs: gr.State
     turns: gr.State
     turn: gr.Number
-    opened: gr.BrowserState
+    opened: gr.JSON
     worked: gr.Textbox
     switches: list[gr.Button] = field(default_factory=list)
 

@@ -81,8 +81,9 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
 
     def ask(n: float | None, alpha: float | None) -> list:
         """Whether so many votes can certify anything."""
-        why = None  # of what is no number of votes and no risk, the button says so
-        if n is not None and alpha is not None and n >= 1 and 0 < alpha < 1:
+        if n is None or alpha is None or n < 1 or not 0 < alpha < 1:
+            why = None  # said when it is asked for
+        else:
             why = vote_obstacle(int(n), alpha)
         return [gr.update(interactive=why is None), verdicts.unable_words(why)]
 
@@ -148,6 +149,9 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
 
     def run_ruler(source, classifier, runs, sigma, seed, everyone, study) -> Iterator[list]:
         heard = study and Path(study)
+        if heard and not heard.is_file():
+            words = f"{heard.name} is no longer on the server; upload it again."
+            raise one_sentence(ValueError(words))
         options = {"sigma": sigma, "seed": seed} | ({"heard": heard.name} if heard else {})
 
         def job(chosen, clip, progress):

@@ -4,7 +4,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,11 +17,15 @@ from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.verify import NoisePair
 from robustaudio.listening.rooms import Rooms
+from robustaudio.paths import HOME
+from robustaudio.serving import Serving
+from robustaudio.ui.kept import Kept
 from robustaudio.ui.player import Track, amplification_db, player_value
 from robustaudio.ui.tasks import TASKS, Task
 
 ANY_OTHER = "any other"
 UPLOAD = "your own clip"
+GONE = "your clip is no longer on the server; upload it again."
 RANGES = {"seed": (0, 10**15), "sigma": (0, 1_000), "n0": (1, 100_000), "n": (1, 100_000)}
 FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f]+| · ')  # in the name of a file, somewhere
 MAX_PART = 60  # characters of each part of a download's name: a file system may hold 255 bytes
@@ -41,6 +45,8 @@ class Services:
     upload_folder: Path
     device: torch.device
     rooms: Rooms
+    kept: Kept = field(default_factory=Kept)
+    serving: Serving = field(default_factory=Serving)
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -73,31 +79,77 @@ class Services:
 
 @dataclass(frozen=True)
 class Source:
-    """Which clip a visitor works on, in which task; `path` was chosen from the list or uploaded."""
+    """Which clip a visitor works on, in which task; `path` was chosen from the list or uploaded.
+
+    `visit` is the folder of the visitor's own clips, once there is one. `refused` is the sentence
+    on a file that cannot be used: it is all that there is of it.
+    """
 
     name: str
     path: Path
     task: str
     uploaded: bool = False
+    visit: str = ""
+    refused: str = ""
 
     @property
     def label(self) -> str | None:
         """What the clip is, as it is shown ("label · source"); None of a visitor's own."""
         return None if self.uploaded else self.name.split(" · ")[0]
 
+    @property
+    def shown(self) -> dict:
+        """As much of it as the page needs to know which clip it speaks of."""
+        return {"task": self.task, "name": self.name, "uploaded": self.uploaded}
+
+
+class NoClip(ValueError):
+    """Raised where there is no clip to work on; its sentence stands where a verdict would."""
+
+
+def take_upload(services: Services, path: Path, source: Source) -> Source:
+    """The visitor's own clip, kept as long as the visit, or what is wrong with the file."""
+    name, more = path.name, {"uploaded": True, "visit": source.visit}
+    try:
+        Clip.load(path, within=[services.upload_folder])
+        path, more["visit"] = services.kept.keep(path, source.visit)
+    except ValueError as error:
+        return Source(UPLOAD, Path(name), source.task, **more, refused=_without(path, error))
+    except OSError as error:
+        words = f"{name} cannot be kept on the server: {error.strerror}."
+        return Source(UPLOAD, Path(name), source.task, **more, refused=words)
+    return Source(UPLOAD, path, source.task, **more)
+
 
 def open_source(services: Services, source: Source, classifier: str) -> tuple[Classifier, Clip]:
     """The classifier, and the source prepared for it.
 
     Raises:
-        ValueError: one sentence, for anything wrong with the file or the name.
+        NoClip: one sentence, for anything wrong with the file.
+        ValueError: for a classifier that there is not.
     """
+    if source.refused:
+        raise NoClip(source.refused)
     if classifier not in services.classifiers:
         raise ValueError(f"no classifier {classifier!r}; choose from {', '.join(services.cards)}.")
     chosen = services.classifiers[classifier]
-    within = [services.upload_folder] if source.uploaded else None
-    clip = chosen.prepare(Clip.load(source.path, within=within))
+    if not source.path.is_file():
+        raise NoClip(
+            GONE
+            if source.uploaded
+            else f"the clip {source.name!r} is no longer on the server; choose another one."
+        )
+    within = [services.kept.home] if source.uploaded else None
+    try:
+        clip = chosen.prepare(Clip.load(source.path, within=within))
+    except ValueError as error:
+        raise NoClip(_without(source.path, error)) from error
     return chosen, clip.to(services.device)
+
+
+def _without(path: Path, error: Exception) -> str:
+    """A sentence without the folders of the server."""
+    return str(error).replace(str(path), path.name)
 
 
 def command_line(verb: str, source: Source, classifier: str, options: Mapping) -> list[str]:
@@ -198,5 +250,4 @@ def file_name(*parts: str) -> str:
 
 def _shown_path(path: Path) -> str:
     """Relative to the folder that the README's commands run in, where it lies inside it."""
-    home = Path(__file__).resolve().parents[2]
-    return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
+    return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else str(path)

@@ -1,6 +1,7 @@
 """Hear and break: perturb the clip, hear it beside the clean one, see what changed."""
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -30,9 +31,9 @@ from robustaudio.ui.blocks import (
     wire,
     words,
 )
-from robustaudio.ui.convert import Services, Source
+from robustaudio.ui.convert import NoClip, Services, Source
 from robustaudio.ui.cursor import Cursor
-from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
+from robustaudio.ui.jobs import EXPECTED, in_place, one_sentence, stream
 from robustaudio.ui.live import Live, pictured
 from robustaudio.ui.methods import (
     LEVELS,
@@ -163,6 +164,8 @@ def build_explore(
                         ]
                         files = _written(chosen, clip, result, command, folder, names, subtype)
                         yield [*shown, *files, pictured(result.record, live.unit), ""]
+        except NoClip as error:
+            yield [in_place(error), *deepcopy([*outputs.values()][1:])]
         except EXPECTED as error:
             raise one_sentence(error) from None
 

@@ -68,13 +68,25 @@ def stream(
     yield 1.0, told, outcome["result"]
 
 
-def one_sentence(error: Exception) -> gr.Error:
-    """What a visitor sees of a bad input: its sentence, no stack trace.
+FAILED = "That did not work"
 
-    Gradio takes it for HTML, and it may quote what anybody wrote into a file.
-    """
-    sentence = escape(str(error), quote=False).replace("\n", "<br>")
-    return gr.Error(sentence, print_exception=False, title="That did not work")
+
+def one_sentence(error: Exception) -> gr.Error:
+    """What a visitor sees of a bad input: its sentence, no stack trace."""
+    return gr.Error(as_html(str(error)), print_exception=False, title=FAILED)
+
+
+def in_place(error: Exception) -> str:
+    """The same, to stand where a verdict would."""
+    return (
+        f"<p class='ra-verdict ra-refused' role='alert'>{FAILED}"
+        f"<span class='ra-note'>{as_html(str(error))}</span></p>"
+    )
+
+
+def as_html(sentence: str) -> str:
+    """A sentence may quote what anybody wrote into a file."""
+    return escape(sentence, quote=False).replace("\n", "<br>")
 
 
 EXPECTED = (ValueError, UnsupportedLayer)  # errors whose sentence is meant for the visitor

@@ -1,35 +1,46 @@
 """From nothing to a served page: classifiers, clips, queue."""
 
+import logging
 import os
+import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 import torch
+from starlette.middleware import Middleware
 
-from robustaudio.classifiers.checkpoints import load_classifier, names, read_card
+from robustaudio import threads
+from robustaudio.classifiers.checkpoints import cards, load_classifier
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import routes
 from robustaudio.listening.store import FOLDER, open_store
 from robustaudio.listening.web import FAR, reachable
+from robustaudio.paths import CHECKPOINTS
+from robustaudio.serving import WARNING, BehindPrefix, Serving
 from robustaudio.ui.convert import Services
+from robustaudio.ui.intake import MAX_UPLOAD_BYTES
 from robustaudio.ui.layout import STYLE, build_page, theme
 from robustaudio.ui.tasks import TASKS
 
-MAX_UPLOAD = "20mb"
 HEAVY_RUNS = 2  # at a time; the others wait in the queue
 MAX_WAITING = 64
 
 
 def load_services() -> Services:
-    """Every shipped classifier and every clip at hand, on the GPU when there is one."""
+    """Every classifier of the page's tasks and every clip at hand, on the GPU when there is one.
+
+    Raises:
+        ValueError: if no classifier can be used.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    shipped = names()
+    shipped = _of_the_page(cards())
     default = "memory:" if os.environ.get("SPACE_ID") else FOLDER  # a Space's disk is lost
     uploads = os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio"
     return Services(
         classifiers={name: load_classifier(name, device) for name in shipped},
-        cards={name: read_card(name) for name in shipped},
+        cards=shipped,
         clips={task.name: task.clips() for task in TASKS},
         upload_folder=Path(uploads),
         device=device,
@@ -37,19 +48,35 @@ def load_services() -> Services:
     )
 
 
+def _of_the_page(usable: dict[str, dict]) -> dict[str, dict]:
+    """The cards whose task is one of the page's; the others work on the command line."""
+    tasks = [task.name for task in TASKS]
+    shown = {name: card for name, card in usable.items() if card["task"] in tasks}
+    for name in usable.keys() - shown.keys():
+        logging.getLogger(__name__).warning(
+            "classifier %r is not on the page: its task is %r, and the page's are %s.",
+            name, usable[name]["task"], ", ".join(tasks),
+        )  # fmt: skip
+    if not shown:
+        raise ValueError(f"no classifier in {CHECKPOINTS} can be used on the page.")
+    return shown
+
+
 def launch(
     host: str = "127.0.0.1",
     port: int | None = None,
     *,
+    serving: Serving | None = None,
     open_browser: bool = False,
     block: bool = True,
     quiet: bool = False,
+    thread_count: int | None = None,
 ) -> gr.Blocks:
     """Serves the page; with `block` False it returns at once (tests close it again)."""
-    # runs share the cores, not each run's operators: two visitors' OpenMP teams on two cores wait
-    # for threads that are not scheduled, and both runs become many times slower
-    torch.set_num_threads(1)
-    services = load_services()
+    threads.limit(thread_count)
+    serving = serving or Serving()
+    key, certificate = serving.files([reachable(host)])
+    services = replace(load_services(), serving=serving)
     page = build_page(services)
     services.rooms.keep_purging()
     page.queue(default_concurrency_limit=HEAVY_RUNS, max_size=MAX_WAITING)
@@ -62,16 +89,34 @@ def launch(
         share=False,
         theme=theme(),
         css_paths=[STYLE],
-        max_file_size=MAX_UPLOAD,
+        max_file_size=MAX_UPLOAD_BYTES,
         run_history=False,
         ssr_mode=False,
         enable_monitoring=False,
         show_error=True,
         footer_links=["settings"],
-        app_kwargs={"routes": routes(services.rooms)},
+        root_path=serving.root,
+        ssl_verify=False,  # of Gradio's own question whether the page is up: any name will do
+        app_kwargs={
+            "routes": routes(services.rooms),
+            "middleware": [Middleware(BehindPrefix, root_path=serving.root_path)],
+        },
+        ssl_keyfile=key,
+        ssl_certfile=certificate,
     )
-    if host in FAR and not quiet:
-        print(f"* In the network:  http://{reachable(host)}:{page.server_port}", flush=True)
+    if not quiet:
+        _tell(serving, host, page.server_port)
     if block:
         page.block_thread()
     return page
+
+
+def _tell(serving: Serving, host: str, port: int) -> None:
+    """What Gradio does not print: how others reach the page."""
+    if serving.root:
+        print(f"* Behind the proxy:  {serving.root}/")
+    elif host in FAR:
+        print(f"* In the network:  {serving.home(reachable(host), port)}")
+    if serving.self_signed:
+        print(f"* {WARNING}")
+    sys.stdout.flush()

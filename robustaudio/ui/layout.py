@@ -8,19 +8,20 @@ import gradio as gr
 from gradio.components import Component
 from gradio.themes import Base
 
-from robustaudio.classifiers.checkpoints import CHECKPOINTS
+from robustaudio.paths import ASSETS
 from robustaudio.ui.blocks import KEEP_NUMBERS, MEASURE_PLOTS, QUIET, TRY, Turns, Visit, words
 from robustaudio.ui.certify import build_certify, build_ruler
 from robustaudio.ui.choice import QUICK, build_choice
 from robustaudio.ui.convert import Services
 from robustaudio.ui.explore import build_explore
+from robustaudio.ui.kept import keep_downloads
 from robustaudio.ui.learn import LEARN
 from robustaudio.ui.listen import build_listen
 from robustaudio.ui.maximise import build_maximise
 from robustaudio.ui.old import COMPARE
 from robustaudio.ui.targets import build_targets
 
-STYLE = CHECKPOINTS.parent / "assets" / "style.css"
+STYLE = ASSETS / "style.css"
 HEADER = (
     "<header class='ra-header'><h1>robustaudio</h1>"
     "<p>Hear, break and prove an audio classifier.</p></header>"
@@ -72,6 +73,7 @@ def build_page(services: Services) -> gr.Blocks:
         tabs.select(None, js=MEASURE_PLOTS, **QUIET)
         stale = of_explore | of_maximise | of_certify | of_ruler | of_targets
         _begin_anew(visit, begun, stale)
+    keep_downloads(page)
     return page
 
 

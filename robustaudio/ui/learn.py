@@ -1,5 +1,6 @@
 """The words of the page: what the numbers mean, and the card of a classifier."""
 
+from contextlib import suppress
 from html import escape
 
 from robustaudio.evaluation.figures import shown_label
@@ -98,19 +99,24 @@ norm of at most R (T samples), so that is where it stands on the axis.
 
 
 def card_words(card: dict) -> str:
-    """A classifier's card for people."""
-    training = card["training"]
+    """A classifier's card for people; somebody's own may say less than a shipped one."""
     rows = {
-        "what": card["about"],
+        "what": "{about}",
         "labels": ", ".join(map(shown_label, card["labels"])),
-        "listens to": f"{card['length'] / card['sample_rate']:g} s at {card['sample_rate']} Hz",
-        "representations": " → ".join(card["representations"]),
-        "gain": card["gain"],
-        "test accuracy": f"{card['test_accuracy']:.1%} ({card['test']})",
-        "bundled clips": f"{card['bundled_accuracy']:.1%}",
-        "data": card["data"],
-        "made by": f"{training['command']} (seed {training['seed']}, {training['seconds']} s)",
-        "licence": f"{card['licence']}. {card['attribution']}",
+        "listens to": "{seconds:g} s at {sample_rate} Hz",
+        "representations": " → ".join(card.get("representations", ())),
+        "gain": "{gain}",
+        "test accuracy": "{test_accuracy:.1%} ({test})",
+        "bundled clips": "{bundled_accuracy:.1%}",
+        "data": "{data}",
+        "made by": "{training[command]} (seed {training[seed]}, {training[seconds]} s)",
+        "licence": "{licence}. {attribution}",
     }
-    lines = "".join(f"<dt>{k}</dt><dd>{escape(str(v))}</dd>" for k, v in rows.items())
+    build = card["architecture"]
+    known = {**build, "seconds": build["length"] / build["sample_rate"], **card}
+    lines = ""
+    for name, text in rows.items():
+        with suppress(LookupError, TypeError, ValueError):  # what the card does not say
+            said = text if name == "labels" else text.format_map(known)
+            lines += f"<dt>{name}</dt><dd>{escape(said)}</dd>" if said else ""
     return f"<dl class='ra-about'>{lines}</dl>"

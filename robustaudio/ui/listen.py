@@ -64,11 +64,41 @@ OPENED = """
   <p><strong>The test is open.</strong>
   <a href='{listeners}' target='_blank'>Take it yourself</a> ·
   <a href='{teacher}' target='_blank'>the teacher's page</a>: link, QR code, results as they come.
-  <span class='ra-note'>This browser keeps the teacher's address until the test is over: whoever
-  has it sees the results and may end the test. Copy it before you open another one.</span></p>
+  <span class='ra-note'>Whoever has the teacher's address sees the results and may end the test.
+  </span></p>
   <iframe src='{teacher}' title="The teacher's page" loading='lazy'></iframe>
 </div>
 """
+
+KEPT = (
+    "This browser keeps the teacher's address until the test is over. Copy it before you open "
+    "another one."
+)
+NOT_KEPT = (
+    "<strong>This browser keeps nothing here</strong>, as in a private window, or in a page that "
+    "stands inside another site: after a reload the teacher's address is lost. Copy it now:"
+)
+PLACE = "robustaudio.opened"  # in the browser's storage, which may refuse any use
+READ = f"""() => {{
+  try {{
+    return JSON.parse(localStorage.getItem("{PLACE}"));
+  }} catch {{
+    return null;
+  }}
+}}"""
+KEEP = f"""(opened) => {{
+  const note = (words) => `<p class="ra-note">${{words}}</p>`;
+  try {{
+    if (opened) localStorage.setItem("{PLACE}", JSON.stringify(opened));
+    else localStorage.removeItem("{PLACE}");
+    return opened ? note({json.dumps(KEPT)}) : "";
+  }} catch {{
+    if (!opened) return "";
+    const [token, key] = [opened.token, opened.key].map(encodeURIComponent);
+    const address = new URL(`listen/${{token}}/teacher#${{key}}`, document.baseURI).href;
+    return note({json.dumps(NOT_KEPT)} + ` <code class="ra-address">${{address}}</code>`);
+  }}
+}}"""
 
 
 def build_listen(
@@ -109,6 +139,7 @@ def build_listen(
                 )  # fmt: skip
         with gr.Column(scale=3, min_width=320):
             shown = words("listen-opened")
+            kept = words("listen-kept")
 
     def show(room: Room, key: str) -> Iterator[list]:
         page = f"listen/{room.token}"
@@ -163,7 +194,9 @@ def build_listen(
     outputs = [shown, export, visit.opened]
     start.click(open_from_page, inputs, outputs, **queued)
     file.upload(open_from_file, [file, hours, demo], outputs, **queued)
-    load(show_again, visit.opened, outputs, **queued)
+    stored = load(None, None, visit.opened, js=READ, **QUIET)
+    stored.then(show_again, visit.opened, outputs, **queued)
+    visit.opened.change(None, visit.opened, kept, js=KEEP, **QUIET)
 
 
 def opened_room(rooms: Rooms, opened: Any) -> Room | None:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,7 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-ASSETS = Path(__file__).parents[2] / "assets"
+from robustaudio.paths import ASSETS
+
 MAX_AMPLIFICATION_DB = 120
 RESERVED_KEYS = {" ", "L"}  # play and loop
 

@@ -48,7 +48,17 @@ def prediction_words(record: dict, source: Source) -> str:
     return (
         f"<p class='ra-verdict'>heard as <strong>{_label(record['prediction'])}</strong>{misheard}"
         f"<span class='ra-note'>probability {p:.1%} · {html.escape(record['classifier'])} · "
-        f"{html.escape(source.name)}</span></p>"
+        f"{html.escape(source.name)}</span>{_judged(record)}</p>"
+    )
+
+
+def _judged(record: dict) -> str:
+    """Which part of a longer recording the classifier takes."""
+    if not (part := record.get("judged")):
+        return ""
+    return (
+        f"<span class='ra-note'>Judged: {part['start_s']:.2f} s to {part['end_s']:.2f} s of "
+        f"{part['of_s']:.2f} s, the stretch with the most energy.</span>"
     )
 
 

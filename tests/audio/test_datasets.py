@@ -1,5 +1,6 @@
 """A folder with a metadata.csv, wherever it came from: the repository, a download, a user."""
 
+import sys
 import zipfile
 from collections import Counter
 from operator import itemgetter
@@ -174,7 +175,10 @@ def test_the_named_folder_comes_before_the_cache(archive, nothing_at_hand, tmp_p
             "or run: python assets/render_instruments.py --training .*/rendered-instruments",
         ),
         ("irmas", r"or unpack IRMAS-TrainingData\.zip, which https://doi\.org/.* into .*/irmas"),
-        ("speakers", r"set ROBUSTAUDIO_DATA to the folder that holds it\."),
+        (
+            "speakers",
+            r"set ROBUSTAUDIO_DATA to the folder that holds it, or give the folder's path",
+        ),
         ("a\0b", "no data set 'a"),
     ],
 )
@@ -261,10 +265,13 @@ def test_a_folder_that_only_calls_itself_irmas(tmp_path):
     [
         (b"", "lacks the columns file, label"),
         (HEADER.encode(), "names no file"),
-        (b"file,label,group,split,licence\na.wav,0,a,test,x\n", "lacks the columns speaker_or_so"),
-        (b"\xff\xfe" + HEADER.encode("utf-16-le"), "cannot read"),
-        (f"{HEADER}\n{ROW}\nb.wav,1\n".encode(), "has 6 columns, but not in row 2"),
-        (f"{HEADER}\n{ROW},more\n".encode(), "has 6 columns, but not in row 1"),
+        (
+            b"file,group,split,licence\na.wav,a,test,x\n",
+            "lacks the column label; columns",
+        ),
+        (b"\xff\xfe" + HEADER.encode("utf-16-le"), "names no file"),
+        (f"{HEADER}\n{ROW}\nb.wav,1\n".encode(), "has 6 columns, but not in line 3"),
+        (f"{HEADER}\n{ROW},more\n".encode(), "has 6 columns, but not in line 2"),
         *(
             (f"{HEADER}\n{ROW}\n{ROW.replace('a.wav', file)}\n".encode(), "outside its folder")
             for file in ("../../etc/passwd", "/etc/passwd", "x/../../a.wav", "link/passwd", "a\0b")
@@ -388,3 +395,170 @@ def test_no_recording_is_in_two_splits_and_the_layout_agrees_with_the_table():
     layout = read_official_fsdd(dataset.folder).rows
     table = [{column: row[column] for column in COLUMNS} for row in dataset.rows]
     assert sorted(layout, key=itemgetter("file")) == sorted(table, key=itemgetter("file"))
+
+
+# --- tables as programs and spreadsheets write them ----------------------------------------------
+
+
+def table(folder, content, encoding="utf-8"):
+    (folder / "metadata.csv").write_bytes(content.encode(encoding))
+    return read_folder(folder, "mine").rows
+
+
+@pytest.mark.parametrize(
+    "content, encoding",
+    [
+        ("file,label\na.wav,7\nb.wav,3\n", "utf-8"),
+        ("file;label\na.wav;7\nb.wav;3\n", "utf-8"),
+        ("file;label\r\na.wav;7\r\nb.wav;3\r\n", "utf-8-sig"),
+        ("file\tlabel\na.wav\t7\nb.wav\t3\n", "utf-8"),
+        ("file\tlabel\r\na.wav\t7\r\nb.wav\t3\r\n", "utf-16"),
+        ("\ufefffile;label\r\na.wav;7\r\nb.wav;3", "utf-16-be"),
+        ("\ufefffile,label\r\na.wav,7\r\nb.wav,3", "utf-16-le"),
+        ("sep=;\r\nfile;label\r\na.wav;7\r\nb.wav;3\r\n", "utf-8"),
+        (" File , LABEL \na.wav , 7\n\n b.wav,3\n,\n", "utf-8"),
+        ('"file";"label"\n"a.wav";"7"\n"b.wav";"3"\n', "utf-8"),
+        ("\n\nfile,label,,\na.wav,7,,\nb.wav,3,,\n", "utf-8"),
+        ("label;file\n7;a.wav\n3;b.wav\n;\n;\n", "utf-8"),
+        ("file,label\ra.wav,7\rb.wav,3\r", "utf-8"),
+    ],
+)
+def test_two_columns_are_enough_however_they_are_written(content, encoding, tmp_path):
+    rows = table(tmp_path, content, encoding)
+    assert [(row["file"], row["label"]) for row in rows] == [("a.wav", "7"), ("b.wav", "3")]
+    assert rows[0] == {
+        "file": "a.wav", "label": "7", "speaker_or_source": "", "group": "a", "split": "test",
+        "licence": "",
+    }  # fmt: skip
+
+
+def test_what_a_table_says_beyond_the_defaults_stays(tmp_path):
+    text = "file;label;split;group;mood\nx/a.wav;7;train;g1;glad\nb.wav;ü, 3;;;\n"
+    first, second = table(tmp_path, text)
+    assert (first["split"], first["group"], first["mood"]) == ("train", "g1", "glad")
+    assert (second["split"], second["group"], second["label"]) == ("test", "b", "ü, 3")
+
+
+@pytest.mark.parametrize("file", ["sub\\a.wav", ".\\sub\\a.wav", "sub\\deep\\..\\a.wav"])
+def test_a_backslash_separates_folders(file, tmp_path):
+    (tmp_path / "sub" / "deep").mkdir(parents=True)
+    (tmp_path / "sub" / "a.wav").write_bytes(wav_bytes(tmp_path))
+    (row,) = table(tmp_path, f"file,label\n{file},7\n")
+    (clip,) = read_folder(tmp_path, "mine").clips()
+    assert "\\" not in row["file"] and clip.label == "7"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file's name holds no backslash there")
+def test_a_name_that_holds_a_backslash_is_that_file(tmp_path):
+    (tmp_path / "sub\\a.wav").write_bytes(wav_bytes(tmp_path))
+    assert table(tmp_path, "file,label\nsub\\a.wav,7\n")[0]["file"] == "sub\\a.wav"
+
+
+@pytest.mark.parametrize(
+    "file", ["..\\..\\x.wav", "C:\\x.wav", "c:x.wav", "\\\\server\\share\\x.wav", "\\x.wav",
+             "sub\\..\\..\\x.wav", "//server/x.wav"],
+)  # fmt: skip
+def test_no_spelling_leads_out_of_the_folder(file, tmp_path):
+    with pytest.raises(ValueError, match="names a file outside its folder"):
+        table(tmp_path, f"file,label\n{file},7\n")
+
+
+@pytest.mark.parametrize(
+    "content, encoding, sentence",
+    [
+        ("name,label\na.wav,7\n", "utf-8", "lacks the column file; columns are separated by"),
+        ("file|label\na.wav|7\n", "utf-8", "lacks the columns file, label"),
+        ("file,label\nü.wav,7\n", "cp1252", r"byte 12 is not UTF-8; save the table as UTF-8"),
+        ("file,label\na.wav,7\n", "utf-16-le", "is no text in UTF-8; save it as CSV UTF-8"),
+        ("file,label\na.wav,\n", "utf-8", "has no label in line 2"),
+        ("file,label\na.wav,7\n\n,3\n", "utf-8", "has no file in line 4"),
+        ("file,label,label\na.wav,7,8\n", "utf-8", "has two columns of one name"),
+        ("file,label\na.wav\n", "utf-8", "has 2 columns, but not in line 2"),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_what_would_be(content, encoding, sentence, tmp_path):
+    with pytest.raises(ValueError, match=sentence):
+        table(tmp_path, content, encoding)
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    rows = (
+        dict(zip(COLUMNS, ("ü, b.wav", "a; b", 'say "x"', "g", "train", "CC0"), strict=True)),
+        dict(zip(COLUMNS, ("sub/c.wav", "0", "", "h", "test", ""), strict=True)),
+    )
+    datasets._write_metadata(datasets.Dataset("mine", tmp_path, rows))
+    assert read_folder(tmp_path, "mine").rows == rows
+
+
+# --- a folder per label --------------------------------------------------------------------------
+
+
+def sounds(folder, *names):
+    content = wav_bytes(folder)
+    (folder / "made.wav").unlink()
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def test_a_folder_per_label_is_a_data_set(tmp_path, nothing_at_hand):
+    sounds(tmp_path, "my/7/1.wav", "my/7/deep/2.WAV", "my/2/1.wav", "my/.trash/9.wav",
+           "my/__MACOSX/7/._1.wav", "my/7/._1.wav")  # fmt: skip
+    for junk in (".DS_Store", "7/.DS_Store", "7/Thumbs.db", "notes.txt", "2/desktop.ini"):
+        (tmp_path / "my" / junk).write_text("junk")
+    (tmp_path / "my" / "empty").mkdir()
+    dataset = open_dataset(str(tmp_path / "my"))
+    assert (dataset.name, dataset.splits) == ("my", ("test",))
+    files = [(row["file"], row["label"], row["group"]) for row in dataset.rows]
+    assert files == [("2/1.wav", "2", "1"), ("7/1.wav", "7", "1"), ("7/deep/2.WAV", "7", "2")]
+    assert [clip.label for clip in dataset.clips()] == ["2", "7", "7"]
+
+
+def test_folders_of_labels_below_splits(tmp_path):
+    sounds(tmp_path, "Training/yes/a.wav", "valid/no/b.wav", "test/yes/c.wav", "test/no/d.wav")
+    rows = datasets.read_labelled_folders(tmp_path, "mine").rows
+    assert {(row["split"], row["label"], row["file"]) for row in rows} == {
+        ("train", "yes", "Training/yes/a.wav"), ("val", "no", "valid/no/b.wav"),
+        ("test", "yes", "test/yes/c.wav"), ("test", "no", "test/no/d.wav"),
+    }  # fmt: skip
+
+
+def test_test_may_be_a_label(tmp_path):
+    sounds(tmp_path, "test/a.wav", "train/b.wav")
+    rows = datasets.read_labelled_folders(tmp_path, "mine").rows
+    assert {(row["split"], row["label"]) for row in rows} == {("test", "test"), ("test", "train")}
+
+
+@pytest.mark.parametrize(
+    "files, sentence",
+    [
+        ((), "is no data set: a data set is a folder with a metadata.csv .* per label"),
+        (("7/notes.txt",), "is no data set: "),
+        (("7/a.wav", "b.wav"), "1 sound files that lie in no label's folder, b.wav the first"),
+        (("train/7/a.wav", "7/b.wav"), r"holds splits \(train\) beside other folders \(7\)"),
+    ],
+)
+def test_a_folder_that_is_no_data_set_says_what_one_is(files, sentence, tmp_path):
+    sounds(tmp_path, *(f"my/{name}" for name in files))
+    (tmp_path / "my").mkdir(exist_ok=True)
+    with pytest.raises(ValueError, match=sentence):
+        open_dataset(str(tmp_path / "my"))
+
+
+def test_a_file_and_a_typing_error_are_no_data_set(tmp_path, nothing_at_hand):
+    sounds(tmp_path, "a.wav")
+    with pytest.raises(ValueError, match=r"a\.wav is a file; a data set is a folder"):
+        open_dataset(str(tmp_path / "a.wav"))
+    for name in ("nosuch", "x" * 5_000, str(tmp_path / "no" / "such")):
+        with pytest.raises(ValueError, match="or give the folder's path: a data set is a folder"):
+            open_dataset(name)
+
+
+def test_a_folder_of_the_cache_comes_before_one_here(nothing_at_hand, tmp_path, monkeypatch):
+    sounds(tmp_path, "cache/robustaudio/mine/yes/a.wav", "mine/no/a.wav")
+    monkeypatch.chdir(tmp_path)
+    assert open_dataset("mine").rows[0]["label"] == "yes"
+    for path in ("./mine", "./mine/", str(tmp_path / "mine"), "../" + tmp_path.name + "/mine"):
+        assert open_dataset(path).rows[0]["label"] == "no"
+    monkeypatch.chdir(tmp_path / "mine")
+    assert open_dataset(".").rows[0]["label"] == "no"

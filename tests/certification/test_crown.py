@@ -79,6 +79,9 @@ AFFINE = {
     "batch norm in 2d": (lambda: seasoned(nn.BatchNorm2d(3)), (3, 4, 5)),
     "average pool": (lambda: nn.AvgPool1d(3, 2, 1), (2, 8)),
     "adaptive average in 2d": (lambda: nn.AdaptiveAvgPool2d((2, 1)), (2, 5, 4)),
+    "padded": (lambda: nn.ConstantPad1d(2, -0.7), (2, 3)),
+    "reflected": (lambda: nn.ReflectionPad2d(1), (2, 3, 4)),
+    "upsampled": (lambda: nn.Upsample(scale_factor=2, mode="linear"), (2, 4)),
     "a chain": (lambda: nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4)), (6,)),
 }
 LAYERS = AFFINE | {
@@ -89,6 +92,10 @@ LAYERS = AFFINE | {
     "leaky relu, nearly straight": (lambda: nn.LeakyReLU(0.99), (3, 4)),
     "gelu": (nn.GELU, (3, 4)),
     "elu": (nn.ELU, (3, 4)),
+    "mish": (nn.Mish, (3, 4)),
+    "hardswish": (nn.Hardswish, (3, 4)),
+    "softplus": (lambda: nn.Softplus(2.0, 1.0), (3, 4)),
+    "prelu": (lambda: nn.PReLU(3, -0.3), (3, 4)),
     "max pool": (lambda: nn.MaxPool1d(3, 2, 1), (2, 8)),
     "max pool in 2d": (lambda: nn.MaxPool2d(2), (2, 5, 4)),
     "a chain that bends": (
@@ -505,8 +512,8 @@ def test_an_unknown_method_is_refused():
 
 
 def test_a_layer_without_a_backward_rule_is_named():
-    with pytest.raises(UnsupportedLayer, match="no backward rule for Softplus"):
-        backward(nn.Softplus(), Form(torch.ones(1, 1, 2), torch.zeros(1, 1)),
+    with pytest.raises(UnsupportedLayer, match="no backward rule for LayerNorm"):
+        backward(nn.LayerNorm(2), Form(torch.ones(1, 1, 2), torch.zeros(1, 1)),
                  Interval.around(torch.zeros(1, 2), 1.0))  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from robustaudio.certification.interval import Interval, UnsupportedLayer, fused, propagate
+from robustaudio.certification.interval import Interval, UnsupportedLayer, change, fused, propagate
 from robustaudio.classifiers.networks import Architecture, LastHidden, lstm
 from robustaudio.representations.spectral import (
     Framing,
@@ -32,6 +32,12 @@ def seasoned(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
     norm.running_mean, norm.running_var = torch.randn(3), torch.rand(3) + 0.1
     nn.init.normal_(norm.weight)
     return norm.eval()
+
+
+def prelu(slopes: list[float]) -> nn.PReLU:
+    layer = nn.PReLU(len(slopes))
+    layer.weight.data = torch.tensor(slopes)
+    return layer
 
 
 LAYERS = {
@@ -79,6 +85,19 @@ LAYERS = {
     "adaptive average": (lambda: nn.AdaptiveAvgPool1d(3), (2, 7)),
     "adaptive average in 2d": (lambda: nn.AdaptiveAvgPool2d((2, 1)), (2, 5, 4)),
     "adaptive maximum": (lambda: nn.AdaptiveMaxPool1d(3), (2, 7)),
+    "leaky relu, falling": (lambda: nn.LeakyReLU(-0.3), (5,)),
+    "prelu": (lambda: prelu([0.2, -0.4, 1.6]), (3, 4)),
+    "rrelu": (lambda: nn.RReLU().eval(), (5,)),
+    "softplus": (lambda: nn.Softplus(2.0, 1.0), (9,)),
+    "mish": (nn.Mish, (9,)),
+    "hardswish": (nn.Hardswish, (9,)),
+    "hardshrink": (nn.Hardshrink, (5,)),
+    "softshrink": (nn.Softshrink, (5,)),
+    "padded": (lambda: nn.ConstantPad1d(2, -0.7), (2, 3)),
+    "padded with zeros": (lambda: nn.ZeroPad2d(1), (2, 3, 4)),
+    "reflected": (lambda: nn.ReflectionPad1d(2), (2, 4)),
+    "replicated": (lambda: nn.ReplicationPad2d(1), (2, 3, 4)),
+    "upsampled": (lambda: nn.Upsample(scale_factor=2, mode="bilinear"), (2, 3, 4)),
     "lstm": (lambda: LastHidden(3, 4), (3, 6)),
     "lstm network": (lambda: lstm(NETWORK, 3, 6), (3, 6)),
     "mfcc and convolution": (
@@ -167,8 +186,8 @@ def test_a_convolution_that_fusing_would_change_is_left_alone(options):
 
 
 def test_a_layer_without_a_rule_is_named():
-    with pytest.raises(UnsupportedLayer, match="Softplus"):
-        propagate(nn.Softplus(), Interval.around(torch.zeros(1, 2), 1.0))
+    with pytest.raises(UnsupportedLayer, match="LayerNorm"):
+        propagate(nn.LayerNorm(2), Interval.around(torch.zeros(1, 2), 1.0))
 
 
 def test_new_rules_by_heart():
@@ -183,6 +202,88 @@ def test_new_rules_by_heart():
     assert out.upper.item() == pytest.approx(2 / (1 + np.exp(-2)))
     out = propagate(nn.LeakyReLU(0.5), Interval.around(torch.zeros(1, 1), 2.0))
     assert (out.lower.item(), out.upper.item()) == (-1, 2)
+    out = propagate(prelu([-0.5]), Interval.around(torch.zeros(1, 1), 2.0))
+    assert (out.lower.item(), out.upper.item()) == (0, 2)
+    out = propagate(nn.Hardswish(), Interval.around(torch.full((1, 1), -2.0), 1.0))
+    assert (out.lower.item(), out.upper.item()) == (-0.375, 0)
+    out = propagate(nn.Mish(), Interval.around(torch.zeros(1, 1, dtype=torch.float64), 2.0))
+    assert out.lower.item() == pytest.approx(-0.3088434130172504, abs=1e-15)
+
+
+def test_a_softplus_encloses_the_step_where_torch_goes_over_to_the_identity():
+    """At 1 it is log(1 + e) = 1.3133 with a threshold of 1, just above it is just above 1."""
+    layer, above = nn.Softplus(threshold=1.0), 1 + 1e-9
+    box = Interval(torch.tensor([[0.9]]).double(), torch.tensor([[1.1]]).double())
+    out = propagate(layer, box)
+    assert out.lower.item() == 1
+    assert out.upper.item() == pytest.approx(np.log(1 + np.e), abs=1e-15)
+    assert layer(torch.tensor(above, dtype=torch.float64)).item() == above
+
+
+class Steep(nn.ReLU):
+    def forward(self, input):
+        return 50 * super().forward(input)
+
+
+class Residual(nn.Sequential):
+    def forward(self, input):
+        return input + super().forward(input)
+
+
+class Named(nn.Linear):
+    """Derived, and computes what it is derived from."""
+
+
+def hooked() -> nn.Module:
+    layer = nn.Identity()
+    layer.register_forward_hook(lambda module, inputs, output: 50 * output)
+    return layer
+
+
+def hooked_before() -> nn.Module:
+    layer = nn.Identity()
+    layer.register_forward_pre_hook(lambda module, inputs: (50 * inputs[0],))
+    return layer
+
+
+def replaced() -> nn.Module:
+    layer = nn.Identity()
+    layer.forward = lambda input: 50 * input
+    return layer
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (Steep, "Steep has a forward of its own, unlike the ReLU"),
+        (lambda: Residual(nn.Linear(2, 2)), "Residual has a forward of its own"),
+        (lambda: nn.Sequential(nn.Sequential(Steep())), "Steep has a forward"),
+        (hooked, "Identity has hooks"),
+        (hooked_before, "Identity has hooks"),
+        (replaced, "the forward of Identity was replaced"),
+    ],
+)
+def test_a_layer_that_computes_something_else_than_its_kind_is_seen(make, words):
+    assert words in (change(make()) or "")
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_no_layer_with_a_rule_is_taken_for_another(kind):
+    assert change(LAYERS[kind][0]()) is None
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Named(2, 2),
+        nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)),
+        nn.utils.parametrizations.spectral_norm(nn.Linear(2, 2)),
+        nn.LayerNorm(2),
+        Magnitude(Framing(n_fft=32, hop_length=16)),
+    ],
+)
+def test_a_derived_layer_that_computes_the_same_keeps_its_rule(layer):
+    assert change(layer) is None
 
 
 def test_a_layer_that_works_in_place_leaves_the_box_alone():
@@ -217,7 +318,9 @@ def test_the_bounds_of_a_positive_lstm_are_its_values_at_the_two_ends():
         nn.BatchNorm1d(2, track_running_stats=False).eval(),
         nn.BatchNorm1d(2).train(),
         nn.Dropout().train(),
-        nn.LeakyReLU(-0.1),
+        nn.Softplus(-1.0),
+        nn.RReLU().train(),
+        nn.Upsample(scale_factor=2, mode="bicubic"),
         nn.ELU(-1.0),
         nn.MaxPool1d(2, return_indices=True),
         nn.Sequential(nn.ReLU(), nn.Dropout().train()),

@@ -5,6 +5,7 @@ from math import inf
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.prune import random_unstructured
 
 from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
@@ -231,31 +232,130 @@ def test_layers_that_every_audio_network_has_are_verified(kind, method):
     assert not found.is_adversarial.any()
 
 
+FRONT = ("magnitude", "mel", "log_mel")
+SMOOTHING = "Randomized smoothing works for it (certify)."
+
+
 @pytest.mark.parametrize(
     "layers, stages, method, norm, reason",
     [
-        ([nn.Softplus()], ("magnitude", "mel", "log_mel"), "interval", "linf",
-         "no interval rule for Softplus"),
-        ([nn.Softplus()], ("magnitude", "mel", "log_mel"), "crown", "linf",
-         "no backward rule for Softplus"),
-        ([nn.Sequential(nn.Tanh(), nn.Softmax(1))], ("magnitude", "mel", "log_mel"), "interval",
-         "linf", "no interval rule for Softmax"),
-        ([nn.Conv1d(16, 16, 3, padding="same")], ("magnitude", "mel", "log_mel"), "crown", "linf",
-         "no backward rule for a Conv1d whose padding is not of zeros"),
-        ([nn.LeakyReLU(-1.0)], ("magnitude", "mel", "log_mel"), "interval", "linf",
-         "LeakyReLU with a negative slope of -1.0 falls before it rises"),
+        ([nn.LayerNorm(30)], FRONT, "interval", "linf",
+         f"no interval rule for LayerNorm. {SMOOTHING}"),
+        ([nn.LayerNorm(30)], FRONT, "crown", "linf",
+         f"no interval rule for LayerNorm. {SMOOTHING}"),
+        ([nn.Sequential(nn.Tanh(), nn.Softmax(1))], FRONT, "interval", "linf",
+         f"no interval rule for Softmax. {SMOOTHING}"),
+        ([nn.Conv1d(16, 16, 3, padding="same")], FRONT, "crown", "linf",
+         "no backward rule for a Conv1d whose padding is not of zeros. Interval bounds work for "
+         "it."),
+        ([nn.ELU(-1.0)], FRONT, "interval", "linf",
+         f"ELU with an alpha of -1.0 falls before it rises. {SMOOTHING}"),
         ([], (), "interval", "masking",
-         "the masking set needs a classifier that starts with a magnitude spectrogram"),
+         "the masking set needs a classifier that starts with a magnitude spectrogram. The norms "
+         "linf and l2 work for it."),
     ],
 )  # fmt: skip
 def test_what_keeps_a_classifier_from_being_verified(layers, stages, method, norm, reason):
     classifier = with_layer(*layers, stages=stages)
-    said = proof_obstacle(classifier, method, norm)
-    assert said == f"no proof for mine: {reason}. Randomized smoothing works for it (certify)."
+    assert proof_obstacle(classifier, method, norm) == f"no proof for mine: {reason}"
 
 
 def test_a_classifier_is_asked_before_anything_is_computed(monkeypatch):
-    classifier = with_layer(nn.Softplus())
+    classifier = with_layer(nn.LayerNorm(30))
     monkeypatch.setattr(Classifier, "forward", lambda *_: pytest.fail("it was run"))
-    with pytest.raises(UnsupportedLayer, match="no proof for mine: no interval rule for Softplus"):
+    with pytest.raises(UnsupportedLayer, match="no proof for mine: no interval rule for LayerNorm"):
         verify_clip(classifier, torch.zeros(8_000), norm="linf", level_db=-60.0)
+
+
+def dense(*layers: nn.Module) -> Classifier:
+    """Three labels behind some layers of 8 numbers."""
+    torch.manual_seed(0)
+    net = nn.Sequential(*layers, nn.Linear(8, 3))
+    return Classifier({}, net, labels=("a", "b", "c"), sample_rate=8, length=8).eval()
+
+
+class Steep(nn.ReLU):
+    def forward(self, input):
+        return 50 * super().forward(input)
+
+
+class Louder(Classifier):
+    def forward(self, waveform):
+        return super().forward(2 * waveform)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_computes_something_else_than_its_kind_is_not_proven(method):
+    """Bounded by the rule of its kind, a perturbation within the proven level broke the proof."""
+    hooked, replaced = nn.Identity(), dense(nn.ReLU())
+    hooked.register_forward_hook(lambda module, inputs, output: 50 * output)
+    replaced.network[-1].forward = lambda x: -x[:, :3]
+    for classifier, words in [
+        (dense(nn.Linear(8, 8), Steep()), "Steep has a forward of its own"),
+        (dense(nn.Linear(8, 8), hooked), "Identity has hooks"),
+        (dense(random_unstructured(nn.Linear(8, 8), "weight", 0.5)), "prune.remove"),
+        (replaced, "the forward of Linear was replaced"),
+        (Louder({}, dense().network, labels=tuple("abc"), sample_rate=8, length=8), "Louder has"),
+    ]:
+        assert words in (proof_obstacle(classifier, method) or "")
+        with pytest.raises(UnsupportedLayer, match=words):
+            Verifier(classifier, method=method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_chain_inside_a_chain_is_one_chain(method):
+    """The same layers, nested: the same bounds, the last layer found inside."""
+    flat = dense(nn.Linear(8, 8), nn.ReLU())
+    one, two, last = flat.network
+    network = nn.Sequential(nn.Sequential(one), nn.Sequential(two, nn.Sequential(last)))
+    nested = Classifier({}, network, labels=flat.labels, sample_rate=8, length=8).eval()
+    x = torch.rand(2, 8) - 0.5
+    torch.testing.assert_close(nested(x), flat(x))
+    label = Verifier(flat).predict(x)
+    levels = [Verifier(c, method=method).largest_level(x, label) for c in (flat, nested)]
+    torch.testing.assert_close(*levels)
+
+
+def test_a_network_with_a_forward_of_its_own_is_asked_as_a_whole():
+    class Negative(nn.Sequential):
+        def forward(self, input):
+            return -super().forward(input)
+
+    network = Negative(nn.Linear(8, 3))
+    classifier = Classifier({}, network, labels=tuple("abc"), sample_rate=8, length=8)
+    x = torch.rand(2, 8)
+    torch.testing.assert_close(classifier(x), network(x))
+    assert "the last layer must be dense, not Negative" in (proof_obstacle(classifier) or "")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("representation", ["waveform", "magnitude", "mel", "log_mel", "mfcc"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "masking"])
+def test_the_question_foretells_what_the_proof_would_say(method, representation, norm):
+    classifier = build(Architecture(labels=tuple("ab"), sample_rate=8_000, length=8_000, n_mfcc=8,
+                                    width=4)).eval()  # fmt: skip
+    x = torch.rand(1, 8_000, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    reason = proof_obstacle(classifier, method, norm, representation)
+    try:
+        verifier = Verifier(classifier, representation, method)
+        threat = ThreatModel(norm, torch.tensor([1e-6]), representation)
+        if representation == "waveform":
+            threat = verifier.threat_at(x, -120.0, norm)
+        verifier.verify(x, verifier.predict(x), threat)
+        possible = True
+    except (UnsupportedLayer, ValueError):
+        possible = False
+    assert possible == (reason is None)
+
+
+def test_a_classifier_in_training_mode_is_asked_as_in_evaluation_mode():
+    classifier = dense(nn.Linear(8, 8), nn.Dropout()).train()
+    assert proof_obstacle(classifier) is None
+    assert all(module.training for module in classifier.modules())
+
+
+def test_a_classifier_that_cannot_be_copied_says_so():
+    classifier = dense(nn.Linear(8, 8))
+    classifier.network[0].scaled = 2 * classifier.network[0].weight
+    with pytest.raises(ValueError, match="cannot be copied"):
+        Verifier(classifier)

@@ -40,7 +40,7 @@ def bundled(name: str) -> Clip:
 
 
 SEVEN = bundled("seven-slt")
-LOUDER = replace(SEVEN, samples=1.1 * SEVEN.samples)
+ATTACKED = replace(SEVEN, samples=SEVEN.samples + 0.1 * SEVEN.samples.flip(0))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,9 @@ def test_an_attack_is_of_the_studys_model_and_noise_of_none(tmp_path):
         (tmp_path / "analysis.json").write_text(text)
         (one,) = heard_in(tmp_path / "analysis.json", CLASSIFIER, replace(SEVEN, name="seven-slt"))
         assert one.made_against == against
-    clip = [{"name": "seven", "sound": sound_text(SEVEN), "perturbed": {"pgd": sound_text(LOUDER)}}]
+    clip = [
+        {"name": "seven", "sound": sound_text(SEVEN), "perturbed": {"pgd": sound_text(ATTACKED)}}
+    ]
     study = {"title": "t", "clips": clip, "families": ["white", "pgd"], "model": {"name": "other"},
              "procedure": {"kind": "quest", "trials": 6, "audible_db": 20}}  # fmt: skip
     room, _ = Rooms(MemoryStore()).open(parse(json.dumps(study), None))

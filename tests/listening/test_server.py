@@ -650,3 +650,15 @@ def test_thirty_visitors_who_answer_every_three_seconds_keep_less_than_a_core_bu
     assert sum(len(session.responses) for session in room.sessions().values()) == answers
     assert len(room.sessions()) == 10
     assert (time.process_time() - started) / answers < 0.1
+
+
+@pytest.mark.parametrize("path", ["", "/teacher"])
+def test_a_page_without_its_script_is_not_empty(rooms, path):
+    """The line stands in the page itself, and the script's first act is to hide it."""
+    token = rooms.open(small_study())[0].token
+    client = TestClient(application(rooms))
+    shown = client.get(f"/listen/{token}{path}").text
+    line = re.search(r'<p id="old-browser" role="alert">([^<]*)</p>', shown)
+    assert line and "needs JavaScript, and a browser of 2022 or newer" in line[1]
+    script = client.get(f"/listen/assets/{'teacher' if path else 'listen'}.js").text
+    assert 'document.getElementById("old-browser").hidden = true;' in script[:900]

@@ -10,6 +10,7 @@ from listening.small_study import small_study
 from starlette.testclient import TestClient
 
 from robustaudio.listening import outcome, teaching
+from robustaudio.listening.headphones import beep_count
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.session import new_code, session_of, start
@@ -99,6 +100,26 @@ def test_who_is_left_out_is_counted_by_reason(opened):
     counts = [int(n) for n in re.findall(r"(\d+) who missed \d of \d catch trials", remark)]
     excluded = outcome.pooled(room)["analysis"]["excluded"]
     assert remark.startswith("Left out: ") and sum(counts) == len(excluded) > len(counts)
+
+
+def test_who_listens_without_a_wire_is_counted_and_has_it_in_the_rows(opened, ask):
+    _, room, _ = opened
+    simulate(room, [Listener(-40.0)], seed=0)
+    code = room.begin(True)["code"]
+    beeps = beep_count(room.find(code)[1].check_seed)
+    room.check(code, "sound", {"beeps": beeps, "device": "wireless", "sample_rate": 48_000})
+    room.check(code, "unscreened", {})
+    room.check(code, "level", {"gain_db": -20})
+    told = {"trial": 0, "answer": 0, "response_time_s": 1, "plays": 1, "switches": 1}
+    room.answer(code, told)
+    assert ask("pooled").json()["wireless"] == 1
+    assert "1 listened without a wire (Bluetooth)." in ask("pooled").json()["remarks"]
+    devices = [row["device"] for row in ask("export/json").json()["rows"]]
+    assert devices.count("wireless") == 1 and {*devices} == {"wireless", "unknown"}
+    with pytest.raises(ValueError, match="device 'pigeon' must be one of headphones, earphones, w"):
+        code = room.begin(True)["code"]
+        beeps = beep_count(room.find(code)[1].check_seed)
+        room.check(code, "sound", {"beeps": beeps, "device": "pigeon", "sample_rate": 48_000})
 
 
 def test_exports(opened, ask):

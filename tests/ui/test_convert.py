@@ -18,6 +18,7 @@ from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import Turns
+from robustaudio.ui.choice import resumed
 from robustaudio.ui.convert import Source
 from robustaudio.ui.explore import _shown, build_controls
 from robustaudio.ui.launch import load_services
@@ -487,3 +488,18 @@ def test_silence_has_no_level():
     assert verdicts.decibel(None) == "−∞ dB"
     assert verdicts.decibel(-12.34) == "−12.3 dB"
     assert verdicts.decibel(-0.01) == "0.0 dB"
+
+
+def test_a_page_whose_clip_the_server_lost_gets_no_other_one(services):
+    first, name = services.start("digits")[1], "9 · flite slt"
+    listed = Source(name, services.clips["digits"][name], "digits")
+    own = Source(convert.UPLOAD, Path("my four.wav"), "digits", uploaded=True, visit="v")
+    for held in (own, listed):  # nothing was lost
+        assert resumed(services, held, first, held.shown) is held
+        assert resumed(services, held, first, first.shown) is held  # the page is a moment behind
+    assert resumed(services, first, first, listed.shown) == listed
+    lost = resumed(services, first, first, own.shown)
+    with pytest.raises(convert.NoClip, match="no longer on the server; upload it again"):
+        convert.open_source(services, lost, "digits-cnn")
+    for nonsense in (None, "x", [1], {}, {"task": [], "name": {}}, {"task": "digits", "name": "x"}):
+        assert resumed(services, first, first, nonsense) is first

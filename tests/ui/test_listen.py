@@ -323,6 +323,132 @@ def test_nothing_that_the_page_receives_tells_what_x_is(serve, page_at):
             assert kept[0] == kept[1] == kept[2]
 
 
+# Where something is missing: JavaScript, sound, a place to store
+
+NEEDS = re.compile("needs JavaScript, and a browser of 2022 or newer")
+# of engines that know no `?.` and no `??`, as those of iPads of 2013
+TOO_OLD = {"content_type": "text/javascript", "body": "let x = a ?.??. b;"}
+
+
+@pytest.mark.parametrize("missing", ["", "/teacher"])
+def test_a_page_without_javascript_says_what_it_needs(serve, browser, missing):
+    server = serve(TEXT)
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{server.listeners}{missing}")
+    assert NEEDS.search(page.locator("body").inner_text())
+    context.close()
+
+
+@pytest.mark.parametrize("script", ["player.js", "listen.js", "teacher.js"])
+def test_a_browser_that_cannot_read_the_script_is_told_so(serve, browser, script):
+    server = serve(TEXT)
+    context = browser.new_context()
+    context.route(f"**/{script}", lambda route: route.fulfill(**TOO_OLD))
+    page = context.new_page()
+    page.goto(server.listeners + ("/teacher" if script == "teacher.js" else ""))
+    expect(page.locator("#old-browser")).to_have_text(NEEDS)
+    expect(page.locator("#old-browser")).to_be_visible()
+    context.close()
+
+
+@pytest.mark.parametrize(
+    "lacks", ["AudioContext", "HTMLDialogElement", "Element.prototype.replaceChildren"]
+)
+def test_a_browser_that_lacks_what_the_script_uses_is_told_so(serve, page_at, lacks):
+    page = page_at(serve(TEXT).listeners)
+    expect(page.locator("#welcome")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#old-browser")).to_be_hidden()
+    page.add_init_script(f"window.{lacks} = undefined")
+    page.reload()
+    expect(page.locator("#old-browser")).to_be_visible()
+    expect(page.locator("#welcome")).to_be_hidden()
+
+
+def test_the_teachers_page_hides_the_line_on_browsers(serve, page_at):
+    page = page_at(serve(TEXT).teacher)
+    expect(page.locator("#open")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#old-browser")).to_be_hidden()
+
+
+@pytest.mark.parametrize("by", ["click", "key"])
+def test_who_hears_nothing_is_helped_and_comes_back(serve, page_at, by):
+    listener = visitor(serve(TEXT), page_at, width=390)
+    page, help_ = listener.page, listener.page.locator("#silent")
+    page.check("#agree")
+    page.click("#begin")
+    listener.reaches("sound")
+    expect(help_).to_be_hidden()
+    page.get_by_role("button", name="I hear nothing").click() if by == "click" else (
+        page.keyboard.press("0")
+    )
+    for told in ("Turn it up while the beeps play", "mute switch on its side", "sound settings",
+                 "may still be connected to another phone", "muted it"):  # fmt: skip
+        expect(help_).to_contain_text(told)
+    expect(help_).to_be_focused()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Back to the beeps").click()
+    expect(help_).to_be_hidden()
+    assert "sample_rate" not in listener.session.checks  # nothing is stored of it
+    page.click("#devices button[data-value=wireless]")
+    page.click(f"#counts button[data-value='{beep_count(listener.session.check_seed)}']")
+    listener.reaches("level")
+    assert listener.session.checks["device"] == "wireless"
+
+
+def test_a_wrong_count_brings_the_help(serve, page_at):
+    listener = visitor(serve(TEXT), page_at, expected=("400",))
+    page = listener.page
+    page.check("#agree")
+    page.click("#begin")
+    listener.reaches("sound")
+    page.click("#devices button[data-value=loudspeakers]")
+    right = beep_count(listener.session.check_seed)
+    page.click(f"#counts button[data-value='{right % 4 + 2 if right % 4 + 2 != right else 3}']")
+    expect(page.locator("#notice")).to_contain_text("That is not how many there were")
+    expect(page.locator("#silent")).to_contain_text("If you hear nothing, or too little")
+    page.click(f"#counts button[data-value='{right}']")
+    listener.reaches("level")
+
+
+def test_the_mute_switch_of_newer_iphones_is_asked_to_let_sound_through(serve, page_at):
+    listener = visitor(serve(TEXT), page_at)
+    listener.page.add_init_script("navigator.audioSession = { type: 'auto' }")
+    listener.page.reload()
+    listener.begins()
+    listener.sets_level()
+    assert listener.page.evaluate("navigator.audioSession.type") == "playback"
+
+
+REFUSED = {
+    "no storage at all": """for (const area of ["localStorage", "sessionStorage"])
+      Object.defineProperty(window, area, { get() { throw new DOMException("", "SecurityError") } })
+    """,
+    "a full one": "Storage.prototype.setItem = () => { throw new DOMException('') }",
+    "one that forgets": "Storage.prototype.setItem = () => {}",
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED.keys())
+def test_where_the_browser_stores_nothing_the_page_says_so(serve, page_at, refused):
+    listener = visitor(serve(TEXT, "--demo"), page_at)
+    page, unkept = listener.page, listener.page.locator("#unkept")
+    listener.reaches("welcome")
+    expect(unkept).to_be_hidden()
+    expect(page.locator("#until")).to_contain_text("so that a reload goes on")
+    page.add_init_script(refused)
+    page.reload()
+    expect(unkept).to_contain_text("Do not reload or close it before the end")
+    expect(page.locator("#until")).not_to_contain_text("reload")
+    page.check("#agree")
+    page.click("#begin")
+    listener.reaches("sound")
+    expect(unkept).to_be_visible()
+    expect(page.locator("#code")).to_have_text(re.compile(r"^\w{4}(-\w{4}){3}$"))
+    page.reload()
+    listener.reaches("welcome")  # as it was told
+
+
 # On the app's own server, beside Gradio
 
 
@@ -548,7 +674,7 @@ def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at, tmp_path)
     expect(teacher.locator("#results p")).to_contain_text("2 listeners")
     with teacher.expect_download() as table:
         teacher.click("#csv")
-    assert table.value.path().read_text().startswith("study,")
+    assert table.value.path().read_bytes().startswith(b"\xef\xbb\xbfstudy,")
     expect(teacher.locator("#expires")).to_have_text(
         re.compile(r"^Answers are deleted on \d+ \w+ \d{4} at \d\d:\d\d$")
     )

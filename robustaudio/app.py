@@ -1,0 +1,59 @@
+"""Opens the app: `robustaudio app` or `python app.py`; see --help."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from robustaudio import threads
+from robustaudio.serving import add_serving_options, serving_of
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the app, for `app.py` and for the verb `app`."""
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=None, help="default: the first free from 7860")
+    parser.add_argument(
+        "--open",
+        action=argparse.BooleanOptionalAction,
+        default=sys.stdout.isatty(),
+        help="open the page in a browser (default: when started from a terminal)",
+    )
+    add_serving_options(parser)
+    parser.add_argument("--threads", type=int, metavar="N", help=threads.HELP)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serves the page until it is stopped.
+
+    Raises:
+        ValueError: if the page cannot be served as the options say.
+    """
+    if arguments.port is not None and not 0 <= arguments.port <= 65_535:
+        raise ValueError(f"--port {arguments.port} must be from 0 to 65535.")
+    threads.count(arguments.threads)  # refused before gradio and torch are imported
+    serving = serving_of(arguments)
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    from robustaudio.ui.launch import launch
+
+    try:
+        launch(
+            arguments.host,
+            arguments.port,
+            serving=serving,
+            open_browser=arguments.open,
+            thread_count=arguments.threads,
+        )
+    except (OSError, OverflowError) as error:  # the port is taken or none, or the address not ours
+        raise ValueError(str(error)) from error
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """What `python app.py` does."""
+    parser = argparse.ArgumentParser(description="Hear, break and prove a classifier: the app.")
+    add_options(parser)
+    arguments = parser.parse_args(argv)
+    try:
+        run(arguments)
+    except ValueError as error:
+        parser.error(str(error))

@@ -1,0 +1,400 @@
+"""Sound files: which are read, how they are decoded, and what is refused with one sentence.
+
+ffmpeg's libraries decode (PyAV); the container is told from the content and named to them, so that
+no playlist, image or address is ever opened. `docs/sound-files.md` says the same to people.
+"""
+
+import io
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+from jaxtyping import Float32, Float64, Int32, Shaped
+
+from robustaudio.audio.containers import Part, missing, parts
+
+MIN_DURATION_S = 0.05
+MAX_DURATION_S = 120.0
+SAMPLE_RATES = (4_000, 192_000)  # Hz, both ends allowed
+PEAKS = (2.0**-31, 2.0**31)  # from one step of 32-bit PCM to integers kept as floats
+CANCELLED = 0.01  # of the loudest channel's level: 40 dB
+OFFSET = 0.25  # of the peak
+LOST = 0.01  # of a file's packets
+FORMATS = "WAV, FLAC, MP3, Ogg, M4A, WebM, 3GP, AMR, WMA or AIFF"
+EXTENSIONS: tuple[str, ...] = (
+    ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".mov", ".aac", ".webm",
+    ".mka", ".3gp", ".amr", ".wma", ".aif", ".aiff", ".caf", ".au",
+)  # fmt: skip
+SUBTYPES = ("FLOAT", "PCM_24", "PCM_16")
+PCM_BITS = {"PCM_24": 24, "PCM_16": 16}
+VORBIS_BLOCK = 8192  # samples of the longest
+MOST_PLANES = 8  # channels of a compressed file; PCM may have any number
+OPTIONS = {"wav": {"max_size": "262144", "probesize": "32768"}}  # bytes at a time, bytes guessed on
+DECODERS = {  # beside all of PCM and ADPCM; no picture and no film is ever decoded
+    "aac", "alac", "amrnb", "amrwb", "flac", "gsm", "gsm_ms", "mp1", "mp1float", "mp2", "mp2float",
+    "mp3", "mp3float", "opus", "vorbis", "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The mean of a file's channels as stored (full scale +-1), its rate in Hz, its comment."""
+
+    samples: Float32[np.ndarray, " time"]
+    sample_rate: int
+    comment: str
+
+
+def read_sound(path: Path, name: str) -> Sound:
+    """Decode a file that exists; `name` is what sentences call it.
+
+    Raises:
+        ValueError: one sentence, where the file is no sound, is cut, too short or too long, or
+            where its channels cancel each other.
+    """
+    decoded = _Decoded()
+    try:
+        with path.open("rb") as stream:
+            found = parts(stream)
+            for part in found:
+                _decode(part, decoded, name)
+            gap = next(filter(None, map(missing, found)), None)
+    except OSError as error:
+        raise _not_sound(name) from error
+    if gap is not None:
+        raise ValueError(f"{name} is truncated: {gap}.")
+    decoded.check(name)
+    if decoded.failed and found[0].container == "flac":
+        raise ValueError(f"{name} is truncated or damaged: no sample of it can be decoded.")
+    if decoded.failed or not decoded.sample_rate:
+        raise _not_sound(name)
+    samples = decoded.samples()
+    _check_duration(len(samples) / decoded.sample_rate, name)
+    decoded.check_channels(samples, name)
+    return Sound(samples, decoded.sample_rate, decoded.comment)
+
+
+def _not_sound(name: str) -> ValueError:
+    return ValueError(f"{name} is not a sound file that can be read; {FORMATS} would be right.")
+
+
+# --- decoding ------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Decoded:
+    """What a decoder has given so far: the rate is that of the first block."""
+
+    sample_rate: int = 0
+    comment: str = ""
+    blocks: list[tuple[int, Float32[np.ndarray, " time"]]] = field(default_factory=list)
+    duration_s: float = 0.0
+    frames: int = 0
+    promised: int = 0  # samples, where the file says it for sure
+    energies: dict[int, Float64[np.ndarray, " channel"]] = field(default_factory=dict)
+    packets: int = 0
+    lost: int = 0
+    may_lose: int = 2  # packets: the noise of a joint, or a tag
+    failed: bool = False
+
+    def add(self, block: Shaped[np.ndarray, "time channel"], sample_rate: int) -> None:
+        if not self.blocks:
+            self.sample_rate = sample_rate
+        with np.errstate(invalid="ignore", over="ignore"):
+            # inf - inf is NaN: a bad sample
+            mean = block.mean(axis=1, dtype=np.float64).astype(np.float32)
+            energy = np.square(block, dtype=np.float64).sum(axis=0)
+        channels = block.shape[1]
+        self.energies[channels] = self.energies.get(channels, np.zeros(channels)) + energy
+        self.blocks.append((sample_rate, mean))
+        self.frames += len(mean)
+        self.duration_s += len(mean) / sample_rate
+
+    def drop(self, excess: int) -> None:
+        """Forget samples at the end: those of a last Vorbis block behind the length in the file."""
+        self.frames -= excess
+        while excess:
+            rate, block = self.blocks.pop()
+            if len(block) > excess:
+                self.blocks.append((rate, block[: len(block) - excess]))
+            excess -= min(excess, len(block))
+
+    def samples(self) -> Float32[np.ndarray, " time"]:
+        """All blocks at the first one's rate: links of a chained file may differ."""
+        runs: list[tuple[int, list]] = []
+        for rate, block in self.blocks:
+            if not runs or runs[-1][0] != rate:
+                runs.append((rate, []))
+            runs[-1][1].append(block)
+        joined = [(rate, np.concatenate(run)) for rate, run in runs]
+        return (
+            np.concatenate(
+                [
+                    run
+                    if rate == self.sample_rate
+                    else soxr.resample(run, rate, self.sample_rate, "VHQ")
+                    for rate, run in joined
+                ]
+            )
+            if joined
+            else np.zeros(0, np.float32)
+        )
+
+    def check(self, name: str) -> None:
+        """Every sample that was promised is there, and no more was lost than a joint costs."""
+        if self.frames < self.promised:
+            raise ValueError(
+                f"{name} is truncated or damaged: of {self.promised} samples {self.frames} "
+                "can be decoded."
+            )
+        if self.lost > max(self.may_lose, LOST * self.packets * (self.may_lose > 0)):
+            raise ValueError(
+                f"{name} is truncated or damaged: {self.lost} of its {self.packets} packets "
+                "cannot be decoded."
+            )
+
+    def check_channels(self, mean: Float32[np.ndarray, " time"], name: str) -> None:
+        """Raise a ValueError where the channels sound and their mean does not."""
+        if len(self.energies) != 1 or not np.isfinite(mean).all():
+            return
+        ((channels, energy),) = self.energies.items()
+        loudest = math.sqrt(energy.max())
+        both = channels * math.sqrt(np.square(mean, dtype=np.float64).sum())
+        if channels < 2 or both >= 2 * CANCELLED * loudest:
+            return
+        who = "left and right" if channels == 2 else "its channels"
+        advice = (
+            f"{who} cancel each other, so that mono would be next to nothing; turn one of them "
+            "over, or keep one channel only."
+        )
+        if both == 0 and loudest > 0:
+            raise ValueError(
+                f"{name} is silent: every sample, averaged over its channels, is zero, because "
+                f"{advice}"
+            )
+        if loudest > 0:
+            below_db = 20 * math.log10(2 * loudest / both)
+            raise ValueError(f"{name} is {below_db:.0f} dB fainter in mono: {advice}")
+
+
+def _decode(part: Part, decoded: _Decoded, name: str) -> None:
+    """All that can be decoded of a part, up to the longest duration that is allowed.
+
+    Raises:
+        ValueError: if it lasts longer, or if its rate is out of range.
+    """
+    av, before = _pyav(name), decoded.frames
+    try:
+        with av.open(
+            io.BufferedReader(_View(part), 2**16), format=part.container,
+            options={**_only_sound(), **OPTIONS.get(part.container, {})}, metadata_errors="replace",
+        ) as container:  # fmt: skip
+            stream = container.streams.best("audio")
+            codec = "" if stream is None or not stream.codec_context else stream.codec.name
+            if stream is None or not _is_read(codec):
+                decoded.failed = True
+                return
+            tags = {**container.metadata, **stream.metadata}
+            decoded.comment = decoded.comment or next(
+                (text for key, text in tags.items() if key.lower() == "comment"), ""
+            )
+            decoded.sample_rate = decoded.sample_rate or stream.rate
+            declared_s = float(stream.duration * stream.time_base) if stream.duration else 0.0
+            if part.container == "flac":  # its header counts samples, and none may be lost
+                decoded.promised, decoded.may_lose = stream.duration or 0, 0
+            exact = part.container == "flac" or codec.startswith("pcm_")
+            if exact and declared_s > MAX_DURATION_S:
+                _check_duration(declared_s, name)  # hours are not decoded to be refused
+            by_hand = codec == "vorbis" and part.container == "ogg"
+            if by_hand:  # ffmpeg miscounts by a block where a file has one page of sound only
+                stream.codec_context.flags2 |= av.codec.context.Flags2.skip_manual
+            for i, (block, rate) in enumerate(_blocks(av, container, stream, decoded)):
+                if by_hand and i == 0:  # the first block only begins the overlap (Vorbis I, 1.3.2)
+                    continue
+                low, high = SAMPLE_RATES
+                if not low <= rate <= high:
+                    raise ValueError(f"{name} has {rate} Hz; {low} to {high} Hz would be right.")
+                decoded.add(block, rate)
+                if decoded.duration_s > MAX_DURATION_S:
+                    _check_duration(decoded.duration_s, name)
+            if by_hand:
+                excess = decoded.frames - before - round(declared_s * stream.rate)
+                if 0 < excess < VORBIS_BLOCK:
+                    decoded.drop(excess)
+    except av.FFmpegError:  # what was decoded before it counts, as it does for ffmpeg itself
+        decoded.failed = decoded.failed or not decoded.frames
+
+
+def _blocks(
+    av: Any, container: Any, stream: Any, decoded: _Decoded
+) -> Iterator[tuple[Shaped[np.ndarray, "time channel"], int]]:
+    """Samples as floats of full scale +-1, with their rate in Hz, in the order of the file."""
+    stream.codec_context.thread_count = 1  # a clip is short: threads cost more than they give
+    for packet in container.demux(stream):
+        decoded.packets += packet.size > 0
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            decoded.lost += 1
+            continue
+        for frame in frames:
+            if frame.format.is_planar and frame.layout.nb_channels > MOST_PLANES:
+                decoded.lost += 1  # PyAV reads beside the memory of such frames
+                continue
+            yield _floats(frame), frame.sample_rate
+
+
+def _floats(frame: Any) -> Shaped[np.ndarray, "time channel"]:
+    """The samples of a frame; integers are divided by their full scale, as ffmpeg does."""
+    values = frame.to_ndarray()
+    values = values.T if frame.format.is_planar else values.reshape(frame.samples, -1)
+    if values.dtype == np.uint8:
+        return (values.astype(np.float32) - 128) / 128
+    if values.dtype.kind == "i":
+        return values / float(2 ** (8 * values.dtype.itemsize - 1))
+    return values
+
+
+def _pyav(name: str) -> Any:
+    """PyAV, imported when the first file is read: it costs more than the rest of a start."""
+    try:
+        import av
+    except ImportError as error:
+        raise ValueError(
+            f"{name} needs a decoder that is not installed: pip install av (PyAV)."
+        ) from error
+    return av
+
+
+@cache
+def _only_sound() -> dict[str, str]:
+    """Options that let libavformat open nothing but the file, and decode nothing but sound."""
+    import av
+
+    names = sorted(filter(_is_read, av.codecs_available))
+    return {"codec_whitelist": ",".join(names), "protocol_whitelist": "none"}
+
+
+def _is_read(codec: str) -> bool:
+    return codec in DECODERS or codec.startswith(("pcm_", "adpcm_"))
+
+
+class _View(io.RawIOBase):
+    """A part of a file as a file of its own."""
+
+    def __init__(self, part: Part):
+        self.part, self.at = part, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = (0, self.at, len(self.part))[whence]
+        self.at = max(0, base + offset)
+        return self.at
+
+    def tell(self) -> int:
+        return self.at
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.part.read(self.at, len(buffer))
+        buffer[: len(data)] = data
+        self.at += len(data)
+        return len(data)
+
+
+# --- checks --------------------------------------------------------------------------------------
+
+
+def _check_duration(duration_s: float, name: str) -> None:
+    if duration_s > MAX_DURATION_S:
+        lasts = f"{duration_s:.0f} s" if duration_s > MAX_DURATION_S + 1 else "longer"
+        raise ValueError(f"{name} lasts {lasts}; at most {MAX_DURATION_S:.0f} s, please.")
+    if duration_s < MIN_DURATION_S:
+        raise ValueError(f"{name} lasts {duration_s:.3f} s; at least {MIN_DURATION_S} s, please.")
+
+
+def check_samples(samples: Float32[np.ndarray, " time"], name: str) -> None:
+    """Refuse samples that no recording has.
+
+    Raises:
+        ValueError: one sentence on NaN, silence, a peak out of range or a constant offset.
+    """
+    bad = int((~np.isfinite(samples)).sum())
+    if bad:
+        raise ValueError(f"{name} holds {bad} samples that are NaN or infinite.")
+    if not samples.any():
+        raise ValueError(f"{name} is silent: every sample, averaged over its channels, is zero.")
+    (low, high), peak = PEAKS, float(np.abs(samples).max())
+    if not low <= peak <= high:
+        raise ValueError(f"{name} peaks at {peak:.1e}; {low:.1e} to {high:.1e} would be right.")
+    mean = float(samples.mean(dtype=np.float64))
+    if abs(mean) > OFFSET * peak:
+        raise ValueError(
+            f"{name} has a constant offset (DC): the mean of its samples is {mean:.3g}, "
+            f"{abs(mean) / peak:.0%} of the peak; at most {OFFSET:.0%} would be right, so remove "
+            "the offset first."
+        )
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def as_stored(samples: Float32[np.ndarray, " time"], subtype: str) -> Float32[np.ndarray, " time"]:
+    """What a WAV file of a subtype will hold: the nearest multiples of 2**(1 - bits), or the same.
+
+    Raises:
+        ValueError: for another subtype, and for samples that the subtype cannot hold.
+    """
+    if subtype not in SUBTYPES:
+        raise ValueError(f"no WAV subtype {subtype!r}; choose from {SUBTYPES}.")
+    if not np.isfinite(samples).all():
+        raise ValueError("samples that are NaN or infinite cannot be written.")
+    if subtype not in PCM_BITS:
+        return samples
+    peak, scale = float(np.abs(samples).max()), 2.0 ** (PCM_BITS[subtype] - 1)
+    if peak > 1:
+        raise ValueError(
+            f"the peak is {peak:.3f} and {subtype} ends at 1; write FLOAT, or scale first."
+        )
+    steps = np.round(samples.astype(np.float64) * scale).clip(max=scale - 1)
+    return (steps / scale).astype(np.float32)
+
+
+def write_sound(
+    path: Path, stored: Float32[np.ndarray, " time"], sample_rate: int, subtype: str, comment: str
+) -> None:
+    """Write what `as_stored` gives, bit for bit.
+
+    Raises:
+        ValueError: if the path cannot be written.
+    """
+    # libsndfile would multiply floats by 2**(bits - 1) - 1: a file written again would change
+    values = stored if subtype not in PCM_BITS else _upper_bits(stored)
+    try:
+        with (
+            path.open("wb") as stream,
+            soundfile.SoundFile(
+                stream, "w", sample_rate, channels=1, subtype=subtype, format="WAV"
+            ) as file,
+        ):
+            if comment:
+                file.comment = comment
+            file.write(values)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"cannot write {str(path)!r}: {error}") from error
+
+
+def _upper_bits(stored: Float32[np.ndarray, " time"]) -> Int32[np.ndarray, " time"]:
+    """Integers whose upper bits libsndfile writes as they are."""
+    return (stored.astype(np.float64) * 2**31).astype(np.int32)

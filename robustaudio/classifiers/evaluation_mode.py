@@ -1,0 +1,81 @@
+"""A model as it predicts, for the time of a call, in whatever mode its owner left it.
+
+In training mode dropout is random, and batch normalisation changes its running statistics with
+every question.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from threading import Lock
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import nn
+
+Function = TypeVar("Function", bound=Callable)
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module, gradients: bool = False) -> Iterator[None]:
+    """Every submodule in evaluation mode; afterwards each has its own flag again.
+
+    Calls may overlap, in threads too: the flags are set back when the last one ends. `gradients`
+    says that there will be gradients: cuDNN has none of a recurrent layer in evaluation mode, so
+    that such a layer on a GPU works without cuDNN meanwhile.
+    """
+    wanted: list[tuple[Any, str]] = [(module, "training") for module in model.modules()]
+    if gradients and any(map(_needs_cudnn_off, model.modules())):
+        wanted.append((torch.backends.cudnn, "enabled"))
+    with _LOCK:
+        for owner, name in wanted:
+            _take(owner, name)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            for owner, name in wanted:
+                _give_back(owner, name)
+
+
+def in_evaluation_mode(function: Function) -> Function:
+    """A function whose first argument is a classifier, which is in evaluation mode meanwhile."""
+
+    @wraps(function)
+    def call(classifier: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        with evaluation_mode(classifier):
+            return function(classifier, *args, **kwargs)
+
+    return cast(Function, call)
+
+
+@dataclass
+class _Held:
+    """A flag that is off, its owner's own value, and how many calls need it off."""
+
+    owner: Any
+    own: bool
+    calls: int = 0
+
+
+_LOCK = Lock()
+_HELD: dict[tuple[int, str], _Held] = {}  # empty unless a call is running
+
+
+def _take(owner: Any, name: str) -> None:
+    held = _HELD.setdefault((id(owner), name), _Held(owner, getattr(owner, name)))
+    held.calls += 1
+    setattr(owner, name, False)
+
+
+def _give_back(owner: Any, name: str) -> None:
+    held = _HELD[id(owner), name]
+    held.calls -= 1
+    if not held.calls:
+        setattr(owner, name, held.own)
+        del _HELD[id(owner), name]
+
+
+def _needs_cudnn_off(module: nn.Module) -> bool:
+    return isinstance(module, nn.RNNBase) and any(p.is_cuda for p in module.parameters())

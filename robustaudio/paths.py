@@ -1,0 +1,10 @@
+"""Where assets, checkpoints and tables lie: in a checkout, or inside an installed package."""
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+INSTALLED = (PACKAGE / "assets").is_dir()  # a wheel holds assets and checkpoints in the package
+ASSETS = (PACKAGE if INSTALLED else PACKAGE.parent) / "assets"
+CHECKPOINTS = (PACKAGE if INSTALLED else PACKAGE.parent) / "checkpoints"
+HOME = Path() if INSTALLED else PACKAGE.parent  # what printed commands and paths are relative to
+RESULTS = HOME / "docs" / "results"

@@ -1,0 +1,339 @@
+"""How pages are served: over https with a key and a certificate, behind a path prefix of a proxy.
+
+Browsers give the microphone to https pages and to this computer only, so a class on its own
+devices needs one of the two ways to https here, or a proxy in front (docs/serving.md).
+"""
+
+import argparse
+import ipaddress
+import os
+import re
+import socket
+import ssl
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+VALID = timedelta(days=365)  # Apple's devices refuse certificates for more than 825 days
+RENEWED = timedelta(days=30)  # before the end
+ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
+BASE = b'<base href="./" />'  # of Gradio's page: every address in it is relative to this
+WARNING = (
+    "Browsers warn once on each device that the connection is not private: the certificate is "
+    "this server's own, and nobody else vouches for it. Choose Advanced, then go on to the page."
+)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Key and certificate of https (neither: http), and the prefix that a proxy adds to all paths.
+
+    `root_path` begins with a slash and does not end with one; "" is none. `origin` is the address
+    of the proxy, where the whole address was given.
+    """
+
+    keyfile: Path | None = None
+    certfile: Path | None = None
+    self_signed: bool = False
+    root_path: str = ""
+    origin: str = ""
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.keyfile or self.self_signed else "http"
+
+    @property
+    def root(self) -> str:
+        """What Gradio calls the root path: a prefix, or the whole address."""
+        return self.origin + self.root_path
+
+    def files(self, addresses: Sequence[str] = ()) -> tuple[str | None, str | None]:
+        """Paths of key and certificate; None for http.
+
+        A self-signed pair is made for the names and addresses of this machine and `addresses`.
+
+        Raises:
+            ValueError: if no pair can be made.
+        """
+        key, certificate = self.keyfile, self.certfile
+        if self.self_signed:
+            key, certificate = self_signed([*own_names(), *addresses])
+        return key and str(key), certificate and str(certificate)
+
+    def home(self, host: str, port: int) -> str:
+        """The address at which the pages are reached, without a slash at the end."""
+        return self.root if self.origin else f"{self.scheme}://{host}:{port}{self.root_path}"
+
+
+def add_serving_options(parser: argparse.ArgumentParser) -> None:
+    """--ssl-keyfile, --ssl-certfile, --self-signed and --root-path; `serving_of` reads them."""
+    parser.add_argument("--ssl-keyfile", type=Path, metavar="KEY", help="private key (PEM): https")
+    parser.add_argument("--ssl-certfile", type=Path, metavar="CERT", help="its certificate (PEM)")
+    parser.add_argument(
+        "--self-signed", action="store_true",
+        help="https with a certificate of this machine's own; browsers warn once",
+    )  # fmt: skip
+    parser.add_argument(
+        "--root-path", default=os.environ.get("GRADIO_ROOT_PATH", ""), metavar="/PREFIX",
+        help="prefix, or whole address, under which a proxy shows the pages",
+    )  # fmt: skip
+
+
+def serving_of(arguments: argparse.Namespace) -> Serving:
+    """The options as one value; files are opened, nothing heavy is imported.
+
+    Raises:
+        ValueError: one sentence, for a file that cannot be used or options that exclude each other.
+    """
+    key, certificate = arguments.ssl_keyfile, arguments.ssl_certfile
+    if arguments.self_signed and (key or certificate):
+        raise ValueError("--self-signed makes its own key and certificate: give either, not both.")
+    if (key is None) != (certificate is None):
+        given, missing = ("keyfile", "certfile") if key else ("certfile", "keyfile")
+        raise ValueError(f"--ssl-{given} needs --ssl-{missing} beside it.")
+    if key and certificate:
+        check_pair(key, certificate)
+    if arguments.self_signed:
+        _cryptography()
+    return Serving(key, certificate, arguments.self_signed, *_root(arguments.root_path))
+
+
+def check_pair(key: Path, certificate: Path) -> None:
+    """Raises ValueError unless both files can be read, are PEM and belong together."""
+    for option, path, block in (
+        ("--ssl-keyfile", key, "PRIVATE KEY"),
+        ("--ssl-certfile", certificate, "CERTIFICATE"),
+    ):
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise ValueError(f"{option} {path} cannot be read: {error.strerror}.") from error
+        if not re.search(rf"-----BEGIN [A-Z ]*{block}-----".encode(), text):
+            raise ValueError(f"{option} {path} holds no {block.lower()} in PEM format.")
+
+    def locked() -> str:
+        raise ValueError(
+            f"--ssl-keyfile {key} needs a passphrase; a key without one would be right."
+        )
+
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            certificate, key, password=locked
+        )
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError(
+                f"the key {key} does not fit the certificate {certificate}."
+            ) from error
+        reason = (error.reason or "damaged").replace("_", " ").lower()
+        raise ValueError(
+            f"--ssl-keyfile {key} and --ssl-certfile {certificate} cannot be used: {reason}."
+        ) from error
+
+
+def own_names() -> list[str]:
+    """Names and addresses under which this machine may be reached."""
+    host = socket.gethostname()
+    names = ["localhost", "127.0.0.1", "::1", host]
+    if "." not in host:
+        names.append(f"{host}.local")
+    with suppress(OSError):  # the machine may not know its own name
+        names += [str(found[4][0]) for found in socket.getaddrinfo(host, None)]
+    return names
+
+
+def self_signed(names: Sequence[str], folder: Path | None = None) -> tuple[Path, Path]:
+    """A private key and a certificate for names and addresses; kept, so that browsers warn once.
+
+    The pair of an earlier start is taken where it holds all of them and is not about to end.
+    `folder` is by default one of the user's cache, or a temporary one where that cannot be written.
+
+    Raises:
+        ValueError: if the package `cryptography` is missing or nothing can be written.
+    """
+    _cryptography()
+    wanted = sorted({_plain(name) for name in names})
+    try:
+        folder = _private(folder or _cache() / "https")
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="robustaudio-https-"))
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    if not _still_good(key, certificate, wanted):
+        try:
+            _make(key, certificate, wanted)
+        except OSError as error:
+            raise ValueError(f"{folder} cannot be written: {error.strerror}.") from error
+    return key, certificate
+
+
+def _make(key: Path, certificate: Path, names: list[str]) -> None:
+    """Writes a P-256 key (for its owner's eyes only) and a certificate signed by it."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    private, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "robustaudio, self-signed")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))  # clocks differ
+        .not_valid_after(now + VALID)
+        .add_extension(x509.SubjectAlternativeName([_general(n) for n in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    key.unlink(missing_ok=True)
+    with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(
+            private.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+
+def _still_good(key: Path, certificate: Path, names: list[str]) -> bool:
+    """Whether a pair fits, is private, holds all names and does not end soon."""
+    from cryptography import x509
+
+    try:
+        check_pair(key, certificate)
+        made = x509.load_pem_x509_certificate(certificate.read_bytes())
+        held = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        private = os.name == "nt" or not key.stat().st_mode & 0o077
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return False
+    ends = made.not_valid_after_utc > datetime.now(UTC) + RENEWED
+    return private and ends and all(_general(name) in held for name in names)
+
+
+def _general(name: str) -> Any:
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _plain(name: str) -> str:
+    """A name as certificates hold it: no brackets and no zone of an address, no umlauts."""
+    bare = name.strip("[]").split("%")[0].lower()
+    try:
+        return bare.encode("ascii").decode()
+    except UnicodeEncodeError:
+        return bare.encode("idna").decode()
+
+
+def _cryptography() -> None:
+    try:
+        import cryptography  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            "--self-signed needs the package cryptography (pip install cryptography); "
+            "--ssl-keyfile and --ssl-certfile work without it."
+        ) from error
+
+
+def _cache() -> Path:
+    """The user's folder for what can be made again."""
+    if os.name == "nt":
+        folder = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Caches"
+    else:
+        folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(folder) / "robustaudio"
+
+
+def _private(folder: Path) -> Path:
+    """The folder, made for its owner alone and writable.
+
+    Raises:
+        OSError: if it cannot be.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(13, "permission denied", str(folder))
+    return folder
+
+
+def _root(given: str) -> tuple[str, str]:
+    """Prefix and origin of what --root-path says: /lab, lab/, https://host/lab."""
+    try:
+        parts = urlsplit(given.strip())
+    except ValueError as error:
+        raise ValueError(f"--root-path {given!r} is no path; /lab would be right.") from error
+    origin = f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else ""
+    path = parts.path if origin else given.strip()
+    prefix = "/" + path.strip("/") if path.strip("/") else ""
+    named = (origin and parts.netloc) or not parts.scheme
+    if not named or parts.query or parts.fragment or not ROOT_PATH.fullmatch(prefix):
+        raise ValueError(
+            f"--root-path {given!r} is no path; /lab or https://lab.example.org/lab would be right."
+        )
+    return prefix, origin
+
+
+class BehindPrefix:
+    """ASGI middleware: the pages work with the prefix and without, whatever the proxy passes on.
+
+    A proxy that strips the prefix asks for "/listen/…", one that does not for "/lab/listen/…".
+    Gradio's page finds its parts relative to its own address, which is wrong at "/lab" (no slash at
+    the end): its <base> becomes the prefix.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]], root_path: str = ""):
+        self.app, self.root_path = app, root_path
+
+    async def __call__(
+        self, scope: MutableMapping[str, Any], receive: Callable, send: Callable
+    ) -> None:
+        if not self.root_path or scope["type"] not in ("http", "websocket"):
+            return await self.app(scope, receive, send)
+        if scope["path"] == self.root_path or scope["path"].startswith(f"{self.root_path}/"):
+            path = scope["path"][len(self.root_path) :] or "/"
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        if scope["path"] == "/":
+            send = self._rebased(send)
+        return await self.app(scope, receive, send)
+
+    def _rebased(self, send: Callable) -> Callable:
+        """Holds an HTML answer back until it is whole, then sends it with the right base."""
+        start: dict[str, Any] = {}
+        whole = bytearray()
+
+        async def rebased(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                if not dict(message["headers"]).get(b"content-type", b"").startswith(b"text/html"):
+                    return await send(message)
+                start.update(message)
+                return None
+            if message["type"] != "http.response.body" or not start:
+                return await send(message)
+            whole.extend(message.get("body", b""))
+            if message.get("more_body"):
+                return None
+            body = bytes(whole).replace(BASE, b'<base href="%s/" />' % self.root_path.encode(), 1)
+            length = (b"content-length", str(len(body)).encode())
+            others = [pair for pair in start["headers"] if pair[0] != b"content-length"]
+            # an answer to HEAD has no body, and keeps the length that it names
+            headers = [*others, length] if body else start["headers"]
+            await send({**start, "headers": headers})
+            return await send({"type": "http.response.body", "body": body})
+
+        return rebased

@@ -1,0 +1,262 @@
+"""One study or session that cannot be read stops no other, and none is stored that could not be."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from listening.small_study import small_study
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from robustaudio.cli import main
+from robustaudio.listening import outcome, rows, study_file, teaching
+from robustaudio.listening.database import DatabaseStore
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.server import application
+from robustaudio.listening.session import new_code, session_of, start
+from robustaudio.listening.simulated import simulate
+from robustaudio.listening.simulation import Listener
+from robustaudio.listening.store import DAMAGED, STUDY, Event, JsonLinesStore, MemoryStore
+from robustaudio.listening.study import Texts
+
+
+def end_in(hours: float) -> dict:
+    at = datetime.now(UTC) + timedelta(hours=hours)
+    return {"kind": "expires", "index": 0, "data": {"at": at.isoformat(timespec="seconds")}}
+
+
+def no_sound(study: dict) -> None:
+    study["clips"][0]["sound"] = "data:audio/wav;base64,AAAA"
+
+
+BROKEN = {
+    "no study in it": [end_in(5), {"kind": "open", "index": 0, "data": {}}],
+    "a study that is none": [
+        end_in(5), {"kind": "open", "index": 0, "data": {"study": {"title": 3}, "sha256": "x"}},
+    ],
+    "an end that is none": [
+        {"kind": "expires", "index": 0, "data": {"at": "soon"}},
+        {"kind": "open", "index": 0, "data": {"study": {}, "sha256": "x"}},
+    ],
+    "an end without its key": [{"kind": "expires", "index": 0, "data": {}}],
+    "other types": [{"kind": ["expires"], "index": "0", "data": 3}, [1], 7, None],
+    "nested too deeply": ["[" * 100_000],
+}  # fmt: skip
+
+
+def broken_study(folder, lines, name: str = "aaaabroken") -> None:
+    """Before all others, by its name."""
+    (folder / name).mkdir(parents=True)
+    told = (line if isinstance(line, str) else json.dumps(line) for line in lines)
+    (folder / name / "study.jsonl").write_text("".join(f"{line}\n" for line in told))
+
+
+def answered(folder):
+    """A study with one listener who has finished."""
+    room, key = Rooms(JsonLinesStore(folder)).open(small_study())
+    simulate(room, [Listener(-40.0)], seed=0)
+    return room, key
+
+
+@pytest.mark.parametrize("lines", BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_study_stops_no_other(tmp_path, capsys, lines):
+    room, key = answered(tmp_path)
+    broken_study(tmp_path, lines)
+    kept = sorted(tmp_path.rglob("*.jsonl"))
+    rooms = Rooms(JsonLinesStore(tmp_path))
+    assert room.token in rooms.ends()
+    again, _ = rooms.open(small_study(title="Another one"), resume=True)
+    assert again.token != room.token
+    client = TestClient(application(rooms))
+    told = client.get(f"/listen/{room.token}/pooled", headers={"X-Teacher": key}).json()
+    assert told["finished"] == 1
+    assert client.get("/listen/aaaabroken/study").status_code in (400, 404)
+    rooms.close(again.token)
+    assert main(["listen", "analyse", str(tmp_path), "--output", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr()
+    assert "finished    1" in told.out and "aaaabroken" in told.err
+    assert sorted(tmp_path.rglob("*.jsonl")) == kept  # to look changes nothing
+
+
+def test_a_broken_study_is_named_when_it_is_asked_for(tmp_path, capsys):
+    room, _ = answered(tmp_path)
+    path = tmp_path / room.token / "study.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    no_sound(lines[1]["data"]["study"])
+    broken_study(tmp_path, lines)
+    rooms = Rooms(JsonLinesStore(tmp_path))
+    sentence = "what is stored of study aaaabroken is damaged: the study cannot be used"
+    with pytest.raises(ValueError, match=sentence):
+        rooms.room("aaaabroken")
+    told = TestClient(application(rooms)).get("/listen/aaaabroken/study")
+    assert told.status_code == 400 and sentence in told.json()["error"]
+    assert main(["listen", "analyse", str(tmp_path), "--study", "aaaabroken"]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_what_cannot_be_opened_as_a_file_stops_no_other(tmp_path, caplog):
+    room, _ = answered(tmp_path)
+    (tmp_path / "aaaabroken" / "study.jsonl").mkdir(parents=True)
+    (tmp_path / room.token / "bbbb.jsonl").mkdir()
+    rooms = Rooms(JsonLinesStore(tmp_path))
+    assert [*rooms.ends()] == [room.token]
+    assert outcome.pooled(rooms.room(room.token))["damaged"] == ["bbbb"]
+    assert rooms.open(small_study(title="Another"), resume=True)
+    closed, left = rooms.purge()
+    assert (closed, left) == ([], ["aaaabroken"])
+    assert "aaaabroken cannot be purged" in caplog.text
+
+
+def test_files_of_other_names_are_not_ours(tmp_path):
+    """A copy that somebody made beside the answers, and a folder of their own."""
+    room, _ = answered(tmp_path)
+    for name in (f"{room.token}/Copy of it.jsonl", "My notes/study.jsonl", "x/study.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}\n")
+    rooms = Rooms(JsonLinesStore(tmp_path))
+    assert rooms.store.studies() == [room.token]
+    whole, damaged = rooms.room(room.token).whole_and_damaged()
+    assert len(whole) == 1 and damaged == []
+    assert rooms.purge() == ([], [])
+    assert (tmp_path / "My notes" / "study.jsonl").exists()
+
+
+def changed(lines: list[dict], kind: str, **data) -> list[dict]:
+    return [
+        line | {"data": line["data"] | data} if line["kind"] == kind else line for line in lines
+    ]
+
+
+SPOILED = {
+    "an answer that no trial offers": lambda lines: changed(lines, "trial", answer=99),
+    "an answer without a trial": lambda lines: changed(lines, "trial", trial=None),
+    "a condition of another study": lambda lines: [
+        line | {"data": line["data"] | {"trial": line["data"]["trial"] | {"condition": "x"}}}
+        if line["kind"] == "trial" else line
+        for line in lines
+    ],
+    "no seed": lambda lines: [{"kind": "start", "index": 0, "data": {}}, *lines[1:]],
+    "a seed that is none": lambda lines: changed(lines, "start", seed="7"),
+    "no beginning": lambda lines: ["\0\0\0", *lines[1:]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED.keys())
+def test_a_broken_session_stops_no_other(tmp_path, capsys, spoil):
+    room, key = Rooms(JsonLinesStore(tmp_path)).open(small_study())
+    simulate(room, [Listener(-40.0), Listener(-30.0)], seed=0)
+    bad, good = room.store.sessions(room.token)
+    path = tmp_path / room.token / f"{bad}.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    told = (line if isinstance(line, str) else json.dumps(line) for line in spoil(lines))
+    path.write_text("".join(f"{line}\n" for line in told))
+    found = outcome.pooled(room)
+    assert found["damaged"] == [bad] and (found["begun"], found["finished"]) == (1, 1)
+    assert {row["listener"] for row in rows.tidy(room)} == {good}
+    told = teaching.overview(room)
+    assert f"The answers of 1 cannot be read: {bad}." in told["remarks"]
+    client = TestClient(application(Rooms(JsonLinesStore(tmp_path))))
+    table = client.get(f"/listen/{room.token}/export/csv", headers={"X-Teacher": key})
+    assert good in table.text and bad not in table.text
+    assert main(["listen", "analyse", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert "damaged     1" in told.out
+    assert f"left out, for they cannot be read: the answers of {bad}." in told.err
+    assert path.exists()  # nothing is deleted for being damaged
+
+
+def test_whoever_has_damaged_answers_is_told_and_may_delete_them(tmp_path):
+    rooms = Rooms(JsonLinesStore(tmp_path))
+    room, _ = rooms.open(small_study())
+    code = new_code()
+    name = session_of(code)
+    begun = start(room.token, name)
+    room.store.append(replace(begun, data={**begun.data, "seed": "7"}))
+    client, headers = TestClient(application(rooms)), {"X-Listener": code}
+    told = client.get(f"/listen/{room.token}/state", headers=headers)
+    assert told.status_code == 400
+    assert "what is stored of this session is damaged: seed '7' must be" in told.json()["error"]
+    told = client.post(f"/listen/{room.token}/forget", json={}, headers=headers)
+    assert told.json() == {"step": "deleted"} and room.store.sessions(room.token) == []
+    told = client.post(f"/listen/{room.token}/forget", json={}, headers=headers)
+    assert told.status_code == 404 and "no such session" in told.json()["error"]
+
+
+def test_a_damaged_row_of_a_database_hides_no_other(tmp_path):
+    store = DatabaseStore(f"sqlite:///{tmp_path / 'answers.db'}")
+    for index in range(3):
+        store.append(Event("abcd", "aaaa0001", "trial", index))
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE listening_events SET data = 'x' WHERE number = 1"))
+    assert [(e.kind, e.index) for e in store.read("abcd", "aaaa0001")] == [
+        ("trial", 0), (DAMAGED, 1), ("trial", 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"title": "x" * 121}, "must be text of at most 120 characters"),
+        ({"title": "\ud800"}, "surrogates not allowed"),
+        ({"expires_h": 10**9}, "expires_h 1000000000 must be a whole number"),
+        ({"texts": Texts(about="")}, "texts.about '' must be text"),
+        ({"options": {"kind": "abx", "levels_db": [float("nan")]}}, "levels_db nan must be"),
+        ({"seed": object()}, "not JSON serializable"),
+    ],
+)
+@pytest.mark.parametrize("demo", [False, True])
+def test_a_study_that_could_not_be_read_again_is_not_stored(tmp_path, changes, told, demo):
+    rooms = Rooms(JsonLinesStore(tmp_path / "answers"))
+    with pytest.raises(ValueError, match="could not be read again, and is not opened: ") as error:
+        rooms.open(replace(small_study(), **changes), hours=1, demo=demo)
+    assert told in str(error.value)
+    assert rooms.store.studies() == [] and not (tmp_path / "answers").exists()
+
+
+def test_a_study_whose_sounds_are_too_much_for_its_reader_is_not_stored(monkeypatch):
+    """Sounds inside a study are a third longer than the files that it was read from."""
+    rooms = Rooms(MemoryStore())
+    study = small_study()
+    monkeypatch.setattr(study_file, "LONGEST", 10_000)
+    with pytest.raises(ValueError, match=r"(?s)could not be read again.* 10000 are"):
+        rooms.open(study)
+    assert rooms.store.studies() == []
+
+
+def test_an_event_of_other_types_is_refused_when_it_is_written(tmp_path):
+    for kind, index, data in ((3, 0, {}), ("trial", "0", {}), ("trial", 0, [1])):
+        with pytest.raises(ValueError, match="must be str, int and dict"):
+            Event("abcd", STUDY, kind, index, data)
+
+
+def test_the_table_is_one_that_excel_reads_and_runs_nothing(tmp_path, capsys):
+    study = small_study(title="'=HYPERLINK(\"http://x\")'", model="{name: '+1 Hörnet'}")
+    study = replace(study, title='=HYPERLINK("http://x")')
+    room, key = Rooms(JsonLinesStore(tmp_path)).open(study)
+    simulate(room, [Listener(-40.0)], seed=0)
+    assert main(["listen", "analyse", str(tmp_path), "--output", str(tmp_path / "out")]) == 0
+    client = TestClient(application(Rooms(JsonLinesStore(tmp_path))))
+    served = client.get(f"/listen/{room.token}/export/csv", headers={"X-Teacher": key})
+    assert served.headers["content-type"] == "text/csv; charset=utf-8"
+    for content in (served.content, (tmp_path / "out" / "rows.csv").read_bytes()):
+        assert content.startswith(b"\xef\xbb\xbfstudy,")
+        table = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+        assert table[0]["study"] == room.token
+        assert table[0]["study_title"] == '\'=HYPERLINK("http://x")'
+        assert table[0]["model_name"] == "'+1 Hörnet"
+        assert float(table[0]["gain_db"]) == -20  # a number is no formula
+        cells = {cell for row in table for cell in row.values()}
+        assert not {
+            c for c in cells if c.startswith(("=", "+", "@")) or (c.startswith("-") and "|" in c)
+        }
+    plain = json.loads((tmp_path / "out" / "rows.json").read_text())["rows"][0]
+    assert plain["study_title"] == '=HYPERLINK("http://x")'
+
+
+@pytest.mark.parametrize("start", ["=1", "+1", "-1", "@A1", "\t=1", "\r=1", "\uff1d1"])
+def test_no_text_is_a_formula(start):
+    (row,) = csv.DictReader(io.StringIO(rows.as_csv([{"study": start, "level_db": -1.5}])))
+    assert row["study"].startswith("'") and row["level_db"] == "-1.5"

@@ -1,0 +1,48 @@
+"""What is read from the source is what the modules say once they are imported."""
+
+from dataclasses import fields
+
+import pytest
+
+from robustaudio import declared
+from robustaudio.attacks import ATTACKS
+from robustaudio.audio.clip import SUBTYPES
+from robustaudio.certification.smoothing import Smoothing
+from robustaudio.certification.verify import METHODS
+from robustaudio.evaluation.maximise import STARTS
+from robustaudio.evaluation.tables import TABLES
+from robustaudio.listening.simulation import Listener
+from robustaudio.threats.norms import NORMS
+from robustaudio.training.recipes import RECIPES
+
+
+def told(kind):
+    return [
+        declared.Option(f.name, f.type, f.default, f.metadata["help"], f.metadata.get("choices"))
+        for f in fields(kind)
+    ]
+
+
+def test_every_option_of_every_attack():
+    read = declared.options_of_each("attacks", "ATTACKS")
+    assert read == {name: told(kind) for name, kind in ATTACKS.items()}
+
+
+def test_the_options_of_smoothing():
+    assert declared.options("certification.smoothing", "Smoothing") == told(Smoothing)
+
+
+def test_tables_and_constants():
+    assert declared.keys("threats.norms", "NORMS") == list(NORMS)
+    assert declared.keys("evaluation.tables", "TABLES") == list(TABLES)
+    assert declared.first_arguments("training.recipes", "Recipe", "SvmRecipe") == list(RECIPES)
+    assert declared.value("audio.clip", "SUBTYPES") == SUBTYPES
+    assert declared.value("certification.verify", "METHODS") == METHODS
+    assert declared.value("evaluation.maximise", "STARTS") == STARTS
+    assert declared.value("listening.simulation", "TYPICAL_SPREAD_DB") == Listener.spread_db
+    assert declared.value("listening.simulation", "TYPICAL_LAPSE") == Listener.lapse_rate
+
+
+def test_what_is_not_declared():
+    with pytest.raises(LookupError, match=r"robustaudio\.audio\.clip declares no SHAPES"):
+        declared.value("audio.clip", "SHAPES")

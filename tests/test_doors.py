@@ -1,0 +1,184 @@
+"""The way in: help and errors come before torch does, and files are checked before the work."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from robustaudio.audio.datasets import BUNDLED
+from robustaudio.cli import main
+from robustaudio.cli_files import check_files
+
+ROOT = Path(__file__).parents[1]
+CLIP = str(BUNDLED / "seven-slt.wav")
+VERBS = [
+    "predict", "attack", "noise", "verify", "certify", "ruler", "targets", "maximise", "train",
+    "table", "download", "classifiers", "app", "listen", "listen serve", "listen analyse",
+    "listen purge", "listen simulate",
+]  # fmt: skip
+WITHOUT_TORCH = """
+import sys
+from robustaudio.cli import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code
+heavy = [name for name in ("torch", "numpy", "scipy", "gradio") if name in sys.modules]
+assert not heavy, heavy
+sys.exit(code)
+"""
+
+
+def without_torch(*arguments, environment=None):
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *arguments], capture_output=True, text=True,
+        cwd=ROOT, env=os.environ | (environment or {}),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--version", "--help", *(f"{verb} --help" for verb in VERBS)]
+)
+def test_help_needs_no_torch(arguments):
+    run = without_torch(*arguments.split())
+    assert run.returncode == 0, run.stderr
+    assert "usage: " in run.stdout or arguments == "--version"
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["fly"], "invalid choice: 'fly'"),
+        ([], "required: VERB"),
+        (["attack", CLIP, "--loud"], "unrecognized arguments: --loud"),
+        (["attack", CLIP, "--attack", "hammer"], "invalid choice: 'hammer'"),
+        (["attack", CLIP, "--loss", "mse"], "invalid choice: 'mse'"),
+        (["attack", CLIP, "--steps", "few"], "invalid int value: 'few'"),
+        (["attack", CLIP, "--norm", "l3"], "invalid choice: 'l3'"),
+        (["verify", CLIP, "--method", "magic"], "invalid choice: 'magic'"),
+        (["train", "resnet"], "invalid choice: 'resnet'"),
+        (["table", "chairs"], "invalid choice: 'chairs'"),
+        (["attack", "nosuch.wav"], "there is no file nosuch.wav"),
+        (["ruler", str(BUNDLED)], "is a folder; name a sound file, or the folder by --dataset"),
+        (["predict"], "name either a sound file or --dataset NAME"),
+        (["attack", CLIP, "--output", "x.mp3"], "--output x.mp3 must end in .wav"),
+        (["predict", CLIP, "--threads", "0"], "--threads 0 must be a whole number"),
+        (["app", "--port", "99999"], "--port 99999 must be from 0 to 65535"),
+        (["app", "--port", "x"], "invalid int value: 'x'"),
+    ],
+)
+def test_an_error_needs_no_torch(arguments, sentence):
+    run = without_torch(*arguments)
+    assert run.returncode == 2
+    assert sentence in run.stderr and "Traceback" not in run.stderr and not run.stdout
+
+
+def test_the_app_answers_before_it_loads():
+    for arguments, code in (["--help"], 0), (["--port", "-1"], 2), (["--nonsense"], 2):
+        run = subprocess.run(
+            [sys.executable, "-X", "importtime", "app.py", *arguments], capture_output=True,
+            text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert run.returncode == code
+        assert not any(f" {name}\n" in run.stderr for name in ("torch", "gradio", "numpy"))
+
+
+# --- files, before anything is computed ----------------------------------------------------------
+
+
+@pytest.fixture
+def refused(capsys, monkeypatch):
+    """The sentence of a command that is refused before its verb is imported."""
+
+    def call(*arguments):
+        monkeypatch.setattr("robustaudio.cli.import_module", None)
+        assert main(list(map(str, arguments))) == 2
+        out, err = capsys.readouterr()
+        assert not out and err.count("\n") == 1
+        return err
+
+    return call
+
+
+@pytest.mark.parametrize("name", ["two.mp3", "two", "two.flac", "two.wav.bak", "two.wave", ".wav"])
+@pytest.mark.parametrize("verb", ["attack", "noise", "maximise"])
+def test_only_wav_is_written(verb, name, refused, tmp_path):
+    assert "must end in .wav" in refused(verb, CLIP, "--output", tmp_path / "new" / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_clip_is_never_written_over(refused, tmp_path):
+    clip = tmp_path / "clip.wav"
+    clip.write_bytes(Path(CLIP).read_bytes())
+    (tmp_path / "link.wav").symlink_to(clip)
+    (tmp_path / "hard.wav").hardlink_to(clip)
+    (tmp_path / "here").symlink_to(tmp_path)
+    spellings = ["clip.wav", "link.wav", "hard.wav", "here/clip.wav", "here/../clip.wav"]
+    before = sorted(path.name for path in tmp_path.iterdir())
+    for option in ("--output", "--report"):
+        for spelling in spellings[:4]:
+            sentence = refused("attack", clip, option, tmp_path / spelling)
+            assert f"{option} {tmp_path / spelling} is the clip itself" in sentence
+    assert "is the clip itself" in refused("attack", clip, "--resume", clip)
+    assert clip.read_bytes() == Path(CLIP).read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_nor_are_a_card_a_table_or_answers(refused, tmp_path):
+    card = tmp_path / "mine.json"
+    table = tmp_path / "metadata.csv"
+    for path in (card, table):
+        path.write_text("{}")
+    mine = ["--classifier", tmp_path / "mine.safetensors"]
+    assert "is the classifier's card itself" in refused("attack", CLIP, *mine, "--report", card)
+    data = ["--dataset", tmp_path, "--resume", table]
+    assert "is the data set's table itself" in refused("verify", *data)
+    both = ["--output", tmp_path / "x.wav", "--report", tmp_path / "x.wav"]
+    assert "--output and --report name the same file" in refused("attack", CLIP, *both)
+
+
+@pytest.mark.parametrize(
+    "verb, option, name",
+    [("attack", "--output", "a.wav"), ("attack", "--report", "a.json"),
+     ("verify", "--resume", "rows.jsonl"), ("table", "--output", "page.md")],
+)  # fmt: skip
+def test_what_cannot_be_written_is_refused_at_once(verb, option, name, refused, tmp_path):
+    first = "digits" if verb == "table" else CLIP
+    (tmp_path / "file").write_text("no folder")
+    sentence = refused(verb, first, option, tmp_path / "file" / "deeper" / name)
+    assert f"{option}: the folder {tmp_path / 'file' / 'deeper'} cannot be made" in sentence
+    (tmp_path / name).mkdir()
+    sentence = refused(verb, first, option, tmp_path / name)
+    assert f"{option} {tmp_path / name} is a folder; name a file in it" in sentence
+
+
+def test_what_may_not_be_written_is_refused_at_once(refused, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    sentence = refused("attack", CLIP, "--report", tmp_path / "a.json")
+    assert f"cannot write {tmp_path / 'a.json'}: permission denied" in sentence
+
+
+def test_missing_folders_are_made(tmp_path):
+    output, report = tmp_path / "a" / "b" / "two.WAV", tmp_path / "c" / "report.json"
+    command = ["noise", CLIP, "--sigma", "0.01", "--output", str(output), "--report", str(report)]
+    assert main(command) == 0
+    assert output.is_file() and json.loads(report.read_text())["result"]["output"] == str(output)
+    rows = tmp_path / "d" / "e" / "rows.jsonl"
+    data = ["--dataset", "bundled-digits", "--limit", "1", "--level-db", "-90"]
+    assert main(["verify", *data, "--resume", str(rows)]) == 0
+    assert rows.is_file()
+
+
+def test_training_writes_into_a_folder(refused, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    sentence = refused("train", "digits-cnn", "--output", tmp_path / "file")
+    assert f"--output: the folder {tmp_path / 'file'} cannot be made" in sentence
+    from robustaudio.cli import parser
+
+    check_files(parser().parse_args(["train", "digits-cnn", "--output", str(tmp_path / "new")]))
+    assert (tmp_path / "new").is_dir()
+    sentence = refused("listen", "analyse", "answers", "--output", tmp_path / "file")
+    assert f"--output: the folder {tmp_path / 'file'} cannot be made" in sentence
