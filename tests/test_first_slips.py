@@ -25,7 +25,7 @@ NET = nn.Sequential(nn.Flatten(), nn.Linear(800, 10))
 X = torch.rand(2, 800, generator=torch.Generator().manual_seed(0)) - 0.5
 LABEL = torch.tensor([3, 4])
 CLIP = Clip(X[0], 8_000)
-SMOOTHING = Smoothing(n0=5, n=5)
+SMOOTHING = Smoothing(n0=5, n=10)
 
 
 def ball(count: int = 2) -> ThreatModel:
