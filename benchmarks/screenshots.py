@@ -149,6 +149,7 @@ def bad_upload(page: Page) -> None:
     page.locator("#upload").get_by_label("Clear").first.click()
     page.locator("#upload input[type=file]").set_input_files(folder / "silence.wav")
     expect(page.locator("#prediction")).to_contain_text("is silent")
+    expect(page.locator(".toast-body")).to_have_count(0)
 
 
 def old_attack(page: Page) -> None:
@@ -225,7 +226,7 @@ SHOTS = (
     Shot("menu", "The menu of classifiers was opened and closed: the proof still stands.",
          menu_closed_again, ["#verify", "#verify-words"]),
     Shot("bad-upload", "A file that cannot be used empties the results; the sentence stands in the "
-         "place of the verdict.", bad_upload, ["#prediction"]),
+         "place of the verdict.", bad_upload, ["#upload", "#prediction"]),
     Shot("old-attack", "A result whose inputs were changed is dim and says for what it holds.",
          old_attack, ["#perturb-old", "#perturb-words"]),
     Shot("old-proof", "The same of a proof, on a phone in dark mode.",
