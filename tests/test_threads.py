@@ -39,12 +39,12 @@ def test_the_first_that_is_told_counts(asked, variables, count, environment):
     assert threads.limit(asked) == count == torch.get_num_threads()
 
 
-@pytest.mark.parametrize("value", ["0", "-2", "many", "1.5"])
+@pytest.mark.parametrize("value", ["0", "-2", "many", "1.5", "100000"])
 def test_what_is_no_number_of_threads_is_refused_by_its_name(value, environment):
     environment.setenv("ROBUSTAUDIO_THREADS", value)
     with pytest.raises(ValueError, match=f"ROBUSTAUDIO_THREADS {value} must be a whole number"):
         threads.count()
-    with pytest.raises(ValueError, match="--threads 0 must be a whole number of 1 or more"):
+    with pytest.raises(ValueError, match="--threads 0 must be a whole number from 1 to"):
         threads.count(0)
 
 

@@ -27,7 +27,7 @@ def cards(folder: Path = CHECKPOINTS) -> dict[str, dict]:
     One that cannot be used is left out, with one warning: the others go on.
     """
     usable = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("*.json"), key=lambda path: path.stem):
         weights = path.with_suffix(".safetensors")
         if weights.is_file():
             try:
