@@ -54,7 +54,7 @@ def recorded(page) -> None:
     page.locator("#own-clip button").first.click()
     page.locator("#upload").get_by_label("Record audio").click()
     page.locator("#upload").get_by_text("Record", exact=True).locator("visible=true").click()
-    page.wait_for_timeout(1_200)
+    page.wait_for_timeout(3_000)
     page.locator("#upload").get_by_text("Stop", exact=True).locator("visible=true").first.click()
     expect(page.locator("#prediction")).to_contain_text("your own clip", timeout=SLOW_MS)
     expect(page.locator("#perturb-words strong").first).to_be_visible(timeout=SLOW_MS)
