@@ -83,7 +83,7 @@ def _(layer: nn.Sequential, form: Form, box: Interval) -> Form:
     inputs = [box]
     for step in steps[:-1]:
         inputs.append(propagate(step, inputs[-1]))
-    for step, inside in reversed(list(zip(steps, inputs, strict=True))):
+    for step, inside in reversed(list(zip(steps, inputs, strict=False))):  # no step: one input
         form = backward(step, form, inside)
     return form
 

@@ -185,7 +185,8 @@ def enclose(
             box = _magnitude_box(magnitude, center, threat)
         case [nn.Linear() as layer, *rest]:
             center = layer(x)
-            radius = threat.epsilon[:, None] * dual_norm(layer.weight, threat.norm)
+            epsilon = threat.epsilon.reshape(-1, *[1] * (x.ndim - 1))
+            radius = epsilon * dual_norm(layer.weight, threat.norm)
             box = Interval.around(center, radius)
         case [*rest]:
             # an l2 ball lies in the linf ball of the same radius

@@ -4,7 +4,8 @@
 differentiable, so that the bound that verifies is the bound that trains.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import singledispatch
 from itertools import chain
@@ -25,8 +26,12 @@ from robustaudio.representations.spectral import (
     RootLogMel,
     analysis_rows,
     framed,
+    mel_filterbank,
+    window,
 )
 
+COMPUTING = ("forward", "_conv_forward", "spectrum", "__iter__", "__call__")  # methods that compute
+JUMP = 1e-5  # so near a jump, float32 may stand on its other side
 ANGLES = 16  # directions at which the magnitude rule measures a box
 # where an activation that falls to one valley and then rises is lowest: roots of the derivative, to
 # float64; so flat there that another ulp changes nothing
@@ -103,10 +108,14 @@ def change(layer: nn.Module) -> str | None:
 def own_forward(module: nn.Module, base: type[nn.Module]) -> str | None:
     """Why a module may compute something else than `base` does; None where nothing is seen."""
     kind = type(module)
-    if "forward" in vars(module):
-        return f"the forward of {kind.__name__} was replaced"
-    if kind.forward is not base.forward:
-        return f"{kind.__name__} has a forward of its own, unlike the {base.__name__} it is made of"
+    for name in COMPUTING:
+        own, known = getattr(kind, name, None), getattr(base, name, None)
+        if name in vars(module):
+            return f"the {name} of {kind.__name__} was replaced"
+        if known is not None and own is not known:
+            return (
+                f"{kind.__name__} has a {name} of its own, unlike the {base.__name__} it is made of"
+            )
     if module._forward_hooks or module._forward_pre_hooks:
         return (
             f"{kind.__name__} has hooks, which may change what it computes; remove them "
@@ -142,6 +151,10 @@ def _(layer: nn.Linear, x: Interval) -> Interval:
 @propagate.register(nn.Conv2d)
 def _(layer: nn.Conv1d | nn.Conv2d, x: Interval) -> Interval:
     _checked(layer)
+    if x.lower.ndim != layer.weight.ndim:  # torch takes one clip without a batch axis for a batch
+        raise UnsupportedLayer(
+            f"{type(layer).__name__} takes {layer.weight.ndim} axes, not {x.lower.ndim}"
+        )
     convolve: Any = F.conv1d if isinstance(layer, nn.Conv1d) else F.conv2d
     geometry = layer.stride, layer.padding, layer.dilation, layer.groups
     return Interval.around(layer(x.center), convolve(x.radius, layer.weight.abs(), None, *geometry))
@@ -201,7 +214,29 @@ def _increasing(layer: nn.Module, x: Interval) -> Interval:
     The layer gets copies, for one that works in place would move the box itself.
     """
     _checked(layer)
-    return Interval(layer(x.lower.clone()), layer(x.upper.clone()))
+    ends = layer(x.lower.clone()), layer(x.upper.clone())
+    if len(ends[0]) != len(x.lower):
+        raise UnsupportedLayer(_mixing(layer))
+    return _ordered(*ends)
+
+
+def _ordered(lower: Tensor, upper: Tensor) -> Interval:
+    """Ends that are as near as the rounding of an activation may come out crossed."""
+    return Interval(torch.minimum(lower, upper), torch.maximum(lower, upper))
+
+
+def _mixing(layer: nn.Module) -> str:
+    return f"{type(layer).__name__} along the axis of the batch mixes its clips"
+
+
+@obstacle.register
+def _(layer: nn.Flatten) -> str | None:
+    return None if layer.start_dim else _mixing(layer)
+
+
+@obstacle.register
+def _(layer: nn.Unflatten) -> str | None:
+    return None if layer.dim else _mixing(layer)
 
 
 INCREASING = (
@@ -210,7 +245,7 @@ INCREASING = (
     nn.Hardsigmoid, nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d,
     nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Upsample,
     nn.ConstantPad1d, nn.ConstantPad2d, nn.ReflectionPad1d, nn.ReflectionPad2d,
-    nn.ReplicationPad1d, nn.ReplicationPad2d, nn.Hardshrink, nn.Softshrink, LogMel, RootLogMel,
+    nn.ReplicationPad1d, nn.ReplicationPad2d, nn.Softshrink, LogMel, RootLogMel,
 )  # fmt: skip
 for _kind in INCREASING:
     propagate.register(_kind, _increasing)
@@ -245,6 +280,19 @@ def _(layer: nn.Upsample) -> str | None:
     if layer.mode != "bicubic":
         return None
     return "Upsample in bicubic mode has weights below 0"
+
+
+@propagate.register
+def _(layer: nn.Hardshrink, x: Interval) -> Interval:
+    """Non-decreasing, with a jump: an end that lies at it stands on either side."""
+    near = JUMP * (1 + abs(layer.lambd))
+    (lower, below), (upper, above) = (
+        (layer(end), layer(end + step)) for end, step in ((x.lower, -near), (x.upper, near))
+    )
+    return Interval(
+        torch.where((lower == 0) == (below == 0), lower, below),
+        torch.where((upper == 0) == (above == 0), upper, above),
+    )
 
 
 @propagate.register(nn.LeakyReLU)
@@ -293,9 +341,9 @@ def _(layer: nn.Softplus) -> str | None:
 @propagate.register(nn.Hardswish)
 def _(layer: nn.Module, x: Interval) -> Interval:
     """Falls to one valley, then rises: the highest of the ends, the valley if it lies inside."""
-    lower, upper = x.lower.clone(), x.upper.clone()
-    bottom = lower.clamp_min(_valley(layer)).minimum(upper)
-    return Interval(layer(bottom.clone()), torch.maximum(layer(lower), layer(upper)))
+    bottom = x.lower.clamp_min(_valley(layer)).minimum(x.upper)
+    highest = torch.maximum(layer(x.lower.clone()), layer(x.upper.clone()))
+    return _ordered(layer(bottom.clone()), highest)
 
 
 def _valley(layer: nn.Module) -> float:
@@ -310,6 +358,32 @@ def _(layer: Mel, x: Interval) -> Interval:
     smallest = torch.where(x.lower * x.upper > 0, torch.minimum(x.lower.abs(), x.upper.abs()), 0)
     largest = torch.maximum(x.lower.abs(), x.upper.abs())
     return Interval(layer(smallest), layer(largest))
+
+
+@obstacle.register
+def _(layer: Mel) -> str | None:
+    """The rule needs weights >= 0, the front end's constants those of the scale."""
+    if any(_same(layer.filters, filters) for filters in _filterbanks(layer)):
+        return None
+    return "Mel has other filters than those of its scale"
+
+
+@obstacle.register
+def _(layer: Magnitude) -> str | None:
+    if _same(layer.window, window(layer.framing)):
+        return None
+    return "Magnitude has another window than that of its framing"
+
+
+def _filterbanks(layer: Mel) -> Iterator[Tensor]:
+    """Those of the scale, for the frames of even and of odd length with so many bins."""
+    for n_fft in (2 * layer.filters.shape[1] - 2, 2 * layer.filters.shape[1] - 1):
+        with suppress(ValueError):  # a band without a bin
+            yield mel_filterbank(layer.scale, n_fft)
+
+
+def _same(own: Tensor, built: Tensor) -> bool:
+    return torch.equal(own.detach().cpu().double(), built.double())
 
 
 @propagate.register

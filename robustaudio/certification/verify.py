@@ -17,11 +17,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from robustaudio.audio.exact import exact, exact_device
-from robustaudio.audio.tensors import check_batch, check_device, check_per_item
+from robustaudio.audio.tensors import check_batch, check_device, check_per_item, dtype, shape
 from robustaudio.certification import crown, interval
 from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.crown import Form, lower_bounds
-from robustaudio.certification.frontend import boxes, dual_norm, enclose, enclosed
+from robustaudio.certification.frontend import Features, boxes, dual_norm, enclose, enclosed
 from robustaudio.certification.interval import (
     Interval,
     UnsupportedLayer,
@@ -86,7 +86,7 @@ def proof_obstacle(
     *hidden, last = list(classifier.split(representation)[1]) or [nn.Identity()]
     advice = "Randomized smoothing works for it (certify)."
     with evaluation_mode(classifier):
-        why = own_forward(classifier, Classifier) or _ending(last)
+        why = own_forward(classifier, Classifier) or _coarse(classifier) or _ending(last)
         why = why or _missing_rule(hidden, "interval")
         if why is None and method == "crown" and (why := _missing_rule(hidden, "crown")):
             advice = "Interval bounds work for it."
@@ -96,6 +96,13 @@ def proof_obstacle(
     if why is None:
         return None
     return f"no proof for {classifier.name or 'this classifier'}: {why}. {advice}"
+
+
+def _coarse(classifier: Classifier) -> str | None:
+    """Why its own arithmetic is further from float64 than `MARGIN`; None where it is not."""
+    numbers = chain(classifier.parameters(), classifier.buffers())
+    coarse = (t for t in numbers if t.is_floating_point() and torch.finfo(t.dtype).bits < 32)
+    return next((f"no bound covers the rounding of {dtype(t)}" for t in coarse), None)
 
 
 def _ending(last: nn.Module) -> str | None:
@@ -194,8 +201,7 @@ class Verifier:
         if not len(self.hidden):
             reach = threat.epsilon[:, None] * dual_norm(self.last.weight, threat.norm)
             return Interval.around(self.last(x), reach)
-        features, layers = enclose(self.hidden, x, threat)
-        inputs = boxes(features, layers)
+        features, layers, inputs = self._inside(x, threat)
         box = propagate(self.last, inputs[-1])
         if self.method == "interval":
             return box
@@ -211,13 +217,30 @@ class Verifier:
         if not len(self.hidden):  # one dense layer: exactly m - epsilon ||w||_dual
             reach = threat.epsilon[:, None] * dual_norm(rows, threat.norm)
             return torch.einsum("bjt,bt->bj", rows, x) + offset - reach
-        features, layers = enclose(self.hidden, x, threat)
-        inputs = boxes(features, layers)
+        features, layers, inputs = self._inside(x, threat)
         margins = worst_margins(self.last, inputs[-1], label)
         if self.method == "interval":
             return margins
         form = Form(rows, offset.expand_as(margins))
         return torch.maximum(margins, lower_bounds(form, features, layers, inputs))
+
+    def _inside(
+        self, x: Tensor, threat: ThreatModel
+    ) -> tuple[Features, list[nn.Module], list[Interval]]:
+        """The enclosure, the layers after it, and the interval at every input, the last one's too.
+
+        Raises:
+            ValueError: if what reaches the last layer is not a row of numbers per item.
+        """
+        features, layers = enclose(self.hidden, x, threat)
+        inputs = boxes(features, layers)
+        last = inputs[-1].lower
+        if last.ndim != 2 or len(last) != len(x):
+            raise ValueError(
+                f"the last layer gets {shape(last)} of a batch of {len(x)}; it must be "
+                "(batch, feature), such as after nn.Flatten()."
+            )
+        return features, layers, inputs
 
     def verified_at(
         self,
@@ -283,7 +306,7 @@ class Verifier:
         check_batch(waveform, "waveform")
         if waveform.device != self.last.weight.device:
             check_device("waveform", waveform, self.given, "the classifier")
-        return exact(waveform)
+        return exact(waveform).clone()  # a layer may work in place
 
     def _labels(self, label: Int[Tensor, " batch"], waveform: Tensor) -> Int[Tensor, " batch"]:
         label = Misclassification(label).label.to(self.last.weight.device)

@@ -180,6 +180,7 @@ def _layers(module: nn.Module) -> list[nn.Module]:
     plain = type(module).forward is nn.Sequential.forward and "forward" not in vars(module)
     if not isinstance(module, nn.Sequential) or not plain:
         return [module]
-    if module._forward_hooks or module._forward_pre_hooks:
+    hooks = module._forward_hooks, module._forward_pre_hooks
+    if any((*hooks, module._backward_hooks, module._backward_pre_hooks)):
         return [module]
     return [layer for step in module for layer in _layers(step)]

@@ -152,7 +152,7 @@ class Mel(nn.Module):
     def __init__(self, scale: MelScale, n_fft: int):
         super().__init__()
         self.scale = scale
-        self.register_buffer("filters", mel_filterbank(scale, n_fft), persistent=False)
+        self.register_buffer("filters", mel_filterbank(scale, n_fft).clone(), persistent=False)
 
     def forward(
         self, magnitude: Float[Tensor, "batch bin frame"]

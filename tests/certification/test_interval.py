@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from robustaudio.certification.interval import Interval, UnsupportedLayer, change, fused, propagate
+from robustaudio.certification.interval import (
+    Interval,
+    UnsupportedLayer,
+    change,
+    fused,
+    obstacle,
+    propagate,
+)
 from robustaudio.classifiers.networks import Architecture, LastHidden, lstm
 from robustaudio.representations.spectral import (
     Framing,
@@ -329,3 +336,72 @@ def test_the_bounds_of_a_positive_lstm_are_its_values_at_the_two_ends():
 def test_a_layer_that_its_rule_does_not_cover_is_refused(layer):
     with pytest.raises(UnsupportedLayer):
         propagate(layer, Interval.around(torch.zeros(1, 2, 5), 1.0))
+
+
+def test_methods_that_compute_are_seen_like_a_forward():
+    class Scaled(nn.Conv1d):
+        def _conv_forward(self, input, weight, bias):
+            return super()._conv_forward(input, 50 * weight, bias)
+
+    class Louder(Magnitude):
+        def spectrum(self, waveform):
+            return 50 * super().spectrum(waveform)
+
+    assert "Scaled has a _conv_forward of its own" in (change(Scaled(1, 1, 3)) or "")
+    assert "Louder has a spectrum of its own" in (change(Louder(FRAMING)) or "")
+    shadowed = nn.Conv1d(1, 1, 3)
+    shadowed._conv_forward = lambda input, weight, bias: input  # type: ignore[method-assign]
+    assert "the _conv_forward of Conv1d was replaced" in (change(shadowed) or "")
+
+
+def test_a_front_end_with_other_numbers_than_its_constants_is_refused():
+    mel, magnitude = Mel(MEL, 32), Magnitude(FRAMING)
+    assert obstacle(mel) is None and obstacle(magnitude) is None
+    assert obstacle(mel.double()) is None and obstacle(Mel(MEL, 33)) is None
+    mel.filters.mul_(2)
+    magnitude.window.mul_(2)
+    assert obstacle(mel) == "Mel has other filters than those of its scale"
+    assert obstacle(magnitude) == "Magnitude has another window than that of its framing"
+    assert obstacle(Mel(MEL, 32)) is None  # and no other stage has changed with it
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Flatten(0, 1), nn.Flatten(-3, -2), nn.Unflatten(0, (1, 2)), nn.Unflatten(-3, (1, 2))],
+)
+def test_what_mixes_the_clips_of_a_batch_is_refused(layer):
+    with pytest.raises(UnsupportedLayer, match="the axis of the batch mixes its clips"):
+        propagate(layer, Interval.around(torch.zeros(2, 3, 4), 1.0))
+
+
+def test_a_convolution_of_a_clip_without_channels_is_refused():
+    with pytest.raises(UnsupportedLayer, match="Conv1d takes 3 axes, not 2"):
+        propagate(nn.Conv1d(1, 4, 3), Interval.around(torch.zeros(1, 9), 1.0))
+
+
+@pytest.mark.parametrize("layer", [nn.LogSigmoid(), nn.Softsign(), nn.SiLU(), nn.Mish()])
+def test_ends_a_rounding_apart_are_no_error(layer):
+    lower = 2 * torch.randn(1, 4_000, dtype=torch.float64)
+    lower[0, :2_000] = -1.2784645427610738 + 1e-8 * torch.randn(2_000, dtype=torch.float64)
+    upper = torch.nextafter(lower, torch.full_like(lower, torch.inf))
+    out = propagate(layer, Interval(lower, upper))
+    assert (out.lower <= layer(lower) + 1e-15).all()
+    assert (out.upper >= layer(upper) - 1e-15).all()
+
+
+def test_float32_may_stand_on_the_other_side_of_a_jump():
+    """A point within float32's rounding of the jump of a Hardshrink is not known to be above."""
+    at = torch.tensor([[0.5 + 1e-9, 0.5 - 1e-9, -0.5 - 1e-9, -0.5 + 1e-9, 0.6, 0.4]]).double()
+    at[:, :4] = torch.tensor([0.5 + 1e-9, 0.5 - 1e-9, -0.5 - 1e-9, -0.5 + 1e-9]).double()
+    out = propagate(nn.Hardshrink(), Interval(at, at))
+    assert (out.lower[0, :2] == 0).all() and (out.upper[0, :2] > 0.49).all()
+    assert (out.lower[0, 2:4] < -0.49).all() and (out.upper[0, 2:4] == 0).all()
+    assert (out.lower[0, 4:] == out.upper[0, 4:]).all()
+
+
+@pytest.mark.parametrize("kind", [nn.SiLU, nn.Mish, nn.Hardswish, nn.LeakyReLU, nn.ReLU])
+def test_bounds_through_a_layer_that_works_in_place_can_be_trained(kind):
+    dense = nn.Linear(3, 3)
+    box = propagate(kind(inplace=True), propagate(dense, Interval.around(torch.zeros(1, 3), 1.0)))
+    (box.lower.sum() + 2 * box.upper.sum()).backward()
+    assert dense.weight.grad is not None

@@ -359,3 +359,50 @@ def test_a_classifier_that_cannot_be_copied_says_so():
     classifier.network[0].scaled = 2 * classifier.network[0].weight
     with pytest.raises(ValueError, match="cannot be copied"):
         Verifier(classifier)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("count", [3, 4])
+def test_a_dense_layer_over_rows_has_each_items_own_radius(method, count):
+    """4 items of 4 rows: the radius of an item was taken for that of a row; 3 items crashed."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Flatten(), nn.Linear(20, 3))
+    stages = {"rows": nn.Unflatten(1, (4, 6))}
+    classifier = Classifier(stages, net, labels=tuple("abc"), sample_rate=24, length=24)
+    verifier = Verifier(classifier, "rows", method)
+    x = torch.rand(count, 24) - 0.5
+    threat = linf([0.3, 0.0, 0.1, 0.01][:count], "rows")
+    bounds, rows = verifier.logits(x, threat), verifier.front(x.double())
+    for _ in range(100):
+        sign = torch.randn_like(rows).sign()
+        logits = verifier.last(verifier.hidden(rows + threat.epsilon[:, None, None] * sign))
+        assert (logits >= bounds.lower - 1e-12).all() and (logits <= bounds.upper + 1e-12).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_stage_without_layers_is_the_identity(method):
+    stages, plain = {"as it is": nn.Sequential()}, dense(nn.Linear(8, 8), nn.ReLU())
+    classifier = Classifier(stages, plain.network, labels=plain.labels, sample_rate=8, length=8)
+    x = torch.rand(2, 8) - 0.5
+    label = Verifier(plain).predict(x)
+    levels = [Verifier(c, method="interval").largest_level(x, label) for c in (classifier, plain)]
+    assert (levels[0] <= levels[1] + 1e-9).all()  # the direct constants are at the first layer only
+    assert Verifier(classifier, method=method).largest_level(x, label).isfinite().all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_last_layer_without_a_row_per_item_is_no_decision(method):
+    layers = nn.Unflatten(1, (2, 4)), nn.ReLU(), nn.Linear(4, 3)
+    classifier = Classifier({}, nn.Sequential(*layers), labels=tuple("abc"), sample_rate=8,
+                            length=8)  # fmt: skip
+    with pytest.raises(ValueError, match=r"the last layer gets \(2, 2, 4\) of a batch of 2"):
+        Verifier(classifier, method=method).verify(
+            torch.rand(2, 8), torch.zeros(2, dtype=torch.long), linf([0.1, 0.1])
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_coarse_arithmetic_is_not_proven_in_float64(dtype):
+    reason = proof_obstacle(dense(nn.Linear(8, 8)).to(dtype))
+    assert "no bound covers the rounding of" in (reason or "")
+    assert proof_obstacle(dense(nn.Linear(8, 8)).double()) is None
