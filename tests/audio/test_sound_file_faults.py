@@ -78,6 +78,24 @@ def test_an_empty_recording_with_a_note_behind_it_is_empty(tmp_path):
     assert refusal(tmp_path / "a.wav") == "a.wav lasts 0.000 s; at least 0.05 s, please."
 
 
+@pytest.mark.parametrize("valid, bits", [(8, 16), (16, 24), (12, 32), (16, 32), (20, 32), (24, 32)])
+def test_valid_bits_stand_above_zeros_and_change_no_sample(valid, bits, tmp_path):
+    values = np.random.default_rng(valid).integers(-(2 ** (valid - 3)), 2 ** (valid - 3), 2_000)
+    wide, size = values << (bits - valid), bits // 8
+    data = b"".join(int(value).to_bytes(size, "little", signed=True) for value in wide)
+    form = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 8_000, 8_000 * size, size, bits, 22, valid, 4)
+    form += bytes.fromhex("0100000000001000800000aa00389b71")  # integers
+    body = b"WAVE" + b"".join(
+        kind + struct.pack("<I", len(chunk)) + chunk
+        for kind, chunk in [(b"LIST", b"INFO"), (b"fmt ", form), (b"data", data)]
+    )
+    path = tmp_path / "wide.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    assert np.array_equal(Clip.load(path).samples.numpy(), np.float32(values / 2.0 ** (valid - 1)))
+    path.write_bytes(path.read_bytes()[: len(data) // 2])
+    assert "truncated" in refusal(path)
+
+
 # --- Ogg: links, and ends ------------------------------------------------------------------------
 
 
