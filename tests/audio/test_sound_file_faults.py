@@ -223,6 +223,16 @@ def test_a_flac_without_a_length_is_read_to_its_end(seven, tmp_path):
         assert "truncated" in refusal(path)
 
 
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_a_flac_with_a_wrong_byte_is_damaged(place, seven, tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, seven.samples.repeat(5).numpy(), 8_000, "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[round(place * len(content))] ^= 0xFF
+    path.write_bytes(content)
+    assert "is truncated or damaged: of 17200 samples" in refusal(path)
+
+
 # --- phones and browsers -------------------------------------------------------------------------
 
 PHONES = {  # suffix -> ffmpeg's name of container and codec, rate
@@ -269,6 +279,12 @@ def test_recordings_of_phones_and_browsers_are_heard_as_what_was_said(kind, seve
     for share in (0.5, 0.9):
         path.write_bytes(content[: int(share * len(content))])
         assert "truncated" in refusal(path)
+
+
+def test_a_codec_that_is_not_read_is_named(seven, tmp_path, monkeypatch):
+    monkeypatch.setitem(PHONES, "ac3", ("matroska", "ac3", 48_000))
+    path = recorded(tmp_path / "film.mka", "ac3", seven.resampled(48_000).samples.numpy(), 48_000)
+    assert refusal(path) == "film.mka holds ac3, which is not read; save it as WAV or FLAC."
 
 
 def test_every_format_that_people_are_told_has_an_extension_and_the_other_way():
