@@ -20,6 +20,8 @@ def check_files(arguments: argparse.Namespace) -> None:
             raise ValueError("name either a sound file or --dataset NAME.")
         if arguments.clip:
             _check_readable(arguments.clip)
+    if given.get("heard") and not Path(given["heard"]).is_file():
+        raise ValueError(f"--heard: there is no file {given['heard']}.")
     written = {f"--{name}": given[name] for name in WRITTEN if given.get(name)}
     for flag, path in written.items():
         if flag == "--output" and given.get("output_is_folder"):
