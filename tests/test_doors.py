@@ -64,6 +64,8 @@ def test_help_needs_no_torch(arguments):
         (["attack", "nosuch.wav"], "there is no file nosuch.wav"),
         (["ruler", str(BUNDLED)], "is a folder; name a sound file, or the folder by --dataset"),
         (["ruler", CLIP, "--heard", "no.json"], "--heard: there is no file no.json"),
+        (["listen", "serve", "no.yaml"], "the study no.yaml is not there"),
+        (["listen", "simulate", "assets"], "the study assets is a folder; name a study in it"),
         (["predict"], "name either a sound file or --dataset NAME"),
         (["attack", CLIP, "--output", "x.mp3"], "--output x.mp3 must end in .wav"),
         (["predict", CLIP, "--threads", "0"], "--threads 0 must be a whole number"),

@@ -202,7 +202,7 @@ def _decode(part: Part, decoded: _Decoded, name: str) -> None:
                 raise ValueError(
                     f"{name} holds {codec}, which is not read; save it as WAV or FLAC."
                 )
-            if not codec:
+            if stream is None or not codec:
                 decoded.failed = True
                 return
             if codec == "flac":  # its frames have checksums, which ffmpeg only reads if told to
