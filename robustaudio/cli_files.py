@@ -20,6 +20,11 @@ def check_files(arguments: argparse.Namespace) -> None:
             raise ValueError("name either a sound file or --dataset NAME.")
         if arguments.clip:
             _check_readable(arguments.clip)
+    if given.get("heard") and not Path(given["heard"]).is_file():
+        raise ValueError(f"--heard: there is no file {given['heard']}.")
+    if isinstance(study := given.get("study"), Path) and not study.is_file():
+        what = "is a folder; name a study in it" if study.is_dir() else "is not there"
+        raise ValueError(f"the study {study} {what}.")
     written = {f"--{name}": given[name] for name in WRITTEN if given.get(name)}
     for flag, path in written.items():
         if flag == "--output" and given.get("output_is_folder"):

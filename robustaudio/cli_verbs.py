@@ -43,7 +43,8 @@ CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  #
 
 
 def classifiers(arguments: argparse.Namespace) -> list[dict]:
-    cards = list(checkpoints.cards().values())
+    # by the name that --classifier takes, which is the file's
+    cards = [{**card, "name": name} for name, card in checkpoints.cards().items()]
     return cards if arguments.json else [{k: card.get(k) for k in CARD_COLUMNS} for card in cards]
 
 

@@ -8,7 +8,8 @@ wait for each other and everything becomes several times slower (benchmarks/door
 import os
 
 VARIABLES = ("ROBUSTAUDIO_THREADS", "OMP_NUM_THREADS")  # the first that is set counts
-DEFAULT, MOST = 1, 64  # a team of thousands would take the machine from everybody else
+DEFAULT = 1
+MOST = max(256, os.cpu_count() or 1)  # thousands that a system cannot start end the program
 HELP = f"threads to compute with (default: {', or '.join(f'${name}' for name in VARIABLES)}, or 1)"
 
 
@@ -16,7 +17,7 @@ def count(asked: int | None = None) -> int:
     """The number of threads: what was asked for, else the environment's, else one.
 
     Raises:
-        ValueError: for a number out of range, or a variable that holds none.
+        ValueError: for a number below 1 or above `MOST`, or a variable that holds none.
     """
     if asked is not None:
         return _checked("--threads", str(asked))
@@ -44,7 +45,8 @@ def _checked(name: str, value: str) -> int:
         threads = int(value)
     except ValueError:
         threads = 0
-    most = max(MOST, os.cpu_count() or 1)
-    if not 1 <= threads <= most:
-        raise ValueError(f"{name} {value} must be a whole number from 1 to {most}.")
+    if threads < 1:
+        raise ValueError(f"{name} {value} must be a whole number of 1 or more.")
+    if threads > MOST:
+        raise ValueError(f"{name} {value} is too many; at most {MOST}, please.")
     return threads

@@ -247,7 +247,7 @@ def test_text_is_for_people(capsys):
         (["certify", CLIP, "--representation", "log"], "no representation 'log'"),
         (["verify", CLIP, "--level-db", "inf"], "level inf"),
         (["ruler", *DATA], "a ruler belongs to a single clip"),
-        (["ruler", CLIP, "--heard", "/nowhere.json"], "nowhere.json cannot be read as text"),
+        (["ruler", CLIP, "--heard", "/nowhere.json"], "--heard: there is no file /nowhere.json"),
         (["ruler", CLIP, "--heard", CLIP], "seven-slt.wav cannot be read as text"),
         (["predict", *DATA[:-1], "0"], "limit 0 must be at least 1"),
     ],

@@ -259,6 +259,8 @@ def test_a_verifier_says_how_a_classifier_is_made():
         (TypeError, "waveform is a Clip", CLIP, LABEL),
         (ValueError, r"waveform of shape \(800,\) has no batch axis", X[0], LABEL),
         (ValueError, "waveform holds NaN", X * torch.nan, LABEL),
+        (ValueError, r"shape \(2, 700\) and the classifier takes \(batch, 800", X[:, :-100], LABEL),
+        (ValueError, r"shape \(2, 1, 800\) and the classifier takes", X[:, None], LABEL),
         (TypeError, "label is the int 3", X, 3),
         (ValueError, "label has 1 values for a batch of 2", X, LABEL[:1]),
         (ValueError, "label 10 is out of range: the model has the labels 0 to 9", X, LABEL + 6),

@@ -39,12 +39,21 @@ def test_the_first_that_is_told_counts(asked, variables, count, environment):
     assert threads.limit(asked) == count == torch.get_num_threads()
 
 
-@pytest.mark.parametrize("value", ["0", "-2", "many", "1.5", "100000"])
+@pytest.mark.parametrize("name", threads.VARIABLES)
+def test_more_threads_than_can_be_started_are_refused(name, environment):
+    environment.setenv(name, "99999")
+    with pytest.raises(ValueError, match=f"{name} 99999 is too many; at most {threads.MOST}"):
+        threads.count()
+    with pytest.raises(ValueError, match="--threads 99999 is too many"):
+        threads.count(99_999)
+
+
+@pytest.mark.parametrize("value", ["0", "-2", "many", "1.5"])
 def test_what_is_no_number_of_threads_is_refused_by_its_name(value, environment):
     environment.setenv("ROBUSTAUDIO_THREADS", value)
     with pytest.raises(ValueError, match=f"ROBUSTAUDIO_THREADS {value} must be a whole number"):
         threads.count()
-    with pytest.raises(ValueError, match="--threads 0 must be a whole number from 1 to"):
+    with pytest.raises(ValueError, match="--threads 0 must be a whole number of 1 or more"):
         threads.count(0)
 
 

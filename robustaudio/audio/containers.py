@@ -8,7 +8,7 @@ sizes of its chunks, boxes, pages or frames. Only numbers that are promises coun
 import os
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import BinaryIO
 
@@ -18,6 +18,7 @@ MOST_PAGES = 100_000  # of an Ogg: 120 s have a few hundred
 SEARCHED = 65_536  # bytes in which the first frame of an MP3 or AAC stream is looked for
 
 EBML, SEGMENT, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675  # Matroska and WebM
+PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")  # of an extensible WAV
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -28,19 +29,28 @@ AMR_WB_BYTES = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Part:
-    """Bytes of a file from `start` up to `end`, in the container that ffmpeg calls `container`."""
+    """Bytes of a file from `start` up to `end`, in the container that ffmpeg calls `container`.
+
+    `instead` are bytes that are read in place of the file's own, and where they begin.
+    """
 
     stream: BinaryIO
     container: str
     start: int
     end: int
+    instead: tuple[int, bytes] = (0, b"")
 
     def read(self, at: int, size: int) -> bytes:
         """Bytes at a position of the part; fewer, or none, behind its end."""
         if at >= len(self):
             return b""
         self.stream.seek(self.start + at)
-        return self.stream.read(max(0, min(size, len(self) - at)))
+        data = self.stream.read(max(0, min(size, len(self) - at)))
+        begin, new = self.instead
+        low, high = max(at, begin), min(at + len(data), begin + len(new))
+        if low < high:
+            data = data[: low - at] + new[low - begin : high - begin] + data[high - at :]
+        return data
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -58,7 +68,7 @@ def parts(stream: BinaryIO) -> list[Part]:
         part = Part(stream, container, start, size)
         if container == "ogg":
             return _links(part)
-        return [_without_empty_data(part) if container == "wav" else part]
+        return [_with_whole_words(_without_empty_data(part)) if container == "wav" else part]
     for container, step in (("mp3", _mpeg_step), ("aac", _adts_step)):
         if _first_frame(rest, step) is not None:
             return [Part(stream, container, start, size)]
@@ -130,6 +140,24 @@ def _without_empty_data(part: Part) -> Part:
     if data is None or not data < at == len(part):
         return part
     return Part(part.stream, part.container, part.start, part.start + data)
+
+
+def _with_whole_words(part: Part) -> Part:
+    """The WAV with as many valid bits as its integers have: the rest of them is 0.
+
+    ffmpeg takes the size of a sample from its valid bits, so that 24 bits in words of 32 (usual
+    in Windows) or 16 in 24 would be other numbers, or another format.
+    """
+    at = 12
+    while len(head := part.read(at, 8)) == 8 and head[:4] != b"data":
+        size = int.from_bytes(head[4:], "little")
+        if head[:4] == b"fmt " and size >= 40:
+            form = part.read(at + 8, 40)
+            bits, valid = form[14:16], form[18:20]
+            if form[:2] == b"\xfe\xff" and form[24:] == PCM_GUID and valid != bits:
+                return replace(part, instead=(at + 26, bits))
+        at += 8 + size + size % 2
+    return part
 
 
 def _wav_gap(promised: int, there: int, whole: int, frame: int, size: int) -> str | None:

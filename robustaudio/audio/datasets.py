@@ -49,6 +49,7 @@ SPLITS = {  # names of folders that are splits
 DEFAULT_SPLIT = "test"  # what the command line takes: somebody's own recordings are all used
 SYSTEM_FOLDERS = ("__MACOSX",)  # beside what is hidden by a dot: no part of a data set
 NAMED = 20  # files that an error names
+SHOWN = 200  # characters of a table that an error shows
 WHAT = (
     "a data set is a folder with a metadata.csv (columns file and label), "
     "or with a folder of sound files per label"
@@ -74,7 +75,9 @@ class Dataset:
             ValueError: if there is no such split, or the limit is not positive.
         """
         if split not in self.splits:
-            raise ValueError(f"{self.name} has no split {split!r}; choose from {self.splits}.")
+            raise ValueError(
+                f"{self.name} has no split {split!r}; choose from {', '.join(self.splits)}."
+            )
         if limit is not None and limit < 1:
             raise ValueError(f"limit {limit} must be at least 1.")
         rows = [row for row in self.rows if row["split"] == split]
@@ -289,7 +292,8 @@ def read_folder(folder: Path, name: str) -> Dataset:
     if missing := [column for column in NEEDED if column not in columns]:
         raise ValueError(
             f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
-            "columns are separated by commas, semicolons or tabs, and named in the first line."
+            "columns are separated by commas, semicolons or tabs, and named in the first line"
+            + (f", which reads: {', '.join(columns)[:SHOWN]}." if columns else ".")
         )
     if len(set(columns)) < len(columns):
         raise ValueError(f"{path} has two columns of one name: {', '.join(columns)}.")
@@ -346,7 +350,7 @@ def _needed_in(header: str, separator: str) -> set[str]:
 
 
 def _inside(folder: Path, file: str, table: Path) -> str:
-    """A file of a table as a path below its folder, with `/`.
+    """A file of a table, which may name all of its path, as a path below its folder, with `/`.
 
     Raises:
         ValueError: if it lies outside.
@@ -354,6 +358,9 @@ def _inside(folder: Path, file: str, table: Path) -> str:
     root, windows = folder.resolve(), PureWindowsPath(file)
     if "\\" in file and ("\0" in file or not (root / file).is_file()):
         file = file.replace("\\", "/")
+    if "\0" not in file and Path(file).is_absolute() and Path(file).is_relative_to(root):
+        file = Path(file).relative_to(root).as_posix()
+        windows = PureWindowsPath(file)
     outside = "\0" in file or windows.drive or windows.root
     if outside or not (root / file).resolve().is_relative_to(root):
         raise ValueError(f"{table} names a file outside its folder: {file!r}.")

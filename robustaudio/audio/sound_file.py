@@ -188,7 +188,7 @@ def _decode(part: Part, decoded: _Decoded, name: str) -> None:
     """All that can be decoded of a part, up to the longest duration that is allowed.
 
     Raises:
-        ValueError: if it lasts longer, or if its rate is out of range.
+        ValueError: if it lasts longer, or if its rate or its codec is none that is read.
     """
     av, before = _pyav(name), decoded.frames
     try:
@@ -198,9 +198,15 @@ def _decode(part: Part, decoded: _Decoded, name: str) -> None:
         ) as container:  # fmt: skip
             stream = container.streams.best("audio")
             codec = "" if stream is None or not stream.codec_context else stream.codec.name
-            if stream is None or not _is_read(codec):
+            if codec and not _is_read(codec):
+                raise ValueError(
+                    f"{name} holds {codec}, which is not read; save it as WAV or FLAC."
+                )
+            if stream is None or not codec:
                 decoded.failed = True
                 return
+            if codec == "flac":  # its frames have checksums, which ffmpeg only reads if told to
+                stream.codec_context.options = {"err_detect": "crccheck+explode"}
             tags = {**container.metadata, **stream.metadata}
             decoded.comment = decoded.comment or next(
                 (text for key, text in tags.items() if key.lower() == "comment"), ""

@@ -304,6 +304,11 @@ class Verifier:
 
     def _exactly(self, waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         check_batch(waveform, "waveform")
+        if waveform.shape[1:] != (length := self.given.length,):
+            raise ValueError(
+                f"waveform has the shape {tuple(waveform.shape)} and the classifier takes "
+                f"(batch, {length}): classifier.prepare(clip).samples[None]."
+            )
         if waveform.device != self.last.weight.device:
             check_device("waveform", waveform, self.given, "the classifier")
         return exact(waveform).clone()  # a layer may work in place

@@ -18,6 +18,7 @@ from robustaudio.classifiers.svm import SvmArchitecture
 from robustaudio.paths import CHECKPOINTS
 
 AnyArchitecture = Architecture | SvmArchitecture
+LFS = b"version https://git-lfs"
 TEXTS = ("name", "task")  # what every card says, beside its labels, architecture and sha256
 
 
@@ -51,7 +52,7 @@ def read_card(name_or_path: str | os.PathLike) -> dict:
     """
     path = _weights_path(name_or_path).with_suffix(".json")
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = json.loads(path.read_text(encoding="utf-8-sig"))
         if problem := _problem(card):
             raise ValueError(problem)
         build = architecture_of(card)
@@ -59,7 +60,7 @@ def read_card(name_or_path: str | os.PathLike) -> dict:
         raise ValueError(
             f"{path} is not a card that can be read: its architecture lacks {error}."
         ) from error
-    except (OSError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is not a card that can be read: {error}.") from error
     if list(build.labels) != card["labels"]:
         raise ValueError(
@@ -108,7 +109,11 @@ def load_classifier(
     path, card = _weights_path(name_or_path), read_card(name_or_path)
     try:
         if sha256(path) != card["sha256"]:
-            raise ValueError(f"{path.name} does not have the sha256 that its card names.")
+            raise ValueError(
+                f"{path.name} is a pointer of Git LFS, not the weights; run: git lfs pull."
+                if _is_pointer(path)
+                else f"{path.name} does not have the sha256 that its card names."
+            )
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
     try:
@@ -156,6 +161,12 @@ def save_classifier(
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _is_pointer(path: Path) -> bool:
+    """Whether Git LFS has left a few lines of text in place of a file."""
+    with path.open("rb") as file:
+        return file.read(len(LFS)) == LFS
 
 
 def _weights_path(name_or_path: str | os.PathLike) -> Path:

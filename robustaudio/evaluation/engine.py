@@ -59,8 +59,10 @@ def _read(path: Path, header: dict, names: Sequence[str]) -> dict[str, dict]:
         whole = text[: text.rfind("\n") + 1]
         lines = [json.loads(line) for line in whole.splitlines()]
         rows = {line.pop("clip"): line for line in lines[1:]}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not the file of a run: {error!r}.") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not the file of a run: JSON, a line per clip.") from error
     if not lines or lines[0] != json.loads(json.dumps(header)) or not rows.keys() <= set(names):
         raise ValueError(f"{path} holds another run; choose a new file, or the same options.")
     if whole != text:

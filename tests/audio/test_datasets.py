@@ -330,7 +330,7 @@ def test_a_limit_is_spread_evenly(limit, spread):
 
 
 def test_a_split_that_is_not_there_and_a_limit_that_is_none(spread):
-    with pytest.raises(ValueError, match=r"no split 'val'; choose from \('train', 'test'\)"):
+    with pytest.raises(ValueError, match=r"no split 'val'; choose from train, test"):
         spread.select("val")
     with pytest.raises(ValueError, match="limit 0 must be at least 1"):
         spread.select("test", 0)
@@ -463,10 +463,24 @@ def test_no_spelling_leads_out_of_the_folder(file, tmp_path):
         table(tmp_path, f"file,label\n{file},7\n")
 
 
+def test_a_whole_path_may_lead_into_the_folder(tmp_path):
+    (tmp_path / "mine" / "sub").mkdir(parents=True)
+    (tmp_path / "mine" / "sub" / "a.wav").write_bytes(wav_bytes(tmp_path))
+    (row,) = table(tmp_path / "mine", f"file,label\n{tmp_path / 'mine' / 'sub' / 'a.wav'},7\n")
+    assert row["file"] == "sub/a.wav"
+    for file in (tmp_path / "made.wav", f"{tmp_path / 'mine'}/../made.wav", f"{tmp_path}/mine2/x"):
+        with pytest.raises(ValueError, match="names a file outside its folder"):
+            table(tmp_path / "mine", f"file,label\n{file},7\n")
+
+
 @pytest.mark.parametrize(
     "content, encoding, sentence",
     [
-        ("name,label\na.wav,7\n", "utf-8", "lacks the column file; columns are separated by"),
+        (
+            "name,label\na.wav,7\n",
+            "utf-8",
+            r"lacks the column file; .* reads: name, label\.$",
+        ),
         ("file|label\na.wav|7\n", "utf-8", "lacks the columns file, label"),
         ("file,label\nü.wav,7\n", "cp1252", r"byte 12 is not UTF-8; save the table as UTF-8"),
         ("file,label\na.wav,7\n", "utf-16-le", "is no text in UTF-8; save it as CSV UTF-8"),

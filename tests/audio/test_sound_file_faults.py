@@ -78,6 +78,24 @@ def test_an_empty_recording_with_a_note_behind_it_is_empty(tmp_path):
     assert refusal(tmp_path / "a.wav") == "a.wav lasts 0.000 s; at least 0.05 s, please."
 
 
+@pytest.mark.parametrize("valid, bits", [(8, 16), (16, 24), (12, 32), (16, 32), (20, 32), (24, 32)])
+def test_valid_bits_stand_above_zeros_and_change_no_sample(valid, bits, tmp_path):
+    values = np.random.default_rng(valid).integers(-(2 ** (valid - 3)), 2 ** (valid - 3), 2_000)
+    wide, size = values << (bits - valid), bits // 8
+    data = b"".join(int(value).to_bytes(size, "little", signed=True) for value in wide)
+    form = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 8_000, 8_000 * size, size, bits, 22, valid, 4)
+    form += bytes.fromhex("0100000000001000800000aa00389b71")  # integers
+    body = b"WAVE" + b"".join(
+        kind + struct.pack("<I", len(chunk)) + chunk
+        for kind, chunk in [(b"LIST", b"INFO"), (b"fmt ", form), (b"data", data)]
+    )
+    path = tmp_path / "wide.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    assert np.array_equal(Clip.load(path).samples.numpy(), np.float32(values / 2.0 ** (valid - 1)))
+    path.write_bytes(path.read_bytes()[: len(data) // 2])
+    assert "truncated" in refusal(path)
+
+
 # --- Ogg: links, and ends ------------------------------------------------------------------------
 
 
@@ -205,6 +223,16 @@ def test_a_flac_without_a_length_is_read_to_its_end(seven, tmp_path):
         assert "truncated" in refusal(path)
 
 
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_a_flac_with_a_wrong_byte_is_damaged(place, seven, tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, seven.samples.repeat(5).numpy(), 8_000, "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[round(place * len(content))] ^= 0xFF
+    path.write_bytes(content)
+    assert "is truncated or damaged: of 17200 samples" in refusal(path)
+
+
 # --- phones and browsers -------------------------------------------------------------------------
 
 PHONES = {  # suffix -> ffmpeg's name of container and codec, rate
@@ -251,6 +279,12 @@ def test_recordings_of_phones_and_browsers_are_heard_as_what_was_said(kind, seve
     for share in (0.5, 0.9):
         path.write_bytes(content[: int(share * len(content))])
         assert "truncated" in refusal(path)
+
+
+def test_a_codec_that_is_not_read_is_named(seven, tmp_path, monkeypatch):
+    monkeypatch.setitem(PHONES, "ac3", ("matroska", "ac3", 48_000))
+    path = recorded(tmp_path / "film.mka", "ac3", seven.resampled(48_000).samples.numpy(), 48_000)
+    assert refusal(path) == "film.mka holds ac3, which is not read; save it as WAV or FLAC."
 
 
 def test_every_format_that_people_are_told_has_an_extension_and_the_other_way():

@@ -179,6 +179,10 @@ def broken(folder, how):
         path.write_bytes(path.read_bytes()[:-100])
     if how == "list":
         card.write_text("[]")
+    if how == "deep":
+        card.write_text("[" * 100_000)
+    if how == "pointer":
+        path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +192,9 @@ def broken(folder, how):
         ("sha256", "it lacks 'sha256'"),
         ("json", "is not a card that can be read"),
         ("list", "it is no JSON object"),
+        ("deep", "is not a card that can be read"),
         ("weights", "does not hold the weights its card describes"),
+        ("pointer", "is a pointer of Git LFS, not the weights; run: git lfs pull"),
         ("cut", "does not have the sha256 that its card names"),
     ],
 )
@@ -234,6 +240,16 @@ def test_the_command_line_lists_and_advises_what_can_be_used(tmp_path):
     (tmp_path / "mine.json").unlink()
     none = run_with(tmp_path, "predict", CLIP, "--classifier", "mine2").stderr.splitlines()[-1]
     assert f"none: {tmp_path} holds no checkpoint that can be used" in none
+
+
+def test_classifiers_are_listed_by_the_name_that_chooses_them(tmp_path):
+    path = copied(tmp_path).rename(tmp_path / "copy.safetensors")
+    card = (tmp_path / "digits-cnn.json").read_text()
+    (tmp_path / "digits-cnn.json").unlink()
+    path.with_suffix(".json").write_text(card, encoding="utf-8-sig")  # as some editors save it
+    listed = run_with(tmp_path, "classifiers", "--json")
+    assert [card["name"] for card in json.loads(listed.stdout)] == ["copy"] and not listed.stderr
+    assert run_with(tmp_path, "predict", CLIP, "--classifier", "copy").returncode == 0
 
 
 def test_the_page_shows_what_it_can(tmp_path, monkeypatch, caplog):

@@ -83,6 +83,16 @@ def test_a_file_of_something_else_is_refused(tmp_path, text):
         resumable(counting([]), NAMES, chunk=2, path=path, header=HEADER)
 
 
+def test_a_sound_is_not_the_file_of_a_run_and_not_shown(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"RIFF\xff\xfe" * 10_000)
+    with pytest.raises(
+        ValueError, match=r"rows\.jsonl is not the file of a run: JSON, a line"
+    ) as caught:
+        resumable(counting([]), NAMES, chunk=2, path=path, header=HEADER)
+    assert len(str(caught.value)) < 200 + len(str(path))
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"cannot be written|is not the file"):

@@ -247,7 +247,7 @@ def test_errors_in_one_sentence(study_file, tmp_path, capsys):
     assert main(["listen", "serve", study_file, "--port", "99999"]) == 2
     assert "--port 99999 must be from 0 (any that is free) to 65535" in capsys.readouterr().err
     assert main(["listen", "serve", str(tmp_path / "none.yaml")]) == 2
-    assert "cannot be read as text" in capsys.readouterr().err
+    assert "none.yaml is not there" in capsys.readouterr().err
 
 
 def test_where_another_server_listens_no_link_is_printed(study_file, tmp_path, capsys):
