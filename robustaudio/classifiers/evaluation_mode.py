@@ -28,14 +28,16 @@ def evaluation_mode(model: nn.Module, gradients: bool = False) -> Iterator[None]
     wanted: list[tuple[Any, str]] = [(module, "training") for module in model.modules()]
     if gradients and any(map(_needs_cudnn_off, model.modules())):
         wanted.append((torch.backends.cudnn, "enabled"))
-    with _LOCK:
-        for owner, name in wanted:
-            _take(owner, name)
+    taken = []
     try:
+        with _LOCK:
+            for owner, name in wanted:
+                _take(owner, name)
+                taken.append((owner, name))
         yield
     finally:
         with _LOCK:
-            for owner, name in wanted:
+            for owner, name in taken:
                 _give_back(owner, name)
 
 
@@ -64,9 +66,9 @@ _HELD: dict[tuple[int, str], _Held] = {}  # empty unless a call is running
 
 
 def _take(owner: Any, name: str) -> None:
-    held = _HELD.setdefault((id(owner), name), _Held(owner, getattr(owner, name)))
-    held.calls += 1
-    setattr(owner, name, False)
+    own = getattr(owner, name)
+    setattr(owner, name, False)  # first: where this fails, nothing is held
+    _HELD.setdefault((id(owner), name), _Held(owner, own)).calls += 1
 
 
 def _give_back(owner: Any, name: str) -> None:

@@ -283,3 +283,21 @@ def test_a_recurrent_classifier_is_attacked_on_a_gpu():
     criterion = Misclassification(model(x).argmax(1))
     result = PGD(steps=5)(model, x, criterion, threat, generator=torch.Generator("cuda"))
     assert result.adversarial.is_cuda
+
+
+def test_a_flag_that_cannot_be_set_leaves_the_others_as_they_were():
+    class Fixed(nn.Module):
+        @property
+        def training(self):
+            return True
+
+        @training.setter
+        def training(self, value):
+            if "fixed" in vars(self):
+                raise RuntimeError("it is fixed")
+
+    model = nn.Sequential(nn.Dropout(), Fixed()).train()
+    vars(model[1])["fixed"] = True
+    with pytest.raises(RuntimeError, match="it is fixed"), evaluation_mode(model):
+        pass
+    assert model.training and model[0].training and not room._HELD
