@@ -100,11 +100,12 @@ norm of at most R (T samples), so that is where it stands on the axis.
 
 def card_words(card: dict) -> str:
     """A classifier's card for people; somebody's own may say less than a shipped one."""
+    stages = card.get("representations")
     rows = {
         "what": "{about}",
         "labels": ", ".join(map(shown_label, card["labels"])),
         "listens to": "{seconds:g} s at {sample_rate} Hz",
-        "representations": " → ".join(card.get("representations", ())),
+        "representations": " → ".join(map(str, stages)) if isinstance(stages, list) else "",
         "gain": "{gain}",
         "test accuracy": "{test_accuracy:.1%} ({test})",
         "bundled clips": "{bundled_accuracy:.1%}",

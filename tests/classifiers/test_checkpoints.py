@@ -268,3 +268,7 @@ def test_the_page_shows_what_it_can(tmp_path, monkeypatch, caplog):
 def test_a_card_of_somebodys_own_is_shown_as_far_as_it_goes(tmp_path):
     words = card_words(checkpoints.read_card(saved(tmp_path)))
     assert "yes, no" in words and "1 s at 8000 Hz" in words and "licence" not in words
+    for odd in (None, 7, "mel", [], {}):
+        said = dict.fromkeys(("representations", "about", "training", "test_accuracy"), odd)
+        words = card_words(checkpoints.read_card(saved(tmp_path, **said)))
+        assert "yes, no" in words and "representations" not in words
