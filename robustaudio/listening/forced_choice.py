@@ -13,6 +13,7 @@ Track = tuple[str, float | None]  # a condition, and its level where that is fix
 Outcome = tuple[float, bool]  # a level in dB, and whether the answer was right
 FEWEST_CATCHES = 4  # of a session, short as it may be: a guesser hits half of them
 LEAST_STEP_DB = 0.25  # finer, nobody hears the difference, and the grid grows
+MOST_LEVELS = 200  # of a grid: QUEST+ weighs every one of them after each answer
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,12 @@ class ForcedChoice(ABC):
         """Where a test belongs."""
 
     @abstractmethod
-    def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float | None:
-        """The level in dB that a track asks at next; None where it has ended."""
+    def has_ended(self, outcomes: Sequence[Outcome]) -> bool:
+        """Whether a track with these outcomes asks no more."""
+
+    @abstractmethod
+    def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float:
+        """The level in dB at which a track that has not ended asks next."""
 
     @property
     def expected_trials(self) -> int:
@@ -81,8 +86,7 @@ class ForcedChoice(ABC):
         if number < self.practice:
             return self._audible("practice", number, number, seed)
         outcomes = self._outcomes(responses)
-        levels = {track: self.ask(track, done) for track, done in outcomes.items()}
-        open_tracks = {t: len(outcomes[t]) for t, level in levels.items() if level is not None}
+        open_tracks = {t: len(done) for t, done in outcomes.items() if not self.has_ended(done)}
         if not open_tracks:
             return None
         counted = number - self.practice
@@ -90,7 +94,7 @@ class ForcedChoice(ABC):
             return self._audible("catch", number, counted // self.block, seed)
         track = schedule.least_asked(seed, number, open_tracks)
         right = self._right(self.tracks.index(track), len(outcomes[track]), number, seed)
-        return self._trial("test", number, track[0], levels[track], right)
+        return self._trial("test", number, track[0], self.ask(track, outcomes[track]), right)
 
     def _outcomes(self, responses: Sequence[Response]) -> dict[Track, list[Outcome]]:
         """What was tested in each track, in order."""
@@ -153,6 +157,11 @@ class Adaptive(ForcedChoice):
             least = self.audible_db - 2 * self.step_db
             raise ValueError(
                 f"min_db {self.min_db} must be at most {least:g}, two steps below audible_db."
+            )
+        if len(self.stimulus_levels_db) > MOST_LEVELS:
+            raise ValueError(
+                f"step_db {self.step_db} makes {len(self.stimulus_levels_db)} levels from min_db "
+                f"to audible_db; at most {MOST_LEVELS}, please: a longer step or a shorter range."
             )
 
     @property

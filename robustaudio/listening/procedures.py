@@ -56,8 +56,13 @@ class ABX(ForcedChoice):
     def track_of(self, trial: Trial) -> Track:
         return trial.condition, trial.level_db
 
-    def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float | None:
-        return track[1] if len(outcomes) < self.trials else None
+    def has_ended(self, outcomes: Sequence[Outcome]) -> bool:
+        return len(outcomes) >= self.trials
+
+    def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float:
+        level_db = track[1]
+        assert level_db is not None, "a track of ABX has its level"
+        return level_db
 
 
 @dataclass(frozen=True)
@@ -97,10 +102,13 @@ class Staircase(Adaptive):
     def expected_length(self) -> int:
         return min(self.max_trials, 4 * self.reversals)
 
-    def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float | None:
-        level, reversals = self.walk([correct for _, correct in outcomes])
-        ended = reversals >= self.reversals or len(outcomes) >= self.max_trials
-        return None if ended else level
+    def has_ended(self, outcomes: Sequence[Outcome]) -> bool:
+        _, reversals = self.walk([correct for _, correct in outcomes])
+        return reversals >= self.reversals or len(outcomes) >= self.max_trials
+
+    def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float:
+        level, _ = self.walk([correct for _, correct in outcomes])
+        return level
 
     def walk(self, answers: Sequence[bool]) -> tuple[float, int]:
         """The level after those answers, and how often the direction turned."""
@@ -145,9 +153,10 @@ class Quest(Adaptive):
     def expected_length(self) -> int:
         return self.trials
 
-    def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float | None:
-        if len(outcomes) >= self.trials:
-            return None
+    def has_ended(self, outcomes: Sequence[Outcome]) -> bool:
+        return len(outcomes) >= self.trials
+
+    def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float:
         expected = self.expected_db, self.deviation_db
         table = quest.table(self.stimulus_levels_db, 1 / self.alternatives, self.step_db, expected)
         levels, correct = zip(*outcomes, strict=True) if outcomes else ((), ())

@@ -60,6 +60,20 @@ def test_a_session_is_its_replay():
         assert replace(procedure).next(stored[:-1], seed) == stored[-1].trial
 
 
+def test_one_track_is_asked_for_its_level():
+    asked_of = []
+
+    class Counting(Quest):
+        def ask(self, track, outcomes):
+            asked_of.append(track)
+            return super().ask(track, outcomes)
+
+    procedure = Counting(tuple("abcdefgh"), trials=3, practice=0, catch_every=0)
+    responses = answered(procedure, [True] * 24)
+    assert len(responses) == 24
+    assert asked_of == [(response.trial.condition, None) for response in responses]
+
+
 def test_another_seed_is_another_session():
     for procedure in SHORT:
         keys = {tuple(r.trial.right for r in run(procedure, Listener(-90), s)) for s in range(5)}
@@ -249,6 +263,7 @@ def test_a_staircase_ends_after_its_reversals_or_its_trials():
         (lambda: Quest(TWO, expected_db=0), "expected_db 0 must lie between min_db -80.0 and"),
         (lambda: Quest(TWO, deviation_db=0), "deviation_db 0 must be above 0"),
         (lambda: Quest(TWO, step_db=0), "step_db 0 must be 0.25 or more"),
+        (lambda: Quest(TWO, step_db=0.25, min_db=-90.0), "step_db 0.25 makes 321 levels from min_db"),
         (lambda: Quest(TWO, min_db=-11), "min_db -11 must be at most -14"),
         (lambda: Quest(TWO, min_db=-np.inf), "min_db -inf must be"),
         (lambda: Quest(()), "must be one or more, each named once"),
