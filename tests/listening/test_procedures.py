@@ -263,7 +263,10 @@ def test_a_staircase_ends_after_its_reversals_or_its_trials():
         (lambda: Quest(TWO, expected_db=0), "expected_db 0 must lie between min_db -80.0 and"),
         (lambda: Quest(TWO, deviation_db=0), "deviation_db 0 must be above 0"),
         (lambda: Quest(TWO, step_db=0), "step_db 0 must be 0.25 or more"),
-        (lambda: Quest(TWO, step_db=0.25, min_db=-90.0), "step_db 0.25 makes 321 levels from min_db"),
+        (
+            lambda: Quest(TWO, step_db=0.25, min_db=-90.0),
+            "step_db 0.25 makes 321 levels from min_db",
+        ),
         (lambda: Quest(TWO, min_db=-11), "min_db -11 must be at most -14"),
         (lambda: Quest(TWO, min_db=-np.inf), "min_db -inf must be"),
         (lambda: Quest(()), "must be one or more, each named once"),
