@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from robustaudio import threads
+from robustaudio.limits import add_limit_options, limits_of
 from robustaudio.serving import add_serving_options, serving_of
 
 
@@ -20,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="open the page in a browser (default: when started from a terminal)",
     )
     add_serving_options(parser)
+    add_limit_options(parser)
     parser.add_argument("--threads", type=int, metavar="N", help=threads.HELP)
 
 
@@ -32,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.port is not None and not 0 <= arguments.port <= 65_535:
         raise ValueError(f"--port {arguments.port} must be from 0 to 65535.")
     threads.count(arguments.threads)  # refused before gradio and torch are imported
-    serving = serving_of(arguments)
+    serving, limits = serving_of(arguments), limits_of(arguments)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from robustaudio.ui.launch import launch
 
@@ -41,6 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.host,
             arguments.port,
             serving=serving,
+            limits=limits,
             open_browser=arguments.open,
             thread_count=arguments.threads,
         )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from robustaudio.limits import PRIVATE, Limits
 from robustaudio.listening.room import Room
 from robustaudio.listening.session import hour
 from robustaudio.listening.store import NAME, STUDY, Event, MemoryStore, Store
@@ -43,8 +44,8 @@ class Rooms:
     Demonstrations live in memory beside it, and end with the server.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, limits: Limits = PRIVATE) -> None:
+        self.store, self.limits = store, limits
         self._demo = MemoryStore()
         self._open: dict[str, tuple[Room, float]] = {}  # with the time of the last look
         self._closed: set[str] = set()  # as far as this server saw it

@@ -16,6 +16,7 @@ from robustaudio.evaluation.exhibits import Exhibit
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.verify import NoisePair
+from robustaudio.limits import PRIVATE, Limits
 from robustaudio.listening.rooms import Rooms
 from robustaudio.paths import HOME
 from robustaudio.serving import Serving
@@ -47,6 +48,7 @@ class Services:
     rooms: Rooms
     kept: Kept = field(default_factory=Kept)
     serving: Serving = field(default_factory=Serving)
+    limits: Limits = PRIVATE
 
     @property
     def tasks(self) -> dict[str, Task]:

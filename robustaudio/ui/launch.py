@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from robustaudio import threads
 from robustaudio.classifiers.checkpoints import cards, load_classifier
+from robustaudio.limits import PRIVATE, Limits
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import routes
 from robustaudio.listening.store import FOLDER, open_store
@@ -28,7 +29,7 @@ HEAVY_RUNS = 2  # at a time; the others wait in the queue
 MAX_WAITING = 64
 
 
-def load_services() -> Services:
+def load_services(limits: Limits = PRIVATE) -> Services:
     """Every classifier of the page's tasks and every clip at hand, on the GPU when there is one.
 
     Raises:
@@ -44,7 +45,8 @@ def load_services() -> Services:
         clips={task.name: task.clips() for task in TASKS},
         upload_folder=Path(uploads),
         device=device,
-        rooms=Rooms(open_store(os.environ.get("ROBUSTAUDIO_LISTENING", default))),
+        rooms=Rooms(open_store(os.environ.get("ROBUSTAUDIO_LISTENING", default)), limits),
+        limits=limits,
     )
 
 
@@ -67,6 +69,7 @@ def launch(
     port: int | None = None,
     *,
     serving: Serving | None = None,
+    limits: Limits = PRIVATE,
     open_browser: bool = False,
     block: bool = True,
     quiet: bool = False,
@@ -76,7 +79,7 @@ def launch(
     threads.limit(thread_count)
     serving = serving or Serving()
     key, certificate = serving.files([reachable(host)])
-    services = replace(load_services(), serving=serving)
+    services = replace(load_services(limits), serving=serving)
     page = build_page(services)
     services.rooms.keep_purging()
     page.queue(default_concurrency_limit=HEAVY_RUNS, max_size=MAX_WAITING)

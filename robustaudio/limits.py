@@ -1,0 +1,125 @@
+"""What one visitor of a server may take: every limit is a setting with a safe default.
+
+A server is public as soon as others can reach it. On a private machine there is nobody to share
+with, and the limits of fair shares are off there.
+"""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from ipaddress import ip_address
+from math import inf, isnan
+from typing import Any
+
+VARIABLE = "ROBUSTAUDIO_LIMITS"  # "seconds=120,studies=10"
+NONE = "none"  # as a limit: there is no limit
+HELP = "what a visitor may take: seconds=120 (docs/serving.md has all names; may be repeated)"
+
+
+def _limit(public: float, private: float, words: str, least: float = 1) -> Any:
+    return field(default=public, metadata={"private": private, "words": words, "least": least})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The defaults are those of a public server; `inf` is no limit. A visitor has a session (a tab
+    of a browser) and an address, which a whole class may share."""
+
+    running: float = _limit(1, inf, "heavy runs of one address at a time")
+    waiting: float = _limit(2, inf, "heavy runs of one visitor that wait")
+    address_waiting: float = _limit(16, inf, "heavy runs of one address that wait")
+    seconds: float = _limit(60, inf, "seconds that one heavy run computes")
+    studies: float = _limit(3, inf, "listening tests that one visitor has open")
+    address_studies: float = _limit(12, inf, "listening tests that one address has open")
+    unused_hours: float = _limit(
+        1, 24, "hours after which a listening test that nobody began, and a listener who passed no "
+        "check, make room", least=0.01,
+    )  # fmt: skip
+    uploads_mb: float = _limit(4096, inf, "MB of all visitors' files on disk")
+    address_uploads_mb: float = _limit(512, inf, "MB that one address uploads in an hour")
+    requests: float = _limit(20, inf, "requests of one address in a second that change something")
+    parallel: float = _limit(8, inf, "such requests of one address at a time")
+    proxies: float = _limit(0, 0, "proxies in front, each of which notes an address", least=0)
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value, least = getattr(self, limit.name), limit.metadata["least"]
+            if isnan(value) or value < least:
+                raise ValueError(
+                    f"the limit {limit.name}={value:g} must be {least:g} or more, or {NONE}."
+                )
+
+
+PRIVATE = Limits(**{limit.name: limit.metadata["private"] for limit in fields(Limits)})
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks: a session of the page and an address. Both are kept in memory only."""
+
+    session: str
+    address: str
+
+
+NOBODY = Visitor("", "")  # whoever owns the machine: from the command line, or in a test
+
+
+def add_limit_options(parser: argparse.ArgumentParser) -> None:
+    """--public and --limit; `limits_of` reads them."""
+    parser.add_argument(
+        "--public",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="share fairly between visitors (default: when others can reach the page)",
+    )
+    parser.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help=HELP)
+
+
+def limits_of(arguments: argparse.Namespace) -> Limits:
+    """The limits that the options and the environment ask for.
+
+    Raises:
+        ValueError: for a name that is no limit, or a value that is none.
+    """
+    public = arguments.public
+    if public is None:
+        public = not is_loopback(arguments.host) or bool(arguments.root_path) or on_a_space()
+    start = Limits() if public else PRIVATE
+    if on_a_space():
+        start = replace(start, proxies=1)
+    asked = [part.strip() for part in os.environ.get(VARIABLE, "").split(",") if part.strip()]
+    return replace(start, **parsed([*asked, *arguments.limit]))
+
+
+def parsed(asked: Sequence[str]) -> Mapping[str, float]:
+    """What "NAME=VALUE" says, the last one of a name.
+
+    Raises:
+        ValueError: for what names no limit, or gives no number.
+    """
+    known = [limit.name for limit in fields(Limits)]
+    found = {}
+    for part in asked:
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if name not in known or not equals:
+            raise ValueError(f"{part!r} is no limit; NAME=VALUE with one of {', '.join(known)}.")
+        try:
+            found[name] = inf if value == NONE else float(value)
+        except ValueError:
+            raise ValueError(f"the limit {name}={value} must be a number, or {NONE}.") from None
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server that listens there is reached from this computer only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def on_a_space() -> bool:
+    return bool(os.environ.get("SPACE_ID"))
