@@ -1,6 +1,5 @@
 """A mono recording, read once and never normalised behind anybody's back."""
 
-import hashlib
 import math
 import os
 import re
@@ -18,7 +17,8 @@ from torch import Tensor
 from robustaudio.audio.sound_file import (
     SUBTYPES as SUBTYPES,  # so that a clip's users find them beside it
 )
-from robustaudio.audio.sound_file import as_stored, check_samples, read_sound, write_sound
+from robustaudio.audio.recording import Digest
+from robustaudio.audio.sound_file import Sound, as_stored, check_samples, read_sound, write_sound
 
 LEAST_HEADROOM = 2.0**-40
 NOTE = re.compile(r"robustaudio gain=(\S+) headroom=(\S+) sha256=([0-9a-f]{16})")
@@ -50,19 +50,28 @@ class Clip:
     stretch: Stretch | None = None
 
     @classmethod
-    def load(cls, path: str | os.PathLike, *, within: Sequence[Path] | None = None) -> Self:
+    def load(
+        cls,
+        path: str | os.PathLike,
+        *,
+        within: Sequence[Path] | None = None,
+        sample_rate: int | None = None,
+    ) -> Self:
         """Read a sound file; the content decides the format, not the file's extension.
 
         Channels are averaged. `within` names the only folders that may be read (None: any).
+        At `sample_rate` (Hz) the clip is the same as by `resampled`, without the file's own samples
+        ever being held all at once. Without a rate, it has the file's own; a clip of more samples
+        than 120 s at 48 kHz have comes at 48 kHz.
 
         Raises:
             ValueError: one sentence that names the file and what would be right.
         """
         path = Path(path)
-        sound = read_sound(_readable(path, within), path.name)
-        gain, headroom = _noted(sound.comment, sound.samples)
+        sound = read_sound(_readable(path, within), path.name, sample_rate)
+        gain, headroom = _noted(sound)
+        check_samples(sound.facts, headroom, path.name)
         samples = sound.samples / np.float32(headroom)
-        check_samples(samples, path.name)
         return cls(torch.from_numpy(samples), sound.sample_rate, path.stem, gain=gain)
 
     @property
@@ -91,8 +100,9 @@ class Clip:
         if missing >= 0:
             samples = torch.nn.functional.pad(self.samples, (missing // 2, missing - missing // 2))
         else:
-            energy = torch.cumsum(self.samples.double().square(), 0)
-            inside = energy[length - 1 :] - torch.nn.functional.pad(energy[:-length], (1, 0))
+            energy = self.samples.double().square().cumsum(0)
+            inside = energy[length - 1 :].clone()
+            inside[1:] -= energy[:-length]
             start = int(inside.argmax())
             samples = self.samples[start : start + length].clone()
             return replace(self, samples=samples, stretch=self._stretch(start, length))
@@ -162,21 +172,18 @@ def _readable(path: Path, within: Sequence[Path] | None) -> Path:
     return file
 
 
-def _digest(stored: Float32[np.ndarray, " time"]) -> str:
-    """The first 16 hex digits of SHA-256 of the samples as little-endian float32 (-0 is 0)."""
-    return hashlib.sha256((stored + np.float32(0)).astype("<f4").tobytes()).hexdigest()[:16]
-
-
 def _note(gain: float, headroom: float, stored: Float32[np.ndarray, " time"]) -> str:
-    return f"robustaudio gain={float(gain)!r} headroom={float(headroom)!r} sha256={_digest(stored)}"
+    digest = Digest()
+    digest.add(stored)
+    return f"robustaudio gain={float(gain)!r} headroom={float(headroom)!r} sha256={digest}"
 
 
-def _noted(comment: str, stored: Float32[np.ndarray, " time"]) -> tuple[float | None, float]:
+def _noted(sound: Sound) -> tuple[float | None, float]:
     """Gain and headroom that `save` noted of these very samples; (None, 1) otherwise.
 
     Editors and ffmpeg keep a comment, whatever they do to the samples.
     """
-    if not (note := NOTE.fullmatch(comment)) or note[3] != _digest(stored):
+    if not (note := NOTE.fullmatch(sound.comment)) or note[3] != sound.digest:
         return None, 1.0
     try:
         gain, headroom = float(note[1]), float(note[2])

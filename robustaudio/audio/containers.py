@@ -27,6 +27,26 @@ AMR_BYTES = (12, 13, 15, 17, 19, 20, 26, 31, 5, 0, 0, 0, 0, 0, 0, 0)  # after a 
 AMR_WB_BYTES = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
 
 
+class Looks:
+    """A file that is looked at so often and no more: each look costs time, however small the file.
+
+    Raises:
+        ValueError: at the first look too many; the sentence names the file.
+    """
+
+    def __init__(self, file: BinaryIO, most: int, name: str):
+        self._file, self._left, self._name = file, most, name
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"{self._name} is in more pieces than a sound has that can be read.")
+        return self._file.seek(offset, whence)
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)
+
+
 @dataclass(frozen=True)
 class Part:
     """Bytes of a file from `start` up to `end`, in the container that ffmpeg calls `container`.
@@ -34,7 +54,7 @@ class Part:
     `instead` are bytes that are read in place of the file's own, and where they begin.
     """
 
-    stream: BinaryIO
+    stream: Looks
     container: str
     start: int
     end: int
@@ -56,7 +76,7 @@ class Part:
         return self.end - self.start
 
 
-def parts(stream: BinaryIO) -> list[Part]:
+def parts(stream: Looks) -> list[Part]:
     """What a file holds, ID3 tags at its front skipped: one part, or the links of a chained Ogg.
 
     An empty list is no sound file that is known here.
@@ -118,8 +138,10 @@ def _wav(part: Part) -> str | None:
         if head[:4] == b"fmt ":
             frame = max(1, int.from_bytes(part.read(at + 20, 2), order))
         if head[:4] == b"data":
-            promised = wide if size == 0xFFFFFFFF and wide is not None else size
-            return _wav_gap(promised, len(part) - at - 8, whole, frame, len(part))
+            there = len(part) - at - 8
+            if size == 0xFFFFFFFF and wide is not None:  # RF64: no writer of those miscounts
+                return _promise(wide, there) if _lacks(wide, there, frame) else None
+            return _wav_gap(size, there, whole, frame, len(part))
         at += 8 + size + size % 2
     return "it has no data chunk" if at > len(part) else None
 
@@ -166,12 +188,18 @@ def _wav_gap(promised: int, there: int, whole: int, frame: int, size: int) -> st
     Slips: a frame or two; the size of the whole file in place of the data's; a few bytes of data
     too many where the RIFF size says that the file is whole.
     """
-    gap = promised - there
-    if gap <= min(2 * frame, HEADER) or STREAM_SIZE <= promised <= 0xFFFFFFFF:
+    if not _lacks(promised, there, frame):
         return None
+    gap = promised - there
     fits = whole <= size or whole >= STREAM_SIZE  # 8 bytes too many are a slip, too
     slip = promised in (size, size - 8) or (fits and gap <= max(HEADER, promised // 100))
     return None if slip else _promise(promised, there)
+
+
+def _lacks(promised: int, there: int, frame: int) -> bool:
+    """Whether more is missing than a frame or two, of a size that is a promise."""
+    stream = STREAM_SIZE <= promised <= 0xFFFFFFFF
+    return not stream and promised - there > min(2 * frame, HEADER)
 
 
 def _promise(promised: int, there: int) -> str:

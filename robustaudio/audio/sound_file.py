@@ -4,10 +4,12 @@ ffmpeg's libraries decode (PyAV); the container is told from the content and nam
 no playlist, image or address is ever opened. `docs/sound-files.md` says the same to people.
 """
 
+import ctypes
 import io
 import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,10 +17,10 @@ from typing import Any
 
 import numpy as np
 import soundfile
-import soxr
 from jaxtyping import Float32, Float64, Int32, Shaped
 
-from robustaudio.audio.containers import Part, missing, parts
+from robustaudio.audio.containers import Looks, Part, missing, parts
+from robustaudio.audio.recording import HELD, Digest, Facts, Recording
 
 MIN_DURATION_S = 0.05
 MAX_DURATION_S = 120.0
@@ -32,9 +34,14 @@ EXTENSIONS: tuple[str, ...] = (
     ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".mov", ".aac", ".webm",
     ".mka", ".3gp", ".amr", ".wma", ".aif", ".aiff", ".caf", ".au",
 )  # fmt: skip
+DIGEST = "sha256="  # a comment with it speaks of the samples as stored
 SUBTYPES = ("FLOAT", "PCM_24", "PCM_16")
 PCM_BITS = {"PCM_24": 24, "PCM_16": 16}
-VORBIS_BLOCK = 8192  # samples of the longest
+MOST_PACKETS = 500_000
+MOST_LINKS = 1_000  # of a chained Ogg
+MOST_LOOKS = 500_000  # at the structure of a file
+MOST_MEMORY = 2**26  # bytes that ffmpeg may ask for at a time
+AT_ONCE = 2**18  # values that are converted at a time
 MOST_PLANES = 8  # channels of a compressed file; PCM may have any number
 OPTIONS = {"wav": {"max_size": "262144", "probesize": "32768"}}  # bytes at a time, bytes guessed on
 DECODERS = {  # beside all of PCM and ADPCM; no picture and no film is ever decoded
@@ -45,24 +52,37 @@ DECODERS = {  # beside all of PCM and ADPCM; no picture and no film is ever deco
 
 @dataclass(frozen=True)
 class Sound:
-    """The mean of a file's channels as stored (full scale +-1), its rate in Hz, its comment."""
+    """The mean of a file's channels (full scale +-1) and its rate in Hz; the file's comment.
+
+    `facts` and `digest` are of the samples as stored, at the file's own rate. There is a digest
+    only where the comment speaks of one.
+    """
 
     samples: Float32[np.ndarray, " time"]
     sample_rate: int
     comment: str
+    facts: Facts
+    digest: str
 
 
-def read_sound(path: Path, name: str) -> Sound:
+def read_sound(path: Path, name: str, sample_rate: int | None = None) -> Sound:
     """Decode a file that exists; `name` is what sentences call it.
+
+    The samples come at `sample_rate` in Hz (soxr, very high quality). Without one, they come at
+    the file's own rate, or at 48 kHz where these would be more than 120 s at 48 kHz have.
 
     Raises:
         ValueError: one sentence, where the file is no sound, is cut, too short or too long, or
             where its channels cancel each other.
     """
-    decoded = _Decoded()
+    decoded = _Decoded(Recording(sample_rate))
     try:
-        with path.open("rb") as stream:
-            found = parts(stream)
+        with path.open("rb") as file:
+            found = parts(Looks(file, MOST_LOOKS, name))
+            if len(found) > MOST_LINKS:
+                raise ValueError(
+                    f"{name} is a chain of {len(found)} sounds; at most {MOST_LINKS}, please."
+                )
             for part in found:
                 _decode(part, decoded, name)
             gap = next(filter(None, map(missing, found)), None)
@@ -75,10 +95,12 @@ def read_sound(path: Path, name: str) -> Sound:
         raise ValueError(f"{name} is truncated or damaged: no sample of it can be decoded.")
     if decoded.failed or not decoded.sample_rate:
         raise _not_sound(name)
-    samples = decoded.samples()
-    _check_duration(len(samples) / decoded.sample_rate, name)
-    decoded.check_channels(samples, name)
-    return Sound(samples, decoded.sample_rate, decoded.comment)
+    kept = decoded.recording
+    samples, facts = kept.samples(), kept.facts
+    _check_duration(facts.count / (kept.sample_rate or decoded.sample_rate), name)
+    decoded.check_channels(name)
+    digest = "" if kept.digest is None else str(kept.digest)
+    return Sound(samples, kept.kept_rate, decoded.comment, facts, digest)
 
 
 def _not_sound(name: str) -> ValueError:
@@ -90,11 +112,11 @@ def _not_sound(name: str) -> ValueError:
 
 @dataclass
 class _Decoded:
-    """What a decoder has given so far: the rate is that of the first block."""
+    """What a decoder has given so far."""
 
-    sample_rate: int = 0
+    recording: Recording
+    sample_rate: int = 0  # that the file declares
     comment: str = ""
-    blocks: list[tuple[int, Float32[np.ndarray, " time"]]] = field(default_factory=list)
     duration_s: float = 0.0
     frames: int = 0
     promised: int = 0  # samples, where the file says it for sure
@@ -105,47 +127,20 @@ class _Decoded:
     failed: bool = False
 
     def add(self, block: Shaped[np.ndarray, "time channel"], sample_rate: int) -> None:
-        if not self.blocks:
-            self.sample_rate = sample_rate
         with np.errstate(invalid="ignore", over="ignore"):
             # inf - inf is NaN: a bad sample
             mean = block.mean(axis=1, dtype=np.float64).astype(np.float32)
             energy = np.square(block, dtype=np.float64).sum(axis=0)
         channels = block.shape[1]
         self.energies[channels] = self.energies.get(channels, np.zeros(channels)) + energy
-        self.blocks.append((sample_rate, mean))
+        self.recording.add(mean, sample_rate)
         self.frames += len(mean)
         self.duration_s += len(mean) / sample_rate
 
     def drop(self, excess: int) -> None:
         """Forget samples at the end: those of a last Vorbis block behind the length in the file."""
         self.frames -= excess
-        while excess:
-            rate, block = self.blocks.pop()
-            if len(block) > excess:
-                self.blocks.append((rate, block[: len(block) - excess]))
-            excess -= min(excess, len(block))
-
-    def samples(self) -> Float32[np.ndarray, " time"]:
-        """All blocks at the first one's rate: links of a chained file may differ."""
-        runs: list[tuple[int, list]] = []
-        for rate, block in self.blocks:
-            if not runs or runs[-1][0] != rate:
-                runs.append((rate, []))
-            runs[-1][1].append(block)
-        joined = [(rate, np.concatenate(run)) for rate, run in runs]
-        return (
-            np.concatenate(
-                [
-                    run
-                    if rate == self.sample_rate
-                    else soxr.resample(run, rate, self.sample_rate, "VHQ")
-                    for rate, run in joined
-                ]
-            )
-            if joined
-            else np.zeros(0, np.float32)
-        )
+        self.recording.drop(excess)
 
     def check(self, name: str) -> None:
         """Every sample that was promised is there, and no more was lost than a joint costs."""
@@ -160,13 +155,14 @@ class _Decoded:
                 "cannot be decoded."
             )
 
-    def check_channels(self, mean: Float32[np.ndarray, " time"], name: str) -> None:
+    def check_channels(self, name: str) -> None:
         """Raise a ValueError where the channels sound and their mean does not."""
-        if len(self.energies) != 1 or not np.isfinite(mean).all():
+        mean = self.recording.facts
+        if len(self.energies) != 1 or mean.bad:
             return
         ((channels, energy),) = self.energies.items()
         loudest = math.sqrt(energy.max())
-        both = channels * math.sqrt(np.square(mean, dtype=np.float64).sum())
+        both = channels * math.sqrt(mean.energy)
         if channels < 2 or both >= 2 * CANCELLED * loudest:
             return
         who = "left and right" if channels == 2 else "its channels"
@@ -211,6 +207,8 @@ def _decode(part: Part, decoded: _Decoded, name: str) -> None:
             decoded.comment = decoded.comment or next(
                 (text for key, text in tags.items() if key.lower() == "comment"), ""
             )
+            if DIGEST in decoded.comment and not before:
+                decoded.recording.digest = Digest()
             decoded.sample_rate = decoded.sample_rate or stream.rate
             declared_s = float(stream.duration * stream.time_base) if stream.duration else 0.0
             if part.container == "flac":  # its header counts samples, and none may be lost
@@ -232,7 +230,7 @@ def _decode(part: Part, decoded: _Decoded, name: str) -> None:
                     _check_duration(decoded.duration_s, name)
             if by_hand:
                 excess = decoded.frames - before - round(declared_s * stream.rate)
-                if 0 < excess < VORBIS_BLOCK:
+                if 0 < excess < HELD:
                     decoded.drop(excess)
     except av.FFmpegError:  # what was decoded before it counts, as it does for ffmpeg itself
         decoded.failed = decoded.failed or not decoded.frames
@@ -245,6 +243,8 @@ def _blocks(
     stream.codec_context.thread_count = 1  # a clip is short: threads cost more than they give
     for packet in container.demux(stream):
         decoded.packets += packet.size > 0
+        if decoded.packets > MOST_PACKETS or decoded.lost > LOST * MOST_PACKETS:
+            return  # no sound of 120 s has as many; the checks say what is wrong
         try:
             frames = packet.decode()
         except av.FFmpegError:
@@ -254,13 +254,15 @@ def _blocks(
             if frame.format.is_planar and frame.layout.nb_channels > MOST_PLANES:
                 decoded.lost += 1  # PyAV reads beside the memory of such frames
                 continue
-            yield _floats(frame), frame.sample_rate
+            values = frame.to_ndarray()
+            values = values.T if frame.format.is_planar else values.reshape(frame.samples, -1)
+            step = max(1, AT_ONCE // max(1, values.shape[1]))
+            for start in range(0, len(values), step):
+                yield _floats(values[start : start + step]), frame.sample_rate
 
 
-def _floats(frame: Any) -> Shaped[np.ndarray, "time channel"]:
-    """The samples of a frame; integers are divided by their full scale, as ffmpeg does."""
-    values = frame.to_ndarray()
-    values = values.T if frame.format.is_planar else values.reshape(frame.samples, -1)
+def _floats(values: Shaped[np.ndarray, "time channel"]) -> Shaped[np.ndarray, "time channel"]:
+    """Samples of full scale +-1; integers are divided by their full scale, as ffmpeg does."""
     if values.dtype == np.uint8:
         return (values.astype(np.float32) - 128) / 128
     if values.dtype.kind == "i":
@@ -276,7 +278,18 @@ def _pyav(name: str) -> Any:
         raise ValueError(
             f"{name} needs a decoder that is not installed: pip install av (PyAV)."
         ) from error
+    _bound_memory(av)
     return av
+
+
+@cache
+def _bound_memory(av: Any) -> None:
+    """No field of a file makes ffmpeg reserve more than `MOST_MEMORY` at a time.
+
+    PyAV does not offer the function, but its own library is linked to it (not so on Windows).
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(MOST_MEMORY))
 
 
 @cache
@@ -330,21 +343,20 @@ def _check_duration(duration_s: float, name: str) -> None:
         raise ValueError(f"{name} lasts {duration_s:.3f} s; at least {MIN_DURATION_S} s, please.")
 
 
-def check_samples(samples: Float32[np.ndarray, " time"], name: str) -> None:
-    """Refuse samples that no recording has.
+def check_samples(facts: Facts, headroom: float, name: str) -> None:
+    """Refuse samples that no recording has; they are those of the file divided by `headroom`.
 
     Raises:
         ValueError: one sentence on NaN, silence, a peak out of range or a constant offset.
     """
-    bad = int((~np.isfinite(samples)).sum())
-    if bad:
-        raise ValueError(f"{name} holds {bad} samples that are NaN or infinite.")
-    if not samples.any():
+    if facts.bad:
+        raise ValueError(f"{name} holds {facts.bad} samples that are NaN or infinite.")
+    if not facts.peak:
         raise ValueError(f"{name} is silent: every sample, averaged over its channels, is zero.")
-    (low, high), peak = PEAKS, float(np.abs(samples).max())
+    (low, high), peak = PEAKS, facts.peak / headroom
     if not low <= peak <= high:
         raise ValueError(f"{name} peaks at {peak:.1e}; {low:.1e} to {high:.1e} would be right.")
-    mean = float(samples.mean(dtype=np.float64))
+    mean = facts.total / facts.count / headroom
     if abs(mean) > OFFSET * peak:
         raise ValueError(
             f"{name} has a constant offset (DC): the mean of its samples is {mean:.3g}, "
@@ -387,17 +399,16 @@ def write_sound(
     """
     # libsndfile would multiply floats by 2**(bits - 1) - 1: a file written again would change
     values = stored if subtype not in PCM_BITS else _upper_bits(stored)
+    whole = io.BytesIO()  # soundfile prints a traceback for each write that fails
+    with soundfile.SoundFile(
+        whole, "w", sample_rate, channels=1, subtype=subtype, format="WAV"
+    ) as file:
+        if comment:
+            file.comment = comment
+        file.write(values)
     try:
-        with (
-            path.open("wb") as stream,
-            soundfile.SoundFile(
-                stream, "w", sample_rate, channels=1, subtype=subtype, format="WAV"
-            ) as file,
-        ):
-            if comment:
-                file.comment = comment
-            file.write(values)
-    except (OSError, RuntimeError, ValueError) as error:
+        path.write_bytes(whole.getbuffer())
+    except (OSError, ValueError) as error:
         raise ValueError(f"cannot write {str(path)!r}: {error}") from error
 
 
