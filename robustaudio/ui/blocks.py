@@ -1,10 +1,11 @@
 """Building blocks of the tabs: a place for words, a long job's start, cancel and report."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -15,10 +16,12 @@ from robustaudio.ui import convert, verdicts
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, on_gpu, one_sentence, stream
 from robustaudio.ui.old import Asked
+from robustaudio.ui.queued import Queued, visitor_of
+from robustaudio.ui.shares import Shares
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 HEAVY: dict[str, Any] = {
-    "concurrency_id": "compute",
+    "concurrency_limit": None,  # they wait for their shares instead
     "show_progress": "hidden",
     "api_visibility": "private",
 }
@@ -94,7 +97,8 @@ class Visit:
     `target` is the label that attacks are to reach; it is shown where they are. `opened` is the
     listening test that they opened: its token and its teacher's key, which their browser keeps
     where it can. `worked` is the classifier that the page's results are of: what `classifier` said
-    last. Each of `switches` is a button that chooses the classifier it names.
+    last. Each of `switches` is a button that chooses the classifier it names. All visits have the
+    same `shares`.
     """
 
     source: gr.State
@@ -105,6 +109,7 @@ class Visit:
     turn: gr.Number
     opened: gr.JSON
     worked: gr.Textbox
+    shares: Shares = field(default_factory=Shares)
     switches: list[gr.Button] = field(default_factory=list)
 
     def switch(self, elem_id: str) -> gr.Button:
@@ -169,19 +174,29 @@ def wire(
     held = gr.JSON(visible=False)
     outputs = {**outputs, held: None, old: ""}
 
-    def run_in_turn(turns: Turns, turn: int, *values: Any) -> Iterator[list]:
-        if turns.over(turn):  # it waited in the queue meanwhile
-            yield [gr.skip()] * len(outputs)
-            return
+    def at_status(words: str) -> list:
+        return [words if shown is status else gr.skip() for shown in outputs]
+
+    async def run_in_turn(
+        request: gr.Request, turns: Turns, turn: int, *values: Any
+    ) -> AsyncIterator[list]:
+        over = partial(turns.over, turn)
+        try:
+            queued = Queued(visit.shares, visitor_of(request), over)
+        except ValueError as error:
+            raise one_sentence(error) from None
         mine = [values[inputs.index(widget)] for widget in widgets]
-        with closing(run(*values)) as steps:
-            for step in steps:
-                if turns.over(turn):
-                    break
+        try:
+            while told := await queued.told():
+                yield at_status(told)
+            queued.begin(run(*values))
+            while (step := await queued.step()) and not over():
                 shown = step[0] != gr.skip()
                 yield [*step, mine if shown else gr.skip(), gr.skip()]
-        if turns.over(turn):
-            yield deepcopy([*outputs.values()])  # Gradio takes the updates apart
+            if queued.began and over():
+                yield deepcopy([*outputs.values()])  # Gradio takes the updates apart
+        finally:
+            queued.end()
 
     triggers = [*triggers, start.click]
     gr.on(triggers, None, None, status, js=f"() => {json.dumps(verdicts.WAITING)}", **QUIET)

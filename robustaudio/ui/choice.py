@@ -16,6 +16,7 @@ from robustaudio.ui.convert import ANY_OTHER, Services, Source
 from robustaudio.ui.intake import ANY_SOUND, MICROPHONE, too_large
 from robustaudio.ui.jobs import EXPECTED, FAILED, as_html, in_place, one_sentence
 from robustaudio.ui.learn import card_words
+from robustaudio.ui.shares import Shares
 
 # queued: an event outside the queue changes a State without telling its listeners
 QUICK = {**QUIET, "queue": True}
@@ -131,7 +132,10 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     changed = [page.load, source.change, classifier.change]
     gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
     opened = gr.JSON(visible=False)
-    return Visit(source, classifier, target, gr.State(()), gr.State(Turns()), turn, opened, worked)
+    shares = Shares(services.limits, streams=services.streams)
+    return Visit(
+        source, classifier, target, gr.State(()), gr.State(Turns()), turn, opened, worked, shares
+    )
 
 
 def told(source: Source) -> Source:

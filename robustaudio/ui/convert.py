@@ -20,6 +20,7 @@ from robustaudio.limits import PRIVATE, Limits
 from robustaudio.listening.rooms import Rooms
 from robustaudio.paths import HOME
 from robustaudio.serving import Serving
+from robustaudio.streams import Streams
 from robustaudio.ui.kept import Kept
 from robustaudio.ui.player import Track, amplification_db, player_value
 from robustaudio.ui.tasks import TASKS, Task
@@ -37,7 +38,8 @@ COUNTS = ("seed", "n0", "n")
 class Services:
     """What the page is given once at the start, and the open listening studies.
 
-    `classifiers` and `cards` are by name, `clips` by task and the name shown.
+    `classifiers` and `cards` are by name, `clips` by task and the name shown. `streams` knows which
+    pages are open; without it all are.
     """
 
     classifiers: Mapping[str, Classifier]
@@ -49,6 +51,7 @@ class Services:
     kept: Kept = field(default_factory=Kept)
     serving: Serving = field(default_factory=Serving)
     limits: Limits = PRIVATE
+    streams: Streams | None = None
 
     @property
     def tasks(self) -> dict[str, Task]:

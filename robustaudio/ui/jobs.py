@@ -31,9 +31,9 @@ def stream(
     """Runs `job(progress)` in a thread; yields (share done, told, None), last (1, told, result).
 
     `told` is all that the job has said of its steps so far, one list that grows. Closing the
-    iterator (Gradio does so on cancel, and when the tab closes) stops the job at its next report
-    of progress. An attack ends early, with what it has found, when it is `enough`. An error of the
-    job is raised here.
+    iterator (on cancel, and when the tab closes) stops the job at its next report of progress, and
+    waits until then. An attack ends early, with what it has found, when it is `enough`. An error
+    of the job is raised here.
     """
     done = threading.Event()
     cancelled = threading.Event()
@@ -63,6 +63,7 @@ def stream(
             yield outcome["share"], told, None
     finally:
         cancelled.set()
+        done.wait()
     if "error" in outcome:
         raise outcome["error"]
     yield 1.0, told, outcome["result"]

@@ -20,13 +20,14 @@ from robustaudio.listening.store import FOLDER, open_store
 from robustaudio.listening.web import FAR, reachable
 from robustaudio.paths import CHECKPOINTS
 from robustaudio.serving import WARNING, BehindPrefix, Serving
+from robustaudio.streams import Counted, Streams
 from robustaudio.ui.convert import Services
 from robustaudio.ui.intake import MAX_UPLOAD_BYTES
 from robustaudio.ui.layout import STYLE, build_page, theme
 from robustaudio.ui.tasks import TASKS
+from robustaudio.ui.tidy import keep_tidy
 
-HEAVY_RUNS = 2  # at a time; the others wait in the queue
-MAX_WAITING = 64
+QUICK_RUNS = 2  # of one handler at a time; heavy runs wait for their shares instead
 
 
 def load_services(limits: Limits = PRIVATE) -> Services:
@@ -79,10 +80,11 @@ def launch(
     threads.limit(thread_count)
     serving = serving or Serving()
     key, certificate = serving.files([reachable(host)])
-    services = replace(load_services(limits), serving=serving)
+    streams = Streams()
+    services = replace(load_services(limits), serving=serving, streams=streams)
     page = build_page(services)
     services.rooms.keep_purging()
-    page.queue(default_concurrency_limit=HEAVY_RUNS, max_size=MAX_WAITING)
+    page.queue(default_concurrency_limit=QUICK_RUNS, max_size=None, api_open=False)
     page.launch(
         server_name=host,
         server_port=port,
@@ -102,11 +104,15 @@ def launch(
         ssl_verify=False,  # of Gradio's own question whether the page is up: any name will do
         app_kwargs={
             "routes": routes(services.rooms),
-            "middleware": [Middleware(BehindPrefix, root_path=serving.root_path)],
+            "middleware": [
+                Middleware(BehindPrefix, root_path=serving.root_path),
+                Middleware(Counted, streams=streams),
+            ],
         },
         ssl_keyfile=key,
         ssl_certfile=certificate,
     )
+    keep_tidy(page)
     if not quiet:
         _tell(serving, host, page.server_port)
     if block:

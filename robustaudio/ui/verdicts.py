@@ -400,6 +400,19 @@ def progress_bar(share: float, words: str) -> str:
     )
 
 
+def waiting_words(before: int, wait_s: float | None) -> str:
+    """Where a run stands that waits for its turn."""
+    several = f"{before} runs are before yours"
+    runs = {0: "yours is next", 1: "1 run is before yours"}.get(before, several)
+    about = "" if wait_s is None else f", about {_rounded(wait_s)} s"
+    return f"<p class='ra-progress' role='status'>waiting: {runs}{about} …</p>"
+
+
+def _rounded(seconds: float) -> int:
+    """To 5 s, so that the words do not change all the time."""
+    return max(5, 5 * round(seconds / 5))
+
+
 def search_bar(share: float, words: str, told: Sequence[Standing], relative_to: str) -> str:
     """The bar, with where the search stands as soon as that is told."""
     if told and (population := told[-1].population):

@@ -1,0 +1,69 @@
+"""Several visitors at once, over HTTP: one of them is hostile, and the others are served."""
+
+import time
+
+import pytest
+from ui.visiting import Visiting
+
+from robustaudio.limits import Limits
+from robustaudio.ui.launch import launch
+from robustaudio.ui.shares import GONE_S
+
+HEAVIEST = {"pgd-steps": 1000, "pgd-restarts": 20, "level": -100}
+SLACK_S = 2.0  # a machine may be busy
+ENDED = "process_completed"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        patch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
+        page = launch(block=False, quiet=True, limits=Limits())
+        yield page.local_url
+        page.close()
+
+
+def timed(visitor: Visiting, **changes) -> float:
+    started = time.monotonic()
+    ended = visitor.run("perturb", **changes)[-1]
+    assert ended["msg"] == ENDED and ended["success"], ended
+    return time.monotonic() - started
+
+
+def test_a_flood_of_the_heaviest_runs_from_one_address_keeps_nobody_waiting(url):
+    other = Visiting(url, "127.0.0.3")
+    idle_s = sorted(timed(other) for _ in range(3))[1]
+    hostile = Visiting(url, "127.0.0.2")
+    for number in range(66):  # each of a session of its own; nobody listens
+        assert hostile.join("perturb", f"hostile{number}", **HEAVIEST).status_code == 200
+    flooded_s = sorted(timed(other) for _ in range(3))
+    assert flooded_s[1] <= 2 * idle_s + SLACK_S, (idle_s, flooded_s)
+    time.sleep(GONE_S)
+    # all of theirs are gone by now: the address is served again
+    assert timed(hostile) <= 2 * idle_s + SLACK_S
+
+
+def test_one_who_listens_holds_one_share_and_the_others_have_the_other(url):
+    other, hostile = Visiting(url, "127.0.0.3"), Visiting(url, "127.0.0.2")
+    idle_s = sorted(timed(other) for _ in range(3))[1]
+    for number in range(20):
+        hostile.join("perturb", f"listening{number}", **HEAVIEST)
+    with hostile.http.stream(
+        "GET", "/gradio_api/queue/data", params={"session_hash": "listening0"}
+    ) as stream:
+        assert any('"process_generating"' in line for line in stream.iter_lines())
+        assert timed(other) <= 2 * idle_s + SLACK_S
+
+
+def test_a_visitor_who_waits_is_told_their_place_and_one_too_many_is_refused(url):
+    visitor = Visiting(url, "127.0.0.4")
+    for number in range(4):
+        visitor.join("perturb", method="genetic", **{"genetic-queries": 800, "seed": number})
+    messages = [*visitor.messages()]
+    told = str([m["output"].get("data") for m in messages if m["msg"] == "process_generating"])
+    assert "waiting: yours is next" in told and "waiting: 1 run is before yours" in told
+    ended = [m for m in messages if m["msg"] == ENDED]
+    refused = [m["output"]["error"] for m in ended if not m["success"]]
+    assert len(ended) == 4
+    assert refused == ["2 of your runs wait for their turn already; wait for one, or cancel it."]
