@@ -257,7 +257,7 @@
       show("closed");
       return write("reason", sentence(error.message));
     }
-    const fails = error.status >= 500;
+    const fails = error.status >= 500 || error.status === 429; // too many at once
     notice(error.message + (trial && fails ? " Your answer is kept on this page." : ""));
     $("again").hidden = !fails;
     $("again").onclick = () => doing(action);

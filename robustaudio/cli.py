@@ -16,6 +16,7 @@ from typing import Any
 
 from robustaudio import __version__, app, declared, threads
 from robustaudio.cli_files import check_files
+from robustaudio.limits import add_limit_options
 from robustaudio.serving import add_serving_options
 
 LISTEN = "Listening tests: what people hear, by a test that holds up."
@@ -253,6 +254,7 @@ def _add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
     serve.add_argument("--demo", action="store_true", help="store nothing at all")
     serve.add_argument("--store", default=folder, help=f"{STORES} (default {folder})")
     add_serving_options(serve)
+    add_limit_options(serve)
     analysis = verb("analyse", "run_analyse", "What the answers in a store say.")
     analysis.add_argument("store", help=STORES)
     analysis.add_argument("--study", help="its token, where the store holds several")

@@ -2,12 +2,14 @@
 
 import argparse
 import json
-import socket
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from robustaudio.gate import Doors, Gate
+from robustaudio.gate.hosts import Hosts
+from robustaudio.limits import limits_of
 from robustaudio.listening import rows
 from robustaudio.listening.outcome import pooled
 from robustaudio.listening.picture import psychometric
@@ -21,7 +23,7 @@ from robustaudio.listening.store import open_store
 from robustaudio.listening.study_file import load_study
 from robustaudio.listening.thresholds import SIGNS
 from robustaudio.listening.web import reachable
-from robustaudio.serving import WARNING, BehindPrefix, serving_of
+from robustaudio.serving import WARNING, BehindPrefix, bound, serving_of
 
 
 def run_serve(arguments: argparse.Namespace) -> dict:
@@ -31,8 +33,9 @@ def run_serve(arguments: argparse.Namespace) -> dict:
     serving = serving_of(arguments)
     study = load_study(arguments.study)
     keyfile, certfile = serving.files([reachable(arguments.host)])
-    rooms = Rooms(open_store("memory:" if arguments.demo else arguments.store))
-    with _bound(arguments.host, arguments.port) as listening:  # a link that is printed works
+    limits = limits_of(arguments)
+    rooms = Rooms(open_store("memory:" if arguments.demo else arguments.store), limits)
+    with bound(arguments.host, arguments.port) as listening:  # a link that is printed works
         room, key = rooms.open(study, arguments.hours, resume=True)
         port = listening.getsockname()[1]
         home = f"{serving.home(reachable(arguments.host), port)}/listen/{room.token}"
@@ -42,8 +45,10 @@ def run_serve(arguments: argparse.Namespace) -> dict:
         if serving.self_signed:
             _log(WARNING)
         stop = rooms.keep_purging()
+        hosts = Hosts(arguments.host, serving.origin, serving.root_path, serving.hosts)
+        doors = Doors(limits, hosts, serving.frames)
         config = uvicorn.Config(
-            BehindPrefix(application(rooms), serving.root_path),
+            Gate(BehindPrefix(application(rooms), serving.root_path), doors),
             log_level="warning", access_log=False, server_header=False,
             ssl_keyfile=keyfile, ssl_certfile=certfile,
         )  # fmt: skip
@@ -145,23 +150,6 @@ def _told(result: dict) -> dict:
 
 def _shown_db(level_db: float | None) -> str:
     return "-" if level_db is None else f"{level_db:.1f}"
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket that listens there.
-
-    Raises:
-        ValueError: if nothing can.
-    """
-    if not 0 <= port <= 65_535:
-        raise ValueError(f"--port {port} must be from 0 (any that is free) to 65535.")
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise ValueError(
-            f"nothing can be served at {host}, port {port}: {error.strerror}."
-        ) from error
 
 
 def _log(line: str) -> None:

@@ -40,6 +40,7 @@ class Limits:
     address_uploads_mb: float = _limit(512, inf, "MB that one address uploads in an hour")
     requests: float = _limit(20, inf, "requests of one address in a second that change something")
     parallel: float = _limit(8, inf, "such requests of one address at a time")
+    streams: float = _limit(256, inf, "connections of one address that stay open; a page has two")
     proxies: float = _limit(0, 0, "proxies in front, each of which notes an address", least=0)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ devices needs one of the two ways to https here, or a proxy in front (docs/servi
 """
 
 import argparse
+import errno
 import ipaddress
 import os
 import re
@@ -23,6 +24,9 @@ from urllib.parse import urlsplit
 VALID = timedelta(days=365)  # Apple's devices refuse certificates for more than 825 days
 RENEWED = timedelta(days=30)  # before the end
 ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
+HOST = re.compile(r"[\w.:\[\]-]+")
+FRAME = re.compile(r"https?://[\w.*-]+(:\d+)?")
+FIRST_PORT, PORTS = int(os.environ.get("GRADIO_SERVER_PORT", "7860")), 100
 BASE = b'<base href="./" />'  # of Gradio's page: every address in it is relative to this
 WARNING = (
     "Browsers warn once on each device that the connection is not private: the certificate is "
@@ -35,7 +39,8 @@ class Serving:
     """Key and certificate of https (neither: http), and the prefix that a proxy adds to all paths.
 
     `root_path` begins with a slash and does not end with one; "" is none. `origin` is the address
-    of the proxy, where the whole address was given.
+    of the proxy, where the whole address was given. `hosts` are further names of this server, and
+    `frames` the origins of pages that may frame its own.
     """
 
     keyfile: Path | None = None
@@ -43,6 +48,8 @@ class Serving:
     self_signed: bool = False
     root_path: str = ""
     origin: str = ""
+    hosts: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
 
     @property
     def scheme(self) -> str:
@@ -72,7 +79,10 @@ class Serving:
 
 
 def add_serving_options(parser: argparse.ArgumentParser) -> None:
-    """--ssl-keyfile, --ssl-certfile, --self-signed and --root-path; `serving_of` reads them."""
+    """--ssl-keyfile, --ssl-certfile, --self-signed, --root-path, --allowed-host, --frame.
+
+    `serving_of` reads them.
+    """
     parser.add_argument("--ssl-keyfile", type=Path, metavar="KEY", help="private key (PEM): https")
     parser.add_argument("--ssl-certfile", type=Path, metavar="CERT", help="its certificate (PEM)")
     parser.add_argument(
@@ -82,6 +92,14 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root-path", default=os.environ.get("GRADIO_ROOT_PATH", ""), metavar="/PREFIX",
         help="prefix, or whole address, under which a proxy shows the pages",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allowed-host", action="append", default=[], metavar="NAME",
+        help="a further name of this server, as browsers ask for it (may be repeated)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--frame", action="append", default=[], metavar="ORIGIN",
+        help="a site that may show the pages in a frame: https://lab.example.org (may be repeated)",
     )  # fmt: skip
 
 
@@ -101,7 +119,43 @@ def serving_of(arguments: argparse.Namespace) -> Serving:
         check_pair(key, certificate)
     if arguments.self_signed:
         _cryptography()
-    return Serving(key, certificate, arguments.self_signed, *_root(arguments.root_path))
+    hosts = (*_listed("ROBUSTAUDIO_HOSTS"), *arguments.allowed_host)
+    frames = (*_listed("ROBUSTAUDIO_FRAMES"), *arguments.frame)
+    for option, pattern, given, right in (
+        ("--allowed-host", HOST, hosts, "lab.example.org"),
+        ("--frame", FRAME, frames, "https://lab.example.org"),
+    ):
+        for text in given:
+            if not pattern.fullmatch(text):
+                raise ValueError(f"{option} {text!r} cannot be; {right} would be right.")
+    where = _root(arguments.root_path)
+    return Serving(key, certificate, arguments.self_signed, *where, hosts, frames)
+
+
+def bound(host: str, port: int | None) -> socket.socket:
+    """A socket that listens there; without a port at the first that is free from `FIRST_PORT`.
+
+    Raises:
+        ValueError: if nothing can.
+    """
+    if port is None:
+        last = FIRST_PORT + PORTS - 1
+        for candidate in range(FIRST_PORT, last + 1):
+            try:
+                return bound(host, candidate)
+            except ValueError as error:
+                if getattr(error.__cause__, "errno", None) != errno.EADDRINUSE:
+                    raise
+        raise ValueError(f"no port from {FIRST_PORT} to {last} is free; name one by --port.")
+    if not 0 <= port <= 65_535:
+        raise ValueError(f"--port {port} must be from 0 (any that is free) to 65535.")
+    try:
+        bare = host.strip("[]")
+        family = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((bare, port), family=family)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "that is no name of a computer"
+        raise ValueError(f"nothing can be served at {host}, port {port}: {reason}.") from error
 
 
 def check_pair(key: Path, certificate: Path) -> None:
@@ -270,6 +324,11 @@ def _private(folder: Path) -> Path:
     if not os.access(folder, os.W_OK):
         raise PermissionError(13, "permission denied", str(folder))
     return folder
+
+
+def _listed(variable: str) -> list[str]:
+    """What an environment variable lists, between commas."""
+    return [part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()]
 
 
 def _root(given: str) -> tuple[str, str]:

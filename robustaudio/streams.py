@@ -3,12 +3,9 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from math import inf
-from typing import Any
-from urllib.parse import parse_qs
 
-STREAM = "/gradio_api/queue/data"
 REMEMBERED_S = 600.0  # after the last stream of a page has ended
 
 
@@ -56,29 +53,3 @@ class Streams:
             if left >= oldest:
                 break
             del self._left[session]
-
-
-class Counted:
-    """ASGI middleware: tells `streams` of every stream of Gradio's that begins or ends."""
-
-    def __init__(self, app: Callable[..., Awaitable[None]], streams: Streams):
-        self.app, self.streams = app, streams
-
-    async def __call__(
-        self, scope: MutableMapping[str, Any], receive: Callable, send: Callable
-    ) -> None:
-        if (session := session_of(scope)) is None:
-            return await self.app(scope, receive, send)
-        self.streams.enter(session)
-        try:
-            return await self.app(scope, receive, send)
-        finally:
-            self.streams.leave(session)
-
-
-def session_of(scope: MutableMapping[str, Any]) -> str | None:
-    """The session whose stream a request is; None of any other request."""
-    if scope["type"] != "http" or not scope["path"].endswith(STREAM):
-        return None
-    asked = parse_qs(scope["query_string"].decode("latin-1"))
-    return asked.get("session_hash", [None])[0]

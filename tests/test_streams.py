@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from robustaudio.streams import REMEMBERED_S, Counted, Streams, session_of
+from robustaudio.gate import Doors, Gate
+from robustaudio.streams import REMEMBERED_S, Streams
 
 
 @pytest.fixture
@@ -47,7 +48,15 @@ def test_a_stream_that_never_began_cannot_end_another(streams):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_middleware_counts_for_as_long_as_the_answer_lasts(streams, fails):
+@pytest.mark.parametrize(
+    ("path", "query", "counts"),
+    [
+        ("/gradio_api/queue/data", b"session_hash=abc", True),
+        ("/", b"session_hash=abc", False),
+        ("/gradio_api/queue/data", b"\xff=%ff&&=", False),
+    ],
+)
+def test_the_gate_counts_for_as_long_as_the_answer_lasts(streams, path, query, counts, fails):
     seen = []
 
     async def app(scope, receive, send):
@@ -55,24 +64,13 @@ def test_the_middleware_counts_for_as_long_as_the_answer_lasts(streams, fails):
         if fails:
             raise OSError("the page went away")
 
-    scope = {"type": "http", "path": "/gradio_api/queue/data", "query_string": b"session_hash=abc"}
-    counted = Counted(app, streams)
+    scope = {
+        "type": "http", "method": "GET", "path": path, "query_string": query, "headers": [],
+        "client": ("127.0.0.1", 1),
+    }  # fmt: skip
+    gate = Gate(app, Doors(streams=streams))
     try:
-        asyncio.run(counted(scope, None, None))  # type: ignore[arg-type]
+        asyncio.run(gate(scope, None, None))  # type: ignore[arg-type]
     except OSError:
         assert fails
-    assert seen == [True] and not streams.open("abc")
-
-
-@pytest.mark.parametrize(
-    "scope",
-    [
-        {"type": "lifespan"},
-        {"type": "http", "path": "/", "query_string": b"session_hash=abc"},
-        {"type": "http", "path": "/gradio_api/queue/join", "query_string": b"session_hash=abc"},
-        {"type": "http", "path": "/gradio_api/queue/data", "query_string": b""},
-        {"type": "http", "path": "/gradio_api/queue/data", "query_string": b"\xff=%ff&&="},
-    ],
-)
-def test_other_requests_are_no_streams(scope):
-    assert session_of(scope) is None
+    assert seen == [counts] and not streams.open("abc")

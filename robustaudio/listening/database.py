@@ -1,6 +1,7 @@
 """A store in any database that SQLAlchemy speaks to: SQLite for one server, PostgreSQL for many."""
 
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,18 @@ class DatabaseStore:
         if _is_sqlite(self.engine.url):
             with self.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def stamps(self, study: str) -> dict[str, Hashable]:
+        count, last = sql.func.count(), sql.func.max(EVENTS.c.id)
+        length = sql.func.sum(sql.func.length(EVENTS.c.data))
+        wanted = (
+            sql.select(EVENTS.c.session, count, last, length)
+            .where(EVENTS.c.study == study, EVENTS.c.session != STUDY)
+            .group_by(EVENTS.c.session)
+            .order_by(sql.func.min(EVENTS.c.id))
+        )
+        with self.engine.connect() as connection:
+            return {name: tuple(rest) for name, *rest in connection.execute(wanted)}
 
     def _names(self, column: sql.Column, *where: sql.ColumnElement[bool]) -> list[str]:
         wanted = (

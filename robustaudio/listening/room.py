@@ -8,14 +8,15 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
+from robustaudio.limits import PRIVATE
 from robustaudio.listening import headphones, session, wav
+from robustaudio.listening.begun import Begun
 from robustaudio.listening.session import Session, hour, session_of
 from robustaudio.listening.stimulus import RATE
 from robustaudio.listening.store import DAMAGED, Event, MemoryStore, Store
 from robustaudio.listening.study import Study
 from robustaudio.listening.trial import CHOICES, SCALES, Trial
 
-MOST_LISTENERS = 2_000  # of a study
 CACHED_TRIALS = 4_096
 # seconds that a trial takes, about; of ratings per item (a guess, to tell listeners the minutes)
 TRIAL_S = {"abx": 14.0, "2afc": 8.0, "3afc": 11.0, "mushra": 15.0, "impairment": 15.0}
@@ -39,10 +40,16 @@ class Room:
     study: Study
     store: Store
     expires: datetime
+    unused_hours: float = PRIVATE.unused_hours  # until a listener who passed no check is forgotten
     _trials: OrderedDict[tuple[str, int], Trial | None] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _analysis: tuple[Hashable, dict[str, Any]] | None = None
     _analysis_lock: threading.Lock = field(default_factory=threading.Lock)
+    _replayed: dict[str, tuple[Hashable, Session]] = field(default_factory=dict)
+    begun: Begun = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun = Begun(self.store, self.token, self.unused_hours)
 
     @property
     def demo(self) -> bool:
@@ -81,10 +88,8 @@ class Room:
         """
         if agreed is not True:
             raise ValueError("a session begins with consent: agreed must be true.")
-        if len(self.store.sessions(self.token)) >= MOST_LISTENERS:
-            raise ValueError(f"this study has had {MOST_LISTENERS} listeners, which is the most.")
         code = session.new_code()
-        self.store.append(session.start(self.token, session_of(code)))
+        self.begun.admit(session.start(self.token, session_of(code)))
         return {"code": code, **self.state(code)}
 
     def state(self, code: str) -> dict[str, Any]:
@@ -115,7 +120,10 @@ class Room:
                 event = session.unscreened(self.token, name)
             case _:
                 event = session.level(self.token, name, told)
-        self.store.append(event)
+        if kind == "sound":
+            self.begun.passed(event)
+        else:
+            self.store.append(event)
         return self.state(code)
 
     def answer(self, code: str, told: dict[str, Any]) -> dict[str, Any]:
@@ -184,13 +192,19 @@ class Room:
     def whole_and_damaged(self) -> tuple[dict[str, Session], list[str]]:
         """`sessions`, and the names of those whose answers cannot be read."""
         whole, damaged = {}, []
-        for name in self.store.sessions(self.token):
+        before, stamps = self._replayed, self.store.stamps(self.token)
+        for name, stamp in stamps.items():
+            if name in before and before[name][0] == stamp:
+                whole[name] = before[name][1]
+                continue
             try:
                 events = self.store.read(self.token, name)
                 if events and events[0].kind in ("start", DAMAGED):
                     whole[name] = Session.replay(self.study, events)
             except (OSError, ValueError, LookupError):  # one listener's trouble is not the others'
                 damaged.append(name)
+        # only who answered meanwhile is read the next time
+        self._replayed = {name: (stamps[name], whole[name]) for name in whole}
         return whole, damaged
 
     def find(self, code: str) -> tuple[str, Session]:

@@ -12,7 +12,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from robustaudio.limits import PRIVATE, Limits
+from robustaudio.limits import NOBODY, PRIVATE, Limits, Visitor
+from robustaudio.listening.begun import is_taken
+from robustaudio.listening.opened import Opened
 from robustaudio.listening.room import Room
 from robustaudio.listening.session import hour
 from robustaudio.listening.store import NAME, STUDY, Event, MemoryStore, Store
@@ -49,7 +51,8 @@ class Rooms:
         self._demo = MemoryStore()
         self._open: dict[str, tuple[Room, float]] = {}  # with the time of the last look
         self._closed: set[str] = set()  # as far as this server saw it
-        self._lock = threading.Lock()
+        self._lock, self._opening = threading.Lock(), threading.Lock()
+        self._opened = Opened(limits)
 
     def open(
         self,
@@ -58,6 +61,7 @@ class Rooms:
         *,
         demo: bool = False,
         resume: bool = False,
+        visitor: Visitor = NOBODY,
     ) -> tuple[Room, str]:
         """A new room and a key for its teacher; with `resume`, the same study's room goes on.
 
@@ -67,17 +71,18 @@ class Rooms:
 
         Raises:
             ValueError: for impossible hours, for a study that could not be read again, or when too
-                many studies are open.
+                many studies are open, of the visitor or of all.
         """
         store = self._demo if demo else self.store
         end = _from_now(study.expires_h if hours is None else hours)
         token = self._same(store, study) if resume else None
         if token is None:
-            if len(store.studies()) >= MOST_STUDIES:
-                raise ValueError(f"{MOST_STUDIES} studies are open here, which is the most.")
             token = "".join(secrets.choice(TOKEN_LETTERS) for _ in range(TOKEN_LENGTH))
             data = {"study": _readable(study), "sha256": study.digest, "hour": hour()}
-            store.append(_ends(token, end))  # first, so that nothing is ever open without an end
+            with self._opening:
+                self._make_room(store, visitor)
+                self._opened.note(token, visitor)
+                store.append(_ends(token, end))  # first: nothing is ever open without an end
             store.append(Event(token, STUDY, "open", 0, data))
         elif hours is not None and not self._agreed_before(token, end):
             self._move(token, end)
@@ -108,7 +113,7 @@ class Rooms:
                 )
             if room is None:
                 study = _stored(token, opened)
-                room = Room(token, study, self._store_of(token), end)
+                room = Room(token, study, self._store_of(token), end, self.limits.unused_hours)
             room.expires = end
             with self._lock:
                 room, _ = self._open.get(token, (room, now))
@@ -165,6 +170,17 @@ class Rooms:
                 left.append(token)
         return closed, left
 
+    def drop_unused(self) -> None:
+        """Forgets listeners who passed no check, and closes visitors' tests that nobody took."""
+        with self._lock:
+            rooms = [room for room, _ in self._open.values()]
+        for room in rooms:
+            room.begun.drop_unused()
+        if self._opened.shared:
+            there = {*self.store.studies(), *self._demo.studies()}
+            for token in there.intersection(self._opened.old()):
+                self._close_unused(token)
+
     def keep_purging(self) -> Callable[[], None]:
         """Purges now and every minute, in the background; returns what stops it."""
         stopped = threading.Event()
@@ -173,6 +189,7 @@ class Rooms:
             while not stopped.is_set():
                 try:
                     self.purge()
+                    self.drop_unused()
                 except Exception as error:  # a store that is away for a while
                     LOG.warning("the store cannot be purged: %s", error)
                 stopped.wait(PURGE_S)
@@ -202,6 +219,24 @@ class Rooms:
         events = self._events(token)
         keys = [str(event.data.get("sha256")) for event in events if event.kind == "teacher"]
         return any(secrets.compare_digest(_hash(key).encode(), known.encode()) for known in keys)
+
+    def _make_room(self, store: Store, visitor: Visitor) -> None:
+        """Raises ValueError if there is no room for one more study."""
+        self._opened.check(visitor, {*self.store.studies(), *self._demo.studies()})
+        studies = store.studies()
+        if len(studies) < MOST_STUDIES:
+            return
+        unused = self._opened.oldest_first(studies) if self._opened.shared else []
+        if not any(self._close_unused(token) for token in unused):
+            raise ValueError(f"{MOST_STUDIES} studies are open here, which is the most.")
+
+    def _close_unused(self, token: str) -> bool:
+        """Closes a test, unless anybody took it; whether it did."""
+        if is_taken(self._store_of(token), token):
+            return False
+        LOG.warning("study %s is closed, for nobody took it.", token)
+        self.close(token)
+        return True
 
     def _note(self, event: Event) -> None:
         """A further fact of a study, at the first index that is free."""

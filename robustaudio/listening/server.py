@@ -34,7 +34,9 @@ def routes(rooms: Rooms) -> list[BaseRoute]:
 
 def application(rooms: Rooms) -> Starlette:
     """The listening pages alone, without the rest of the app."""
-    return Starlette(routes=routes(rooms))
+    pages = Starlette(routes=routes(rooms))
+    pages.router.redirect_slashes = False  # a redirect would lead to whatever host was asked for
+    return pages
 
 
 def listener_routes(rooms: Rooms) -> list[BaseRoute]:

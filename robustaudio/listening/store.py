@@ -10,7 +10,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -77,6 +77,10 @@ class Store(Protocol):
         """Forgets a listener, or with None the whole study."""
         ...
 
+    def stamps(self, study: str) -> dict[str, Hashable]:
+        """`sessions`, each with what changes when anything is stored of it."""
+        ...
+
 
 class MemoryStore:
     """Keeps everything until the process ends, and nothing after it: for demonstrations."""
@@ -112,6 +116,11 @@ class MemoryStore:
             for of, name in [*self._streams]:
                 if of == study and session in (None, name):
                     del self._streams[of, name]
+
+    def stamps(self, study: str) -> dict[str, Hashable]:
+        with self._lock:
+            streams = self._streams.items()
+            return {s: len(events) for (of, s), events in streams if of == study and s != STUDY}
 
 
 class JsonLinesStore:
@@ -196,6 +205,14 @@ class JsonLinesStore:
                     "--store."
                 ) from error
             self._claimed = True
+
+    def stamps(self, study: str) -> dict[str, Hashable]:
+        stamps = {}
+        for name in self.sessions(study):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                of = self._path(study, name).stat()
+                stamps[name] = of.st_size, of.st_mtime_ns, of.st_ctime_ns
+        return stamps
 
     def _folder(self, study: str) -> Path:
         return self.folder / checked(study)

@@ -1,8 +1,11 @@
 """What all pages of the listening tests share: headers, errors as sentences, bodies, files."""
 
 import json
+import logging
 import socket
 from collections.abc import Callable
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -16,12 +19,19 @@ SERVED = ("player.js", "listen.js", "listen.css", "teacher.js")
 LONGEST_BODY = 16_384  # bytes
 # for a server that listens to all: an address far away (RFC 5737, RFC 3849), to find the way there
 FAR = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}
+DEFECT = "this could not be answered: a defect of the server, which its log names."
+LOG = logging.getLogger(__name__)
 HEADERS = {
-    "Cache-Control": "no-store",
+    "Cache-Control": "no-store, no-transform",  # no proxy compresses a sound by its content
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
+    "form-action 'self'",
 }
+
+
+class NotJson(ValueError):
+    """What was sent has another content type."""
 
 
 async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) -> Response:
@@ -33,6 +43,8 @@ async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) ->
     try:
         told = await _body(request) if request.method == "POST" else dict(request.query_params)
         result = await run_in_threadpool(answer, {**told, **request.path_params})
+    except NotJson as error:
+        return failed(415, error)
     except PermissionError as error:
         return failed(403, error)
     except Closed as error:
@@ -46,6 +58,9 @@ async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) ->
         return failed(503, OSError(f"the server cannot read or write answers now: {reason}."))
     except ValueError as error:
         return failed(400, error)
+    except Exception as error:  # a defect: whatever it says may hold answers and keys
+        LOG.error("%s cannot be answered: %s", request.scope["route"].path, _where(error))
+        return failed(500, RuntimeError(DEFECT))
     if isinstance(result, Response):
         return result
     if isinstance(result, bytes):  # compressed, its length would depend on its content
@@ -54,10 +69,18 @@ async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) ->
     return JSONResponse(result, headers=HEADERS)
 
 
+def _where(error: Exception) -> str:
+    """Kind and place of an error, without a word of what it was about."""
+    frames = extract_tb(error.__traceback__)[-3:]
+    lines = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+    return f"{type(error).__name__} in {', '.join(lines)}"
+
+
 async def _body(request: Request) -> dict[str, Any]:
     """The JSON object that was sent.
 
     Raises:
+        NotJson: if it is not called JSON; only our own pages can do so unasked.
         ValueError: for anything else, or one that is too long.
     """
     body = b""
@@ -71,6 +94,11 @@ async def _body(request: Request) -> dict[str, Any]:
         raise ValueError("what was sent is not JSON.") from error
     if not isinstance(told, dict):
         raise ValueError("what was sent is not a JSON object.")
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise NotJson(
+            f"the content type is {kind[:80] or 'none'}; application/json would be right."
+        )
     return told
 
 

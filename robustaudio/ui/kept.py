@@ -4,6 +4,7 @@ A visitor's own clip is kept as long as the visit that brought it, results to do
 work.
 """
 
+import os
 import shutil
 import tempfile
 import time
@@ -16,6 +17,24 @@ import gradio as gr
 
 DOWNLOADS_KEPT_S = 8 * 3600
 KEPT = 2  # clips of a visit: a run that has just begun may still read the one before
+
+
+def upload_folder() -> Path:
+    """Where Gradio puts uploads: `GRADIO_TEMP_DIR`, or a folder of this app's own.
+
+    All apps of Gradio share its default, and their files are not ours to delete.
+    """
+    if not os.environ.get("GRADIO_TEMP_DIR"):
+        owner = os.getuid() if hasattr(os, "getuid") else 0
+        folder = Path(tempfile.gettempdir()).resolve() / f"robustaudio-uploads-{owner}"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            ours = folder.is_dir() and not folder.is_symlink()
+            ours = ours and folder.stat().st_uid in (owner, 0)
+        except OSError:
+            ours = False
+        os.environ["GRADIO_TEMP_DIR"] = str(folder if ours else tempfile.mkdtemp())
+    return Path(os.environ["GRADIO_TEMP_DIR"])
 
 
 class Kept:

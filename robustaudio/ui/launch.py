@@ -2,10 +2,9 @@
 
 import logging
 import os
+import socket
 import sys
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import gradio as gr
 import torch
@@ -13,17 +12,22 @@ from starlette.middleware import Middleware
 
 from robustaudio import threads
 from robustaudio.classifiers.checkpoints import cards, load_classifier
-from robustaudio.limits import PRIVATE, Limits
+from robustaudio.gate import Doors
+from robustaudio.gate.headers import SPACE
+from robustaudio.gate.hosts import Hosts
+from robustaudio.limits import PRIVATE, Limits, on_a_space
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import routes
 from robustaudio.listening.store import FOLDER, open_store
 from robustaudio.listening.web import FAR, reachable
 from robustaudio.paths import CHECKPOINTS
-from robustaudio.serving import WARNING, BehindPrefix, Serving
-from robustaudio.streams import Counted, Streams
+from robustaudio.serving import WARNING, BehindPrefix, Serving, bound
+from robustaudio.streams import Streams
 from robustaudio.ui.convert import Services
 from robustaudio.ui.intake import MAX_UPLOAD_BYTES
+from robustaudio.ui.kept import upload_folder
 from robustaudio.ui.layout import STYLE, build_page, theme
+from robustaudio.ui.serve import at, uploads_of
 from robustaudio.ui.tasks import TASKS
 from robustaudio.ui.tidy import keep_tidy
 
@@ -39,12 +43,11 @@ def load_services(limits: Limits = PRIVATE) -> Services:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shipped = _of_the_page(cards())
     default = "memory:" if os.environ.get("SPACE_ID") else FOLDER  # a Space's disk is lost
-    uploads = os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio"
     return Services(
         classifiers={name: load_classifier(name, device) for name in shipped},
         cards=shipped,
         clips={task.name: task.clips() for task in TASKS},
-        upload_folder=Path(uploads),
+        upload_folder=upload_folder(),
         device=device,
         rooms=Rooms(open_store(os.environ.get("ROBUSTAUDIO_LISTENING", default)), limits),
         limits=limits,
@@ -79,44 +82,60 @@ def launch(
     """Serves the page; with `block` False it returns at once (tests close it again)."""
     threads.limit(thread_count)
     serving = serving or Serving()
+    listening = bound(host, port)  # before anything is loaded: a mistake is told at once
+    try:
+        page = _launched(listening, host, serving, limits, open_browser, quiet)
+    except BaseException:
+        listening.close()
+        raise
+    if not quiet:
+        _tell(serving, host, page.server_port)
+    if block:
+        page.block_thread()
+    return page
+
+
+def _launched(
+    listening: socket.socket, host: str, serving: Serving, limits: Limits, open_browser: bool,
+    quiet: bool,
+) -> gr.Blocks:  # fmt: skip
+    """The page, served at the socket."""
     key, certificate = serving.files([reachable(host)])
     streams = Streams()
     services = replace(load_services(limits), serving=serving, streams=streams)
     page = build_page(services)
     services.rooms.keep_purging()
     page.queue(default_concurrency_limit=QUICK_RUNS, max_size=None, api_open=False)
-    page.launch(
-        server_name=host,
-        server_port=port,
-        inbrowser=open_browser,
-        prevent_thread_lock=True,
-        quiet=quiet,
-        share=False,
-        theme=theme(),
-        css_paths=[STYLE],
-        max_file_size=MAX_UPLOAD_BYTES,
-        run_history=False,
-        ssr_mode=False,
-        enable_monitoring=False,
-        show_error=True,
-        footer_links=["settings"],
-        root_path=serving.root,
-        ssl_verify=False,  # of Gradio's own question whether the page is up: any name will do
-        app_kwargs={
-            "routes": routes(services.rooms),
-            "middleware": [
-                Middleware(BehindPrefix, root_path=serving.root_path),
-                Middleware(Counted, streams=streams),
-            ],
-        },
-        ssl_keyfile=key,
-        ssl_certfile=certificate,
-    )
+    uploads = uploads_of(page, services, limits)
+    uploads.keep_sweeping()
+    hosts = Hosts(host, serving.origin, serving.root_path, serving.hosts)
+    frames = (*serving.frames, *(SPACE if on_a_space() else ()))
+    doors = Doors(limits, hosts, frames, uploads, MAX_UPLOAD_BYTES, streams)
+    with at(listening, host, doors):
+        page.launch(
+            inbrowser=open_browser,
+            prevent_thread_lock=True,
+            quiet=quiet,
+            share=False,
+            theme=theme(),
+            css_paths=[STYLE],
+            max_file_size=MAX_UPLOAD_BYTES,
+            run_history=False,
+            ssr_mode=False,
+            enable_monitoring=False,
+            show_error=True,
+            footer_links=["settings"],
+            root_path=serving.root,
+            ssl_verify=False,  # of Gradio's own question whether the page is up: any name will do
+            app_kwargs={
+                "routes": routes(services.rooms),
+                "middleware": [Middleware(BehindPrefix, root_path=serving.root_path)],
+                "redirect_slashes": False,  # a redirect would lead to whatever host was asked for
+            },
+            ssl_keyfile=key,
+            ssl_certfile=certificate,
+        )
     keep_tidy(page)
-    if not quiet:
-        _tell(serving, host, page.server_port)
-    if block:
-        page.block_thread()
     return page
 
 

@@ -13,6 +13,7 @@ import torch
 from gradio.components import Component
 
 from robustaudio.audio.clip import Clip
+from robustaudio.limits import Visitor
 from robustaudio.listening import rows
 from robustaudio.listening.outcome import pooled
 from robustaudio.listening.room import Room
@@ -159,22 +160,29 @@ def build_listen(
     def open_from_page(
         source: Source, classifier: str, heard: dict | None, kind: str, families: list[str],
         level_db: float, length: float, audible_db: float, hours: float, demo: bool,
+        request: gr.Request,
     ) -> Iterator[list]:  # fmt: skip
         try:
             _, clip = convert.open_source(services, source, classifier)
             options = _options(kind, level_db, int(length), audible_db)
             study = study_of(source.name, clip, classifier, heard, families, options)
-            yield from show(*services.rooms.open(study, hours, demo=demo))
+            yield from show(
+                *services.rooms.open(study, hours, demo=demo, visitor=_visitor(request))
+            )
         except EXPECTED as error:
             raise one_sentence(error) from None
 
-    def open_from_file(path: str | None, hours: float, demo: bool) -> Iterator[list]:
+    def open_from_file(
+        path: str | None, hours: float, demo: bool, request: gr.Request
+    ) -> Iterator[list]:
         if path is None:
             yield [gr.skip()] * 3
             return
         try:
             study = load_study(Path(path), uploaded=True)
-            yield from show(*services.rooms.open(study, hours, demo=demo))
+            yield from show(
+                *services.rooms.open(study, hours, demo=demo, visitor=_visitor(request))
+            )
         except EXPECTED as error:
             raise one_sentence(error) from None
 
@@ -197,6 +205,10 @@ def build_listen(
     stored = load(None, None, visit.opened, js=READ, **QUIET)
     stored.then(show_again, visit.opened, outputs, **queued)
     visit.opened.change(None, visit.opened, kept, js=KEEP, **QUIET)
+
+
+def _visitor(request: gr.Request) -> Visitor:
+    return Visitor(request.session_hash or "", request.client.host if request.client else "")
 
 
 def opened_room(rooms: Rooms, opened: Any) -> Room | None:

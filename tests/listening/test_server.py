@@ -662,3 +662,80 @@ def test_a_page_without_its_script_is_not_empty(rooms, path):
     assert line and "needs JavaScript, and a browser of 2022 or newer" in line[1]
     script = client.get(f"/listen/assets/{'teacher' if path else 'listen'}.js").text
     assert 'document.getElementById("old-browser").hidden = true;' in script[:900]
+
+
+SECRET = "AAAA-BBBB-CCCC-DDDD"
+
+
+@pytest.mark.parametrize(
+    "error, status, sentence",
+    [
+        (OSError(errno.ENOSPC, "No space left on device", SECRET), 503, "No space left on device"),
+        (RuntimeError(f"[parameters: {SECRET}]"), 500, "a defect of the server"),
+        (KeyError(SECRET), 404, ""),
+        (MemoryError(), 500, "a defect of the server"),
+        (TypeError(SECRET), 500, "a defect of the server"),
+    ],
+)
+def test_any_error_is_one_json_sentence_and_the_log_holds_no_data(
+    listener, monkeypatch, caplog, error, status, sentence
+):
+    listener.begin()
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(type(listener.rooms.store), "read", fails)
+    monkeypatch.setattr(type(listener.rooms.store), "append", fails)
+    client = TestClient(application(listener.rooms), raise_server_exceptions=False)
+    headers = {"X-Listener": listener.code}
+    room = listener.rooms.room(listener.token)
+    monkeypatch.setattr(type(listener.rooms), "room", lambda *_: room)
+    for answer in (
+        client.get(f"/listen/{listener.token}/state", headers=headers),
+        client.post(f"/listen/{listener.token}/answer", headers=headers, json={"trial": 0}),
+    ):
+        assert answer.status_code == status and answer.headers["content-type"].endswith("json")
+        assert sentence in answer.json()["error"]
+        if status != 404:
+            assert SECRET not in answer.text
+    assert SECRET not in caplog.text and listener.code not in caplog.text
+    assert status != 500 or f"{type(error).__name__} in room.py" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_what_changes_something_is_called_json(listener):
+    """Another site's page can send text unasked, and a server that takes it for JSON obeys it."""
+    listener.begin()
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "", None):
+        for path, body in (("start", b'{"agreed": true}'), ("forget", b"{}")):
+            answer = listener.client.post(
+                f"/listen/{listener.token}/{path}",
+                content=body,
+                headers={} if kind is None else {"Content-Type": kind},
+            )
+            assert answer.status_code == 415 and "application/json" in answer.json()["error"]
+    sent = {"Content-Type": "application/json; charset=utf-8"}
+    url = f"/listen/{listener.token}/start"
+    assert listener.client.post(url, content=b'{"agreed": true}', headers=sent).status_code == 200
+
+
+def test_no_redirect_leads_to_the_host_that_was_asked_for(listener):
+    for path in ("study/", "", "/"):
+        answer = listener.client.get(
+            f"/listen/{listener.token}/{path}",
+            headers={"Host": "evil.example"},
+            follow_redirects=False,
+        )
+        assert answer.status_code == 404 and "location" not in answer.headers
+
+
+def test_nothing_on_the_way_may_change_a_sound_or_an_answer(listener):
+    listener.begin()
+    for path in ("trial/0/0", "state", "study", ""):
+        headers = listener.get(path.rstrip("/")).headers if path else None
+        if headers is None:
+            headers = listener.client.get(f"/listen/{listener.token}").headers
+        assert headers["cache-control"] == "no-store, no-transform"
+        assert "base-uri 'none'" in headers["content-security-policy"]
+        assert "form-action 'self'" in headers["content-security-policy"]

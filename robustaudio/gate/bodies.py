@@ -1,0 +1,100 @@
+"""Bodies of requests: JSON of a bounded size that names no file of another server."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from robustaudio.gate.headers import Scope, value
+from robustaudio.gate.refusal import Refusal
+
+LARGE = 65_536  # bytes: above, JSON is read in a thread
+ELSEWHERE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+:|//|\\\\|/\\|\\/)", re.IGNORECASE)  # not "C:\…"
+REMOTE = "a file has to be uploaded; addresses of other servers are not fetched."
+
+
+def check_type(scope: Scope) -> None:
+    """JSON has to be called so: other pages can send text, but not that, without being asked.
+
+    Raises:
+        Refusal: for any other type.
+    """
+    kind = value(scope, "content-type").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        shown = kind[:80] or "none"
+        raise Refusal(415, f"the content type is {shown}; application/json would be right.")
+
+
+def check_length(scope: Scope, most: int) -> None:
+    """Refuses a body by the length that it names, before it comes.
+
+    Raises:
+        Refusal: if it is too long.
+    """
+    named = value(scope, "content-length")
+    if named.isascii() and named.isdigit() and int(named) > most:
+        raise too_long(most)
+
+
+def too_long(most: int) -> Refusal:
+    return Refusal(413, f"at most {most / 2**20:.0f} MB can be sent at once.")
+
+
+async def whole(receive: Callable, most: int) -> bytes:
+    """The body of a request.
+
+    Raises:
+        Refusal: if it is longer than `most` bytes.
+    """
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Refusal(400, "the connection was lost.")
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise too_long(most)
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+async def check_files(body: bytes, is_own: Callable[[str], bool]) -> None:
+    """Looks for files of other servers, however deep and however they are written.
+
+    Raises:
+        Refusal: for one, and for what is no JSON.
+    """
+    if len(body) > LARGE:
+        await asyncio.to_thread(_check_files, body, is_own)
+    else:
+        _check_files(body, is_own)
+
+
+def _check_files(body: bytes, is_own: Callable[[str], bool]) -> None:
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        """Every pair, those that a later one of the same name replaces too."""
+        for key, text in pairs:
+            if key not in ("path", "url") or not isinstance(text, str):
+                continue
+            if ELSEWHERE.match(text) and not (key == "url" and is_own(text)):
+                raise Refusal(400, REMOTE)
+
+    try:
+        json.loads(body, object_pairs_hook=look)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, "what was sent is not JSON.") from error
+
+
+def again(body: bytes, receive: Callable) -> Callable:
+    """A `receive` that gives the body once more, then what comes after it."""
+    given = False
+
+    async def replay() -> dict[str, Any]:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -1,0 +1,156 @@
+"""The middleware itself: one request's way through the gate, one line each."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+from robustaudio.gate import bodies, routes
+from robustaudio.gate.headers import Scope, hardened, policy, value
+from robustaudio.gate.hosts import Hosts
+from robustaudio.gate.rates import Rates
+from robustaudio.gate.refusal import Refusal
+from robustaudio.gate.uploads import Count, Counted, Uploads
+from robustaudio.gate.visitors import address_of
+from robustaudio.limits import PRIVATE, Limits
+from robustaudio.streams import Streams
+
+MOST_JSON = 8_000_000  # bytes: the page's largest, a player's sounds in base64, have 1 MB
+MULTIPART = 10_000  # bytes of an upload beside its file
+DRAIN_S = 20.0  # a browser reads the answer to an upload once it has been taken in
+
+App = Callable[[Scope, Callable, Callable], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What a gate lets through. `frames` are pages of others that may frame ours."""
+
+    limits: Limits = PRIVATE
+    hosts: Hosts = field(default_factory=Hosts)
+    frames: tuple[str, ...] = ()
+    uploads: Uploads | None = None
+    upload_bytes: int = 50 * 2**20  # of one file
+    streams: Streams | None = None
+
+
+class Gate:
+    """ASGI middleware in front of `app`."""
+
+    def __init__(self, app: App, doors: Doors) -> None:
+        self.app, self.doors = app, doors
+        limits = doors.limits
+        self.rates = Rates(limits.requests, limits.parallel, limits.streams)
+        self._policy = policy(doors.frames)
+
+    async def __call__(self, scope: Scope, receive: Callable, send: Callable) -> None:
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        if scope["type"] != "http":  # no page opens a WebSocket
+            return await send({"type": "websocket.close", "code": 1008})
+        address = address_of(scope, int(self.doors.limits.proxies))
+        scope = {**scope, "client": (address, 0)}
+        send = self._hardened(send)
+        try:
+            await self._pass(scope, receive, send, address)
+        except Refusal as refusal:
+            await refusal.answer(scope, send)
+        return None
+
+    async def _pass(self, scope: Scope, receive: Callable, send: Callable, address: str) -> None:
+        doors, method, path = self.doors, scope["method"], self._path(scope)
+        doors.hosts.check_name(scope)
+        if not routes.is_open(method, path):
+            raise Refusal(404, "there is nothing here.")
+        if method not in routes.READS or path.startswith(routes.API):
+            doors.hosts.check_origin(scope)
+        async with AsyncExitStack() as stack:
+            if routes.is_stream(path):
+                await stack.enter_async_context(self.rates.stream(address))
+            if routes.counts(method, path):
+                upload = path == routes.UPLOAD
+                await stack.enter_async_context(self.rates.turn(address, upload))
+            if routes.takes_json(path):
+                receive = await self._json(scope, receive)
+            if path == routes.UPLOAD:
+                return await self._upload(scope, receive, send, address)
+            if path == routes.EVENTS and doors.streams:
+                session = _asked(scope, "session_hash")
+                doors.streams.enter(session)
+                stack.callback(doors.streams.leave, session)
+            await self.app(scope, receive, send)
+
+    async def _json(self, scope: Scope, receive: Callable) -> Callable:
+        """The body, read and found harmless."""
+        bodies.check_type(scope)
+        bodies.check_length(scope, MOST_JSON)
+        body = await bodies.whole(receive, MOST_JSON)
+        await bodies.check_files(body, lambda address: self.doors.hosts.is_own(address, scope))
+        return bodies.again(body, receive)
+
+    async def _upload(self, scope: Scope, receive: Callable, send: Callable, address: str) -> None:
+        """An upload, counted while it comes; what is refused is taken in, and thrown away.
+
+        A browser shows no answer to a body that nobody reads.
+        """
+        uploads, most = self.doors.uploads, self.doors.upload_bytes + MULTIPART
+        bodies.check_length(scope, most)
+        named = value(scope, "content-length")
+        length = int(named) if named.isascii() and named.isdigit() else 0
+        left = most
+
+        async def bounded(size: int) -> None:
+            nonlocal left
+            left -= size
+            if left < 0:
+                raise bodies.too_long(most)
+
+        try:
+            async with AsyncExitStack() as stack:
+                counts: list[Count] = [bounded]
+                if uploads:
+                    counts.append(await stack.enter_async_context(uploads.room(address, length)))
+                counted = Counted(receive, send, counts)
+                await self.app(scope, counted.receive, counted.send)
+            if counted.refusal:
+                raise counted.refusal
+        except Refusal:
+            await _drain(receive, most)
+            raise
+
+    def _path(self, scope: Scope) -> str:
+        """The path without the prefix that a proxy may have passed on."""
+        path, prefix = scope["path"], self.doors.hosts.prefix
+        if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+            return path[len(prefix) :] or "/"
+        return path
+
+    def _hardened(self, send: Callable) -> Callable:
+        async def hardening(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                headers = hardened(message.get("headers", ()), self._policy)
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return hardening
+
+
+def _asked(scope: Scope, name: str) -> str:
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    return query.get(name, [""])[0]
+
+
+async def _drain(receive: Callable, most: int) -> None:
+    """Takes in what is left of a body, up to a size and a time."""
+    ends = time.monotonic() + DRAIN_S
+    while most > 0 and (left_s := ends - time.monotonic()) > 0:
+        try:
+            message = await asyncio.wait_for(receive(), left_s)
+        except TimeoutError:
+            return
+        most -= len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return

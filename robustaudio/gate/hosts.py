@@ -1,0 +1,130 @@
+"""Names under which a server answers, and pages that may change something on it.
+
+A page elsewhere can make its own name lead to this computer (DNS rebinding), and any page can send
+a form to a server that its visitor reaches. Browsers say which name they asked for (Host) and
+which page asks (Origin, Sec-Fetch-Site), and no page can change that.
+"""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from robustaudio.gate.headers import Scope, value, values
+from robustaudio.gate.refusal import Refusal
+from robustaudio.limits import is_loopback
+
+SHOWN = 80  # characters of a name in a sentence
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Where a server listens, at which address a proxy shows it, and further names of it.
+
+    `origin` is the proxy's address ("https://lab.example.org"), `prefix` its path ("/lab").
+    """
+
+    host: str = "127.0.0.1"
+    origin: str = ""
+    prefix: str = ""
+    allowed: tuple[str, ...] = ()
+
+    def check_name(self, scope: Scope) -> None:
+        """On loopback, and wherever names are given, only known ones are answered.
+
+        A proxy on the same computer that shows the pages below a prefix may pass on any name: then
+        it says so by X-Forwarded-Host or -For, and the pages are public anyway.
+
+        Raises:
+            Refusal: for another name.
+        """
+        if not is_loopback(self.host) and not self.allowed:
+            return
+        proxied = self.prefix and not self.origin
+        if proxied and (value(scope, "x-forwarded-host") or value(scope, "x-forwarded-for")):
+            return
+        for given in values(scope, "host"):
+            if not self._known(host_name(given)):
+                shown = host_name(given)[:SHOWN]
+                raise Refusal(
+                    421,
+                    f"this server does not answer to the name {shown!r}; start it with "
+                    f"--allowed-host {shown} if it is one of its own.",
+                )
+
+    def check_origin(self, scope: Scope) -> None:
+        """Only our own pages, and programs that are no browsers, may change something.
+
+        Raises:
+            Refusal: for a request that another site's page has made.
+        """
+        site, origin = value(scope, "sec-fetch-site"), value(scope, "origin")
+        honest = not origin or self.is_own(origin, scope)
+        if site == "cross-site" or (not honest and not self._rewritten(scope)):
+            shown = origin[:SHOWN] or "another site"
+            raise Refusal(403, f"a page of {shown} may not change anything here.")
+
+    def is_own(self, address: str, scope: Scope) -> bool:
+        """Whether an address ("https://host:port/…") is one at which this server is asked now."""
+        netloc = _netloc(address)
+        if not netloc:
+            return False
+        name, asked = host_name(netloc), values(scope, "host")
+        scheme = urlsplit(address).scheme
+        own = [self.origin, *(f"{scheme}://{host}" for host in asked)]
+        if netloc in map(_netloc, own):
+            return True
+        # of these the port is not known: a proxy may leave it out
+        names = [*self.allowed, *values(scope, "x-forwarded-host")]
+        names += asked if value(scope, "x-forwarded-for") else []
+        return name in map(host_name, names)
+
+    def _rewritten(self, scope: Scope) -> bool:
+        """Whether a proxy has put its own name in place of the visitor's: then the browser knows
+        better, who calls the page that asks "same-origin"."""
+        return value(scope, "sec-fetch-site") == "same-origin" and is_loopback(
+            host_name(value(scope, "host"))
+        )
+
+    def _known(self, name: str) -> bool:
+        own = {host_name(known) for known in (self.host, _netloc(self.origin), *self.allowed)}
+        if name in own - {""}:
+            return True
+        if name.endswith(".localhost") or is_loopback(name):
+            return True
+        return not is_loopback(self.host) and _is_address(name)  # no name, so nobody else's
+
+
+def host_name(host: str) -> str:
+    """The name in "name:port", in small letters.
+
+    >>> host_name("Lab.Example.org.:8443"), host_name("[::1]:7860")
+    ('lab.example.org', '::1')
+    """
+    bare = host.strip().lower()
+    if bare.startswith("["):
+        return bare[1:].partition("]")[0]
+    if bare.count(":") > 1:  # an address without brackets
+        return bare
+    return bare.partition(":")[0].removesuffix(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        return bool(ip_address(name))
+    except ValueError:
+        return False
+
+
+def _netloc(address: str) -> str:
+    """ "host:port" of an address, without the port that its scheme has anyway."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return ""
+    name = (parts.hostname or "").removesuffix(".")
+    if not name:
+        return ""
+    bracketed = f"[{name}]" if ":" in name else name
+    return bracketed if port in (None, DEFAULT_PORTS.get(parts.scheme)) else f"{bracketed}:{port}"
