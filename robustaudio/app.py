@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from robustaudio import threads
+from robustaudio import doors, threads
 from robustaudio.limits import add_limit_options, limits_of
 from robustaudio.serving import add_serving_options, serving_of
 
@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--open",
         action=argparse.BooleanOptionalAction,
-        default=sys.stdout.isatty(),
+        default=sys.stdout is not None and sys.stdout.isatty(),
         help="open the page in a browser (default: when started from a terminal)",
     )
     add_serving_options(parser)
@@ -51,12 +51,13 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(str(error)) from error
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """What `python app.py` does."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """What `python app.py` does; gives its exit code."""
     parser = argparse.ArgumentParser(description="Hear, break and prove a classifier: the app.")
     add_options(parser)
-    arguments = parser.parse_args(argv)
-    try:
-        run(arguments)
-    except ValueError as error:
-        parser.error(str(error))
+
+    def opened() -> int:
+        run(parser.parse_args(argv))
+        return 0
+
+    return doors.main_of("robustaudio", opened)
