@@ -275,7 +275,9 @@ def _log(line: str) -> None:
 def _progress() -> Callable[..., None] | None:
     """A percentage on stderr where somebody is looking; elsewhere how long a long run will take."""
     if sys.stderr.isatty():
-        return lambda done, step=None: print(f"\r{done:4.0%}", end="\r", file=sys.stderr, flush=True)
+        return lambda done, step=None: print(
+            f"\r{done:4.0%}", end="\r", file=sys.stderr, flush=True
+        )
     begun, told = time.monotonic(), False
 
     def estimate(done: float, step: Any = None) -> None:

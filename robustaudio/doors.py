@@ -96,8 +96,8 @@ def shortage(error: BaseException) -> str:
 
 def of_system(error: OSError) -> str:
     """The file and what the system says of it."""
-    reason = (error.strerror or str(error) or type(error).__name__).strip().rstrip(".")
-    reason = reason[:1].lower() + reason[1:]
+    reason = (error.strerror or "").lower() or str(error) or type(error).__name__
+    reason = reason.strip().rstrip(".")
     where = error.filename if isinstance(error.filename, (str, os.PathLike)) else None
     return f"{os.fspath(where)}: {reason}." if where else f"{reason}."
 
@@ -121,7 +121,8 @@ def open_streams() -> None:
             with suppress(OSError):
                 # the lowest number that is free, which is the stream's own
                 descriptor = os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
-                setattr(sys, name, open(descriptor, "r" if number == 0 else "w", encoding="utf-8"))
+                mode = "r" if number == 0 else "w"
+                setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # a stream of somebody else's
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]

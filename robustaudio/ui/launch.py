@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from robustaudio.serving import WARNING, BehindPrefix, Serving
 from robustaudio.ui.convert import Services
 from robustaudio.ui.intake import MAX_UPLOAD_BYTES
 from robustaudio.ui.layout import STYLE, build_page, theme
+from robustaudio.ui.spoken import HANDLERS
 from robustaudio.ui.tasks import TASKS
 
 HEAVY_RUNS = 2  # at a time; the others wait in the queue
@@ -96,12 +98,13 @@ def launch(
         run_history=False,
         ssr_mode=False,
         enable_monitoring=False,
-        show_error=True,
+        show_error=False,  # of what has no sentence of ours: nothing
         footer_links=["settings"],
         root_path=serving.root,
         ssl_verify=False,  # of Gradio's own question whether the page is up: any name will do
         app_kwargs={
             "routes": routes(services.rooms),
+            "exception_handlers": HANDLERS,
             "middleware": [Middleware(BehindPrefix, root_path=serving.root_path)],
         },
         ssl_keyfile=key,
@@ -110,7 +113,11 @@ def launch(
     if not quiet:
         _tell(serving, host, page.server_port)
     if block:
-        page.block_thread()
+        try:
+            while page.is_running:
+                time.sleep(0.2)  # in short naps: Windows wakes nobody for Ctrl-C
+        finally:
+            page.close(verbose=False)
     return page
 
 
