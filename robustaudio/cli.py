@@ -5,7 +5,6 @@ Arguments are parsed and files checked before torch is imported: `--help` and er
 
 import argparse
 import gc
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,47 +13,51 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from robustaudio import __version__, app, declared, threads
+from robustaudio import __version__, app, declared, doors, threads
 from robustaudio.cli_files import check_files
 from robustaudio.limits import add_limit_options
+from robustaudio.plain_json import as_json
 from robustaudio.serving import add_serving_options
 
 LISTEN = "Listening tests: what people hear, by a test that holds up."
 DEVICE = "cpu, cuda, ... (default: cuda where there is one)"
-STORES = "a folder, sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or hub://OWNER/DATASET"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; 0 on success, 2 after an error (whose sentence goes to stderr)."""
+    """Runs one command; 0 on success, else an error's code (its sentence goes to stderr)."""
     argv = sys.argv[1:] if argv is None else argv
-    arguments = parser().parse_args(argv, argparse.Namespace(argv=argv))
-    try:
-        record = arguments.run(arguments)
-    except KeyboardInterrupt:
-        print("robustaudio: cancelled.", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if not _is_sentence(error):
-            raise
-        print(f"robustaudio: {error}", file=sys.stderr)
-        return 2
-    if record is None:  # the app
-        return 0
-    try:
-        print(json.dumps(record, indent=2) if arguments.json else as_text(record), flush=True)
-    except BrokenPipeError:  # whoever reads, `head` say, has seen enough
-        sys.stdout = None
+    return doors.main_of("robustaudio", partial(_answer, argv))
+
+
+def _answer(argv: Sequence[str]) -> int:
+    """Runs one command and prints its record; 0."""
+    arguments = parser().parse_args(with_numbers(argv), argparse.Namespace(argv=argv))
+    record = arguments.run(arguments)
+    if record is not None:  # the app has none
+        print(as_json(record, indent=2) if arguments.json else as_text(record), flush=True)
     return 0
 
 
-def _is_sentence(error: Exception) -> bool:
-    """Whether an error tells the user what to do; others are defects and keep their traceback."""
-    if isinstance(error, ValueError):
-        return True
-    from robustaudio.certification.interval import UnsupportedLayer
-    from robustaudio.listening.rooms import NoStudy
+def with_numbers(argv: Sequence[str]) -> list[str]:
+    """Joins an option to a negative number, which argparse takes for an option in some notations.
 
-    return isinstance(error, (UnsupportedLayer, NoStudy))
+    >>> with_numbers(["--level-db", "-1e2"])
+    ['--level-db=-1e2']
+    """
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1].startswith("--") and "=" not in joined[-1] and _is_negative(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _is_negative(word: str) -> bool:
+    try:
+        return word.startswith("-") and float(word) is not None
+    except ValueError:
+        return False
 
 
 def parser() -> argparse.ArgumentParser:
@@ -98,7 +101,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--seed", type=int, default=0, help="seed of all randomness")
     for command in (attack, noise, maximise):
         command.add_argument("--output", type=Path, help="write the perturbed clip as WAV")
-        command.add_argument("--subtype", choices=subtypes, default=subtypes[0])
+        command.add_argument(
+            "--subtype", choices=subtypes, help=f"of the WAV (default: {subtypes[0]})"
+        )
         command.add_argument("--report", type=Path, help="write a JSON report of the run")
     for command in (attack, verify, targets):
         command.add_argument("--norm", choices=norms, default="linf")
@@ -241,7 +246,7 @@ def _add_option(
 
 def _add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
     """Adds the verbs of `listen` by the function that makes a command of the program."""
-    folder = declared.value("listening.store", "FOLDER")
+    folder, stores = (declared.value("listening.store", name) for name in ("FOLDER", "FORMS"))
     spread, lapse = (
         declared.value("listening.simulation", name)
         for name in ("TYPICAL_SPREAD_DB", "TYPICAL_LAPSE")
@@ -252,16 +257,16 @@ def _add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
     serve.add_argument("--port", type=int, default=7870)
     serve.add_argument("--hours", type=float, help="until the answers are deleted")
     serve.add_argument("--demo", action="store_true", help="store nothing at all")
-    serve.add_argument("--store", default=folder, help=f"{STORES} (default {folder})")
+    serve.add_argument("--store", help=f"{stores} (default {folder})")
     add_serving_options(serve)
     add_limit_options(serve)
     analysis = verb("analyse", "run_analyse", "What the answers in a store say.")
-    analysis.add_argument("store", help=STORES)
+    analysis.add_argument("store", help=stores)
     analysis.add_argument("--study", help="its token, where the store holds several")
     analysis.add_argument("--output", type=Path, help="folder for tables, figures and JSON")
     analysis.set_defaults(output_is_folder=True)
     purge = verb("purge", "run_purge", "Deletes the studies of a store that are over.")
-    purge.add_argument("store", help=STORES)
+    purge.add_argument("store", help=stores)
     plan = verb(
         "simulate", "run_simulate", "What a study finds out about listeners whose truth is known."
     )

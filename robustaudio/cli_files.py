@@ -2,17 +2,25 @@
 
 import argparse
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import normalize
 
+from robustaudio.cli_options import check_options
+from robustaudio.paths import CHECKPOINTS
+
+SQLITE = "sqlite:///"
 WRITTEN = ("output", "report", "resume")  # options that name a file to write
+TABLES = ("rows.csv", "rows.json", "analysis.json")  # of `listen analyse --output`
 
 
 def check_files(arguments: argparse.Namespace) -> None:
-    """Refuses files that cannot be read or written, and makes the folders that are missing.
+    """Refuses files that cannot be read or written, then makes the folders that are missing.
 
     Raises:
-        ValueError: for the first such file, or a file to write that is read as well.
+        ValueError: for the first such file, a file to write that is read as well, or an option
+            that `check_options` refuses.
     """
     given = vars(arguments)
     if "clip" in given:
@@ -26,24 +34,35 @@ def check_files(arguments: argparse.Namespace) -> None:
         what = "is a folder; name a study in it" if study.is_dir() else "is not there"
         raise ValueError(f"the study {study} {what}.")
     written = {f"--{name}": given[name] for name in WRITTEN if given.get(name)}
+    folder = written.pop("--output", None) if given.get("output_is_folder") else None
     for flag, path in written.items():
-        if flag == "--output" and given.get("output_is_folder"):
-            _make_folder(flag, path)
-            continue
-        for what, other in _read(given):
-            if _same(path, other):
-                raise ValueError(
-                    f"{flag} {path} is the {what} itself, which is never overwritten; "
-                    "choose another name."
-                )
-        for other_flag, other in written.items():
-            if other_flag != flag and _same(path, other):
-                raise ValueError(f"{flag} and {other_flag} name the same file, {path}.")
+        _check_apart(flag, path, given, written)
+    check_options(arguments)
+    if folder:
+        _check_folder("--output", folder, given)
+    for flag, path in written.items():
         if flag == "--output" and "subtype" in given and path.suffix.lower() != ".wav":
             raise ValueError(
                 f"--output {path} must end in .wav: the perturbed clip is written as WAV."
             )
         _check_writable(flag, path)
+    if given.get("clip") and given.get("resume"):
+        raise ValueError("--resume belongs to a data set, not to a single clip.")
+
+
+def _check_apart(flag: str, path: Path, given: dict, written: dict[str, Path]) -> None:
+    """Refuses to write what is read, or one file twice."""
+    if "\0" in str(path):
+        raise ValueError(f"{flag} {str(path)!r} is not the name of a file.")
+    for what, other in _read(given):
+        if _same(path, other):
+            raise ValueError(
+                f"{flag} {path} is the {what} itself, which is never overwritten; "
+                "choose another name."
+            )
+    for other_flag, other in written.items():
+        if other_flag != flag and (_same(path, other) or _alike(path, other)):
+            raise ValueError(f"{flag} and {other_flag} name the same file, {path}.")
 
 
 def _read(given: dict) -> Iterator[tuple[str, Path]]:
@@ -52,7 +71,10 @@ def _read(given: dict) -> Iterator[tuple[str, Path]]:
         yield "clip", Path(given["clip"])
     if given.get("heard"):
         yield "file of --heard", Path(given["heard"])
-    if (classifier := Path(given.get("classifier") or "")).suffix == ".safetensors":
+    if name := given.get("classifier"):
+        classifier = Path(name)
+        if classifier.suffix != ".safetensors":
+            classifier = CHECKPOINTS / f"{classifier.name}.safetensors"
         yield "classifier", classifier
         yield "classifier's card", classifier.with_suffix(".json")
     if given.get("dataset"):
@@ -70,18 +92,48 @@ def _check_readable(name: str) -> None:
 
 
 def _check_writable(flag: str, path: Path) -> None:
-    if path.is_dir():
+    """Refuses what cannot be written, the file behind a link included."""
+    try:
+        target = path.resolve()
+        kind = target.stat().st_mode if target.exists() else None
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, too long a name
+        raise ValueError(f"{flag} {path} cannot be followed to a file.") from error
+    if kind is not None and stat.S_ISDIR(kind):
         raise ValueError(f"{flag} {path} is a folder; name a file in it.")
-    _make_folder(flag, path.parent)
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if kind is not None and (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
+        raise ValueError(f"{flag} {path} is not a file.")
+    _make_folder(flag, target.parent if path.is_symlink() else path.parent)
+    if not os.access(target if kind is not None else target.parent, os.W_OK):
         raise ValueError(f"cannot write {path}: permission denied.")
+
+
+def _check_folder(flag: str, folder: Path, given: dict) -> None:
+    """Makes a folder to write into, which is not where a command reads answers from."""
+    if store := given.get("store"):
+        kept = Path(store.removeprefix(SQLITE)) if store.startswith(SQLITE) else Path(store)
+        inside = [folder, *folder.resolve().parents] if kept.is_dir() else [folder]
+        if any(_same(one, kept) for one in inside):
+            raise ValueError(
+                f"{flag} {folder} is the store itself, or lies in it; choose another folder."
+            )
+        if kept.is_file() and _same(kept.parent, folder) and kept.name in TABLES:
+            raise ValueError(f"{flag} {folder} would overwrite the store, {kept.name}.")
+    _make_folder(flag, folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{flag}: the folder {folder} may not be written to.")
+    if store:
+        for name in TABLES:
+            _check_writable(flag, folder / name)
 
 
 def _make_folder(flag: str, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{flag}: the folder {folder} cannot be made: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ValueError(
+            f"{flag}: the folder {folder} cannot be made: {(reason or 'unknown').lower()}."
+        ) from error
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -89,4 +141,13 @@ def _same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
     except (OSError, ValueError):  # one of them is not there yet
+        pass
+    try:
         return one.resolve() == other.resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links: told when it is opened
+        return one.absolute() == other.absolute()
+
+
+def _alike(one: Path, other: Path) -> bool:
+    """Whether some file systems hold two names for one: by case, by how accents are written."""
+    return normalize("NFC", str(one)).casefold() == normalize("NFC", str(other)).casefold()

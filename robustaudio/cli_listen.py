@@ -1,7 +1,6 @@
 """What the verbs of `listen` do: serve a study, analyse what it found, delete it, plan its size."""
 
 import argparse
-import json
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,15 +13,16 @@ from robustaudio.listening import rows
 from robustaudio.listening.outcome import pooled
 from robustaudio.listening.picture import psychometric
 from robustaudio.listening.results import standing
-from robustaudio.listening.room import Room
+from robustaudio.listening.room import MOST_LISTENERS, Room
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener, panel
-from robustaudio.listening.store import open_store
+from robustaudio.listening.store import FOLDER, open_store
 from robustaudio.listening.study_file import load_study
 from robustaudio.listening.thresholds import SIGNS
 from robustaudio.listening.web import reachable
+from robustaudio.plain_json import as_json
 from robustaudio.serving import WARNING, BehindPrefix, bound, serving_of
 
 
@@ -34,7 +34,8 @@ def run_serve(arguments: argparse.Namespace) -> dict:
     study = load_study(arguments.study)
     keyfile, certfile = serving.files([reachable(arguments.host)])
     limits = limits_of(arguments)
-    rooms = Rooms(open_store("memory:" if arguments.demo else arguments.store), limits)
+    kept = FOLDER if arguments.store is None else arguments.store
+    rooms = Rooms(open_store("memory:" if arguments.demo else kept), limits)
     with bound(arguments.host, arguments.port) as listening:  # a link that is printed works
         room, key = rooms.open(study, arguments.hours, resume=True)
         port = listening.getsockname()[1]
@@ -69,7 +70,11 @@ def run_analyse(arguments: argparse.Namespace) -> dict:
     room = _only_room(Rooms(open_store(arguments.store, create=False)), arguments.study)
     found = pooled(room)
     if arguments.output:
-        _write(arguments.output, room, found)
+        try:
+            _write(arguments.output, room, found)
+        except OSError as error:  # full, say: it says so of no file
+            reason = (error.strerror or type(error).__name__).lower()
+            raise ValueError(f"{arguments.output} cannot be written: {reason}.") from error
     if found["damaged"]:
         _log(f"left out, for they cannot be read: the answers of {', '.join(found['damaged'])}.")
     if arguments.json:
@@ -89,11 +94,11 @@ def run_purge(arguments: argparse.Namespace) -> dict:
 
 
 def run_simulate(arguments: argparse.Namespace) -> dict:
-    if arguments.listeners < 1:
-        raise ValueError(f"--listeners {arguments.listeners} must be 1 or more.")
+    if not 1 <= arguments.listeners <= MOST_LISTENERS:
+        raise ValueError(f"--listeners {arguments.listeners} must be from 1 to {MOST_LISTENERS}.")
     typical = Listener(arguments.threshold, arguments.spread, arguments.lapse)
     people = panel(arguments.listeners, typical, arguments.between, arguments.seed)
-    store = open_store(arguments.store or "memory:")
+    store = open_store("memory:" if arguments.store is None else arguments.store)
     room, _ = Rooms(store).open(load_study(arguments.study))
     about = {"threshold_db": arguments.threshold, "spread_db": arguments.spread}
     return {**about, "lapse": arguments.lapse, **simulate(room, people, arguments.seed)}
@@ -126,7 +131,7 @@ def _write(folder: Path, room: Room, found: dict) -> None:
     table = rows.tidy(room)
     (folder / "rows.csv").write_bytes(rows.as_csv(table).encode(rows.CSV_ENCODING))
     (folder / "rows.json").write_text(rows.as_json(room, table), "utf-8")
-    (folder / "analysis.json").write_text(json.dumps(found, indent=1), "utf-8")
+    (folder / "analysis.json").write_text(as_json(found, indent=1), "utf-8")
     drawn = [one for one in found["analysis"]["results"] if "thresholds" in one["group"]]
     for number, result in enumerate(drawn):
         (folder / f"curve-{number + 1}.svg").write_text(psychometric(result), "utf-8")

@@ -6,6 +6,7 @@ takes long to import stands in that verb.
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 from robustaudio.attacks import ATTACKS, MINIMISING, Genetic
-from robustaudio.audio.clip import Clip
+from robustaudio.audio.clip import SUBTYPES, Clip
 from robustaudio.audio.datasets import download, open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
@@ -39,6 +40,7 @@ DEFAULT_LEVELS_DB = {
 }
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
 DEFAULT_SIGMA = 0.1
+ESTIMATED_AFTER_S, LONG_S = 10.0, 120.0  # when a run is estimated, and what is long
 CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  # as text
 
 
@@ -62,7 +64,6 @@ def run_attack(arguments: argparse.Namespace) -> dict:
     start_db = (LARGEST_LEVEL_DB if by_itself else ATTACK_LEVEL_DB)[plan.norm]
     common = {"seed": arguments.seed, "progress": _progress()}
     if arguments.dataset:
-        _refuse_files(arguments)
         if arguments.target not in (None, "random"):
             raise ValueError(f"--target {arguments.target} on a data set: only 'random' is known.")
         return attack_dataset(
@@ -71,8 +72,6 @@ def run_attack(arguments: argparse.Namespace) -> dict:
             targeted=arguments.target is not None, smallest=arguments.smallest,
             path=arguments.resume, **common,
         )  # fmt: skip
-    if arguments.resume or arguments.smallest:
-        raise ValueError("--resume and --smallest belong to a data set; see `ruler` for a clip.")
     clip = _clip(arguments, classifier)
     target = None if arguments.target is None else classifier.label_index(arguments.target)
     level_db = _single(arguments.level_db, "--level-db", start_db)
@@ -84,7 +83,6 @@ def run_noise(arguments: argparse.Namespace) -> dict:
     classifier = _classifier(arguments)
     options = {"representation": arguments.representation, "seed": arguments.seed}
     if arguments.dataset:
-        _refuse_files(arguments)
         return noise_dataset(
             classifier, _dataset(arguments, classifier),
             sigmas=arguments.sigma or [DEFAULT_SIGMA], progress=_progress(), **options,
@@ -103,8 +101,6 @@ def run_verify(arguments: argparse.Namespace) -> dict:
             classifier, _dataset(arguments, classifier), path=arguments.resume,
             levels_db=arguments.level_db or DEFAULT_LEVELS_DB[arguments.norm], **common,
         )  # fmt: skip
-    if arguments.resume:
-        raise ValueError("--resume belongs to a data set, not to a single clip.")
     level_db = _single(arguments.level_db, "--level-db", DEFAULT_LEVEL_DB[arguments.norm])
     clip = _clip(arguments, classifier)
     record = verify_clip(classifier, clip.samples, level_db=level_db, **common)
@@ -254,11 +250,6 @@ def _single(values: list[float] | None, flag: str, default: float) -> float:
     return values[0] if values else default
 
 
-def _refuse_files(arguments: argparse.Namespace) -> None:
-    if arguments.output or arguments.report:
-        raise ValueError("--output and --report belong to a single clip, not to a data set.")
-
-
 def _written(
     arguments: argparse.Namespace, classifier: Classifier, clip: Clip, result: Any
 ) -> dict:
@@ -267,7 +258,9 @@ def _written(
     if arguments.output:
         record = {
             **record,
-            **save_perturbed(classifier, clip, result, arguments.output, arguments.subtype),
+            **save_perturbed(
+                classifier, clip, result, arguments.output, arguments.subtype or SUBTYPES[0]
+            ),
         }
     if arguments.report:
         command = ["python", "-m", "robustaudio", *arguments.argv]
@@ -280,7 +273,28 @@ def _log(line: str) -> None:
 
 
 def _progress() -> Callable[..., None] | None:
-    """A percentage on stderr, where somebody is looking."""
-    if not sys.stderr.isatty():
-        return None
-    return lambda done, step=None: print(f"\r{done:4.0%}", end="\r", file=sys.stderr, flush=True)
+    """A percentage on stderr where somebody is looking; elsewhere how long a long run will take."""
+    if sys.stderr.isatty():
+        return lambda done, step=None: print(
+            f"\r{done:4.0%}", end="\r", file=sys.stderr, flush=True
+        )
+    begun, told = time.monotonic(), False
+
+    def estimate(done: float, step: Any = None) -> None:
+        nonlocal told
+        passed = time.monotonic() - begun
+        if told or passed < ESTIMATED_AFTER_S or not done:
+            return
+        told, left_s = True, passed / done * (1 - done)
+        if left_s > LONG_S:
+            _log(f"{done:.2g} of it is done; about {_duration(left_s)} to go.")
+
+    return estimate
+
+
+def _duration(seconds: float) -> str:
+    """In words: 3 minutes, 2.5 hours, 40 days."""
+    for size, name in ((86_400, "days"), (3_600, "hours")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {name}"
+    return f"{seconds / 60:.0f} minutes"

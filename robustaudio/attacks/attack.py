@@ -21,6 +21,7 @@ from robustaudio.threats.threat_model import ThreatModel
 Rank = Callable[[Tensor, Tensor, Tensor], Tensor]  # (perturbations, losses, items) -> numbers
 Rows = TypeVar("Rows", Tensor, Criterion, ThreatModel)  # one row per item
 ROUNDING = 4  # steps of the arithmetic by which a point may stand outside the ball
+BEYOND = 20  # times the largest count that the page offers: larger ones end in no memory, or never
 DECISIVE = 32  # steps of the arithmetic by which a success must win: in another batch it still does
 
 
@@ -107,12 +108,14 @@ def check(attack: Attack, at_least: dict[str, float], above_zero: tuple[str, ...
 
     Raises:
         TypeError: for the first option that is no number, or no whole one where it has to be.
-        ValueError: for the first option that is too small, infinite or NaN.
+        ValueError: for the first option that is too small, infinite, NaN, or a count beyond reason.
     """
     for option in fields(attack):
         value = getattr(attack, option.name)
         if option.type is int and (isinstance(value, bool) or not isinstance(value, Integral)):
             raise TypeError(f"{option.name} is {kind(value)}; it must be a whole number.")
+        if option.type is int and value > (most := BEYOND * option.metadata["range"][1]):
+            raise ValueError(f"{option.name} {value} must be at most {most}.")
         if option.type is float and not isinstance(value, Real):
             raise TypeError(f"{option.name} is {kind(value)}; it must be a number.")
     for name, least in at_least.items():

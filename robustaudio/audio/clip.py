@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from robustaudio.audio.recording import Digest
 from robustaudio.audio.sound_file import (
     SUBTYPES as SUBTYPES,  # so that a clip's users find them beside it
 )
-from robustaudio.audio.recording import Digest
 from robustaudio.audio.sound_file import Sound, as_stored, check_samples, read_sound, write_sound
 
 LEAST_HEADROOM = 2.0**-40
@@ -153,20 +153,24 @@ def headroom_gain(*peaks: float) -> float:
 
 
 def _readable(path: Path, within: Sequence[Path] | None) -> Path:
-    """The file behind a path, links followed, if it may and can be read."""
+    """The file behind a path, links followed, if it may and can be read.
+
+    Where only some folders may be read, sentences do not say where they lie.
+    """
+    name = str(path) if within is None else path.name
     try:
         file = path.resolve()
         found, size = file.exists(), file.stat().st_size if file.is_file() else None
     except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, a NUL ...
-        raise ValueError(f"{str(path)!r} cannot be followed to a file.") from error
+        raise ValueError(f"{name!r} cannot be followed to a file.") from error
     if within is not None and not any(file.is_relative_to(root.resolve()) for root in within):
         raise ValueError(f"{path.name} lies outside the folders that the app may read.")
     if not found:
-        raise ValueError(f"there is no file {path}.")
+        raise ValueError(f"there is no file {name}.")
     if size is None:
-        raise ValueError(f"{path} is not a file.")
+        raise ValueError(f"{name} is not a file.")
     if not os.access(file, os.R_OK):
-        raise ValueError(f"{path} cannot be read: permission denied.")
+        raise ValueError(f"{name} cannot be read: permission denied.")
     if size == 0:
         raise ValueError(f"{path.name} is empty (0 bytes).")
     return file

@@ -15,6 +15,9 @@ from robustaudio.classifiers.answers import answer, check_model
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
 
+MOST_VOTES = 10_000_000  # a hundred times what the paper takes
+MOST_AT_ONCE = 100_000  # copies of a second at 8 kHz are 3 GB, and a network makes more of them
+
 
 @dataclass(frozen=True, eq=False)
 class Smoothed:
@@ -45,6 +48,9 @@ class Smoothing:
             raise ValueError(f"sigma {self.sigma} must be above 0, and finite.")
         if self.n0 < 1 or self.n < 1 or self.chunk < 1:
             raise ValueError(f"n0 {self.n0}, n {self.n} and chunk {self.chunk} must be at least 1.")
+        for name, most in (("n0", MOST_VOTES), ("n", MOST_VOTES), ("chunk", MOST_AT_ONCE)):
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} {getattr(self, name)} must be at most {most}.")
         if not 0 < self.alpha < 1:
             raise ValueError(f"alpha {self.alpha} must lie between 0 and 1.")
         if reason := vote_obstacle(self.n, self.alpha):

@@ -12,7 +12,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Standing, recorded
 from robustaudio.evaluation.clips import Progress, finite, generator, seconds_since
 from robustaudio.evaluation.perturbed import PerturbedClip, compare
-from robustaudio.perception.metrics import amplitude, amplitude_db
+from robustaudio.perception.metrics import amplitude, amplitude_db, check_level
 from robustaudio.threats.criterion import TargetedMisclassification
 from robustaudio.threats.threat_model import ThreatModel
 
@@ -52,11 +52,11 @@ def maximise_clip(
     The search does not stop when the label is heard first; `progress` is told a `Standing`.
 
     Raises:
-        ValueError: for a label that the classifier does not know.
+        ValueError: for a label that the classifier does not know, or a level that is none.
     """
     started, x = time.monotonic(), waveform[None]
     target = torch.tensor([classifier.label_index(label)], device=x.device)
-    threat = ThreatModel("linf", x.new_tensor([amplitude(level_db)]))
+    threat = ThreatModel("linf", x.new_tensor([amplitude(check_level(level_db))]))
     criterion, search = TargetedMisclassification(target), replace(attack, stops=False)
 
     def standing(step: Step) -> Standing:

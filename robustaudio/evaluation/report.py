@@ -1,7 +1,6 @@
 """What is written down about a run: the perturbed clip, and a report that makes it again."""
 
 import hashlib
-import json
 import platform
 import shlex
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import predictions
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.perception.metrics import amplitude_db
+from robustaudio.plain_json import as_json
 
 PACKAGES = ("torch", "gradio", "soundfile", "av", "soxr", "safetensors", "numpy", "scipy")
 
@@ -58,9 +58,9 @@ def save_report(report: dict, path: Path) -> None:
         ValueError: if the file cannot be written.
     """
     try:
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        path.write_text(as_json(report, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"cannot write {path}: {error}") from error
+        raise ValueError(f"cannot write {path}: {(error.strerror or '').lower()}.") from error
 
 
 def save_perturbed(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,11 @@ from scipy.special import expit, logit
 
 from robustaudio.listening.psychometric import TYPICAL_SPREAD_DB
 from robustaudio.listening.trial import CHOICES, SCALES, Procedure, Response, Trial, to_rows
+from robustaudio.perception.metrics import MAX_LEVEL_DB, check_level
 
 TYPICAL_LAPSE = 0.02  # of a listener who now and then presses the wrong button
+LEAST_SPREAD_DB = 1e-3  # less is a step
+MOST_BETWEEN_DB = 50.0  # six times as far from the typical listener is still a level
 MOST_LAPSES = 0.5  # a choice of two that lapses more often is right less often than by guessing
 HOW = {"response_time_s": 1.0, "plays": 1, "switches": 0, "hour": "2000-01-01T00Z"}
 
@@ -29,10 +31,12 @@ class Listener:
     lapse_rate: float = TYPICAL_LAPSE
 
     def __post_init__(self) -> None:
-        if not isfinite(self.threshold_db):
-            raise ValueError(f"threshold {self.threshold_db} must be a level in dB.")
-        if not 0 < self.spread_db < inf:
-            raise ValueError(f"spread {self.spread_db:g} dB must be above 0, and finite.")
+        check_level(self.threshold_db, "threshold")
+        if not LEAST_SPREAD_DB <= self.spread_db <= MAX_LEVEL_DB:
+            raise ValueError(
+                f"spread {self.spread_db:g} dB must be from {LEAST_SPREAD_DB:g} to "
+                f"{MAX_LEVEL_DB:g} dB."
+            )
         if not 0 <= self.lapse_rate <= MOST_LAPSES:
             raise ValueError(f"lapse {self.lapse_rate:g} must be from 0 to {MOST_LAPSES}.")
 
@@ -72,8 +76,8 @@ def panel(
     Raises:
         ValueError: for a deviation that is negative or infinite.
     """
-    if not 0 <= between_db < inf:
-        raise ValueError(f"between {between_db:g} dB must be at least 0, and finite.")
+    if not 0 <= between_db <= MOST_BETWEEN_DB:
+        raise ValueError(f"between {between_db:g} dB must be from 0 to {MOST_BETWEEN_DB:g} dB.")
     generator = np.random.default_rng(seed)
     thresholds = typical.threshold_db + between_db * generator.standard_normal(count)
     spreads = typical.spread_db * spread_factor ** generator.standard_normal(count)

@@ -22,9 +22,11 @@ except ImportError:  # Windows: there nothing keeps a second process out
     fcntl = None
 
 FOLDER = "runs/listening"  # where answers go, unless told otherwise
+FORMS = "a folder, sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or hub://OWNER/DATASET"
 STUDY = "study"  # name of the stream that is about the study itself
 DAMAGED = "damaged"  # kind of what stands for a line that can no longer be read
 NAME = re.compile(r"[a-z0-9]{4,64}")
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|:")  # one letter is a drive of Windows
 STRIPES = 64  # locks of a folder: two streams rarely wait for each other
 
 
@@ -249,12 +251,18 @@ def open_store(where: str, *, create: bool = True) -> Store:
     """The store that a word names: a folder, `memory:`, a database's URL, `hub://owner/dataset`.
 
     Raises:
-        ValueError: for a URL that no backend knows, or, without `create`, what is not there.
+        ValueError: for what no backend knows, or, without `create`, what is not there.
     """
     if where == "memory:":
         return MemoryStore()
-    scheme, _, rest = where.partition("://")
-    if not rest:
+    scheme, is_url, rest = where.partition("://")
+    looks_like_one = SCHEME.match(where) and not is_url and not Path(where).is_dir()
+    nothing = is_url and (not rest or where.strip().endswith((":///", ":memory:")))
+    if not where.strip() or looks_like_one or nothing or where.startswith("~") or "\0" in where:
+        raise ValueError(f"{where!r} names no store; {FORMS} would be right.")
+    if not is_url:
+        if Path(where).exists() and not Path(where).is_dir():
+            raise ValueError(f"the store {where} is a file; {FORMS} would be right.")
         if not create and not Path(where).is_dir():
             raise ValueError(f"there is no folder {where}.")
         return JsonLinesStore(Path(where))

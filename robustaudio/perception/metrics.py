@@ -15,9 +15,24 @@ def amplitude_db(ratio: float) -> float:
     return 20 * log10(ratio) if ratio > 0 else -inf
 
 
+def check_level(level_db: float, called: str = "level") -> float:
+    """The level, if a sound can have it.
+
+    Raises:
+        ValueError: for NaN, and outside +-`MAX_LEVEL_DB`.
+    """
+    if not abs(level_db) <= MAX_LEVEL_DB:
+        raise ValueError(f"{called} {level_db:g} dB must lie within +-{MAX_LEVEL_DB:g} dB.")
+    return level_db
+
+
 def amplitude(level_db: float) -> float:
-    """10^(dB / 20), the inverse of `amplitude_db`."""
-    return 10 ** (level_db / 20)
+    """10^(dB / 20), the inverse of `amplitude_db`; 0 for minus infinity.
+
+    Raises:
+        ValueError: as `check_level`.
+    """
+    return 0.0 if level_db == -inf else 10 ** (check_level(level_db) / 20)
 
 
 def linf(x: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
@@ -79,14 +94,11 @@ def epsilon_at(
     For "masking" it is relative to the clip's masking threshold: 0 dB is the threshold itself.
 
     Raises:
-        ValueError: for a level outside +-1000 dB, or an unknown norm.
+        ValueError: as `check_level`, for any of the levels, or for an unknown norm.
     """
     levels = torch.as_tensor(level_db, dtype=clean.dtype, device=clean.device)
-    outside = levels[~(levels.abs() <= MAX_LEVEL_DB)]
-    if len(outside.flatten()):
-        raise ValueError(
-            f"level {outside.flatten()[0]:g} dB must lie within +-{MAX_LEVEL_DB:g} dB."
-        )
+    for outside in levels[~(levels.abs() <= MAX_LEVEL_DB)].flatten()[:1]:
+        check_level(float(outside))
     if norm not in REFERENCES:
         raise ValueError(f"no norm {norm!r}; choose from {', '.join(REFERENCES)}.")
     return 10 ** (levels / 20) * REFERENCES[norm](clean)

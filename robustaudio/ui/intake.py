@@ -66,7 +66,14 @@ ANY_SOUND = f"""() => {{
 
 
 def too_large(told: str) -> str:
-    """The sentence on a file that the browser did not send."""
-    name, size, _ = json.loads(told)
-    most, has = (number / 2**20 for number in (MAX_UPLOAD_BYTES, size))
+    """The sentence on a file that the browser did not send.
+
+    Raises:
+        ValueError: for what `ANY_SOUND` does not write.
+    """
+    try:
+        name, size, _ = json.loads(told)
+        most, has = (number / 2**20 for number in (MAX_UPLOAD_BYTES, size))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError("the file is too large.") from error
     return f"{name} has {has:.0f} MB; at most {most:.0f} MB, please."

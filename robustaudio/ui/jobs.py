@@ -3,14 +3,15 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import Any, TypeVar
-
-import gradio as gr
 
 from robustaudio.attacks.attack import Enough
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.evaluation.clips import Progress
+from robustaudio.ui.spoken import FAILED as FAILED
+from robustaudio.ui.spoken import as_html as as_html  # so that a tab finds them beside its job
+from robustaudio.ui.spoken import in_place as in_place
+from robustaudio.ui.spoken import one_sentence as one_sentence
 
 if os.environ.get("SPACES_ZERO_GPU"):  # first of all: it has to come before CUDA is touched
     import spaces  # type: ignore[import-not-found]
@@ -67,27 +68,6 @@ def stream(
     if "error" in outcome:
         raise outcome["error"]
     yield 1.0, told, outcome["result"]
-
-
-FAILED = "That did not work"
-
-
-def one_sentence(error: Exception) -> gr.Error:
-    """What a visitor sees of a bad input: its sentence, no stack trace."""
-    return gr.Error(as_html(str(error)), print_exception=False, title=FAILED)
-
-
-def in_place(error: Exception) -> str:
-    """The same, to stand where a verdict would."""
-    return (
-        f"<p class='ra-verdict ra-refused' role='alert'>{FAILED}"
-        f"<span class='ra-note'>{as_html(str(error))}</span></p>"
-    )
-
-
-def as_html(sentence: str) -> str:
-    """A sentence may quote what anybody wrote into a file."""
-    return escape(sentence, quote=False).replace("\n", "<br>")
 
 
 EXPECTED = (ValueError, UnsupportedLayer)  # errors whose sentence is meant for the visitor

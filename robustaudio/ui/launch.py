@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from dataclasses import replace
 
 import gradio as gr
@@ -28,6 +29,7 @@ from robustaudio.ui.intake import MAX_UPLOAD_BYTES
 from robustaudio.ui.kept import upload_folder
 from robustaudio.ui.layout import STYLE, build_page, theme
 from robustaudio.ui.serve import at, uploads_of
+from robustaudio.ui.spoken import HANDLERS
 from robustaudio.ui.tasks import TASKS
 from robustaudio.ui.tidy import keep_tidy
 
@@ -91,7 +93,11 @@ def launch(
     if not quiet:
         _tell(serving, host, page.server_port)
     if block:
-        page.block_thread()
+        try:
+            while page.is_running:
+                time.sleep(0.2)  # in short naps: Windows wakes nobody for Ctrl-C
+        finally:
+            page.close(verbose=False)
     return page
 
 
@@ -123,12 +129,13 @@ def _launched(
             run_history=False,
             ssr_mode=False,
             enable_monitoring=False,
-            show_error=True,
+            show_error=False,  # of what has no sentence of ours: nothing
             footer_links=["settings"],
             root_path=serving.root,
             ssl_verify=False,  # of Gradio's own question whether the page is up: any name will do
             app_kwargs={
                 "routes": routes(services.rooms),
+                "exception_handlers": HANDLERS,
                 "middleware": [Middleware(BehindPrefix, root_path=serving.root_path)],
                 "redirect_slashes": False,  # a redirect would lead to whatever host was asked for
             },

@@ -19,6 +19,7 @@ from robustaudio.ui.learn import LEARN
 from robustaudio.ui.listen import build_listen
 from robustaudio.ui.maximise import build_maximise
 from robustaudio.ui.old import COMPARE
+from robustaudio.ui.page import Page
 from robustaudio.ui.targets import build_targets
 
 STYLE = ASSETS / "style.css"
@@ -48,7 +49,7 @@ def theme() -> Base:
 
 def build_page(services: Services) -> gr.Blocks:
     """The whole app; one visitor's state is in gr.State, everything else is read-only."""
-    with gr.Blocks(title="robustaudio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+    with Page(title="robustaudio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         turn, begun = gr.Number(0, visible=False), gr.State(0)
         words("header", HEADER)
         visit = build_choice(services, page, turn)

@@ -49,6 +49,7 @@ LENGTHS = {
     "quest": Length("trials", "Trials of each", "Fixed before the first: 40 is usual."),
     "staircase": Length("reversals", "Reversals of each", "Turns of direction; the last ends it."),
 }
+LONGEST_S = 30  # of what the first tab's player holds: as long as a classifier listens
 GRADED_ABOVE_DB = 0, 10, 20  # the level that was chosen
 FAMILIES = {
     "white noise": "white",
@@ -311,10 +312,20 @@ def _demo(store: Store) -> dict[str, Any]:
 
 
 def _tracks(heard: dict | None) -> tuple[Clip, Clip]:
-    """Clean and perturbed, as the first tab's player holds them."""
+    """Clean and perturbed, as the first tab's player holds them.
+
+    Raises:
+        ValueError: if it holds none, or what no player holds.
+    """
     if not heard:
         raise ValueError("there is no perturbation yet; make one on the first tab.")
-    by_key = {track["key"]: track["pcm"] for track in heard["tracks"]}
-    sounds = [np.frombuffer(base64.b64decode(by_key[key]), "<f4").copy() for key in "AB"]
-    clean, perturbed = (Clip(torch.from_numpy(s), heard["sample_rate"]) for s in sounds)
+    try:
+        by_key, rate = {one["key"]: one["pcm"] for one in heard["tracks"]}, heard["sample_rate"]
+        sounds = [np.frombuffer(base64.b64decode(by_key[key]), "<f4").copy() for key in "AB"]
+        fits = type(rate) is int and rate > 0 and 0 < len(sounds[0]) == len(sounds[1])
+    except (LookupError, TypeError, ValueError, AttributeError):
+        fits = False
+    if not fits or len(sounds[0]) > LONGEST_S * rate or not np.isfinite(sounds).all():
+        raise ValueError("the perturbation cannot be read; make it again on the first tab.")
+    clean, perturbed = (Clip(torch.from_numpy(one), rate) for one in sounds)
     return clean, perturbed
