@@ -17,7 +17,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from robustaudio.listening.lines import checksum
+from robustaudio.listening.lines import checksum, event_text
 from robustaudio.listening.store import DAMAGED, NAME, STUDY, Event, once
 
 METADATA = sql.MetaData()
@@ -85,8 +85,8 @@ class DatabaseStore:
             self._path = _path(self.engine.url)
             if self._path and not create and not self._path.exists():
                 raise ValueError(f"there is no database {self._path}.")
-            METADATA.create_all(self.engine)
-            self._summed = _add_checksums(self.engine)
+            METADATA.create_all(self.engine, [EVENTS])
+            self._summed, self._remembers = _extended(self.engine)
             self._file = _identity(self._path)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise ValueError(
@@ -99,11 +99,11 @@ class DatabaseStore:
 
     def append(self, event: Event) -> bool:
         data = json.dumps(event.data, ensure_ascii=False)
-        stream = event.study, event.session
         row = {"study": event.study, "session": event.session, "data": data}
         row |= {"kind": event.kind, "number": event.index}
         if self._summed:
-            row["checksum"] = checksum(*stream, event.kind, event.index, json.loads(data))
+            text = event_text(event.kind, event.index, data)
+            row["checksum"] = checksum(event.study, event.session, text)
         with self._asked():
             try:
                 self._insert(row)
@@ -130,6 +130,8 @@ class DatabaseStore:
         return sorted({*map(str, self._distinct(EVENTS.c.study))} - {*self.studies()})
 
     def deleted(self) -> set[str]:
+        if not self._remembers:
+            return set()
         with self._asked(), self.engine.connect() as connection:
             return {*connection.scalars(sql.select(DELETED.c.study))}
 
@@ -142,7 +144,7 @@ class DatabaseStore:
 
     def delete(self, study: str, session: str | None = None) -> None:
         with self._asked():
-            if session is None:
+            if session is None and self._remembers:
                 with suppress(IntegrityError), self.engine.begin() as connection:
                     connection.execute(DELETED.insert().values(study=study))
             with self.engine.begin() as connection:
@@ -209,9 +211,9 @@ def _event(
 ) -> Event:
     """A row as an event; of the kind `DAMAGED` where it is not as it was written."""
     try:
-        data.encode()  # raises for bytes that are no text
+        data.encode("utf-8")  # raises for bytes that are no text
         event = Event(study, session, kind, number, json.loads(data))
-        if known in (None, checksum(study, session, kind, number, event.data)):
+        if known in (None, checksum(study, session, event_text(kind, number, data))):
             return event
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass
@@ -254,18 +256,25 @@ def _reason(error: SQLAlchemyError) -> str:
     return next((ours for theirs, ours in REASONS.items() if theirs in words), "it does not answer")
 
 
-def _add_checksums(engine: sql.Engine) -> bool:
-    """Whether the table has a column for them, which one of an older version gets if it may."""
+def _extended(engine: sql.Engine) -> tuple[bool, bool]:
+    """Whether there is a column for checksums, and a table of what was deleted.
 
-    def has_column() -> bool:
-        columns = sql.inspect(engine).get_columns(EVENTS.name)
-        return any(column["name"] == "checksum" for column in columns)
+    A database of an older version gets them, if this user may write there.
+    """
 
-    if not has_column():
-        # only read, or added by another server just now
-        with suppress(SQLAlchemyError), engine.begin() as connection:
+    def there() -> tuple[bool, bool]:
+        inspected = sql.inspect(engine)
+        columns = [column["name"] for column in inspected.get_columns(EVENTS.name)]
+        return "checksum" in columns, inspected.has_table(DELETED.name)
+
+    summed, remembers = there()
+    with suppress(SQLAlchemyError):  # another server may have been faster
+        if not remembers:
+            METADATA.create_all(engine, [DELETED])
+    with suppress(SQLAlchemyError), engine.begin() as connection:
+        if not summed:
             connection.exec_driver_sql(ADD_CHECKSUM)
-    return has_column()
+    return there()
 
 
 def _engine(url: str) -> sql.Engine:

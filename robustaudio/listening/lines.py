@@ -13,25 +13,32 @@ from dataclasses import dataclass
 from typing import Any
 
 LAST = b" \n"  # ends the last line
+SUM = b', "sum": "%b"}'
+EMPTY = b"0" * 16  # as long as a checksum
 BEGINNING = re.compile(rb'\{"kind": ')
 DECODER = json.JSONDecoder()
 Fields = dict[str, Any]  # kind, index and data
 
 
-def checksum(study: str, session: str, kind: Any, index: Any, data: Any) -> str:
-    """16 hexadecimal digits of SHA-256 over an event as JSON, with its stream's name."""
-    text = json.dumps([study, session, kind, index, data], sort_keys=True)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
+def checksum(study: str, session: str, text: bytes) -> str:
+    """16 hexadecimal digits of SHA-256 over an event's text, with its stream's name."""
+    name = f"{study}/{session}\n".encode("utf-8", "replace")
+    return hashlib.sha256(name + text).hexdigest()[:16]
+
+
+def event_text(kind: str, index: int, data: str) -> bytes:
+    """An event as JSON, of which the checksum is taken; `data` is JSON already."""
+    kind = json.dumps(kind, ensure_ascii=False)
+    return f'{{"kind": {kind}, "index": {index}, "data": {data}}}'.encode()
 
 
 def line(study: str, session: str, kind: str, index: int, data: Fields) -> bytes:
     """An event as a line, without its end."""
-    fields = json.loads(json.dumps({"kind": kind, "index": index, "data": data}))
-    summed = fields | {"sum": checksum(study, session, **fields)}
-    return json.dumps(summed, ensure_ascii=False).encode()
+    text = event_text(kind, index, json.dumps(data, ensure_ascii=False))
+    return text[:-1] + SUM % checksum(study, session, text).encode()
 
 
-def fields(told: Any, study: str, session: str) -> tuple[Fields, bool]:
+def fields(text: bytes, told: Any, study: str, session: str) -> tuple[Fields, bool]:
     """The fields of a line that was parsed, and whether a checksum vouches for them.
 
     Raises:
@@ -40,11 +47,14 @@ def fields(told: Any, study: str, session: str) -> tuple[Fields, bool]:
     if not isinstance(told, dict):
         raise ValueError("a line must be an object.")
     own = {key: value for key, value in told.items() if key != "sum"}
-    if "sum" in told:
-        known = (own.get(key) for key in ("kind", "index", "data"))
-        if told["sum"] != checksum(study, session, *known):
+    if "sum" not in told:
+        return own, False
+    if told["sum"] != checksum(study, session, text[: -len(SUM % EMPTY)] + b"}"):
+        # whoever wrote the file anew may have changed spaces and quotes only
+        again = json.dumps(own, ensure_ascii=False).encode()
+        if told["sum"] != checksum(study, session, again):
             raise ValueError("the checksum is of another line.")
-    return own, "sum" in told
+    return own, True
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ def read(content: bytes, study: str, session: str) -> Lines:
 def _pieces(text: bytes, study: str, session: str) -> Iterator[tuple[Piece, bool]]:
     """What a line holds: one event, or several whose ends were damaged."""
     try:
-        own, vouched = fields(json.loads(text), study, session)
+        own, vouched = fields(text.rstrip(), json.loads(text), study, session)
         yield Piece(own, {}), vouched
         return
     except (ValueError, TypeError, RecursionError):
@@ -104,10 +114,11 @@ def _finished(text: bytes, study: str, session: str) -> tuple[Piece, int] | None
     try:
         decoded = text.decode("utf-8", "replace")
         told, length = DECODER.raw_decode(decoded)
-        own, vouched = fields(told, study, session)
+        own_text = decoded[:length].encode()
+        own, vouched = fields(own_text, told, study, session)
     except (ValueError, TypeError, RecursionError):
         return None
-    return (Piece(own, {}), len(decoded[:length].encode())) if vouched else None
+    return (Piece(own, {}), len(own_text)) if vouched else None
 
 
 def _hint(text: bytes) -> Fields:

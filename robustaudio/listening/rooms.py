@@ -6,8 +6,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +33,10 @@ NO_STUDY = (
 )
 NO_END = "when this study ends can no longer be read, for what is stored of it is damaged"
 KEPT = "it is closed to listeners, and its answers are kept until whoever opened it deletes them"
+NO_STUDY_OF = (
+    "there are answers, but nothing says what was asked, or until when; they are kept until "
+    "somebody deletes them"
+)
 NEVER = datetime.max.replace(tzinfo=UTC)
 HOUR = "%Y-%m-%dT%HZ"  # of events
 FRESH_S = 5.0  # another server on the same store may close a study, or move its end
@@ -151,7 +155,7 @@ class Rooms:
                 self._closed.add(token)
             raise Closed(CLOSED) if token in self._closed else NoStudy(NO_STUDY)
         closed = f"{NO_END}; {KEPT}." if facts.end is None or facts.doubtful else ""
-        room = self._open[token][0] if token in self._open else None
+        room, _ = self._open.get(token, (None, 0.0))
         study = room.study if room else _stored(token, facts.opened)
         end = facts.end or NEVER
         return Room(token, study, self._store_of(token), end, closed, facts.damaged)
@@ -188,6 +192,16 @@ class Rooms:
                     ends[token] = facts.end
         return ends
 
+    def quarantined(self) -> list[str]:
+        """Studies of which nobody can say when they end, and which are kept for that."""
+        tokens = []
+        for token in self.store.studies():
+            with suppress(OSError, ValueError):
+                facts = self._charter(token)
+                if not facts.closed and (facts.end is None or facts.doubtful):
+                    tokens.append(token)
+        return tokens
+
     def close(self, token: str) -> None:
         """Ends a study now, and deletes its answers: what a kill interrupts, the next purge does.
 
@@ -213,52 +227,54 @@ class Rooms:
         Returns the tokens of what was deleted, and of what could not be: why is logged, and the
         next purge tries again.
         """
-        now = self._believed() if by_time else None
-        closed, left = [], []
-        for token in [*self.store.studies(), *self._demo.studies()]:
-            try:
-                if self._is_over(token, now):
+        stores = self.store, self._demo
+        charters, closed, left = {}, [], []
+        for token in [token for store in stores for token in store.studies()]:
+            with self._in_trouble(token, left):
+                charters[token] = self._charter(token)
+        now = self._believed(charters) if by_time else None
+        for token, facts in charters.items():
+            with self._in_trouble(token, left):
+                if self._is_over(token, facts, now):
                     self.close(token)
                     closed.append(token)
-                self._warned.discard(f"{token} is in trouble")
-            except Exception as error:  # one study's trouble is not the others'
-                words = f"study {token} cannot be purged: {_said(error)}"
-                self._warn(f"{token} is in trouble", words)
-                left.append(token)
-        return closed + self._purge_orphans(), left
+        for store in stores:
+            orphans = store.orphans()
+            deleted = store.deleted() if orphans else set()
+            for token in orphans:
+                with self._in_trouble(token, left):
+                    if token in deleted:  # it came in while the study was deleted
+                        store.delete(token)
+                        closed.append(token)
+                    else:
+                        self._warn(token, f"study {token}: {NO_STUDY_OF} (listen purge).")
+        return closed, left
 
-    def _is_over(self, token: str, now: datetime | None) -> bool:
+    @contextmanager
+    def _in_trouble(self, token: str, left: list[str]) -> Iterator[None]:
+        """One study's trouble is not the others': it is logged once, and the study is left."""
+        try:
+            yield
+            self._warned.discard(f"trouble with {token}")
+        except Exception as error:
+            left.append(token)
+            self._warn(f"trouble with {token}", f"study {token} cannot be purged: {_said(error)}")
+
+    def _is_over(self, token: str, facts: Charter, now: datetime | None) -> bool:
         """Whether a study is to be deleted; None for `now` if nobody knows the time."""
-        facts = self._charter(token)
         if facts.closed:
             return True
         if facts.end is None and not facts.damaged and not self._store_of(token).sessions(token):
             return True  # its opening was interrupted
         if facts.end is None or facts.doubtful:
-            self._warn(token, f"study {token}: {NO_END}; {KEPT} (listen purge --study {token}).")
+            self._warn(token, f"study {token}: {NO_END}; {KEPT} (listen purge).")
             return False
         return now is not None and facts.end <= now
 
-    def _purge_orphans(self) -> list[str]:
-        """Deletes answers whose study was deleted here; others without a study are named."""
-        orphans = self.store.orphans()
-        deleted = self.store.deleted() if orphans else set()
-        for token in orphans:
-            if token in deleted:
-                self.store.delete(token)
-            else:
-                self._warn(
-                    token,
-                    f"study {token} has answers of {len(self.store.sessions(token))} listeners, "
-                    f"and nothing says what was asked, or until when: {KEPT} (listen purge "
-                    f"--study {token}).",
-                )
-        return [token for token in orphans if token in deleted]
-
-    def _believed(self) -> datetime | None:
-        """The time of day, if something is over by it and it can be believed."""
+    def _believed(self, charters: dict[str, Charter]) -> datetime | None:
+        """The time of day, if it can be believed."""
         wall = datetime.now(UTC)
-        over = [token for token, end in self.ends().items() if end <= wall]
+        over = [token for token, facts in charters.items() if facts.end and facts.end <= wall]
         seconds = self.clocks.believed(lambda: self._newest(over))
         if seconds is not None:
             self._warned.discard("clock")
@@ -273,13 +289,13 @@ class Rooms:
         return None
 
     def _newest(self, over: list[str]) -> float | None:
-        """When the newest event was of which the store says it, of studies that are over too."""
+        """When the newest event was, of those studies that may be over."""
         hours = []
-        for token in self.store.studies():
+        for token in over:
             with suppress(OSError, ValueError):
-                names = self.store.sessions(token) if token in over else []
-                for name in (STUDY, *names):
-                    hours += [_hour(event) for event in self.store.read(token, name)]
+                store = self._store_of(token)
+                for name in (STUDY, *store.sessions(token)):
+                    hours += [_hour(event) for event in store.read(token, name)]
         return max(filter(None, hours), default=None)
 
     def _now(self) -> datetime:

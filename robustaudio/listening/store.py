@@ -212,7 +212,8 @@ class JsonLinesStore:
         self._claim()
         folder = self._folder(study)
         if session is None:
-            self._note_deleted(study)
+            with suppress(OSError):  # a disk that is full: to delete makes room
+                self._note_deleted(study)
         # the study's own last: until then, what a killed process left is found and deleted again
         for name in (session,) if session else (*self.sessions(study), STUDY):
             path = self._path(study, name)

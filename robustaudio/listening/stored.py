@@ -7,8 +7,14 @@ from typing import Any, get_args
 
 from robustaudio.listening.store import Event
 from robustaudio.listening.trial import (
-    CHOICES, SCALES, Kind, Procedure, Response, Trial, from_record,
-)  # fmt: skip
+    CHOICES,
+    SCALES,
+    Kind,
+    Procedure,
+    Response,
+    Trial,
+    from_record,
+)
 from robustaudio.perception.metrics import MAX_LEVEL_DB
 
 MOST_TRIALS = 100_000  # of a session: an index above is none
