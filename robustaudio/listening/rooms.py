@@ -149,11 +149,13 @@ class Rooms:
         if facts.opened is None:
             with self._lock:
                 known = self._open.pop(token, None)
-            if facts.damaged:
-                raise ValueError(f"what is stored of study {token} is damaged: {KEPT}.")
-            if known:  # another server closed it
+            if known and not facts.damaged:  # another server closed it
                 self._closed.add(token)
-            raise Closed(CLOSED) if token in self._closed else NoStudy(NO_STUDY)
+            if token in self._closed:
+                raise Closed(CLOSED)
+            if facts.damaged or (NAME.fullmatch(token) and self._store_of(token).sessions(token)):
+                raise ValueError(f"what is stored of study {token} is damaged: {KEPT}.")
+            raise NoStudy(NO_STUDY)
         closed = f"{NO_END}; {KEPT}." if facts.end is None or facts.doubtful else ""
         room, _ = self._open.get(token, (None, 0.0))
         study = room.study if room else _stored(token, facts.opened)

@@ -26,6 +26,7 @@ CONSENT_VERSION = 2  # of the words on the page; another number when they change
 Step = Literal["sound", "screening", "level", "trial", "done"]
 RATES_HZ, GAINS_DB = (3_000, 768_000), (-60.0, 0.0)
 MOST_ATTEMPTS = 5  # of the screening
+FACTS = ("schema_version", "app_version", "consent_version", "simulated")
 NO_SESSION = "there is no such session; it may have been deleted."
 CODE = re.compile(r"[A-Z2-7]{16}")  # without its dashes
 
@@ -51,8 +52,7 @@ class Session:
         """Whatever can be read of a listener's events; it may lack its seed."""
         stored = Stored.of(study.procedure, events)
         begun = stored.begun or {}
-        own = ("seed", "check_seed", "hour")
-        facts = {key: value for key, value in begun.items() if key not in own}
+        facts = {key: begun.get(key) for key in FACTS}
         seed = begun.get("seed")
         check_seed = begun.get("check_seed", seed)  # sessions of consent 1 have one seed
         return cls(

@@ -176,7 +176,8 @@ def test_a_broken_session_stops_no_other_and_keeps_its_other_answers(
     damaged = {(row["listener"], row["damaged_lines"] > 0) for row in table}
     assert damaged <= {(good, False), (bad, True)}
     assert {row["study_damaged_listeners"] for row in table} == {1}
-    sentence = f"of 1 listener cannot be read or {'is' if len(changes) == 1 else 'are'} missing: "
+    are = "is" if found["unreadable"] == 1 else "are"
+    sentence = f"of 1 listener cannot be read or {are} missing: "
     assert sentence + bad in " ".join(teaching.overview(room)["remarks"])
     client = TestClient(application(Rooms(JsonLinesStore(tmp_path))))
     told = client.get(f"/listen/{room.token}/export/json", headers={"X-Teacher": key}).json()
