@@ -32,8 +32,8 @@
     return made;
   }
 
-  const notice = (text) =>
-    ($("notice").textContent = text.slice(0, 1).toUpperCase() + text.slice(1));
+  const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+  const notice = (text) => ($("notice").textContent = sentence(text));
 
   function card(result) {
     const made = element("div", "");
@@ -47,9 +47,10 @@
     $("open").hidden = false;
     $("title").textContent = state.title;
     const until = new Date(state.expires).toLocaleString("en-GB", WHEN);
-    $("expires").textContent = state.demo
+    const ends = state.demo
       ? `A demonstration: in memory only, until ${until}`
       : `Answers are deleted on ${until}`;
+    $("expires").textContent = state.closed ? sentence(state.closed) : ends;
     $("begun").textContent = state.begun;
     $("finished").textContent = state.finished;
     $("given").textContent = state.answers;

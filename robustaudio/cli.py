@@ -267,6 +267,10 @@ def _add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
     analysis.set_defaults(output_is_folder=True)
     purge = verb("purge", "run_purge", "Deletes the studies of a store that are over.")
     purge.add_argument("store", help=stores)
+    purge.add_argument("--study", help="its token: this one, over or not, damaged or not")
+    purge.add_argument(
+        "--clock-is-right", action="store_true", help="although the last answer is days away"
+    )
     plan = verb(
         "simulate", "run_simulate", "What a study finds out about listeners whose truth is known."
     )

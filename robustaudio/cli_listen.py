@@ -10,11 +10,12 @@ from robustaudio.gate import Doors, Gate
 from robustaudio.gate.hosts import Hosts
 from robustaudio.limits import limits_of
 from robustaudio.listening import rows
+from robustaudio.listening.begun import MOST_LISTENERS
 from robustaudio.listening.outcome import pooled
 from robustaudio.listening.picture import psychometric
 from robustaudio.listening.results import standing
-from robustaudio.listening.room import MOST_LISTENERS, Room
-from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.room import Room
+from robustaudio.listening.rooms import NO_STUDY_OF, Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener, panel
@@ -75,22 +76,43 @@ def run_analyse(arguments: argparse.Namespace) -> dict:
         except OSError as error:  # full, say: it says so of no file
             reason = (error.strerror or type(error).__name__).lower()
             raise ValueError(f"{arguments.output} cannot be written: {reason}.") from error
-    if found["damaged"]:
-        _log(f"left out, for they cannot be read: the answers of {', '.join(found['damaged'])}.")
+    for words in filter(None, (found["damage"], found["closed"])):
+        _log(words)
     if arguments.json:
         return found
     results = [_told(result) for result in found["analysis"]["results"]]
     told = ("title", "begun", "simulated", "finished", "answers", "unscreened", "wireless")
     counts = {**{key: found[key] for key in told}, "damaged": len(found["damaged"])}
+    counts["unreadable"] = found["unreadable"]
     return {**counts, "excluded": len(found["analysis"]["excluded"]), "results": results}
 
 
 def run_purge(arguments: argparse.Namespace) -> dict:
-    """What a server does every minute, where none runs."""
-    closed, left = Rooms(open_store(arguments.store, create=False)).purge()
+    """What a server does every minute, where none runs; or one study, whatever its state.
+
+    A server looks at its clock many times before it believes it, and this command once. So it
+    deletes only if the last answer is less than two days old, or if somebody says that the clock
+    is right.
+    """
+    rooms = Rooms(open_store(arguments.store, create=False))
+    if arguments.study is not None:
+        if arguments.study not in {*rooms.store.studies(), *rooms.store.orphans()}:
+            raise ValueError(f"there is no study {arguments.study} in the store.")
+        rooms.close(arguments.study)
+        return {"deleted": [arguments.study]}
+    if arguments.clock_is_right:
+        rooms.clocks.believe()
+    closed, left = rooms.purge()
     if left:
         raise ValueError(f"{', '.join(left)} could not be deleted; try again.")
-    return {"deleted": closed}
+    now = datetime.now(UTC)
+    if over := [token for token, end in rooms.ends().items() if end <= now]:
+        raise ValueError(
+            f"{', '.join(over)}: over by this computer's clock ({now:%Y-%m-%d %H:%M} UTC), but its "
+            "last answer is days away; if the clock is right, add --clock-is-right."
+        )
+    kept = rooms.quarantined()
+    return {"deleted": closed, "kept": kept} if kept else {"deleted": closed}
 
 
 def run_simulate(arguments: argparse.Namespace) -> dict:
@@ -106,23 +128,28 @@ def run_simulate(arguments: argparse.Namespace) -> dict:
 
 def _only_room(rooms: Rooms, token: str | None) -> Room:
     """The study that is meant; those that are over or damaged are named, and not read."""
-    ends = rooms.ends()
-    for broken in sorted({*rooms.store.studies()} - {*ends}):
-        _log(f"study {broken} is left out: when it ends cannot be read.")
+    ends, doubtful = rooms.ends(), rooms.quarantined()
+    for broken in sorted({*rooms.store.studies()} - {*ends, *doubtful}):
+        _log(f"study {broken} is left out: it cannot be read.")
+    for orphan in rooms.store.orphans():
+        _log(f"study {orphan} is left out: {NO_STUDY_OF} (listen purge).")
     for over in [one for one, end in ends.items() if end <= datetime.now(UTC)]:
         _log(f"study {over} ended at {ends.pop(over):%Y-%m-%d %H:%M} UTC and is not read.")
-    for other in [*ends] if token is None else []:
+    known = [*ends, *doubtful]
+    for other in known.copy() if token is None else []:
         try:
-            rooms.room(other)
+            rooms.kept(other)
         except (OSError, ValueError, LookupError) as error:
             _log(f"study {other} is left out: {error}")
-            del ends[other]
-    if token is None and len(ends) == 1:
-        return rooms.room(*ends)
-    if token in ends:
-        return rooms.room(str(token))
-    known = f"open are {', '.join(ends)}" if ends else "none is open"
-    raise ValueError(f"say which study of the store by --study TOKEN; {known}.")
+            known.remove(other)
+    certain = [one for one in known if one in ends]
+    for candidates in (certain, known):
+        if token is None and len(candidates) == 1:
+            return rooms.kept(*candidates)
+    if token in known:
+        return rooms.kept(token)
+    names = f"open are {', '.join(known)}" if known else "none is open"
+    raise ValueError(f"say which study of the store by --study TOKEN; {names}.")
 
 
 def _write(folder: Path, room: Room, found: dict) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from robustaudio.listening import rows
 from robustaudio.listening.analysis import analyse
 from robustaudio.listening.results import Record, standing
-from robustaudio.listening.room import Room
+from robustaudio.listening.room import Reading, Room
 from robustaudio.listening.session import Session
 
 FEW = 5  # listeners: with fewer, what is said of a group says little about others
@@ -51,10 +51,11 @@ def own_result(room: Room, code: str) -> dict[str, Any]:
 
 def pooled(room: Room) -> dict[str, Any]:
     """What the teacher's page shows while listeners answer: counts, and the analysis so far."""
-    sessions, damaged = room.whole_and_damaged()
+    reading = room.reading()
+    sessions = reading.sessions
     ended = {name: session for name, session in sessions.items() if session.ended}
     found = room.remembered(
-        frozenset(ended),
+        frozenset((name, len(session.responses)) for name, session in ended.items()),
         lambda: analyse(
             [row for of in ended.items() for row in rows.judged(*of)], room.study.inaudible_below
         ),
@@ -62,18 +63,43 @@ def pooled(room: Room) -> dict[str, Any]:
     return {
         "title": room.study.title,
         "model": room.study.model.name,
-        "expires": room.expires.isoformat(timespec="minutes"),
+        "expires": None if room.closed else room.expires.isoformat(timespec="minutes"),
+        "closed": room.closed,
         "demo": room.demo,
         "begun": len(sessions),
         "finished": len(ended),
         "simulated": sum(session.simulated for session in sessions.values()),
         "answers": sum(len(session.responses) for session in sessions.values()),
-        "damaged": damaged,
+        "damaged": [*reading.damaged],
+        "unreadable": reading.unreadable,
+        "damage": damage(reading),
         "wireless": sum(of.checks.get("device") == "wireless" for of in sessions.values()),
         "unscreened": sum("unscreened" in session.checks for session in sessions.values()),
         # whoever has not ended yet may have been asked too little to say anything
         "analysis": found,
     }
+
+
+def damage(reading: Reading) -> str:
+    """A sentence on what of a study cannot be read; empty if everything can."""
+    said = []
+    if reading.damaged:
+        lines, names = sum(reading.damaged.values()), ", ".join(reading.damaged)
+        listeners = f"{len(reading.damaged)} listener{_plural(len(reading.damaged))}"
+        said.append(
+            f"{lines} line{_plural(lines)} of {listeners} cannot be read or "
+            f"{'is' if lines == 1 else 'are'} missing: {names}."
+        )
+    if reading.of_study:
+        lines = reading.of_study
+        said.append(f"{lines} line{_plural(lines)} of the study itself cannot be read.")
+    if reading.strays:
+        said.append(f"Not read, for no listener is called so: {', '.join(reading.strays)}.")
+    return " ".join(said)
+
+
+def _plural(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def in_words(result: Record) -> str:

@@ -32,14 +32,35 @@ NOISES = {"white", "shaped"}  # families whose every change is noise: then it ma
 OF_NOISES = {"2afc": "Which one is noisier?", "3afc": "Which one is the noisiest of the three?"}
 
 
+@dataclass(frozen=True)
+class Reading:
+    """All that can be read of a study's listeners, and what cannot."""
+
+    sessions: dict[str, Session]
+    damaged: dict[str, int]  # lines that cannot be read or are missing, by the listener's name
+    of_study: int  # such lines of the study itself
+    strays: list[str]  # what is not read, for no listener is called so
+
+    @property
+    def unreadable(self) -> int:
+        """Lines in all."""
+        return sum(self.damaged.values()) + self.of_study
+
+
 @dataclass(eq=False)
 class Room:
-    """What one study's pages ask for. Every answer leaves as an event before the next question."""
+    """What one study's pages ask for. Every answer leaves as an event before the next question.
+
+    Where it cannot be read when a study ends, `closed` says so: listeners are not let in, and
+    `expires` is the last end that can be read, or a time that does not come.
+    """
 
     token: str
     study: Study
     store: Store
     expires: datetime
+    closed: str = ""
+    damaged: int = 0  # lines of the study itself that cannot be read
     unused_hours: float = PRIVATE.unused_hours  # until a listener who passed no check is forgotten
     _trials: OrderedDict[tuple[str, int], Trial | None] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -98,7 +119,9 @@ class Room:
         step, trial = current.step, None
         if step == "trial" and (trial := self._trial(name, current)) is None:
             step = "done"
-            self.store.append(Event(self.token, name, "end", 0, {"hour": hour()}))
+            answers = len(current.responses)
+            end = Event(self.token, name, "end", 0, {"hour": hour(), "answers": answers})
+            self.store.append(end)
         return {
             "step": step,
             "gain_db": current.checks.get("gain_db"),
@@ -133,7 +156,7 @@ class Room:
         """
         name, current = self.find(code)
         number = told.get("trial")
-        last = len(current.responses)
+        last = len(current.asked)
         if type(number) is not int or not 0 <= number <= last or current.step != "trial":
             raise ValueError(f"trial {number!r} has not been asked yet.")
         trial = self._trial(name, current)
@@ -141,7 +164,7 @@ class Room:
             self.store.append(session.answer(self.token, name, told, trial))
         state = self.state(code)
         if number < self.study.procedure.practice:
-            state["practice_right"] = self.find(code)[1].responses[number].correct
+            state["practice_right"] = self.find(code)[1].asked[number].correct
         return state
 
     def sound(self, code: str, number: int, place: int) -> bytes:
@@ -185,27 +208,37 @@ class Room:
                 self._analysis = (of, make())
             return self._analysis[1]
 
-    def sessions(self) -> dict[str, Session]:
-        """All listeners whose answers can be read, by their names in the store."""
-        return self.whole_and_damaged()[0]
+    def reading(self) -> Reading:
+        """All listeners, each as far as their events can be read.
 
-    def whole_and_damaged(self) -> tuple[dict[str, Session], list[str]]:
-        """`sessions`, and the names of those whose answers cannot be read."""
-        whole, damaged = {}, []
+        Only who did something since the last time is read again.
+        """
         before, stamps = self._replayed, self.store.stamps(self.token)
+        sessions, damaged = {}, {}
         for name, stamp in stamps.items():
             if name in before and before[name][0] == stamp:
-                whole[name] = before[name][1]
+                sessions[name] = before[name][1]
+                if sessions[name].damaged:
+                    damaged[name] = sessions[name].damaged
                 continue
             try:
-                events = self.store.read(self.token, name)
-                if events and events[0].kind in ("start", DAMAGED):
-                    whole[name] = Session.replay(self.study, events)
+                sessions[name] = Session.saved(self.study, self.store.read(self.token, name))
+                lost = sessions[name].damaged
             except (OSError, ValueError, LookupError):  # one listener's trouble is not the others'
-                damaged.append(name)
-        # only who answered meanwhile is read the next time
-        self._replayed = {name: (stamps[name], whole[name]) for name in whole}
-        return whole, damaged
+                lost = 1
+            if lost:
+                damaged[name] = lost
+        self._replayed = {name: (stamps[name], sessions[name]) for name in sessions}
+        return Reading(sessions, damaged, self.damaged, self.store.strays(self.token))
+
+    def sessions(self) -> dict[str, Session]:
+        """All listeners of whom anything can be read, by their names in the store."""
+        return self.reading().sessions
+
+    def whole_and_damaged(self) -> tuple[dict[str, Session], list[str]]:
+        """`sessions`, and the names of those of whom something cannot be read."""
+        reading = self.reading()
+        return reading.sessions, [*reading.damaged]
 
     def find(self, code: str) -> tuple[str, Session]:
         """A listener's name in the store, and where they stand.
@@ -215,14 +248,15 @@ class Room:
         """
         name = session_of(code)
         events = self.store.read(self.token, name)
-        if events and events[0].kind not in ("start", DAMAGED):
-            # an answer came in while all was deleted
+        if len(events) == 1 and events[0].kind not in ("start", DAMAGED):
+            # it came in while all was deleted
             self.store.delete(self.token, name)
+            raise LookupError(session.NO_SESSION)
         return name, Session.replay(self.study, events)
 
     def _trial(self, name: str, current: Session) -> Trial | None:
         """The next trial, found once; its sounds are made then, so that none takes longer later."""
-        key = (name, len(current.responses))
+        key = (name, len(current.asked))
         with self._lock:
             if key in self._trials:
                 return self._trials[key]

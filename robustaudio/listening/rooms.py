@@ -6,14 +6,16 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from robustaudio.limits import NOBODY, PRIVATE, Limits, Visitor
 from robustaudio.listening.begun import is_taken
+from robustaudio.listening.charter import COPIES, Charter, charter, ends, next_index
+from robustaudio.listening.clocks import Clocks
 from robustaudio.listening.opened import Opened
 from robustaudio.listening.room import Room
 from robustaudio.listening.session import hour
@@ -26,6 +28,19 @@ TOKEN_LENGTH = 10
 PURGE_S = 60.0  # how often studies that have expired are looked for
 MOST_STUDIES = 200
 CLOSED = "this study is closed; its answers have been deleted."
+OVER = "this study is over; its answers are deleted within minutes."
+NO_STUDY = (
+    "there is no study at this link: it may be mistyped, or the study is over and nothing is left "
+    "of it."
+)
+NO_END = "when this study ends can no longer be read, for what is stored of it is damaged"
+KEPT = "it is closed to listeners, and its answers are kept until whoever opened it deletes them"
+NO_STUDY_OF = (
+    "there are answers, but nothing says what was asked, or until when; they are kept until "
+    "somebody deletes them"
+)
+NEVER = datetime.max.replace(tzinfo=UTC)
+HOUR = "%Y-%m-%dT%HZ"  # of events
 FRESH_S = 5.0  # another server on the same store may close a study, or move its end
 
 
@@ -37,7 +52,11 @@ class NoStudy(LookupError):
 
 
 class Closed(NoStudy):
-    """A study that has expired, or was closed: its answers are gone."""
+    """A study that has expired, or was closed: its answers are gone, or will be in minutes."""
+
+
+class Quarantined(ValueError):
+    """A study that is damaged so that nobody can say when it ends: its owner decides."""
 
 
 class Rooms:
@@ -46,13 +65,16 @@ class Rooms:
     Demonstrations live in memory beside it, and end with the server.
     """
 
-    def __init__(self, store: Store, limits: Limits = PRIVATE) -> None:
-        self.store, self.limits = store, limits
+    def __init__(
+        self, store: Store, limits: Limits = PRIVATE, clocks: Clocks | None = None
+    ) -> None:
+        self.store, self.limits, self.clocks = store, limits, clocks or Clocks()
         self._demo = MemoryStore()
         self._open: dict[str, tuple[Room, float]] = {}  # with the time of the last look
         self._closed: set[str] = set()  # as far as this server saw it
         self._lock, self._opening = threading.Lock(), threading.Lock()
         self._opened = Opened(limits)
+        self._warned: set[str] = set()
 
     def open(
         self,
@@ -82,7 +104,7 @@ class Rooms:
             with self._opening:
                 self._make_room(store, visitor)
                 self._opened.note(token, visitor)
-                store.append(_ends(token, end))  # first: nothing is ever open without an end
+                self._move_end(store, token, end)  # first: nothing is open without an end
             store.append(Event(token, STUDY, "open", 0, data))
         elif hours is not None and not self._agreed_before(token, end):
             self._move(token, end)
@@ -94,34 +116,59 @@ class Rooms:
         Raises:
             Closed: if it has expired, or was closed while this server knew it.
             NoStudy: for any other token.
+            Quarantined: if it cannot be read when it ends.
             ValueError: if what is stored of the study is damaged.
+        """
+        room = self.kept(token)
+        if room.closed:
+            raise Quarantined(room.closed)
+        return room
+
+    def kept(self, token: str) -> Room:
+        """The room of a token for its owner, who may see it in quarantine too (`Room.closed`).
+
+        Raises:
+            Closed, NoStudy, ValueError: as `room` does.
         """
         now = time.monotonic()
         with self._lock:
             room, looked = self._open.get(token, (None, now))
         if room is None or now - looked > FRESH_S:
-            events = self._events(token)
-            opened, end = _opened(events), _end(events)
-            if not opened or not end:
-                if room:  # another server closed it
-                    self._forget(token)
-                if token in self._closed:
-                    raise Closed(CLOSED)
-                raise NoStudy(
-                    "there is no study at this link: it may be mistyped, or the study is over and "
-                    "nothing is left of it."
-                )
+            fresh = self._read(token)
             if room is None:
-                study = _stored(token, opened)
-                room = Room(token, study, self._store_of(token), end, self.limits.unused_hours)
-            room.expires = end
+                room = fresh
+            room.expires, room.closed, room.damaged = fresh.expires, fresh.closed, fresh.damaged
             with self._lock:
                 room, _ = self._open.get(token, (room, now))
                 self._open[token] = room, now
-        if room.expires <= datetime.now(UTC):
-            self.close(token)
-            raise Closed(CLOSED)
+        if not room.closed and room.expires <= self._now():
+            raise Closed(OVER)  # deleted by the next purge, which knows whether the clock is right
         return room
+
+    def _read(self, token: str) -> Room:
+        """The room as it is in the store."""
+        facts = self._charter(token)
+        if facts.closed:
+            self._forget(token)
+            raise Closed(CLOSED)
+        if facts.opened is None:
+            with self._lock:
+                known = self._open.pop(token, None)
+            if known and not facts.damaged:  # another server closed it
+                self._closed.add(token)
+            if token in self._closed:
+                raise Closed(CLOSED)
+            if facts.damaged or (NAME.fullmatch(token) and self._store_of(token).sessions(token)):
+                raise ValueError(f"what is stored of study {token} is damaged: {KEPT}.")
+            raise NoStudy(NO_STUDY)
+        closed = f"{NO_END}; {KEPT}." if facts.end is None or facts.doubtful else ""
+        room, _ = self._open.get(token, (None, 0.0))
+        study = room.study if room else _stored(token, facts.opened)
+        end = facts.end or NEVER
+        return Room(
+            token, study, self._store_of(token), end, closed, facts.damaged,
+            self.limits.unused_hours,
+        )  # fmt: skip
 
     def expire(self, token: str, hours: Any) -> None:
         """Moves the end of a study to so many hours from now.
@@ -130,7 +177,12 @@ class Rooms:
             ValueError: for hours that are not above 0, or more than a year, or lead beyond the end
                 that listeners have agreed to.
         """
-        room, end = self.room(token), _from_now(hours)
+        room, end = self.kept(token), _from_now(hours)
+        if room.closed and self._store_of(token).sessions(token):
+            raise Quarantined(
+                "to which end listeners have agreed can no longer be read; take the answers along, "
+                "and close the study."
+            )
         if self._agreed_before(token, end):
             raise ValueError(
                 f"listeners have agreed that their answers are deleted at "
@@ -139,35 +191,73 @@ class Rooms:
         self._move(token, end)
 
     def ends(self) -> dict[str, datetime]:
-        """When each study of the store ends or ended, by its token, of those that say so."""
+        """When each study of the store ends or ended, by its token, where that is certain."""
         ends = {}
         for token in self.store.studies():
             with suppress(OSError, ValueError):
-                if end := _end(self._events(token)):
-                    ends[token] = end
+                facts = self._charter(token)
+                if facts.closed:
+                    ends[token] = min(facts.end or NEVER, datetime.now(UTC))
+                elif facts.end and not facts.doubtful:
+                    ends[token] = facts.end
         return ends
 
+    def quarantined(self) -> list[str]:
+        """Studies of which nobody can say when they end, and which are kept for that."""
+        tokens = []
+        for token in self.store.studies():
+            with suppress(OSError, ValueError):
+                facts = self._charter(token)
+                if not facts.closed and (facts.end is None or facts.doubtful):
+                    tokens.append(token)
+        return tokens
+
     def close(self, token: str) -> None:
-        """Ends a study now, and deletes its answers."""
+        """Ends a study now, and deletes its answers: what a kill interrupts, the next purge does.
+
+        That it is closed is on the disk before the first answer is deleted.
+        """
         self._forget(token)
-        self._store_of(token).delete(token)
+        store = self._store_of(token)
+        if NAME.fullmatch(token):
+            try:
+                for _ in range(COPIES):
+                    self._note(Event(token, STUDY, "closed", 0, {"hour": hour()}))
+            except OSError as error:  # a disk that is full: to delete makes room
+                LOG.warning("study %s is deleted without a note of it: %s", token, _said(error))
+        store.delete(token)
 
-    def purge(self) -> tuple[list[str], list[str]]:
-        """Closes what has expired, asked for or not, and what has no end that can be read.
+    def purge(self, *, by_time: bool = True) -> tuple[list[str], list[str]]:
+        """Deletes what has expired, asked for or not, and what was being closed.
 
-        Returns the tokens of what was closed, and of what could not be: why is logged, and the
+        What has expired goes only if the clock can be believed (`Clocks`), and if it is certain
+        when it ended; what never had an end, only if nobody answered. What is kept in spite of
+        its end is logged once.
+
+        Returns the tokens of what was deleted, and of what could not be: why is logged, and the
         next purge tries again.
         """
-        closed, left = [], []
-        for token in [*self.store.studies(), *self._demo.studies()]:
-            try:
-                end = _end(self._events(token))
-                if end is None or end <= datetime.now(UTC):
+        stores = self.store, self._demo
+        charters, closed, left = {}, [], []
+        for token in [token for store in stores for token in store.studies()]:
+            with self._in_trouble(token, left):
+                charters[token] = self._charter(token)
+        now = self._believed(charters) if by_time else None
+        for token, facts in charters.items():
+            with self._in_trouble(token, left):
+                if self._is_over(token, facts, now):
                     self.close(token)
                     closed.append(token)
-            except Exception as error:  # one study's trouble is not the others'
-                LOG.warning("study %s cannot be purged: %s", token, error)
-                left.append(token)
+        for store in stores:
+            orphans = store.orphans()
+            deleted = store.deleted() if orphans else set()
+            for token in orphans:
+                with self._in_trouble(token, left):
+                    if token in deleted:  # it came in while the study was deleted
+                        store.delete(token)
+                        closed.append(token)
+                    else:
+                        self._warn(token, f"study {token}: {NO_STUDY_OF} (listen purge).")
         return closed, left
 
     def drop_unused(self) -> None:
@@ -181,18 +271,77 @@ class Rooms:
             for token in there.intersection(self._opened.old()):
                 self._close_unused(token)
 
+    @contextmanager
+    def _in_trouble(self, token: str, left: list[str]) -> Iterator[None]:
+        """One study's trouble is not the others': it is logged once, and the study is left."""
+        try:
+            yield
+            self._warned.discard(f"trouble with {token}")
+        except Exception as error:
+            left.append(token)
+            self._warn(f"trouble with {token}", f"study {token} cannot be purged: {_said(error)}")
+
+    def _is_over(self, token: str, facts: Charter, now: datetime | None) -> bool:
+        """Whether a study is to be deleted; None for `now` if nobody knows the time."""
+        if facts.closed:
+            return True
+        if facts.end is None and not facts.damaged and not self._store_of(token).sessions(token):
+            return True  # its opening was interrupted
+        if facts.end is None or facts.doubtful:
+            self._warn(token, f"study {token}: {NO_END}; {KEPT} (listen purge).")
+            return False
+        return now is not None and facts.end <= now
+
+    def _believed(self, charters: dict[str, Charter]) -> datetime | None:
+        """The time of day, if it can be believed."""
+        wall = datetime.now(UTC)
+        over = [token for token, facts in charters.items() if facts.end and facts.end <= wall]
+        seconds = self.clocks.believed(lambda: self._newest(over))
+        if seconds is not None:
+            self._warned.discard("clock")
+            return datetime.fromtimestamp(seconds, UTC)
+        if over:
+            self._warn(
+                "clock",
+                f"by this computer's clock, {wall:%Y-%m-%d %H:%M} UTC, {len(over)} studies are "
+                "over, but the clock was set, or is far from the last answer; they are deleted "
+                "once it has run steadily for some minutes.",
+            )
+        return None
+
+    def _newest(self, over: list[str]) -> float | None:
+        """When the newest event was, of those studies that may be over."""
+        hours = []
+        for token in over:
+            with suppress(OSError, ValueError):
+                store = self._store_of(token)
+                for name in (STUDY, *store.sessions(token)):
+                    hours += [_hour(event) for event in store.read(token, name)]
+        return max(filter(None, hours), default=None)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.clocks.now(), UTC)
+
     def keep_purging(self) -> Callable[[], None]:
-        """Purges now and every minute, in the background; returns what stops it."""
+        """Purges every minute, in the background; returns what stops it.
+
+        What was being closed is finished at once. What has expired waits for one interval: a
+        computer that has just been started may not know the time yet.
+        """
         stopped = threading.Event()
 
+        def purge(by_time: bool) -> None:
+            try:
+                self.purge(by_time=by_time)
+                self.drop_unused()
+                self._warned.discard("store")
+            except Exception as error:  # a store that is away for a while
+                self._warn("store", f"the store cannot be purged: {_said(error)}")
+
         def work() -> None:
-            while not stopped.is_set():
-                try:
-                    self.purge()
-                    self.drop_unused()
-                except Exception as error:  # a store that is away for a while
-                    LOG.warning("the store cannot be purged: %s", error)
-                stopped.wait(PURGE_S)
+            purge(by_time=False)
+            while not stopped.wait(PURGE_S):
+                purge(by_time=True)
 
         threading.Thread(target=work, daemon=True, name="listening-purge").start()
         return stopped.set
@@ -204,21 +353,20 @@ class Rooms:
         return key
 
     def of_teacher(self, token: str, key: str) -> Room:
-        """The room of a token, for who has a key.
+        """The room of a token, for who has a key; in quarantine too.
 
         Raises:
             PermissionError: with another key.
             NoStudy: as `room` does.
         """
-        room = self.room(token)
+        room = self.kept(token)
         if not self.is_teacher(token, key):
             raise PermissionError("this key does not open the page; use the whole link.")
         return room
 
     def is_teacher(self, token: str, key: str) -> bool:
-        events = self._events(token)
-        keys = [str(event.data.get("sha256")) for event in events if event.kind == "teacher"]
-        return any(secrets.compare_digest(_hash(key).encode(), known.encode()) for known in keys)
+        known = (stored.encode() for stored in self._charter(token).keys)
+        return any(secrets.compare_digest(_hash(key).encode(), stored) for stored in known)
 
     def _make_room(self, store: Store, visitor: Visitor) -> None:
         """Raises ValueError if there is no room for one more study."""
@@ -239,19 +387,27 @@ class Rooms:
         return True
 
     def _note(self, event: Event) -> None:
-        """A further fact of a study, at the first index that is free."""
+        """A further fact of a study, after all that it has of this kind."""
         store = self._store_of(event.study)
-        index = sum(known.kind == event.kind for known in self._events(event.study))
+        index = next_index(self._events(event.study), event.kind)
         while not store.append(replace(event, index=index)):
             index += 1
 
     def _move(self, token: str, end: datetime) -> None:
-        self._note(_ends(token, end))
-        self.room(token).expires = end
+        self._move_end(self._store_of(token), token, end)
+        facts, room = self._charter(token), self.kept(token)
+        room.expires = end
+        room.closed = room.closed if facts.doubtful else ""
+
+    def _move_end(self, store: Store, token: str, end: datetime) -> None:
+        """Writes a new end, twice."""
+        index = next_index(store.read(token, STUDY), "expires")
+        for copy in range(COPIES):
+            store.append(replace(ends(token, end), index=index + copy))
 
     def _agreed_before(self, token: str, end: datetime) -> bool:
         """Whether listeners have agreed to an end that comes before this one."""
-        agreed = _end(self._events(token))
+        agreed = self._charter(token).end
         return bool(agreed and agreed < end and self._store_of(token).sessions(token))
 
     def _store_of(self, token: str) -> Store:
@@ -261,10 +417,10 @@ class Rooms:
         """The token of the same study, if it is open, and for people; damaged ones do not count."""
         for token in store.studies():
             try:
-                events = self._events(token)
-                opened, end = _opened(events), _end(events)
-                same = opened and opened.get("sha256") == study.digest
-                if same and end and end > datetime.now(UTC) and not self._simulated(token):
+                facts = self._charter(token)
+                same = (facts.opened or {}).get("sha256") == study.digest
+                ended = facts.closed or facts.doubtful or not facts.end or facts.end <= self._now()
+                if same and not ended and not self._simulated(token):
                     return token
             except (OSError, ValueError, LookupError) as error:
                 LOG.warning("study %s is passed by: %s", token, error)
@@ -273,6 +429,9 @@ class Rooms:
     def _simulated(self, token: str) -> bool:
         """Whether any of its listeners is no person."""
         return any(session.simulated for session in self.room(token).sessions().values())
+
+    def _charter(self, token: str) -> Charter:
+        return charter(self._events(token))
 
     def _events(self, token: str) -> list[Event]:
         """The study's own; none for what is no token."""
@@ -283,29 +442,29 @@ class Rooms:
             self._open.pop(token, None)
             self._closed.add(token)
 
+    def _warn(self, about: str, words: str) -> None:
+        """Logs a warning once, not every minute."""
+        if about not in self._warned:
+            self._warned.add(about)
+            LOG.warning("%s", words)
+
+
+def _said(error: Exception) -> str:
+    """An error in words; those of others may hold what was to be stored."""
+    return str(error) if isinstance(error, (OSError, ValueError, LookupError)) else "a defect"
+
+
+def _hour(event: Event) -> float | None:
+    """When an event was, in seconds since 1970, to the hour."""
+    with suppress(KeyError, TypeError, ValueError):
+        return datetime.strptime(event.data["hour"], HOUR).replace(tzinfo=UTC).timestamp()
+    return None
+
 
 def _from_now(hours: Any) -> datetime:
     if type(hours) not in (int, float) or not 0 < hours <= LONGEST_H:
         raise ValueError(f"{hours} hours must be above 0 and at most {LONGEST_H}.")
     return datetime.now(UTC) + timedelta(hours=hours)
-
-
-def _ends(token: str, end: datetime) -> Event:
-    return Event(token, STUDY, "expires", 0, {"at": end.isoformat(timespec="seconds")})
-
-
-def _end(events: list[Event]) -> datetime | None:
-    """When a study ends, by the last word on it that can be read."""
-    for event in reversed(events):
-        if event.kind == "expires":
-            with suppress(KeyError, TypeError, ValueError):
-                return datetime.fromisoformat(event.data["at"]).astimezone(UTC)
-    return None
-
-
-def _opened(events: list[Event]) -> dict[str, Any] | None:
-    """What was opened: the study's record and digest."""
-    return next((event.data for event in events if event.kind == "open"), None)
 
 
 def _readable(study: Study) -> dict[str, Any]:

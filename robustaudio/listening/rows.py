@@ -32,20 +32,26 @@ def judged(name: str, session: Session) -> list[Row]:
 def tidy(room: Room) -> list[Row]:
     """Every row of a study, with what the study, the listener and the stimulus add to it.
 
+    `damaged_lines` counts what cannot be read of a listener or is missing, `study_damaged_lines` of
+    all and of the study itself, and `study_damaged_listeners` whose lines they are.
+
     The perturbation's level as played, in dB of full scale, is the sum of `rms_dbfs_before_gain`,
     `study_gain_db` (for all sounds of the study) and `gain_db` (which the listener chose).
     """
+    reading = room.reading()
     about = {
         "study": room.token,
         "study_title": room.study.title,
         "study_sha256": room.study.digest,
         "study_gain_db": amplitude_db(room.study.stimuli.gain),
         **{f"model_{key}": value for key, value in room.study.record()["model"].items()},
+        "study_damaged_lines": reading.unreadable,
+        "study_damaged_listeners": len(reading.damaged),
     }
     return [
         {**about, **_of_listener(name, session), **_of_response(response), **row}
         | _of_stimulus(room, response, row["level_db"])
-        for name, session in room.sessions().items()
+        for name, session in reading.sessions.items()
         for response in session.responses
         for row in to_rows(response)
     ]
@@ -68,14 +74,23 @@ def _cell(value: Any) -> Any:
 
 
 def as_json(room: Room, rows: list[Row]) -> str:
-    """The rows, and the study that they answer: enough to render every stimulus again."""
-    told = {"schema_version": SCHEMA_VERSION, "study": room.study.record(), "rows": rows}
+    """The rows, the study that they answer (enough to render every stimulus), and what is lost."""
+    reading = room.reading()
+    damaged = {
+        "lines": reading.unreadable,
+        "of_study": reading.of_study,
+        "listeners": reading.damaged,
+        "not_read": reading.strays,
+    }
+    told = {"schema_version": SCHEMA_VERSION, "study": room.study.record(), "damaged": damaged}
+    told["rows"] = rows
     return json.dumps(told, indent=1, ensure_ascii=False)
 
 
 def _of_listener(name: str, session: Session) -> Row:
     checks = {key: session.checks.get(key) for key in CHECKS}
     own = {"listener": name, "ended": session.ended, "seed": session.seed}
+    own["damaged_lines"] = session.damaged
     return {**session.facts, **own, **checks}
 
 

@@ -17,70 +17,63 @@ from typing import Any, Literal
 from robustaudio import __version__
 from robustaudio.listening.headphones import PASSES_AT, Screening, beep_count
 from robustaudio.listening.store import Event
+from robustaudio.listening.stored import DEVICES, Stored, begun_with
 from robustaudio.listening.study import Study
-from robustaudio.listening.trial import Response, Trial, from_record, to_record
+from robustaudio.listening.trial import Response, Trial, to_record
 
 SCHEMA_VERSION = 2
 CONSENT_VERSION = 2  # of the words on the page; another number when they change
 Step = Literal["sound", "screening", "level", "trial", "done"]
-# headphones and earphones: with a wire, since "wireless" is offered beside them (schema 2)
-DEVICES = ("headphones", "earphones", "wireless", "loudspeakers", "unknown")
 RATES_HZ, GAINS_DB = (3_000, 768_000), (-60.0, 0.0)
 MOST_ATTEMPTS = 5  # of the screening
+FACTS = ("schema_version", "app_version", "consent_version", "simulated")
 NO_SESSION = "there is no such session; it may have been deleted."
 CODE = re.compile(r"[A-Z2-7]{16}")  # without its dashes
 
 
 @dataclass(frozen=True)
 class Session:
-    """A study, a seed, what was checked before the trials, and the answers so far."""
+    """A study, a seed, what was checked before the trials, and the answers so far.
+
+    `damaged` counts what cannot be read of it, or is missing; every other answer is there.
+    """
 
     study: Study
-    seed: int  # of the trials and their right answers
+    seed: int | None  # of the trials and their right answers; None if it cannot be read
     check_seed: int  # of beeps and screening: what is heard there tells nothing of the answers
     checks: dict[str, Any]
     facts: dict[str, Any]  # versions of the schema, the app and the consent
     responses: tuple[Response, ...] = ()
     ended: bool = False
+    damaged: int = 0
+
+    @classmethod
+    def saved(cls, study: Study, events: Sequence[Event]) -> "Session":
+        """Whatever can be read of a listener's events; it may lack its seed."""
+        stored = Stored.of(study.procedure, events)
+        begun = stored.begun or {}
+        facts = {key: begun.get(key) for key in FACTS}
+        seed = begun.get("seed")
+        check_seed = begun.get("check_seed", seed)  # sessions of consent 1 have one seed
+        return cls(
+            study, seed, check_seed or 0, stored.checks, facts, stored.responses, stored.ended,
+            stored.damaged,
+        )  # fmt: skip
 
     @classmethod
     def replay(cls, study: Study, events: Sequence[Event]) -> "Session":
-        """The session as its events left it.
+        """The session as its events left it, for a listener who goes on.
 
         Raises:
             LookupError: if it was never begun, or has been deleted.
-            ValueError: if what is stored of it is damaged, or answers another study.
+            ValueError: if its beginning is damaged, so that nobody can say what comes next.
         """
-        begun = next((event.data for event in events if event.kind == "start"), None)
-        if begun is None:
+        if not events:
             raise LookupError(NO_SESSION)
-        try:
-            return cls._replayed(study, begun, events)
-        except (LookupError, TypeError, ValueError) as error:
-            raise ValueError(f"what is stored of this session is damaged: {error}") from error
-
-    @classmethod
-    def _replayed(cls, study: Study, begun: dict[str, Any], events: Sequence[Event]) -> "Session":
-        checks: dict[str, Any] = {"attempts": 0}
-        for event in events:
-            if event.kind in ("sound", "level", "unscreened"):
-                checks |= event.data
-            elif event.kind == "screening":
-                checks |= event.data | {"attempts": event.index + 1}
-        trials = sorted((e for e in events if e.kind == "trial"), key=lambda event: event.index)
-        # a damaged answer is asked for again
-        whole = (event for place, event in enumerate(trials) if event.index == place)
-        responses = tuple(from_record(event.data) for event in whole)
-        asked = {response.trial.condition for response in responses}
-        if strange := asked.difference(study.procedure.conditions):
-            raise ValueError(f"{', '.join(map(str, strange))} was never asked about.")
-        if type(begun["seed"]) is not int:
-            raise ValueError(f"seed {begun['seed']!r} must be a whole number.")
-        own = ("seed", "check_seed", "hour")
-        facts = {key: value for key, value in begun.items() if key not in own}
-        ended = any(event.kind == "end" for event in events)
-        check_seed = begun.get("check_seed", begun["seed"])  # sessions of consent 1 have one seed
-        return cls(study, begun["seed"], check_seed, checks, facts, responses, ended)
+        session = cls.saved(study, events)
+        if session.seed is None:
+            raise ValueError(f"what is stored of this session is damaged: {_no_beginning(events)}")
+        return session
 
     @property
     def simulated(self) -> bool:
@@ -106,9 +99,26 @@ class Session:
         """The questions of the next attempt: other ones every time."""
         return Screening(self.study.screening, self.check_seed + self.checks["attempts"])
 
+    @property
+    def asked(self) -> tuple[Response, ...]:
+        """The answers before the first one that is missing: that trial is asked again."""
+        return tuple(r for place, r in enumerate(self.responses) if r.trial.number == place)
+
     def trial(self) -> Trial | None:
         """The next question; None when all are answered."""
-        return self.study.procedure.next(self.responses, self.seed)
+        assert self.seed is not None  # `replay` has refused a session without
+        return self.study.procedure.next(self.asked, self.seed)
+
+
+def _no_beginning(events: Sequence[Event]) -> str:
+    """Why nobody can say what a listener was to be asked."""
+    try:
+        for event in events:
+            if event.kind == "start":
+                begun_with(event.data)
+    except ValueError as error:
+        return str(error)
+    return "its beginning cannot be read."
 
 
 def new_code() -> str:

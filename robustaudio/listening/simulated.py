@@ -33,10 +33,11 @@ def visit(room: Room, listener: Listener, number: int, seed: int) -> None:
     checks = {"sample_rate": RATE_HZ, "device": "unknown", "gain_db": GAIN_DB}
     room.store.append(Event(room.token, name, "sound", 0, checks))
     generator = np.random.default_rng([seed, number])
-    for response in responses(room.study.procedure, listener, own_seed, generator):
+    given = list(responses(room.study.procedure, listener, own_seed, generator))
+    for response in given:
         data = to_record(response)
         room.store.append(Event(room.token, name, "trial", response.trial.number, data))
-    room.store.append(Event(room.token, name, "end"))
+    room.store.append(Event(room.token, name, "end", 0, {"answers": len(given)}))
 
 
 def simulate(room: Room, listeners: Sequence[Listener], seed: int) -> dict[str, Any]:

@@ -4,17 +4,21 @@ A stream is named by a study's token and a session; the study's own facts stand 
 `STUDY`. An event is stored once: the same (study, session, kind, index) a second time is refused
 quietly, so that an answer which a browser sends again counts once. Nothing else is kept: no
 address, no browser, no time finer than the hour that the event itself carries.
+
+Every event is stored with a checksum. What cannot be read, or was changed, comes back as an event
+of the kind `DAMAGED`, so that whoever reads can count it; nothing is deleted for being damaged.
 """
 
-import json
 import os
 import re
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from robustaudio.listening import lines
 
 try:
     import fcntl
@@ -27,6 +31,7 @@ STUDY = "study"  # name of the stream that is about the study itself
 DAMAGED = "damaged"  # kind of what stands for a line that can no longer be read
 NAME = re.compile(r"[a-z0-9]{4,64}")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|:")  # one letter is a drive of Windows
+CLOSED_FILE = ".closed"  # of a folder: a line for each study that was deleted
 STRIPES = 64  # locks of a folder: two streams rarely wait for each other
 
 
@@ -69,14 +74,28 @@ class Store(Protocol):
         """The stream's events; none for a stream that nobody began."""
         ...
 
-    def studies(self) -> list[str]: ...
+    def studies(self) -> list[str]:
+        """Those whose own stream is there."""
+        ...
+
+    def orphans(self) -> list[str]:
+        """Names of studies of which listeners' streams are there, but not their own."""
+        ...
+
+    def deleted(self) -> set[str]:
+        """Studies that were deleted here: what comes in of them later is to go too."""
+        ...
 
     def sessions(self, study: str) -> list[str]:
         """The listeners' streams, without the study's own."""
         ...
 
+    def strays(self, study: str) -> list[str]:
+        """What lies among the answers and is not read, for no listener is called so."""
+        ...
+
     def delete(self, study: str, session: str | None = None) -> None:
-        """Forgets a listener, or with None the whole study."""
+        """Forgets a listener, or with None the whole study; it is gone for good on return."""
         ...
 
     def stamps(self, study: str) -> dict[str, Hashable]:
@@ -91,6 +110,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, str], list[Event]] = {}
+        self._deleted: set[str] = set()
         self._lock = threading.Lock()
 
     def append(self, event: Event) -> bool:
@@ -107,14 +127,27 @@ class MemoryStore:
 
     def studies(self) -> list[str]:
         with self._lock:
-            return sorted({study for study, _ in self._streams})
+            return sorted(study for study, session in self._streams if session == STUDY)
+
+    def orphans(self) -> list[str]:
+        with self._lock:
+            known = {study for study, session in self._streams if session == STUDY}
+            return sorted({study for study, _ in self._streams} - known)
+
+    def deleted(self) -> set[str]:
+        return set(self._deleted)
 
     def sessions(self, study: str) -> list[str]:
         with self._lock:
             return [s for of, s in self._streams if of == study and s != STUDY]
 
+    def strays(self, study: str) -> list[str]:
+        return []
+
     def delete(self, study: str, session: str | None = None) -> None:
         with self._lock:
+            if session is None:
+                self._deleted.add(study)
             for of, name in [*self._streams]:
                 if of == study and session in (None, name):
                     del self._streams[of, name]
@@ -130,7 +163,8 @@ class JsonLinesStore:
 
     A line is written whole and reaches the disk (fsync) before `append` returns. A line that a
     killed process left unfinished was never confirmed to anybody: it is not read, and cut off.
-    One that the disk has damaged is read as an event of the kind `DAMAGED`.
+    One that the disk has damaged is read as an event of the kind `DAMAGED`, and so is the end of a
+    file that was cut.
     """
 
     kept = "in files on the computer that serves this page, not in public"
@@ -144,42 +178,72 @@ class JsonLinesStore:
         path = self._path(event.study, event.session)
         self._claim()
         with self._lock(path):
-            if any(event.key == known.key for known in self._events(path)):
+            read = lines.read(_content(path), event.study, event.session)
+            if any(event.key == known.key for known in _events(read, event.study, event.session)):
                 return False
+            new = [event]
+            if read.cut:  # the cut is remembered, and not only mended
+                note = Event(event.study, event.session, DAMAGED, len(read.pieces), {"cut": True})
+                new = [note, event]
+            texts = (lines.line(e.study, e.session, e.kind, e.index, e.data) for e in new)
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = not path.exists()
-            with path.open("ab") as file:
-                file.truncate(_whole_lines(path))
-                line = {k: v for k, v in asdict(event).items() if k not in ("study", "session")}
-                file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            _write(path, read.end, read.before + b"\n".join(texts) + lines.LAST)
             if fresh:
-                _sync_folder(path.parent)
+                _sync(path.parent, path.parent.parent)
             return True
 
     def read(self, study: str, session: str) -> list[Event]:
         path = self._path(study, session)
         with self._lock(path):
-            return list(self._events(path))
+            content = _content(path)
+        return list(_events(lines.read(content, study, session), study, session))
 
     def studies(self) -> list[str]:
         names = (path.parent.name for path in self.folder.glob(f"*/{STUDY}.jsonl"))
         return sorted(filter(NAME.fullmatch, names))  # what is called otherwise is not ours
 
+    def orphans(self) -> list[str]:
+        names = {path.parent.name for path in self.folder.glob("*/*.jsonl")} - {*self.studies()}
+        return sorted(name for name in filter(NAME.fullmatch, names) if self.sessions(name))
+
+    def deleted(self) -> set[str]:
+        told = _content(self.folder / CLOSED_FILE).decode("ascii", "replace")
+        return {*filter(NAME.fullmatch, told.split("\n")[:-1])}
+
     def sessions(self, study: str) -> list[str]:
         names = {path.stem for path in self._folder(study).glob("*.jsonl")} - {STUDY}
         return sorted(filter(NAME.fullmatch, names))
 
+    def strays(self, study: str) -> list[str]:
+        paths = self._folder(study).glob("*.jsonl")
+        return sorted(path.name for path in paths if not NAME.fullmatch(path.stem))
+
     def delete(self, study: str, session: str | None = None) -> None:
         self._claim()
+        folder = self._folder(study)
+        if session is None:
+            with suppress(OSError):  # a disk that is full: to delete makes room
+                self._note_deleted(study)
         # the study's own last: until then, what a killed process left is found and deleted again
         for name in (session,) if session else (*self.sessions(study), STUDY):
             path = self._path(study, name)
             with self._lock(path):
                 path.unlink(missing_ok=True)
+        _sync(folder)
         with suppress(OSError):  # there are others in it
-            self._folder(study).rmdir()
+            folder.rmdir()
+            _sync(self.folder)
+
+    def _note_deleted(self, study: str) -> None:
+        """What comes in of this study from now on is known to be late."""
+        path = self.folder / CLOSED_FILE
+        with self._claim_lock:
+            if study in self.deleted():
+                return
+            content = _content(path)
+            _write(path, content.rfind(b"\n") + 1, study.encode("ascii") + b"\n")
+            _sync(self.folder)
 
     def _claim(self) -> None:
         """Keeps other processes from writing here until this one ends, in whatever way.
@@ -225,15 +289,16 @@ class JsonLinesStore:
     def _lock(self, path: Path) -> threading.Lock:
         return self._locks[hash(path) % STRIPES]
 
-    def _events(self, path: Path) -> Iterator[Event]:
-        if not path.exists():
-            return
-        lines = path.read_bytes()[: _whole_lines(path)].splitlines()
-        for number, line in enumerate(lines):
-            try:
-                yield Event(path.parent.name, path.stem, **json.loads(line))
-            except (ValueError, TypeError, RecursionError):
-                yield Event(path.parent.name, path.stem, DAMAGED, number)
+
+def once(events: Iterable[Event]) -> Iterator[Event]:
+    """Every event once; another one under the same key is damaged."""
+    known: dict[tuple[str, int], Event] = {}
+    for number, event in enumerate(events):
+        first = known.setdefault(event.key, event)
+        if first is event or event.kind == DAMAGED:
+            yield event
+        elif first.data != event.data:
+            yield Event(event.study, event.session, DAMAGED, number)
 
 
 def checked(name: str) -> str:
@@ -275,18 +340,61 @@ def open_store(where: str, *, create: bool = True) -> Store:
     return DatabaseStore(where, create=create)
 
 
-def _whole_lines(path: Path) -> int:
-    """Bytes up to the end of the last finished line."""
-    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+def _events(read: lines.Lines, study: str, session: str) -> Iterator[Event]:
+    """The events of a file, in its order; of the kind `DAMAGED` what is none."""
+
+    def events() -> Iterator[Event]:
+        for number, piece in enumerate(read.pieces):
+            try:
+                yield Event(study, session, **(piece.fields or {}))
+            except (ValueError, TypeError):
+                yield Event(study, session, DAMAGED, number, piece.hint)
+        if read.cut:
+            yield Event(study, session, DAMAGED, len(read.pieces), {"cut": True})
+
+    return once(events())
 
 
-def _sync_folder(folder: Path) -> None:
-    """A new file's name is on disk too; where folders cannot be opened (Windows) it is already."""
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _write(path: Path, start: int, content: bytes) -> None:
+    """Writes from a byte on, to the file's new end, and onto the disk.
+
+    Raises:
+        OSError: if that fails; what stood there before `start` does still.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    with open(descriptor, "r+b", buffering=0) as file:
+        file.seek(start)
+        overwritten = file.read(len(content)) or b""
+        try:
+            file.seek(start)
+            left = memoryview(content)
+            while left:
+                left = left[file.write(left) or 0 :]
+            file.truncate()
+            os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):  # nothing of it may pass for stored when it is sent again
+                file.seek(start)
+                file.write(overwritten)
+                file.truncate()
+            raise
+
+
+def _sync(*folders: Path) -> None:
+    """Names that are new or gone are so on the disk; Windows cannot, and needs not, be asked to."""
     if not hasattr(os, "O_DIRECTORY"):
         return
-    for level in (folder, folder.parent):
-        descriptor = os.open(level, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    for folder in folders:
+        with suppress(FileNotFoundError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

@@ -72,9 +72,8 @@ def overview(room: Room) -> dict[str, Any]:
         remarks.append(f"{found['unscreened']} went on without headphones.")
     if found["wireless"]:
         remarks.append(f"{found['wireless']} listened without a wire (Bluetooth).")
-    if found["damaged"]:
-        names = ", ".join(found["damaged"])
-        remarks.append(f"The answers of {len(found['damaged'])} cannot be read: {names}.")
+    if found["damage"]:
+        remarks.append(found["damage"])
     if excluded:
         reasons = Counter(excluded.values()).most_common()
         remarks.append(f"Left out: {', '.join(f'{n} who {reason}' for reason, n in reasons)}.")

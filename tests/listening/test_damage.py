@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -54,6 +55,11 @@ def broken_study(folder, lines, name: str = "aaaabroken") -> None:
     (folder / name / "study.jsonl").write_text("".join(f"{line}\n" for line in told))
 
 
+def unsummed(line: str) -> dict:
+    """A line as older versions wrote it."""
+    return {key: value for key, value in json.loads(line).items() if key != "sum"}
+
+
 def answered(folder):
     """A study with one listener who has finished."""
     room, key = Rooms(JsonLinesStore(folder)).open(small_study())
@@ -84,8 +90,8 @@ def test_a_broken_study_stops_no_other(tmp_path, capsys, lines):
 def test_a_broken_study_is_named_when_it_is_asked_for(tmp_path, capsys):
     room, _ = answered(tmp_path)
     path = tmp_path / room.token / "study.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    no_sound(lines[1]["data"]["study"])
+    lines = [unsummed(line) for line in path.read_text().splitlines()]
+    no_sound(next(line for line in lines if line["kind"] == "open")["data"]["study"])
     broken_study(tmp_path, lines)
     rooms = Rooms(JsonLinesStore(tmp_path))
     sentence = "what is stored of study aaaabroken is damaged: the study cannot be used"
@@ -145,26 +151,41 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED.keys())
-def test_a_broken_session_stops_no_other(tmp_path, capsys, spoil):
+@pytest.mark.parametrize("summed", [True, False])
+def test_a_broken_session_stops_no_other_and_keeps_its_other_answers(
+    tmp_path, capsys, spoil, summed
+):
     room, key = Rooms(JsonLinesStore(tmp_path)).open(small_study())
     simulate(room, [Listener(-40.0), Listener(-30.0)], seed=0)
     bad, good = room.store.sessions(room.token)
     path = tmp_path / room.token / f"{bad}.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    told = (line if isinstance(line, str) else json.dumps(line) for line in spoil(lines))
+    read = json.loads if summed else unsummed
+    lines = [read(line) for line in path.read_text().splitlines()]
+    spoiled = [*spoil(lines)]
+    told = (line if isinstance(line, str) else json.dumps(line) for line in spoiled)
     path.write_text("".join(f"{line}\n" for line in told))
+    changes = [line for line, other in zip(lines, spoiled, strict=True) if line != other]
+    answers = sum(line["kind"] == "trial" for line in lines)
+    lost = sum(line["kind"] == "trial" for line in changes)
     found = outcome.pooled(room)
-    assert found["damaged"] == [bad] and (found["begun"], found["finished"]) == (1, 1)
-    assert {row["listener"] for row in rows.tidy(room)} == {good}
-    told = teaching.overview(room)
-    assert f"The answers of 1 cannot be read: {bad}." in told["remarks"]
+    assert found["damaged"] == [bad] and (found["begun"], found["finished"]) == (2, 2)
+    assert found["unreadable"] >= len(changes)
+    table = rows.tidy(room)
+    kept = Counter(row["listener"] for row in table)
+    assert kept[bad] == answers - lost and kept[good] > 0
+    damaged = {(row["listener"], row["damaged_lines"] > 0) for row in table}
+    assert damaged <= {(good, False), (bad, True)}
+    assert {row["study_damaged_listeners"] for row in table} == {1}
+    are = "is" if found["unreadable"] == 1 else "are"
+    sentence = f"of 1 listener cannot be read or {are} missing: "
+    assert sentence + bad in " ".join(teaching.overview(room)["remarks"])
     client = TestClient(application(Rooms(JsonLinesStore(tmp_path))))
-    table = client.get(f"/listen/{room.token}/export/csv", headers={"X-Teacher": key})
-    assert good in table.text and bad not in table.text
+    told = client.get(f"/listen/{room.token}/export/json", headers={"X-Teacher": key}).json()
+    assert told["damaged"]["listeners"].keys() == {bad}
     assert main(["listen", "analyse", str(tmp_path)]) == 0
     told = capsys.readouterr()
-    assert "damaged     1" in told.out
-    assert f"left out, for they cannot be read: the answers of {bad}." in told.err
+    assert "damaged     1" in told.out and f"unreadable  {found['unreadable']}" in told.out
+    assert sentence + bad in told.err
     assert path.exists()  # nothing is deleted for being damaged
 
 

@@ -302,7 +302,8 @@ def test_a_purge_that_fails_says_so(study_file, tmp_path, capsys, monkeypatch):
     store = str(tmp_path / "answers")
     assert main(["listen", "simulate", study_file, "--listeners=1", "--store", store]) == 0
     (token,) = JsonLinesStore(tmp_path / "answers").studies()
-    (tmp_path / "answers" / token / "study.jsonl").write_text("")
+    past = {"at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")}
+    JsonLinesStore(tmp_path / "answers").append(Event(token, STUDY, "expires", 9, past))
     monkeypatch.setattr(JsonLinesStore, "delete", lambda *_: (tmp_path / "x" / "y").touch())
     assert main(["listen", "purge", store]) == 2
     assert f"{token} could not be deleted; try again" in capsys.readouterr().err

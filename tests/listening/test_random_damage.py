@@ -1,0 +1,252 @@
+"""Whatever happens to a store: no undamaged answer is lost, and nothing is lost in silence.
+
+Each case damages a copy of one study at random, lets clocks jump, purges, reads, analyses and
+exports. Seeds are fixed; `CASES` per back end.
+"""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+from listening.small_study import small_study
+
+from robustaudio.listening import outcome, rooms, rows, teaching
+from robustaudio.listening.clocks import Clocks
+from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.simulated import simulate
+from robustaudio.listening.simulation import Listener
+from robustaudio.listening.store import STUDY, JsonLinesStore
+
+CASES = 300
+YEAR_S = 365 * 86_400.0
+Answer = tuple[str, int]  # a listener's name, the number of a trial
+
+
+@pytest.fixture(autouse=True)
+def parsed_once(monkeypatch):
+    """The study's sounds are read once for all cases, as long as its record is the same."""
+    known = {}
+
+    def stored(token, opened):
+        key = json.dumps(opened, sort_keys=True)
+        if key not in known:
+            known[key] = original(token, opened)
+        return known[key]
+
+    original = rooms._stored
+    monkeypatch.setattr(rooms, "_stored", stored)
+
+
+class Moved:
+    """Clocks that somebody sets: a minute passes between two looks, and the time of day jumps."""
+
+    def __init__(self, random: Random, now: float) -> None:
+        self.random, self.seconds, self.offset, self.now = random, 0.0, 0.0, now
+        self.clocks = Clocks(lambda: self.now + self.seconds + self.offset, lambda: self.seconds)
+
+    def step(self) -> None:
+        self.seconds += 60.0
+        self.offset = self.random.choice([0.0, 0.0, YEAR_S, -YEAR_S, 3 * YEAR_S, 86_400.0 * 30])
+
+
+def check(store, token: str, kept: set[Answer], answers: set[Answer], moved: Moved) -> None:
+    """Purges, reads, analyses and exports: of all `answers`, those `kept` must come out again.
+
+    Whoever lacks one is named, and where the end of the session is whole, all are counted. An error
+    is one sentence.
+    """
+    try:
+        own = Rooms(store, clocks=moved.clocks)
+        for _ in range(4):
+            closed, _ = own.purge()
+            assert closed == []
+            moved.step()
+        moved.offset = 0.0
+        if token not in store.studies():
+            assert token in store.orphans() or not kept
+            stored = {(n, e.index) for n in store.sessions(token) for e in store.read(token, n)}
+            assert kept <= stored
+            return
+        room = own.kept(token)
+    except (ValueError, OSError) as error:  # the study itself, or the whole database
+        assert "\n" not in str(error) and len(str(error)) < 300
+        if isinstance(error, ValueError):
+            stored = {
+                (name, event.index)
+                for name in store.sessions(token)
+                for event in store.read(token, name)
+                if event.kind == "trial"
+            }
+            assert kept <= stored
+        return
+    try:
+        table = rows.tidy(room)
+        found = outcome.pooled(room)
+        exported = json.loads(rows.as_json(room, table))
+        assert rows.as_csv(table) and teaching.overview(room)
+    except OSError as error:
+        assert "\n" not in str(error) and len(str(error)) < 300
+        return
+    read = Counter((row["listener"], row["trial"]) for row in table)
+    assert set(read.values()) <= {1}  # nobody's answer counts twice
+    assert kept <= set(read) <= answers
+    counted = exported["damaged"]["listeners"]
+    assert counted.keys() == {*found["damaged"]}
+    for name, lost in Counter(name for name, _ in answers - set(read)).items():
+        ended = name in room.sessions() and room.sessions()[name].ended
+        assert counted[name] >= (lost if ended else 1)
+        assert name in found["damage"]
+
+
+# --- a folder -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A study of three listeners who have finished, and its answers by the lines that hold them."""
+    folder = tmp_path_factory.mktemp("template")
+    room, _ = Rooms(JsonLinesStore(folder)).open(small_study())
+    simulate(room, [Listener(-40.0), Listener(-30.0), Listener(-20.0)], seed=0)
+    return folder / room.token
+
+
+def lines_of(content: bytes) -> list[bytes]:
+    return content.splitlines(keepends=True)
+
+
+def flip(random: Random, content: bytes) -> bytes:
+    damaged = bytearray(content)
+    for _ in range(random.choice([1, 1, 1, 2, 8])):
+        damaged[random.randrange(len(damaged))] ^= 1 << random.randrange(8)
+    return bytes(damaged)
+
+
+def zero(random: Random, content: bytes) -> bytes:
+    start = random.randrange(len(content))
+    length = random.choice([1, 16, 64, 512])
+    hole = content[start : start + length]
+    return content[:start] + bytes(len(hole)) + content[start + len(hole) :]
+
+
+def truncate(random: Random, content: bytes) -> bytes:
+    if random.random() < 0.3:  # between two lines
+        lines = lines_of(content)
+        return b"".join(lines[: random.randrange(len(lines))])
+    return content[: random.randrange(len(content))]
+
+
+def delete_line(random: Random, content: bytes) -> bytes:
+    lines = lines_of(content)
+    del lines[random.randrange(len(lines) - 1)]  # the last one leaves no trace
+    return b"".join(lines)
+
+
+def duplicate_line(random: Random, content: bytes) -> bytes:
+    lines = lines_of(content)
+    lines.insert(random.randrange(len(lines)), random.choice(lines[:-1]))
+    return b"".join(lines)
+
+
+def swap_lines(random: Random, content: bytes) -> bytes:
+    lines = lines_of(content)
+    random.shuffle(lines)
+    return b"".join(lines)
+
+
+WRONG = [
+    {}, [], 7, None, "x", {"kind": 3}, {"kind": "trial"}, {"kind": "trial", "index": "0"},
+    {"kind": "trial", "index": -1, "data": {}}, {"kind": "trial", "index": 10**30, "data": {}},
+    {"kind": "start", "index": 0, "data": {"seed": "7"}},
+    {"kind": "end", "index": 0, "data": {"answers": "many"}},
+    {"kind": "level", "index": 0, "data": {"gain_db": [1]}},
+    {"kind": "expires", "index": 0, "data": {"at": 3}},
+    {"kind": "sound", "index": 0, "data": None}, {"kind": "screening", "index": 10**9, "data": {}},
+]  # fmt: skip
+
+
+def wrong_types(random: Random, content: bytes) -> bytes:
+    lines = lines_of(content)
+    lines[random.randrange(len(lines))] = json.dumps(random.choice(WRONG)).encode() + b"\n"
+    return b"".join(lines)
+
+
+def wrong_fields(random: Random, content: bytes) -> bytes:
+    """A value of another type inside a line, whose checksum is that of before."""
+    lines = lines_of(content)
+    number = random.randrange(len(lines))
+    told = json.loads(lines[number])
+    part = told["data"].get("trial", told["data"]) if random.random() < 0.5 else told["data"]
+    if part:
+        part[random.choice(list(part))] = random.choice([None, "x", [], {}, -1, 1e400, True])
+    lines[number] = json.dumps(told).encode() + b"\n"
+    return b"".join(lines)
+
+
+def torn(random: Random, content: bytes) -> bytes:
+    """A process was killed, or the power failed, while it wrote a line."""
+    line = random.choice(lines_of(content)[:-1])
+    return content[:-2] + b"\n" + line[: random.randrange(1, len(line) - 1)]
+
+
+IN_FILE = [
+    flip, flip, flip, zero, zero, truncate, delete_line, duplicate_line, swap_lines, wrong_types,
+    wrong_fields, torn,
+]  # fmt: skip
+
+
+def swap_files(random: Random, folder: Path) -> None:
+    first, second = random.sample(sorted(folder.glob("*.jsonl")), 2)
+    a, b = first.read_bytes(), second.read_bytes()
+    first.write_bytes(b)
+    second.write_bytes(a)
+
+
+def stray(random: Random, folder: Path) -> None:
+    path = random.choice(sorted(folder.glob("*.jsonl")))
+    copy = random.choice(["Foo Bar", f"{path.stem} (conflicted copy)", "copy0000", "x"])
+    (folder / f"{copy}.jsonl").write_bytes(path.read_bytes())
+
+
+def no_study(random: Random, folder: Path) -> None:
+    (folder / "study.jsonl").unlink()
+
+
+def answers_in(folder: Path) -> dict[Answer, bytes]:
+    """The line of each answer, without its end."""
+    answers = {}
+    for path in folder.glob("*.jsonl"):
+        for line in path.read_bytes().splitlines() if path.stem != STUDY else ():
+            told = json.loads(line)
+            if told["kind"] == "trial":
+                answers[path.stem, told["index"]] = line.rstrip()
+    return answers
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_a_folder_loses_nothing_that_is_whole(template, tmp_path, part):
+    answers = answers_in(template)
+    for case in range(CASES // 10):
+        random = Random(f"{part} {case}")
+        folder = tmp_path / str(case) / template.name
+        shutil.copytree(template, folder)
+        for _ in range(random.choice([1, 1, 2, 3])):
+            if random.random() < 0.1:
+                random.choice([swap_files, stray, stray, no_study])(random, folder)
+            paths = [path for path in folder.glob("*.jsonl") if path.stat().st_size > 300]
+            path = random.choice(sorted(paths))
+            try:
+                path.write_bytes(random.choice(IN_FILE)(random, path.read_bytes()))
+            except (ValueError, KeyError, AttributeError, TypeError):
+                continue  # damaged before, so that it cannot be damaged in this way
+        files = {path: path.read_bytes() for path in folder.iterdir()}
+        kept = {
+            answer
+            for answer, line in answers.items()
+            if line in files.get(folder / f"{answer[0]}.jsonl", b"")
+        }
+        store = JsonLinesStore(folder.parent)
+        check(store, template.name, kept, {*answers}, Moved(random, folder.stat().st_mtime))
+        assert {path: path.read_bytes() for path in folder.iterdir()} == files
