@@ -3,7 +3,7 @@
     python -m benchmarks.install [--real]
 
 Sizes are those of the files that pip would take from PyPI (`--dry-run --report`). The CPU build's
-own file is looked for in PyTorch's index, then in what this computer's settings of pip name. `--real`
+own file is looked for in PyTorch's index, then where this computer's settings of pip say. `--real`
 also runs install.py into a temporary folder, with this computer's settings, and takes the time.
 """
 
