@@ -3,7 +3,7 @@
     python3 install.py                         what the app needs
     python3 install.py requirements-dev.txt    what its tests need, too
 
-On Linux, PyPI's torch brings 2.4 GB of CUDA. Without an NVIDIA GPU, the CPU build is installed from
+On Linux, PyPI's torch brings 2.5 GB of CUDA. Without an NVIDIA GPU, the CPU build is installed from
 PyTorch's own index instead; where only PyPI or a mirror of it can be reached, all comes from there.
 All versions are those of the lock file beside the requirements. Standard library only.
 """
@@ -111,7 +111,7 @@ def install_torch(python: Path, pin: str, build: str) -> None:
     if not answers(index) or pip(python, *again, "--no-deps", "--index-url", index, pin):
         print(
             f"{index} cannot be used from here, so torch comes from pip's own index: "
-            + ("PyPI's build for Linux holds CUDA, a download of 2.9 GB in all."
+            + ("PyPI's build for Linux holds CUDA, a download of 3.0 GB in place of 0.5 GB."
                if chosen == "cpu" else "PyPI's build for Windows computes without the GPU."),
             flush=True,
         )  # fmt: skip

@@ -64,7 +64,7 @@ def test_without_a_gpu_linux_takes_the_cpu_build_and_the_lock(run, capsys):
 
 def test_where_only_pypi_answers_everything_comes_from_there(run, capsys):
     assert run(reachable=False) == [ALL]
-    assert "2.9 GB" in capsys.readouterr().out
+    assert "3.0 GB in place of 0.5 GB" in capsys.readouterr().out
 
 
 def test_where_the_cpu_index_fails_half_way_everything_comes_from_pypi(run, capsys):

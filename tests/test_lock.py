@@ -10,7 +10,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("requirements", "requirements-dev")
-AGAIN = "make the lock files again as docs/installing.md says"
+AGAIN = "make the lock files again by .ci/lock"
 
 
 def parsed(path):
@@ -19,13 +19,13 @@ def parsed(path):
         text = line.partition("#")[0].strip()
         if text.startswith("-r "):
             yield from parsed(path.parent / text.removeprefix("-r ").strip())
-        elif text:
+        elif text and not text.startswith("--"):
             yield Requirement(text)
 
 
-def locked(name):
-    """Version of each package that the lock `name` holds for this Python and platform."""
-    lines = parsed(ROOT / f"{name}.lock")
+def locked(file):
+    """Version of each package that the lock file holds for this Python and platform."""
+    lines = parsed(ROOT / file)
     here = [line for line in lines if line.marker is None or line.marker.evaluate()]
     versions = {canonicalize_name(line.name): str(line.specifier) for line in here}
     assert len(versions) == len(here), "a package is locked twice"
@@ -50,9 +50,12 @@ def needed(requirements):
             yield name, Version(found.version)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_pin_of_the_requirements_is_in_the_lock(name):
-    versions = locked(name)
+@pytest.mark.parametrize(
+    "name, file",
+    [*((name, f"{name}.lock") for name in NAMES), ("requirements", "requirements-space.txt")],
+)
+def test_every_pin_of_the_requirements_is_in_the_lock(name, file):
+    versions = locked(file)
     for line in parsed(ROOT / f"{name}.txt"):
         pinned = versions.get(canonicalize_name(line.name))
         assert pinned is not None and line.specifier.contains(pinned), f"{line}: {AGAIN}"
@@ -60,7 +63,7 @@ def test_every_pin_of_the_requirements_is_in_the_lock(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_lock_holds_all_that_is_needed_here(name):
-    versions = locked(name)
+    versions = locked(f"{name}.lock")
     for package, version in needed(parsed(ROOT / f"{name}.txt")):
         assert package in versions, f"{package} is not in {name}.lock: {AGAIN}"
         assert Version(version.public) == versions[package], (
@@ -72,3 +75,9 @@ def test_the_lock_holds_all_that_is_needed_here(name):
 def test_the_tests_run_on_what_the_app_runs_on():
     app, dev = ({str(line) for line in parsed(ROOT / f"{name}.lock")} for name in NAMES)
     assert app <= dev
+
+
+def test_a_space_gets_no_cuda():
+    assert not [name for name in locked("requirements-space.txt") if "nvidia" in name]
+    lines = (ROOT / "requirements-space.txt").read_text("utf-8").splitlines()
+    assert "--extra-index-url https://download.pytorch.org/whl/cpu" in lines
