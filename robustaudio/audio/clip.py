@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from robustaudio.audio.recording import Digest
 from robustaudio.audio.sound_file import (
     SUBTYPES as SUBTYPES,  # so that a clip's users find them beside it
 )
-from robustaudio.audio.recording import Digest
 from robustaudio.audio.sound_file import Sound, as_stored, check_samples, read_sound, write_sound
 
 LEAST_HEADROOM = 2.0**-40
