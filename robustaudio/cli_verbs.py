@@ -210,7 +210,7 @@ def _classifier(arguments: argparse.Namespace) -> Classifier:
 
 
 def _clip(arguments: argparse.Namespace, classifier: Classifier) -> Clip:
-    clip = classifier.prepare(Clip.load(arguments.clip))
+    clip = classifier.load_clip(arguments.clip)
     return clip.to(classifier.device)
 
 

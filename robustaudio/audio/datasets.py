@@ -91,9 +91,15 @@ class Dataset:
             yield self._clip(row)
 
     def read(
-        self, prepare: Callable[[Clip], Clip], *, skip_unreadable: bool = False
+        self,
+        prepare: Callable[[Clip], Clip],
+        *,
+        skip_unreadable: bool = False,
+        sample_rate: int | None = None,
     ) -> tuple["Dataset", list[Clip]]:
         """The rows whose recordings can be read, and each of these after `prepare`.
+
+        The recordings come at `sample_rate` in Hz, as `Clip.load` has it.
 
         Raises:
             ValueError: naming all that cannot be read, unless they are skipped; if none can.
@@ -101,7 +107,7 @@ class Dataset:
         rows, clips, problems = [], [], []
         for row in self.rows:
             try:
-                clips.append(prepare(self._clip(row)))
+                clips.append(prepare(self._clip(row, sample_rate)))
                 rows.append(row)
             except ValueError as error:
                 problems.append(_located(self.folder / row["file"], str(error)))
@@ -128,8 +134,9 @@ class Dataset:
                 f"its labels are {', '.join(known)}."
             )
 
-    def _clip(self, row: dict[str, str]) -> Clip:
-        return replace(Clip.load(self.folder / row["file"]), label=row["label"])
+    def _clip(self, row: dict[str, str], sample_rate: int | None = None) -> Clip:
+        clip = Clip.load(self.folder / row["file"], sample_rate=sample_rate)
+        return replace(clip, label=row["label"])
 
     def __len__(self) -> int:
         return len(self.rows)

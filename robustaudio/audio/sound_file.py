@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import soundfile
 from jaxtyping import Float32, Float64, Int32, Shaped
 
 from robustaudio.audio.containers import Looks, Part, missing, parts
+from robustaudio.audio.id3 import holds_compressed_tag
 from robustaudio.audio.recording import HELD, Digest, Facts, Recording
 
 MIN_DURATION_S = 0.05
@@ -36,6 +38,7 @@ EXTENSIONS: tuple[str, ...] = (
 )  # fmt: skip
 DIGEST = "sha256="  # a comment with it speaks of the samples as stored
 SUBTYPES = ("FLOAT", "PCM_24", "PCM_16")
+DECODINGS = BoundedSemaphore(2)  # at a time, of all threads: each takes some memory
 PCM_BITS = {"PCM_24": 24, "PCM_16": 16}
 MOST_PACKETS = 500_000
 MOST_LINKS = 1_000  # of a chained Ogg
@@ -75,10 +78,20 @@ def read_sound(path: Path, name: str, sample_rate: int | None = None) -> Sound:
         ValueError: one sentence, where the file is no sound, is cut, too short or too long, or
             where its channels cancel each other.
     """
+    with DECODINGS:
+        return _read(path, name, sample_rate)
+
+
+def _read(path: Path, name: str, sample_rate: int | None) -> Sound:
     decoded = _Decoded(Recording(sample_rate))
     try:
         with path.open("rb") as file:
             found = parts(Looks(file, MOST_LOOKS, name))
+            if found and holds_compressed_tag(file, found[0].start):
+                raise ValueError(
+                    f"{name} holds an ID3 tag that is compressed, which is not read; save it "
+                    "without tags."
+                )
             if len(found) > MOST_LINKS:
                 raise ValueError(
                     f"{name} is a chain of {len(found)} sounds; at most {MOST_LINKS}, please."

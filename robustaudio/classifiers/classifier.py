@@ -4,6 +4,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from numbers import Integral
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -110,6 +112,14 @@ class Classifier(nn.Module):
         clip = clip.resampled(self.sample_rate).fitted(self.length)
         return clip if clip.gain is not None else clip.scaled(1 / clip.peak)
 
+    def load_clip(self, path: str | PathLike, *, within: Sequence[Path] | None = None) -> Clip:
+        """The clip of a sound file, prepared; of a long recording only what is used is held.
+
+        Raises:
+            ValueError: as `Clip.load`.
+        """
+        return self.prepare(Clip.load(path, within=within, sample_rate=self.sample_rate))
+
     def prepare_dataset(
         self, dataset: Dataset
     ) -> tuple[Float[Tensor, "clip time"], Int[Tensor, " clip"]]:
@@ -119,7 +129,7 @@ class Classifier(nn.Module):
             ValueError: naming all labels that are unknown here, or all files that cannot be read.
         """
         dataset.check_labels(self.labels, self.name or "the classifier")
-        _, clips = dataset.read(self.prepare)
+        _, clips = dataset.read(self.prepare, sample_rate=self.sample_rate)
         labels = [self.label_index(str(clip.label)) for clip in clips]
         return torch.stack([clip.samples for clip in clips]), torch.tensor(labels)
 

@@ -47,7 +47,9 @@ def load_clips(
             be read; with `skip_unreadable` those are left out, and counted.
     """
     dataset.check_labels(classifier.labels, classifier.name or "the classifier")
-    readable, clips = dataset.read(classifier.prepare, skip_unreadable=skip_unreadable)
+    readable, clips = dataset.read(
+        classifier.prepare, skip_unreadable=skip_unreadable, sample_rate=classifier.sample_rate
+    )
     labels = [classifier.label_index(row["label"]) for row in readable.rows]
     return LabelledClips(
         dataset.name,

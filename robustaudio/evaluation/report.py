@@ -72,7 +72,7 @@ def save_perturbed(
     """
     headroom = headroom_gain(float(result.clean.abs().max()), float(result.perturbed.abs().max()))
     replace(clip, samples=result.perturbed).save(path, subtype, headroom=headroom)
-    again = classifier.prepare(Clip.load(path)).samples.to(result.perturbed.device)
+    again = classifier.load_clip(path).samples.to(result.perturbed.device)
     return {
         "output": str(path),
         "subtype": subtype,

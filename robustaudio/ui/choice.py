@@ -37,7 +37,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         show_label=False, container=False, visible=len(services.tasks) > 1,
     )  # fmt: skip
     start, first = services.start(str(task.value))
-    source = gr.State(first, delete_callback=lambda left: services.kept.forget(left.visit))
+    source = gr.State(first, delete_callback=lambda left: services.forget(left.visit))
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=300):
             classifier = gr.Dropdown(
@@ -99,14 +99,15 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
             raise one_sentence(ValueError("choose a clip from the list."))
         return Source(name, clips[name], source.task, visit=source.visit)
 
-    def use_upload(path: str | None, source: Source) -> tuple:
+    def use_upload(path: str | None, source: Source, classifier: str) -> tuple:
         """The visitor's own clip; of a file that cannot be used, the sentence that says why not.
 
         The list of clips is emptied, so that any of its clips can be chosen again.
         """
         if path is None:
             return gr.skip(), gr.skip()
-        return told(convert.take_upload(services, Path(path), source)), gr.Dropdown(value=None)
+        taken = convert.take_upload(services, Path(path), source, classifier)
+        return told(taken), gr.Dropdown(value=None)
 
     def refuse(large: str, source: Source) -> tuple:
         refused = replace(source, name=convert.UPLOAD, uploaded=True, refused=too_large(large))
@@ -117,7 +118,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     task.input(choose_task, [task, source], of_task, **QUICK)
     clip.input(choose, [clip, source], source, **QUICK)
     own = [upload.upload, upload.stop_recording]
-    gr.on(own, use_upload, [upload, source], [source, clip], **QUICK)
+    gr.on(own, use_upload, [upload, source, classifier], [source, clip], **QUICK)
     large.change(refuse, [large, source], [source, clip, upload], **QUICK)
     page.load(None, js=ANY_SOUND, **QUIET)
     shown = gr.JSON(visible=False)

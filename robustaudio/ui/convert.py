@@ -23,6 +23,7 @@ from robustaudio.serving import Serving
 from robustaudio.streams import Streams
 from robustaudio.ui.kept import Kept
 from robustaudio.ui.player import Track, amplification_db, player_value
+from robustaudio.ui.prepared import Prepared
 from robustaudio.ui.tasks import TASKS, Task
 
 ANY_OTHER = "any other"
@@ -49,6 +50,7 @@ class Services:
     device: torch.device
     rooms: Rooms
     kept: Kept = field(default_factory=Kept)
+    prepared: Prepared = field(default_factory=Prepared)
     serving: Serving = field(default_factory=Serving)
     limits: Limits = PRIVATE
     streams: Streams | None = None
@@ -67,6 +69,12 @@ class Services:
         classifier = wanted.classifier if wanted.classifier in names else names[0]
         clip = wanted.clip if wanted.clip in clips else next(iter(clips))
         return classifier, Source(clip, clips[clip], task)
+
+    def forget(self, visit: str) -> None:
+        """Delete what was kept of a visit that is over."""
+        if visit:
+            self.prepared.forget(self.kept.home / visit)
+        self.kept.forget(visit)
 
     def for_noise(self, task: str, sigma: float, representation: str) -> str | None:
         """The classifier that was trained under such noise, which was added to waveforms."""
@@ -112,12 +120,21 @@ class NoClip(ValueError):
     """Raised where there is no clip to work on; its sentence stands where a verdict would."""
 
 
-def take_upload(services: Services, path: Path, source: Source) -> Source:
-    """The visitor's own clip, kept as long as the visit, or what is wrong with the file."""
+def take_upload(
+    services: Services, path: Path, source: Source, classifier: str | None = None
+) -> Source:
+    """The visitor's own clip, kept as long as the visit, or what is wrong with the file.
+
+    It is prepared for the `classifier` that the page shows (None, or unknown: for any).
+    """
     name, more = path.name, {"uploaded": True, "visit": source.visit}
+    if classifier not in services.classifiers:
+        classifier = next(iter(services.classifiers))
+    chosen = services.classifiers[classifier]
     try:
-        Clip.load(path, within=[services.upload_folder])
+        clip = services.prepared.decoded(path, chosen, [services.upload_folder])
         path, more["visit"] = services.kept.keep(path, source.visit)
+        services.prepared.keep(path, classifier, [services.kept.home], clip)
     except ValueError as error:
         return Source(UPLOAD, Path(name), source.task, **more, refused=_without(path, error))
     except OSError as error:
@@ -146,7 +163,7 @@ def open_source(services: Services, source: Source, classifier: str) -> tuple[Cl
         )
     within = [services.kept.home] if source.uploaded else None
     try:
-        clip = chosen.prepare(Clip.load(source.path, within=within))
+        clip = services.prepared.clip(source.path, classifier, chosen, within)
     except ValueError as error:
         raise NoClip(_without(source.path, error)) from error
     return chosen, clip.to(services.device)
