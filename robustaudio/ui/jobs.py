@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from robustaudio.attacks.attack import Enough
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.evaluation.clips import Progress
+from robustaudio.progress import Enough
 
 if os.environ.get("SPACES_ZERO_GPU"):  # first of all: it has to come before CUDA is touched
     import spaces  # type: ignore[import-not-found]
