@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from robustaudio.audio.tensors import check_batch, check_generator, check_per_item, kind
 from robustaudio.classifiers.answers import answer, check_labels, check_model
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
+from robustaudio.progress import Enough, Progress
 from robustaudio.threats.criterion import Criterion, labels_of
 from robustaudio.threats.threat_model import ThreatModel
 
@@ -50,19 +51,6 @@ class Step:
     distance: float
     population: Population | None = None
     best: Callable[[], Tensor] | None = field(default=None, compare=False, repr=False)
-
-
-class Enough(Exception):
-    """Raised by a `Progress` to end a search: what it has found so far is its result."""
-
-
-class Progress(Protocol):
-    """Told the share done, 0 to 1, and by an attack its `Step`; may raise to cancel.
-
-    `Enough` ends a search early instead.
-    """
-
-    def __call__(self, share: float, step: Any = None, /) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from robustaudio.certification.certificate import Certificate
 from robustaudio.classifiers.answers import answer, check_model
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
+from robustaudio.progress import Enough
 
 MOST_VOTES = 10_000_000  # a hundred times what the paper takes
 MOST_AT_ONCE = 100_000  # copies of a second at 8 kHz are 3 GB, and a network makes more of them
@@ -21,12 +22,20 @@ MOST_AT_ONCE = 100_000  # copies of a second at 8 kHz are 3 GB, and a network ma
 
 @dataclass(frozen=True, eq=False)
 class Smoothed:
-    """The certificate of one item with the votes that it rests on."""
+    """The certificate of one item with the votes that it rests on.
+
+    `counts` has fewer than n of them where `progress` said `Enough`.
+    """
 
     certificate: Certificate
     p_lower: float
     counts: Int[Tensor, " label"]
     counts_n0: Int[Tensor, " label"]
+
+    @property
+    def n(self) -> int:
+        """Votes that were counted."""
+        return int(self.counts.sum())
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,12 @@ class Smoothing:
     @property
     def largest_radius(self) -> float:
         """The most that n votes can show: the radius where all of them agree."""
-        return self.sigma * float(ndtri(clopper_pearson_lower(self.n, self.n, self.alpha)))
+        return self.largest_radius_of(self.n)
+
+    def largest_radius_of(self, n: int) -> float:
+        """The same of another number of votes; 0 where they can show nothing."""
+        p_lower = clopper_pearson_lower(n, n, self.alpha)
+        return self.sigma * float(ndtri(p_lower)) if p_lower > 0.5 else 0.0
 
     def __call__(
         self,
@@ -70,7 +84,11 @@ class Smoothing:
         generator: torch.Generator,
         progress: Callable[[float], None] | None = None,
     ) -> Smoothed:
-        """With probability at least 1 - alpha: the smoothed classifier is constant in the ball."""
+        """With probability at least 1 - alpha: the smoothed classifier is constant in the ball.
+
+        `Enough`, raised by `progress`, ends the vote, and the bound is that of the votes so far.
+        It holds as long as when to stop does not depend on how they fell.
+        """
         total = self.n0 + self.n
 
         def report(done: int) -> None:
@@ -80,7 +98,7 @@ class Smoothing:
         chosen = self.votes(model, x, self.n0, generator, report)
         counts = self.votes(model, x, self.n, generator, lambda done: report(self.n0 + done))
         top = int(chosen.argmax())
-        p_lower = clopper_pearson_lower(int(counts[top]), self.n, self.alpha)
+        p_lower = clopper_pearson_lower(int(counts[top]), int(counts.sum()), self.alpha)
         certain = p_lower > 0.5
         certificate = Certificate(
             prediction=top if certain else None,
@@ -103,6 +121,8 @@ class Smoothing:
     ) -> Int[Tensor, " label"]:
         """Predictions of n noisy copies, counted on x's device, `chunk` copies at a time.
 
+        `report(done)` ends the vote by `Enough`; the first chunk is always counted.
+
         Raises:
             TypeError, ValueError: for arguments that do not fit each other.
             ValueError: if a logit is not finite: its argmax would be a vote for nothing.
@@ -114,7 +134,11 @@ class Smoothing:
             raise ValueError(f"x of shape {shape(x)} is a batch; smoothing takes one item: x[0].")
         counts = torch.zeros((), dtype=torch.long, device=x.device)
         for start in range(0, n, self.chunk):
-            report(start)
+            try:
+                report(start)
+            except Enough:
+                if start:
+                    break
             size = min(self.chunk, n - start)
             noise = torch.randn(
                 (size, *x.shape), generator=generator, device=x.device, dtype=x.dtype

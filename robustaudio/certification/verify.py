@@ -35,6 +35,7 @@ from robustaudio.certification.interval import (
 from robustaudio.classifiers.answers import check_classifier, check_labels
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
+from robustaudio.progress import Enough
 from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
@@ -279,7 +280,8 @@ class Verifier:
         """The largest level in dB that verifies, to 0.07 dB from below; -inf where none does.
 
         The interval is cut into 7 at a time, all levels of a round in one batch; the level found
-        verifies, and so does every one that was tried below it.
+        verifies, and so does every one that was tried below it. `Enough`, raised by `progress`,
+        ends the search with the level so far, which verifies as well.
         """
         lowest, highest = RANGES_DB[norm]
         waveform = self._exactly(waveform)
@@ -290,8 +292,11 @@ class Verifier:
         width = highest - lowest
         inner = torch.arange(1, SECTIONS + 1, device=waveform.device) / (SECTIONS + 1)
         for turn in range(ROUNDS):
-            if progress:
-                progress(turn / ROUNDS)
+            try:
+                if progress:
+                    progress(turn / ROUNDS)
+            except Enough:
+                break
             levels = low[:, None] + width * inner
             verdict = self._verdicts(
                 waveform, label, at_0_db, items.repeat_interleave(SECTIONS), levels.flatten()

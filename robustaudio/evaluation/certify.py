@@ -36,7 +36,8 @@ def certify_clip(
     """The smoothed classifier's class and radius on one clip, with the votes.
 
     At the waveform the l2 radius R is also given as levels: R against the clip's l2 norm, and
-    R / sqrt(T) against its peak, for the linf ball that lies inside the l2 ball.
+    R / sqrt(T) against its peak, for the linf ball that lies inside the l2 ball. `n` counts the
+    votes: they are fewer than asked for where `progress` said `Enough`.
     """
     started, rng = time.monotonic(), generator(seed, waveform.device)
     smoothed = smooth_clip(
@@ -58,7 +59,8 @@ def certify_clip(
         "level_l2_db": metrics.level_of(radius, waveform, "l2") if at_waveform else None,
         "level_linf_db": metrics.level_of(inscribed, waveform, "linf") if at_waveform else None,
         **asdict(smoothing),
-        "largest_radius": smoothing.largest_radius,
+        "n": smoothed.n,
+        "largest_radius": smoothing.largest_radius_of(smoothed.n),
         "seed": seed,
         "seconds": seconds_since(started),
     }

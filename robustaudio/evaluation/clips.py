@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from robustaudio.attacks.attack import Progress
 from robustaudio.audio.datasets import Dataset
 from robustaudio.audio.exact import exact
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
+from robustaudio.progress import Progress
 
 BATCH = 100  # clips at a time
 

@@ -35,7 +35,9 @@ from robustaudio.perception.masking import (
     noise_to_mask_ratio,
 )
 from robustaudio.perception.metrics import MAX_LEVEL_DB
+from robustaudio.progress import Watched
 
+L2_ATTACK = "attack in L2"  # a part of the ruler, as its record names it
 CRITERION = "d_prime_1"  # of the study's thresholds: what all paradigms have in common
 SAME_SOUND = 0.99  # correlation of two clips that are one sound
 LONGEST_FILE = 50_000_000  # bytes
@@ -127,11 +129,13 @@ def _beside(
 ) -> dict:
     """The thresholds, an attack in their own norm, and what may be claimed of them."""
     plan, proven = Plan(PGD(), "l2"), record["ruler"]["verified_l2_db"]
-    attacked = finite(smallest_level(classifier, waveform, plan, seed=seed, progress=progress))
+    watched = Watched(progress)
+    attacked = finite(smallest_level(classifier, waveform, plan, seed=seed, progress=watched))
     if None not in (proven, attacked) and proven >= attacked:
         raise AssertionError(f"an l2 attack at {attacked} dB contradicts a proof at {proven} dB")
     return {
         "attacked_l2_db": attacked,
+        "ended": record["ended"] + [L2_ATTACK] * watched.ended,
         "heard": [asdict(one) | {"listeners": [*map(asdict, one.listeners)]} for one in heard],
         "claims": claims(proven, heard),
     }

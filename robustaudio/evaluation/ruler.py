@@ -18,8 +18,10 @@ from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.clips import Progress, finite, part_of, predictions, seconds_since
 from robustaudio.perception.metrics import floor_16_bit_db
+from robustaudio.progress import Watched
 
 SHARES = (0.3, 0.55, 0.15)  # of the time: proofs, attack, smoothing
+PARTS = PROOFS, ATTACK, SMOOTHING = "proofs", "attack", "smoothing"
 METHOD = "crown"  # of the proofs
 
 
@@ -57,11 +59,16 @@ def measure_ruler(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict:
-    """The ruler of one prepared clip, with the settings behind each mark."""
+    """The ruler of one prepared clip, with the settings behind each mark.
+
+    Where `progress` says `Enough`, each part has what it found so far: a smaller proof, a larger
+    attack or none, fewer votes. `ended` names those parts.
+    """
     attack, started, x = attack or PGD(), time.monotonic(), waveform[None]
-    proof, search, votes = (
-        part_of(progress, sum(SHARES[:n]), 1.0, share) for n, share in enumerate(SHARES)
-    )
+    watched = [
+        Watched(part_of(progress, sum(SHARES[:n]), 1.0, share)) for n, share in enumerate(SHARES)
+    ]
+    proof, search, votes = watched
     label = predictions(classifier, x)
     verified, unproven = _largest_levels(classifier, x, label, proof)
     attacked = smallest_level(classifier, waveform, Plan(attack), seed=seed, progress=search)
@@ -88,7 +95,8 @@ def measure_ruler(
         "unproven": unproven,
         "smoothed_prediction": certified["prediction"],
         "attack": {"name": type(attack).__name__, **asdict(attack)},
-        "smoothing": asdict(smoothing),
+        "smoothing": asdict(smoothing) | {"n": certified["n"]},
+        "ended": [name for name, part in zip(PARTS, watched, strict=True) if part.ended],
         "seed": seed,
         "seconds": seconds_since(started),
     }

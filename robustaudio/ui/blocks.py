@@ -13,6 +13,7 @@ from gradio.components import Component
 
 from robustaudio.evaluation.report import make_report
 from robustaudio.ui import convert, verdicts
+from robustaudio.ui.budget import Budget
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, on_gpu, one_sentence, stream
 from robustaudio.ui.old import Asked
@@ -236,22 +237,25 @@ def _dim(
 
 def proving(
     services: Services, source: Source, classifier: str, runs: tuple, verb: str, options: dict,
-    job: Callable, named: str | None = None,
+    job: Callable, named: str | None = None, budget: Budget | None = None,
 ) -> Iterator[tuple[Any, list]]:  # fmt: skip
     """A long job: (None, ...) with its progress, then (what it returned, ...) with its report.
 
     `job(classifier, clip, progress)` returns its record and whatever else is to be shown. The rest
     of each pair are the values of report button, runs and status. The report's file has the name of
-    the clip, of the classifier, or what it is `named` instead, and of the verb.
+    the clip, of the classifier, or what it is `named` instead, and of the verb. The `budget` may be
+    one of several jobs.
     """
+    budget = budget or Budget(services.limits.seconds)
     try:
         convert.required(**{k: v for k, v in options.items() if k not in TEXTS})
         chosen, clip = convert.open_source(services, source, classifier)
         command = convert.command_line(verb, source, classifier, options)
-        for share, _, done in stream(lambda progress: job(chosen, clip, progress)):
+        for share, _, done in stream(lambda progress: job(chosen, clip, progress), budget.over):
             if done is None:
                 yield None, [gr.skip(), gr.skip(), verdicts.progress_bar(share, verb)]
             else:
+                done = ({**done[0], **budget.record}, *done[1:])
                 runs = _with(runs, make_report(chosen, clip, command, done[0]))
                 with convert.scratch_folder() as folder:
                     name = convert.file_name(source.path.stem, named or classifier, verb)

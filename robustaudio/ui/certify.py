@@ -23,6 +23,7 @@ from robustaudio.ui.blocks import (
     wire,
     words,
 )
+from robustaudio.ui.budget import Budget
 from robustaudio.ui.convert import Services, Source, scratch_folder
 from robustaudio.ui.jobs import EXPECTED, one_sentence
 from robustaudio.ui.listen import answers_of
@@ -162,15 +163,19 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
             )
             return record, None
 
-        pictures = []
+        pictures, budget = [], Budget(services.limits.seconds)
         for name in services.classifiers_of(source.task) if everyone else [classifier]:
             several = "all-classifiers" if everyone else None
-            for done, rest in proving(services, source, name, runs, "ruler", options, job, several):
+            for done, rest in proving(
+                services, source, name, runs, "ruler", options, job, several, budget
+            ):
                 if done:
                     beside = bool(pictures)
                     pictures.append(ruler_html(done[0], beside=beside, truth=source.label))
                     runs = rest[1]
                 yield ["".join(pictures) if done else gr.skip(), *rest]
+            if budget.ended:
+                return
 
     inputs = [visit.source, visit.classifier, visit.runs, sigma, seed, everyone, study]
     outputs = {picture: RULER_HINT, report: NO_FILE, visit.runs: gr.skip(), status: ""}

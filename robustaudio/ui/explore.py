@@ -31,6 +31,7 @@ from robustaudio.ui.blocks import (
     wire,
     words,
 )
+from robustaudio.ui.budget import Budget
 from robustaudio.ui.convert import NoClip, Services, Source
 from robustaudio.ui.cursor import Cursor
 from robustaudio.ui.jobs import EXPECTED, in_place, one_sentence, stream
@@ -144,16 +145,19 @@ def build_explore(
             chosen, clip = convert.open_source(services, source, classifier)
             relative_to = verdicts.level_relative_to(wish.norm, wish.representation)
             live = Live(chosen, clip, f"dB of {relative_to}")
+            budget = Budget(services.limits.seconds)
             with turns.search() as halt:
                 for share, told, result in stream(
-                    lambda progress: wish.run(chosen, clip, progress), lambda: halt.asked
+                    lambda progress: wish.run(chosen, clip, progress),
+                    lambda: halt.asked or budget.over(),
                 ):
                     if result is None:
                         bar = verdicts.search_bar(share, METHODS[wish.method], told, relative_to)
                         verdict, player, picture = live.of(told)
                         yield [verdict, player, *[gr.skip()] * (len(outputs) - 4), picture, bar]
                         continue
-                    result = replace(result, record={**result.record, "stopped": halt.asked})
+                    record = {**result.record, "stopped": halt.asked, **budget.record}
+                    result = replace(result, record=record)
                     shown = _shown(chosen, clip, result, wish.seed, source.label)
                     command = wish.command(source, classifier)
                     with convert.scratch_folder() as folder:

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from robustaudio.attacks.attack import Enough
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.evaluation.clips import Progress
+from robustaudio.progress import Enough
 from robustaudio.ui.spoken import FAILED as FAILED
 from robustaudio.ui.spoken import as_html as as_html  # so that a tab finds them beside its job
 from robustaudio.ui.spoken import in_place as in_place

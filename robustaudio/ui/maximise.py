@@ -22,6 +22,7 @@ from robustaudio.ui.blocks import (
     wire,
     words,
 )
+from robustaudio.ui.budget import Budget
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
 from robustaudio.ui.live import Live, pictured
@@ -74,6 +75,7 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
             chosen, clip = convert.open_source(services, source, classifier)
             clip = replace(clip, samples=start_from(start, clip.samples, int(seed)))
             live, attack = Live(chosen, clip, "dB of full scale"), Genetic(queries=int(queries))
+            budget = Budget(services.limits.seconds)
 
             def job(progress):
                 return maximise_clip(
@@ -82,7 +84,7 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
                 )  # fmt: skip
 
             with turns.search() as halt:
-                for share, told, result in stream(job, lambda: halt.asked):
+                for share, told, result in stream(job, lambda: halt.asked or budget.over()):
                     if result is None:
                         words, sound, picture = live.of(told)
                         bar = verdicts.progress_bar(share, "evolving")
@@ -95,6 +97,7 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
                         path = folder / f"{name}.wav"
                         file = save_perturbed(chosen, clip, result, path, "FLOAT")
                         record = {**result.record, **file, "output": path.name}
+                        record |= {"stopped": halt.asked, **budget.record}
                         made = make_report(chosen, clip, command, record)
                         files = (path, convert.report_file(folder, name, made))
                         yield [

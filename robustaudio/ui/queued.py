@@ -52,8 +52,10 @@ class Queued:
         """The next step of it; None after the last, and where nobody is there to see one."""
         if self._steps is None or not self.began or self.shares.gone(self.place):
             return None
-        run, loop = contextvars.copy_context().run, asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, run, next, self._steps, None)
+        context, steps = contextvars.copy_context(), self._steps
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: context.run(lambda: next(steps, None))
+        )
 
     def end(self) -> None:
         """Leaves the place as soon as nothing is computed any more."""

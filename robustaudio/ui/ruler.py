@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from html import escape
 
 from robustaudio.evaluation.figures import shown_label
-from robustaudio.evaluation.heard import Heard
+from robustaudio.evaluation.heard import L2_ATTACK, Heard
+from robustaudio.evaluation.ruler import ATTACK
 from robustaudio.listening.thresholds import SIGNS
-from robustaudio.ui.verdicts import METHODS, decibel, is_right, misheard_words
+from robustaudio.ui.verdicts import METHODS, decibel, is_right, limited, misheard_words
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def ruler_html(record: dict, *, beside: bool = False, truth: str | None = None) 
     """
     ruler, method = record["ruler"], METHODS[record["method"]]
     proven, attacked = ruler["verified_db"], ruler["attacked_db"]
+    ended = record.get("ended", [])
     rows = [
         _row("16-bit step", "ra-floor", ruler["floor_16_bit_db"],
              "the resolution of a 16-bit file: smaller changes mostly vanish in it"),
@@ -55,7 +57,9 @@ def ruler_html(record: dict, *, beside: bool = False, truth: str | None = None) 
              else _why_not(record) or f"{method} prove nothing above −160 dB"),
         _row("broken", "ra-attacked", attacked,
              "the smallest PGD perturbation found that changes the decision"
-             if attacked is not None else "PGD found nothing up to 0 dB"),
+             if attacked is not None
+             else "PGD has found nothing so far" if ATTACK in ended
+             else "PGD found nothing up to 0 dB"),
     ]  # fmt: skip
     misheard = "" if is_right(record["prediction"], truth) else (
         f". <strong class='ra-changed'>{misheard_words(record['prediction'], truth)}: what is "
@@ -65,7 +69,8 @@ def ruler_html(record: dict, *, beside: bool = False, truth: str | None = None) 
     return (
         f"<figure class='{kind}' aria-label='{escape(_spoken(record))}'>"
         f"<figcaption><strong>{escape(shown_label(record['prediction']))}</strong> by "
-        f"{escape(record['classifier'])}: {_summary(proven, attacked)}{misheard}</figcaption>"
+        f"{escape(record['classifier'])}: {_summary(record)}{misheard}</figcaption>"
+        f"{_cut_short(record)}"
         f"<div class='ra-band'>{_proven(PEAK, proven)}{_broken(PEAK, attacked)}</div>{PEAK.ticks()}"
         "<p class='ra-unit'>L∞: largest sample of the perturbation, in dB relative to the clip's "
         f"peak</p><dl>{''.join(rows)}</dl>"
@@ -97,8 +102,8 @@ def _of_hearing(record: dict, beside: bool) -> str:
     people, levels = max(len(one.listeners) for one in heard), ", ".join(map(_heard_at, heard))
     simulated = "simulated " * any(one.simulated for one in heard)
     who = f"One {simulated}listener" if people == 1 else f"{people} {simulated}listeners"
-    proven = record["ruler"]["verified_l2_db"]
-    rest = _summary(proven, record["attacked_l2_db"], "this model")
+    proven, attacked = record["ruler"]["verified_l2_db"], record["attacked_l2_db"]
+    rest = _found(proven, attacked, L2_ATTACK in record.get("ended", []), "this model")
     claims = "".join(
         f"<li>“{one['claim'].capitalize()}”: <strong>{one['verdict']}</strong>, "
         f"{escape(one['because'])}.</li>"
@@ -240,18 +245,36 @@ def _why_not(record: dict) -> str:
     return escape(record["unproven"] or "")
 
 
-def _summary(proven: float | None, attacked: float | None, whom: str = "it") -> str:
+def _cut_short(record: dict) -> str:
+    """What a server's limit has left unfinished; empty where nothing was."""
+    if not (ended := record.get("ended")):
+        return ""
+    why = "".join(limited(record)) or "it was ended early, and this is what was found until then"
+    return (
+        f"<p class='ra-note'>{why[0].upper()}{why[1:]}. Not finished: {', '.join(ended)}. A proof "
+        "may reach further than is shown, and an attack may need less.</p>"
+    )
+
+
+def _summary(record: dict) -> str:
+    ruler = record["ruler"]
+    cut = ATTACK in record.get("ended", [])
+    return _found(ruler["verified_db"], ruler["attacked_db"], cut)
+
+
+def _found(proven: float | None, attacked: float | None, cut: bool, whom: str = "it") -> str:
+    """In words; the attack may have been `cut` short."""
     below = (
         "nothing is proven" if proven is None
         else f"nothing below {decibel(proven)} can fool {whom}"
     )  # fmt: skip
     above = (
-        "the attack finds nothing up to 0 dB" if attacked is None
+        "the attack has found nothing so far" if attacked is None and cut
+        else "the attack finds nothing up to 0 dB" if attacked is None
         else f"the attack needs {decibel(attacked)}"
     )  # fmt: skip
     return f"{below}; {above}"
 
 
 def _spoken(record: dict) -> str:
-    ruler = record["ruler"]
-    return f"Ruler: {_summary(ruler['verified_db'], ruler['attacked_db'])}"
+    return f"Ruler: {_summary(record)}"

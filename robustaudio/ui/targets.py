@@ -13,6 +13,7 @@ from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import NO_FILE, Visit, start_and_cancel, wire, words
+from robustaudio.ui.budget import Budget
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
 from robustaudio.ui.methods import LEVELS
@@ -49,8 +50,9 @@ def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
     ) -> Iterator[list]:
         sources = [source] if whose == THIS else services.one_per_label(source.task)
         options, runs = {"attack": method, "norm": norm, "seed": seed}, []
+        budget = Budget(services.limits.seconds)
         for number, one in enumerate(sources):
-            for share, run in _measured(services, one, classifier, options):
+            for share, run in _measured(services, one, classifier, options, budget):
                 if run is None:
                     share = (number + share) / len(sources)
                     yield [*[gr.skip()] * 3, verdicts.progress_bar(share, one.name)]
@@ -62,11 +64,13 @@ def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
                     name = convert.file_name(whom, classifier, "targets")
                     file = convert.report_file(folder, name, {"runs": runs})
                     yield [
-                        verdicts.targets_words(rows),
+                        verdicts.targets_words(rows, len(sources)),
                         figures.targets(rows, unit=verdicts.RELATIVE_TO[norm]),
                         gr.DownloadButton(value=file, interactive=True),
-                        "" if len(runs) == len(sources) else gr.skip(),
+                        "" if len(runs) == len(sources) or budget.ended else gr.skip(),
                     ]
+            if budget.ended:
+                return
 
     inputs = [visit.source, visit.classifier, whose, method, norm, seed]
     outputs = {verdict: None, picture: None, report: NO_FILE, status: ""}
@@ -74,7 +78,7 @@ def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
 
 
 def _measured(
-    services: Services, source: Source, classifier: str, options: dict
+    services: Services, source: Source, classifier: str, options: dict, budget: Budget
 ) -> Iterator[tuple[float, dict | None]]:
     """(share done, None) while one clip is attacked, then (1, its report)."""
     try:
@@ -85,8 +89,9 @@ def _measured(
         for share, _, row in stream(
             lambda progress: levels_by_target(
                 chosen, clip.samples, plan, seed=int(options["seed"]), progress=progress
-            )
+            ),
+            budget.over,
         ):
-            yield share, row and make_report(chosen, clip, command, row)
+            yield share, row and make_report(chosen, clip, command, {**row, **budget.record})
     except EXPECTED as error:
         raise one_sentence(error) from None

@@ -89,6 +89,7 @@ def perturbation_words(record: dict, truth: str | None = None) -> str:
         )  # fmt: skip
     if record.get("stopped"):
         notes.append("stopped by hand: the command in the report goes on to the end")
+    notes += limited(record)
     if record.get("representation", "waveform") != "waveform":
         notes += _inversion_notes(record)
     return verdict(headline, outcome, facts, notes, bad=changed or wrong)
@@ -192,6 +193,8 @@ def verification_words(record: dict, truth: str | None = None) -> str:
         "the classifier hears, the silence around the clip included; no larger perturbation, no "
         "shift in time and no other clip is covered"
     ]
+    if "limit_s" in record:
+        notes.append(f"{limited(record)[0]}. The largest proven level may be larger")
     if not record["verified"]:
         notes.append("not proven is not broken: the bounds may be too wide; only an attack breaks")
     if record["masking"]:
@@ -325,8 +328,8 @@ def smoothing_words(record: dict, truth: str | None = None, for_noise: str | Non
     else:
         headline = f"CERTIFIED {_label(record['prediction'])}"
         radius = f"L2 radius {record['radius']:.3g} at the {record['representation']}"
-        options = {name: record[name] for name in ("sigma", "n", "alpha")}
-        if record["radius"] >= 0.9999 * Smoothing(**options).largest_radius:
+        smoothing = Smoothing(sigma=record["sigma"], alpha=record["alpha"])
+        if record["radius"] >= 0.9999 * smoothing.largest_radius_of(record["n"]):
             radius += f", the most that {record['n']:g} votes can show"
         outcome = radius
         if wrong:
@@ -341,6 +344,8 @@ def smoothing_words(record: dict, truth: str | None = None, for_noise: str | Non
         f"confidence 1 − {record['alpha']:g}", f"{record['seconds']:.2f} s",
     ]  # fmt: skip
     notes = ["it speaks of the SMOOTHED classifier, which votes over noisy copies of the clip"]
+    if "limit_s" in record:
+        notes.append(f"{limited(record)[0]}. It rests on the {record['n']} votes until then")
     if record["prediction"] not in (None, record["clean_prediction"]):
         notes.append(
             f"the classifier itself hears {_label(record['clean_prediction'])}; the certificate is "
@@ -400,6 +405,16 @@ def progress_bar(share: float, words: str) -> str:
     )
 
 
+def limited(record: dict) -> list[str]:
+    """That a run was ended by the server, if it was."""
+    if "limit_s" not in record:
+        return []
+    return [
+        f"the server's limit of {record['limit_s']:g} s ended it, and this is what was found until "
+        "then; the command in the report goes on to the end"
+    ]
+
+
 def waiting_words(before: int, wait_s: float | None) -> str:
     """Where a run stands that waits for its turn."""
     several = f"{before} runs are before yours"
@@ -445,12 +460,15 @@ def maximised_words(record: dict) -> str:
     notes = [
         "the search knows the classifier's answers only; what it is sure of need not sound like it"
     ]
+    if record.get("stopped"):
+        notes.append("stopped by hand: the command in the report goes on to the end")
+    notes += limited(record)
     outcome = f"that this is “{label}”: it was {record['probability_before']:.1%} sure before"
     return verdict(f"{sure:.1%} sure", outcome, facts, notes)
 
 
-def targets_words(rows: Sequence[dict]) -> str:
-    """The easiest and the hardest of all the targets that were tried."""
+def targets_words(rows: Sequence[dict], clips: int = 1) -> str:
+    """The easiest and the hardest of all the targets that were tried, of so many `clips`."""
     norm = rows[0]["norm"]
     pairs = [
         (level, f"{_label(row['prediction'])} → {_label(target)}")
@@ -467,6 +485,9 @@ def targets_words(rows: Sequence[dict]) -> str:
         "each level is the smallest that this attack found: another one may find less, and what "
         "was not found may exist"
     ]
+    if limits := limited(rows[-1]):
+        last = f", {len(rows)} of {clips} clips" if clips > 1 else ""
+        notes.append(f"{limits[0]}{last}. The targets of the last one may take less than is shown")
     if not reached:
         return verdict("nothing found", "no target was reached", facts, notes)
     (least, easiest), (most, hardest) = reached[0], reached[-1]

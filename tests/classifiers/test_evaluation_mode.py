@@ -11,7 +11,6 @@ from small import QUICK, TIME, clips, run
 from torch import Tensor, nn
 
 from robustaudio.attacks import ATTACKS, PGD, Genetic
-from robustaudio.attacks.attack import Enough
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import evaluation_mode as room
 from robustaudio.classifiers.classifier import Classifier
@@ -27,6 +26,7 @@ from robustaudio.evaluation.predict import predict_clip, predict_dataset
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip
+from robustaudio.progress import Enough
 from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.threat_model import ThreatModel, threat_at

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from robustaudio.attacks.attack import Enough
+from robustaudio.progress import Enough
 from robustaudio.ui import jobs
 from robustaudio.ui.jobs import on_gpu, stream
 

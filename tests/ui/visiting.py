@@ -39,6 +39,16 @@ class Visiting:
             values.append(changes.get(props.get("elem_id"), props.get("value")))
         return values
 
+    def load(self) -> None:
+        """What happens at once when the page opens: fields get what they offer."""
+        for one in self.config["dependencies"]:
+            if any(target[1] == "load" for target in one["targets"]) and not one["queue"]:
+                asked = {
+                    "data": self.data(one, {}), "fn_index": one["id"], "session_hash": self.session,
+                }  # fmt: skip
+                if one["backend_fn"]:
+                    self.http.post(f"/{API}/run/predict", json=asked).raise_for_status()
+
     def join(self, elem_id: str, session: str = "", **changes: Any) -> httpx.Response:
         """Asks for a run, and does not listen."""
         handler = self.handler(elem_id)
