@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import fields
 from fnmatch import fnmatch
 from math import inf
@@ -91,27 +92,88 @@ CONFIGURATIONS = re.findall(r"```nginx\n(.*?)```", SERVING, re.DOTALL)
 
 @pytest.mark.parametrize("number", range(len(CONFIGURATIONS)))
 def test_nginx_takes_what_the_page_says(tmp_path, number):
+    text = CONFIGURATIONS[number]
+    if "server {" not in text:
+        text = f"server {{ listen 8123; {text} }}"
+    done = subprocess.run([*configuration(tmp_path, text), "-t"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def configuration(folder: Path, text: str) -> list[str]:
+    """The command that runs nginx with a text of its page about http; the rest lies in a folder."""
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if nginx is None:
         pytest.skip("no nginx found")
-    key, certificate = self_signed(["lab.example.org"], tmp_path)
-    text = CONFIGURATIONS[number]
+    key, certificate = self_signed(["lab.example.org"], folder)
     text = re.sub(r"/etc/ssl/\S+/fullchain\.pem", str(certificate), text)
     text = re.sub(r"/etc/ssl/\S+/key\.pem", str(key), text)
-    if "server {" not in text:
-        text = "server { listen 8123; %s }" % text  # noqa: UP031
     temporary = "\n".join(
-        f"{kind}_temp_path {tmp_path}/{kind};"
+        f"{kind}_temp_path {folder}/{kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    (tmp_path / "nginx.conf").write_text(
-        f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\n{text}\n}}\n"
+    (folder / "nginx.conf").write_text(
+        f"pid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\n{text}\n}}\n"
     )
-    done = subprocess.run(
-        [nginx, "-t", "-e", f"{tmp_path}/error.log", "-c", f"{tmp_path}/nginx.conf"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    return [nginx, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
+
+
+@pytest.fixture
+def behind_nginx(tmp_path):
+    """Address of an app behind nginx as the page says, below /lab; it tells who asked."""
+    import socket
+    import threading
+
+    import httpx
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    from robustaudio.gate import Doors, Gate
+    from robustaudio.gate.hosts import Hosts
+    from robustaudio.serving import BehindPrefix, bound
+
+    async def tell(request):
+        return JSONResponse({"client": request.client.host, "path": request.url.path})
+
+    echo = Starlette(routes=[Route("/{path:path}", tell, methods=["GET", "POST"])])
+    doors = Doors(Limits(proxies=1), Hosts(prefix="/lab"))
+    app = Gate(BehindPrefix(echo, "/lab"), doors)
+    listening = bound("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    threading.Thread(target=server.run, args=([listening],), daemon=True).start()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    own = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    text = CONFIGURATIONS[0].replace("http://127.0.0.1:7860", own)
+    configured = configuration(tmp_path, f"server {{ listen 127.0.0.1:{port}; {text} }}")
+    running = subprocess.Popen([*configured, "-g", "daemon off; master_process off;"])
+    try:
+        for _ in range(100):
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/lab/config")
+                break
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running.terminate()
+        running.wait()
+        server.should_exit = True
+
+
+def test_behind_nginx_the_honest_page_works_and_no_address_is_made_up(behind_nginx):
+    import httpx
+
+    page, join = f"{behind_nginx}/lab/", f"{behind_nginx}/lab/gradio_api/queue/join"
+    assert httpx.get(page).json()["path"] == "/"
+    for host in ("lab.example.org", "localhost"):
+        sent = {"Host": host, "Origin": f"http://{host}", "X-Forwarded-For": "1.2.3.4"}
+        answer = httpx.post(join, headers=sent, json={})
+        assert answer.json() == {"client": "127.0.0.1", "path": "/gradio_api/queue/join"}
+        answer = httpx.post(join, headers=sent | {"Origin": "http://evil.example"}, json={})
+        assert answer.status_code == 403
+    assert httpx.get(f"{behind_nginx}/lab/docs").status_code == 404
 
 
 def test_nginx_lets_through_what_the_app_does():
