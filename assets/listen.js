@@ -73,7 +73,8 @@
     const options = told ? { method: "POST", body: JSON.stringify(told) } : {};
     for (let attempt = 0, failures = 0; ; attempt++) {
       const response = await fetch(`${base}/${path}`, { ...options, headers }).catch(() => null);
-      if (response && response.status < 500) {
+      const busy = response?.status === 429; // a class behind one address may ask too often
+      if (response && response.status < 500 && !busy) {
         notice("");
         return response;
       }
@@ -82,7 +83,9 @@
         const { error } = await response.json().catch(() => ({}));
         throw Object.assign(new Error(error ?? `The server fails (${status}).`), { status });
       }
-      notice(response
+      notice(busy
+        ? "Many answer at this moment; trying again …"
+        : response
         ? "The server fails. Your answers so far are safe; trying again …"
         : "The connection is gone. Your answers so far are safe; trying again …");
       await sleep(Math.min(LONGEST_WAIT_S, 0.5 * 2 ** attempt));

@@ -229,5 +229,15 @@ def test_a_listening_test_is_served_over_https_below_a_prefix(pair):
                 address = link.replace("127.0.0.1", "localhost")
                 for path in ("", "/study", "/teacher"):
                     assert client.get(address + path).status_code == 200, path
+                # the gate stands in front of it, too
+                agreed, start = {"agreed": True}, f"{address}/start"
+                for headers, status in (
+                    ({"Host": "evil.example"}, 421), ({"Origin": "https://evil.example"}, 403),
+                    ({"Content-Type": "text/plain"}, 415), ({}, 200),
+                ):  # fmt: skip
+                    answer = client.post(start, json=agreed, headers=headers)
+                    assert answer.status_code == status, headers
+                policy = answer.headers["content-security-policy"]
+                assert "frame-ancestors 'self'" in policy
         finally:
             server.terminate()

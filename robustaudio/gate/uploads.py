@@ -25,7 +25,7 @@ HOUR_S = 3_600.0
 AGE_S = HOUR_S  # of a file that nothing spares: Gradio's own page promises it for an hour
 EMPTY_S = 600.0  # of a folder: one that was just made is about to be filled
 SWEEP_S = 60.0
-STALE_S = 5.0  # of what was measured, when a visitor is about to be refused
+STALE_S = 5.0  # of what was measured, when another file comes
 REMEMBERED = 4_096  # addresses
 FULL = "the server has no room for more files now; try again in an hour."
 TOO_MUCH = "{most:g} MB were uploaded from your address in the last hour, which is the most; "
@@ -60,7 +60,7 @@ class Uploads:
         self._since: deque[tuple[float, int]] = deque()  # what came in since
         self._coming: list[Upload] = []
         self._hours: OrderedDict[str, deque[tuple[float, int]]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._measuring = threading.Lock(), threading.Lock()
 
     @asynccontextmanager
     async def room(self, address: str, length: int) -> AsyncIterator[Count]:
@@ -91,9 +91,9 @@ class Uploads:
 
     async def _reserve(self, upload: Upload, size: int) -> None:
         """Raises Refusal if `size` bytes are too many; then nothing is reserved for them."""
-        if self._used(upload) + size > self.most_mb * MB:
+        if self.most_mb < inf:
             if time.monotonic() - self._measured > STALE_S:
-                await asyncio.to_thread(self.measure)
+                await asyncio.to_thread(self._measure_again)
             if self._used(upload) + size > self.most_mb * MB:
                 raise Refusal(507, FULL, retry_s=HOUR_S)
         with self._lock:
@@ -129,6 +129,12 @@ class Uploads:
             while self._since and self._since[0][0] < began:
                 self._since.popleft()
         return stored
+
+    def _measure_again(self) -> None:
+        """Measures, unless another thread just has."""
+        with self._measuring:
+            if time.monotonic() - self._measured > STALE_S:
+                self.measure()
 
     def sweep(self, age_s: float = AGE_S) -> int:
         """Deletes what is older than `age_s` and not spared, and empty folders; how many files."""

@@ -13,7 +13,7 @@ from robustaudio.evaluation.report import judged
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import QUIET, Turns, Visit, words
 from robustaudio.ui.convert import ANY_OTHER, Services, Source
-from robustaudio.ui.intake import ANY_SOUND, MICROPHONE, too_large
+from robustaudio.ui.intake import ANY_SOUND, MICROPHONE, REFUSED, too_large
 from robustaudio.ui.jobs import EXPECTED, FAILED, as_html, in_place, one_sentence
 from robustaudio.ui.learn import card_words
 from robustaudio.ui.shares import Shares
@@ -121,6 +121,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     gr.on(own, use_upload, [upload, source, classifier], [source, clip], **QUICK)
     large.change(refuse, [large, source], [source, clip, upload], **QUICK)
     page.load(None, js=ANY_SOUND, **QUIET)
+    page.load(None, js=REFUSED, **QUIET)
     shown = gr.JSON(visible=False)
     source.change(lambda source: source.shown, source, shown, **QUIET)
     still_here = gr.Button(visible="hidden", elem_id="still-here")

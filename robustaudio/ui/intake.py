@@ -64,16 +64,49 @@ ANY_SOUND = f"""() => {{
   }}, true);
 }}"""
 
+# a server that takes no file says why; Gradio's boxes say "Error"
+REFUSED = """() => {
+  let box = null; // in which a file was chosen last
+  const chosen = ({ target }) => {
+    box = target.closest?.(".block") ?? box;
+    box?.querySelector(".ra-not-taken")?.remove();
+  };
+  for (const event of ["change", "drop", "click"]) document.addEventListener(event, chosen, true);
+  const say = (sentence) => {
+    const told = document.querySelector("#too-large textarea, #too-large input");
+    if (told && (!box || box.closest("#upload"))) {
+      told.value = JSON.stringify([sentence, Date.now()]); // always another
+      told.dispatchEvent(new Event("input", { bubbles: true }));
+      return;
+    }
+    const note = document.createElement("p");
+    note.className = "ra-note ra-not-taken";
+    note.role = "alert";
+    note.textContent = sentence;
+    box?.append(note);
+  };
+  const { fetch } = window;
+  window.fetch = async (...asked) => {
+    const answer = await fetch.apply(window, asked);
+    const { pathname } = new URL(asked[0]?.url ?? asked[0], document.baseURI);
+    if (!answer.ok && pathname.endsWith("/gradio_api/upload")) say(await answer.clone().text());
+    return answer;
+  };
+}"""
+MOST_WORDS = 300  # characters of a sentence
+
 
 def too_large(told: str) -> str:
-    """The sentence on a file that the browser did not send.
+    """The sentence on a file that the browser did not send, or that the server did not take.
 
     Raises:
-        ValueError: for what `ANY_SOUND` does not write.
+        ValueError: for what `ANY_SOUND` and `REFUSED` do not write.
     """
     try:
-        name, size, _ = json.loads(told)
-        most, has = (number / 2**20 for number in (MAX_UPLOAD_BYTES, size))
+        name, *size, _ = json.loads(told)
+        if not size:
+            return str(name)[:MOST_WORDS]
+        most, has = (number / 2**20 for number in (MAX_UPLOAD_BYTES, *size))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError("the file is too large.") from error
     return f"{name} has {has:.0f} MB; at most {most:.0f} MB, please."

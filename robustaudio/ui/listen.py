@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from gradio.components import Component
 
 from robustaudio.audio.clip import Clip
-from robustaudio.limits import Visitor
+from robustaudio.limits import Limits, Visitor
 from robustaudio.listening import rows
 from robustaudio.listening.outcome import pooled
 from robustaudio.listening.room import Room
@@ -128,7 +129,7 @@ def build_listen(
             )  # fmt: skip
             hours = gr.Slider(
                 1, 168, 24, step=1, label="Open for (hours)", elem_id="listen-hours",
-                info="Also overrides a study file.",
+                info=f"Also overrides a study file.{_unused(services.limits)}",
             )  # fmt: skip
             demo = gr.Checkbox(**_demo(services.rooms.store), elem_id="listen-demo")
             with gr.Row():
@@ -206,6 +207,14 @@ def build_listen(
     stored = load(None, None, visit.opened, js=READ, **QUIET)
     stored.then(show_again, visit.opened, outputs, **queued)
     visit.opened.change(None, visit.opened, kept, js=KEEP, **QUIET)
+
+
+def _unused(limits: Limits) -> str:
+    """What becomes of a test here that nobody takes."""
+    if limits.studies == inf:
+        return ""
+    hours = "an hour" if limits.unused_hours == 1 else f"{limits.unused_hours:g} hours"
+    return f" Here a test that nobody takes within {hours} is closed."
 
 
 def _visitor(request: gr.Request) -> Visitor:

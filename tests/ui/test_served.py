@@ -40,7 +40,7 @@ def app(browser, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
         patch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
-        page = launch(block=False, quiet=True)
+        page = launch(block=False, quiet=True, serving=Serving(hosts=("lab.test",)))
         yield page
         page.close()
 

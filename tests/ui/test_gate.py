@@ -1,0 +1,279 @@
+"""The gate in front of the real page: what Gradio offers and the page does not need is closed."""
+
+import socket
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from playwright.sync_api import expect
+from ui.driving import SLOW_MS, opened, tab, upload
+
+from robustaudio.app import main
+from robustaudio.audio.datasets import BUNDLED
+from robustaudio.limits import Limits
+from robustaudio.serving import Serving, bound
+from robustaudio.ui import launch as launching
+from robustaudio.ui.launch import launch
+
+FOUR = BUNDLED / "four-rms.wav"
+LIMITS = Limits(address_uploads_mb=2, uploads_mb=10)
+OURS = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        patch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
+        page = launch(block=False, quiet=True, limits=LIMITS, port=0)
+        yield page
+        page.close()
+
+
+@pytest.fixture
+def ask(app):
+    with httpx.Client(base_url=str(app.local_url), timeout=30) as client:
+        yield client
+
+
+def files(app) -> list[Path]:
+    return [path for path in Path(app.server_app.uploaded_file_dir).rglob("*") if path.is_file()]
+
+
+def test_the_page_is_served_at_the_port_that_is_told(app, ask):
+    assert app.server_port == httpx.URL(app.local_url).port != 0
+    page = ask.get("/")
+    assert page.status_code == 200 and "robustaudio" in page.text
+    policy = page.headers["content-security-policy"]
+    assert policy == "frame-ancestors 'self'; base-uri 'self'; form-action 'self'"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["gradio_api/deep_link?session_hash=x", "gradio_api/openapi.json", "gradio_api/info", "docs",
+     "gradio_api/vibe-code", "gradio_api/dev/reload", "monitoring/summary", "gradio_api/runs",
+     "gradio_api/file=http://127.0.0.1:1/x"],
+)  # fmt: skip
+def test_what_gradio_offers_beyond_the_page_is_closed(app, ask, path):
+    assert ask.get(f"/{path}").json()["error"] == "there is nothing here."
+    assert not [path for path in files(app) if "deep_links" in path.parts]
+
+
+def test_gradio_allows_other_origins_and_the_gate_does_not(ask):
+    for origin in ("http://localhost:3000", "null", "http://127.0.0.1:9"):
+        headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        for answer in (
+            ask.get("/", headers={"Origin": origin}),
+            ask.options("/gradio_api/queue/join", headers=headers),
+        ):
+            assert not [name for name in answer.headers if name.startswith("access-control")]
+        form = {"files": {"files": ("x.wav", FOUR.read_bytes())}}
+        answer = ask.post("/gradio_api/upload", headers={"Origin": origin}, **form)
+        assert answer.status_code == 403
+
+
+def test_another_name_is_not_answered(ask):
+    for path in ("/", "/config", "/listen/abcd/study", "/gradio_api/app_id"):
+        answer = ask.get(path, headers={"Host": "evil.example"})
+        assert answer.status_code == 421 and "location" not in answer.headers
+
+
+def test_no_address_is_fetched_as_a_file(app, ask):
+    """A page of ours listens there: nobody asks it."""
+    with socket.create_server(("127.0.0.1", 0)) as canary:
+        canary.settimeout(0.5)
+        address = f"http://127.0.0.1:{canary.getsockname()[1]}/x.wav"
+        takes = [fn for fn in app.fns.values() if any(b.elem_id == "upload" for b in fn.inputs)]
+        assert takes
+        data = [{"path": address, "meta": {"_type": "gradio.FileData"}}, None]
+        for fn in takes:
+            body = {"fn_index": fn._id, "session_hash": "abc", "data": data}
+            for path in ("queue/join", "run/predict"):
+                answer = ask.post(f"/gradio_api/{path}", json=body)
+                assert answer.status_code == 400
+                assert "addresses of other servers" in answer.json()["error"]
+        with pytest.raises(TimeoutError):
+            canary.accept()
+
+
+def test_an_upload_over_the_quota_leaves_nothing(app, ask):
+    before = files(app)
+    headers = {"X-Forwarded-For": "203.0.113.50"}  # of a proxy on this computer
+    sound = {"files": {"files": ("big.wav", b"\1" * 900_000)}}
+    statuses = [
+        ask.post("/gradio_api/upload", headers=headers, **sound).status_code for _ in range(4)
+    ]
+    assert statuses == [200, 200, 507, 507]
+
+    def chunks():
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="b.wav"\r\n\r\n'
+        for _ in range(30):
+            yield b"\2" * 100_000
+        yield b"\r\n--x--\r\n"
+
+    answer = ask.post(
+        "/gradio_api/upload",
+        headers={"Content-Type": "multipart/form-data; boundary=x",
+                 "X-Forwarded-For": "203.0.113.51"},
+        content=chunks(),
+    )  # fmt: skip
+    assert answer.status_code == 507
+    assert answer.text.startswith("2 MB were uploaded from your address in the last hour")
+    assert len(files(app)) - len(before) == 1  # the same sound twice is one file
+    for path in {*files(app)} - {*before}:
+        path.unlink()
+
+
+def test_files_go_by_age_and_downloads_later(app, monkeypatch, tmp_path):
+    from robustaudio.ui.serve import uploads_of
+
+    services = next(iter(held_services()))
+    old = Path(app.server_app.uploaded_file_dir) / "abandoned" / "state.json"
+    old.parent.mkdir(parents=True)
+    old.write_text("x" * 1000)
+    button = next(block for block in app.blocks.values() if block.elem_id == "download-wav")
+    result = old.parent / "result.wav"
+    result.write_text("x")
+    button.temp_files.add(str(result))
+    room = uploads_of(app, services, LIMITS)
+    room.folders = [Path(app.server_app.uploaded_file_dir), services.kept.home]
+    time.sleep(0.05)
+    room.sweep(age_s=0.02)
+    assert not old.exists() and result.exists()
+    button.temp_files.clear()
+    room.sweep(age_s=0.02)
+    assert not result.exists()
+
+
+def held_services():
+    import gc
+
+    from robustaudio.ui.convert import Services
+
+    return [one for one in gc.get_objects() if type(one) is Services]
+
+
+@pytest.mark.parametrize(
+    "host, port, sentence",
+    [
+        ("8.8.8.8", None, "nothing can be served at 8.8.8.8"),
+        ("8.8.8.8", 7999, "nothing can be served at 8.8.8.8, port 7999: "),
+        ("no-such-name.invalid", 7999, "nothing can be served at no-such-name.invalid, port 7999"),
+        ("x" * 80 + ".invalid", 7999, "nothing can be served at x"),
+        ("127.0.0.1", 70_000, "must be from 0"),
+    ],
+)
+def test_where_nothing_can_be_served_is_said_before_anything_is_loaded(
+    monkeypatch, host, port, sentence
+):
+    monkeypatch.setattr(launching, "load_services", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(ValueError) as error:
+        launch(host, port, block=False, quiet=True)
+    assert str(error.value).startswith((sentence, f"--port {port} {sentence}"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_port_that_is_taken_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(launching, "load_services", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr(sys, "stdout", sys.__stdout__)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ValueError, match=f"port {port}: .*in use"):
+            launch("127.0.0.1", port, block=False, quiet=True)
+
+
+def test_without_a_port_the_first_free_one_is_taken(monkeypatch):
+    monkeypatch.setattr("robustaudio.serving.FIRST_PORT", bound("127.0.0.1", 0).getsockname()[1])
+    with bound("127.0.0.1", None) as one, bound("127.0.0.1", None) as two:
+        assert one.getsockname()[1] != two.getsockname()[1]
+    monkeypatch.setattr("robustaudio.serving.PORTS", 1)
+    with bound("127.0.0.1", None), pytest.raises(ValueError, match=r"no port from .* is free"):
+        bound("127.0.0.1", None)
+
+
+def ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not ipv6(), reason="this machine has no IPv6")
+def test_the_page_is_served_by_ipv6(monkeypatch, capsys):
+    monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
+    page = launch("::1", 0, block=False)
+    try:
+        assert f"http://[::1]:{page.server_port}" in capsys.readouterr().out
+        assert page.server_port and httpx.get(page.local_url).status_code == 200
+        refused = httpx.get(page.local_url, headers={"Host": "evil.example"})
+        assert refused.status_code == 421
+    finally:
+        page.close()
+
+
+@pytest.mark.parametrize("option", [["--allowed-host", "a b"], ["--frame", "lab.example.org"]])
+def test_a_name_that_cannot_be_is_said(option, capsys):
+    with pytest.raises(SystemExit):
+        sys.exit(main(option))
+    assert "would be right" in capsys.readouterr().err
+
+
+# --- in a browser -------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_what_the_server_does_not_take_is_said_in_place(app, page_at, tmp_path):
+    path = tmp_path / "noise.wav"
+    noise = np.random.default_rng(0).standard_normal(8_000 * 100) * 0.1  # 1.6 MB
+    soundfile.write(path, noise, 8_000)
+    page = opened(
+        page_at, str(app.local_url), expected=("Failed to load", "Response", "load error")
+    )
+    upload(page, path)
+    expect(page.locator("#prediction")).to_contain_text("your own clip", timeout=SLOW_MS)
+    upload_again = page.locator("#upload").get_by_label("Clear")
+    if upload_again.count():
+        upload_again.first.click()
+    page.locator("#upload input[type=file]").set_input_files(path)
+    words = page.locator("#prediction")
+    expect(words).to_contain_text("2 MB were uploaded from your address", timeout=SLOW_MS)
+    expect(words).to_contain_text("try again later")
+    tab(page, "Listen")
+    page.get_by_text("Open a study file instead").click()
+    study = tmp_path / "study.yaml"
+    study.write_text("x" * 1_900_000)
+    page.locator("#listen-file input[type=file]").set_input_files(study)
+    note = page.locator("#listen-file .ra-not-taken")
+    expect(note).to_contain_text("2 MB were uploaded from your address", timeout=SLOW_MS)
+
+
+@pytest.mark.browser
+def test_the_page_breaks_none_of_its_own_rules_and_no_stranger_frames_it(app, page_at, browser):
+    page = opened(page_at, str(app.local_url))  # a broken rule is an error of the console
+    tab(page, "Listen")
+    page.locator("#listen-open").click()
+    teacher = page.frame_locator("#listen-opened iframe")
+    expect(teacher.locator("#title")).not_to_be_empty(timeout=SLOW_MS)  # we frame our own
+    context = browser.new_context()
+    stranger = context.new_page()
+    stranger.set_content(f"<iframe src='{app.local_url}'></iframe>")
+    stranger.wait_for_timeout(2_000)
+    frame = stranger.frames[-1]
+    assert frame.url.startswith("chrome-error:") or "robustaudio" not in frame.content()
+    context.close()
+
+
+@pytest.mark.browser
+def test_a_site_that_is_named_may_frame_the_page(browser, monkeypatch):
+    monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
+    served = launch(block=False, quiet=True, port=0, serving=Serving(frames=("https://lab.test",)))
+    try:
+        policy = httpx.get(served.local_url).headers["content-security-policy"]
+        assert "frame-ancestors 'self' https://lab.test;" in policy
+    finally:
+        served.close()
