@@ -5,6 +5,7 @@ the others wait, and `tests/ui/test_crowd.py` asserts it.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import signal
@@ -15,20 +16,24 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import soundfile
-from visiting import Listener, Refused, Tab, client_at
+from visiting import PATIENCE_S, Listener, Refused, Tab, checked, client_at
 
 HOME = Path(__file__).resolve().parents[1]
 GREEDY = "127.0.0.2"
 ENTRIES, STUDIES, SESSIONS, UPLOADS, UPLOAD_MB, PREDICTS = 66, 200, 2_000, 30, 20, 8
-WITH_STREAM = 6  # of the entries: their tab listens
+TABS, LISTENING = 22, 6  # that the entries are of; how many of them listen
+AT_ONCE, CONNECTIONS = 20, 400
+SHOWN = 70  # characters of a sentence that are counted
 NICE = 10  # the greedy visitor computes elsewhere, and not on the server's own cores
 TRIALS = 3
 
@@ -180,90 +185,92 @@ class Greedy:
 
     def everything(self) -> None:
         """All at once; `told` counts how often each was done or refused, and by which sentence."""
-        made = (self.wait, self.open, self.start, self.upload, self.predict)
-        threads = [threading.Thread(target=one) for one in made]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        tab = Tab(self.url, GREEDY)
+        with ThreadPoolExecutor(5) as people:
+            made = (self.wait, self.open, self.start, self.upload, self.predict)
+            for done in [people.submit(one, tab.again()) for one in made]:
+                done.result()
 
     def tried(self, name: str, what: Callable[[], Any]) -> None:
         try:
             what()
             outcome = "done"
         except Refused as refusal:
-            outcome = f"{refusal.status} {refusal.sentence[:60]}"
+            outcome = f"{refusal.status} {refusal.sentence[:SHOWN]}"
         except httpx.HTTPError as error:
             outcome = type(error).__name__
         self.told.setdefault(name, Counter())[outcome] += 1
 
-    def heaviest(self) -> Tab:
-        """A tab whose attack takes as long as any: all steps and restarts, and nobody falls."""
-        tab = Tab(self.url, GREEDY)
+    def often(self, times: int, at_once: int, name: str, what: Callable[[int], Any]) -> None:
+        """Tries something many times, some of them at once."""
+        with ThreadPoolExecutor(at_once) as people:
+            tries = [people.submit(self.tried, name, partial(what, n)) for n in range(times)]
+        for one in tries:
+            one.result()
+
+    def wait(self, tab: Tab) -> None:
+        """The queue is filled with the heaviest runs: all steps and restarts, and nobody falls.
+
+        Some tabs listen for what becomes of them, and some have several runs.
+        """
         for widget in tab.widgets.values():
-            if str(widget["props"].get("elem_id")) in ("pgd-steps", "pgd-restarts"):
-                tab.put[widget["props"]["elem_id"]] = widget["props"]["maximum"]
+            name = widget["props"].get("elem_id")
+            if name in ("pgd-steps", "pgd-restarts"):
+                tab.put[name] = widget["props"]["maximum"]
         tab.put["level"] = -120
-        return tab
-
-    def wait(self) -> None:
-        """Entries of the queue: from one tab, from tabs of their own, and some that listen."""
-        tab = self.heaviest()
         event = tab.event("perturb")
+        tabs = [tab.again() for _ in range(TABS)]
 
-        def listen() -> None:
+        def join(number: int) -> None:
+            tabs[number % TABS].join(event)
+
+        def listen(tab: Tab) -> None:
             with suppress(Refused, httpx.HTTPError):
                 for _ in tab.messages():
                     pass
 
-        for number in range(ENTRIES):
-            if number % 3:
-                other = Tab(self.url, GREEDY)
-                other.put, other.config, other.client = tab.put, tab.config, tab.client
-            else:
-                other = tab
-            self.tried("heavy runs", lambda other=other: other.join(event))
-            if number == WITH_STREAM:
-                threading.Thread(target=listen, daemon=True).start()
+        self.often(TABS, TABS, "heavy runs", join)
+        for listens in tabs[:LISTENING]:
+            threading.Thread(target=listen, args=(listens,), daemon=True).start()
+        self.often(ENTRIES - TABS, TABS, "heavy runs", join)
 
-    def open(self) -> None:
-        tab = Tab(self.url, GREEDY)
-        for _ in range(STUDIES):
-            self.tried("listening tests", lambda: open_test(tab))
+    def open(self, tab: Tab) -> None:
+        self.often(STUDIES, AT_ONCE, "listening tests", lambda _: open_test(tab.again()))
 
-    def start(self) -> None:
-        with client_at(self.url, GREEDY) as client:
-            for _ in range(SESSIONS):
-                self.tried("sessions", lambda: self.begun(client))
+    def start(self, tab: Tab) -> None:
+        """Sessions of somebody's listening test, from as many connections as there may be."""
+        asyncio.run(self._start())
 
-    def begun(self, client: httpx.Client) -> None:
-        answer = client.post(f"/listen/{self.token}/start", json={"agreed": True})
-        if answer.is_error:
-            raise Refused(answer.status_code, answer.text)
+    async def _start(self) -> None:
+        limits = httpx.Limits(max_connections=CONNECTIONS)
+        transport = httpx.AsyncHTTPTransport(local_address=GREEDY, limits=limits)
+        async with httpx.AsyncClient(
+            base_url=self.url, transport=transport, timeout=PATIENCE_S
+        ) as client:
+            told = await asyncio.gather(*(self._begun(client) for _ in range(SESSIONS)))
+        self.told["sessions"] = Counter(told)
 
-    def upload(self) -> None:
+    async def _begun(self, client: httpx.AsyncClient) -> str:
+        try:
+            begun = await client.post(f"/listen/{self.token}/start", json={"agreed": True})
+            checked(begun)
+        except (Refused, httpx.HTTPError) as error:
+            return str(error)[:SHOWN] or type(error).__name__
+        return "done"
+
+    def upload(self, tab: Tab) -> None:
         path = self.folder / "large.bin"
         path.write_bytes(b"\0" * (UPLOAD_MB * 10**6))
-        with Tab(self.url, GREEDY) as tab:
-            for _ in range(UPLOADS):
-                self.tried("uploads", lambda: tab.upload(path))
+        self.often(UPLOADS, 4, "uploads", lambda _: tab.again().upload(path))
 
-    def predict(self) -> None:
+    def predict(self, tab: Tab) -> None:
+        """A file that is small, and long, wide and fast once it is decoded, heard many times."""
         path = self.folder / "wide.flac"
         write_wide_flac(path)
-        with Tab(self.url, GREEDY) as tab:
-            self.tried("wide upload", lambda: tab.put.update(upload=tab.upload(path)))
-            if "upload" not in tab.put:
-                return
+        self.tried("wide upload", lambda: tab.put.update(upload=tab.upload(path)))
+        if "upload" in tab.put:
             self.tried("wide clip", lambda: tab.click("upload", "upload"))
-            threads = [
-                threading.Thread(target=self.tried, args=("predictions", tab.heard))
-                for _ in range(PREDICTS)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            self.often(PREDICTS, PREDICTS, "predictions", lambda _: tab.heard())
 
 
 def write_wide_flac(path: Path, seconds: int = 100, rate: int = 192_000, channels: int = 8) -> None:

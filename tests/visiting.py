@@ -6,9 +6,10 @@ another visitor's. Used by tests and by benchmarks.
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class Tab:
     def __init__(
         self, url: str, address: str = "127.0.0.1", patience_s: float = PATIENCE_S
     ) -> None:
-        self.session = secrets.token_hex(8)
+        self.address, self.session = address, secrets.token_hex(8)
         self.client, self.patience_s = client_at(url, address, patience_s), patience_s
         self.put: dict[str, Any] = {}
 
@@ -48,6 +49,31 @@ class Tab:
 
     def __exit__(self, *error: object) -> None:
         self.client.close()
+
+    def again(self) -> "Tab":
+        """Another tab of the same visitor, whose widgets say the same."""
+        other = Tab(str(self.client.base_url), self.address, self.patience_s)
+        other.config, other.put = self.config, {**self.put}
+        return other
+
+    @contextmanager
+    def stays(self) -> Iterator[None]:
+        """The tab is open: what lives on the server of it begins to age when the block ends."""
+        opened, left = threading.Event(), threading.Event()
+
+        def stay() -> None:
+            with suppress(httpx.HTTPError), client_at(str(self.client.base_url), self.address) as c:
+                with c.stream("GET", f"{API}/heartbeat/{self.session}") as beats:
+                    opened.set()
+                    for _ in beats.iter_lines():
+                        if left.is_set():
+                            return
+
+        beating = threading.Thread(target=stay, daemon=True)
+        beating.start()
+        opened.wait(self.patience_s)
+        yield
+        left.set()
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -124,7 +150,7 @@ class Tab:
         """
         shown = None
         if not event["queue"]:
-            answer = self.client.post(f"{API}/run/{event['api_name']}", json=self.asked(event))
+            answer = self.client.post(f"{API}/run/predict", json=self.asked(event))
             return checked(answer).json()["data"]
         waited = self.join(event)
         for message in self.messages():
