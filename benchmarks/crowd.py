@@ -2,8 +2,8 @@
 
 The app is served in a process of its own, public. One visitor, from one address, puts 66 of the
 heaviest runs into the queue, opens 200 listening tests, starts 2 000 sessions of somebody's, sends
-30 files of 20 MB, and has a file of 100 s, 192 kHz and 8 channels classified 8 times at once. Others
-load the page, attack, verify, upload, open a test and take one, before and meanwhile.
+30 files of 20 MB, and has a file of 100 s, 192 kHz and 8 channels classified 8 times at once.
+Others load the page, attack, verify, upload, open a test and take one, before and meanwhile.
 
 `--root` measures the app of another checkout, `--limits` names options of its command line.
 """

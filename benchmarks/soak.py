@@ -1,9 +1,11 @@
-"""Two hours' uploads and runs in minutes: do disk and memory level off? `python -m benchmarks.soak`
+"""Two hours' uploads and runs in minutes, and whether disk and memory level off.
 
-One tab stays and runs the default attack again and again, as at an exhibit (350 times); others come,
-upload a clip, attack it, verify, some open a listening test, and leave. All that ages on the server
-ages faster: an hour is `HOUR_S` seconds for uploads, for visits that have ended and for results to
-download, so that a run of five minutes sees as many ages as half a day, with two hours' traffic.
+    python -m benchmarks.soak [--minutes 6]
+
+One tab stays and runs the default attack again and again, as at an exhibit (350 times); others
+come, upload a clip, attack it, verify, some open a listening test, and leave. All that ages on the
+server ages faster: an hour is `HOUR_S` seconds for uploads, for visits that have ended and for
+results to download. So five minutes see as many ages as half a day, with two hours' traffic.
 
 `--root` measures the app of another checkout, `--options` are options of its command line.
 """
@@ -124,9 +126,7 @@ def measure(root: Path, options: list[str], minutes: float) -> None:
             rows.append((time.monotonic() - began, counted["all day"], counted["visits"],
                          app.memory_mb(), *disks(app)))  # fmt: skip
     print(f"{dict(counted)}\n")
-    print(
-        "| s | all-day runs | visits | memory, MB | uploads, MB | visits' clips | other scratch |"
-    )
+    print("| s | all-day runs | visits | memory, MB | uploads, MB | own clips | other scratch |")
     print("|---|---|---|---|---|---|---|")
     for place in sorted({*np.linspace(0, len(rows) - 2, ROWS).astype(int), len(rows) - 1}):
         print("| " + " | ".join(f"{number:.0f}" for number in rows[place]) + " |")

@@ -62,12 +62,15 @@ class Tab:
         opened, left = threading.Event(), threading.Event()
 
         def stay() -> None:
-            with suppress(httpx.HTTPError), client_at(str(self.client.base_url), self.address) as c:
-                with c.stream("GET", f"{API}/heartbeat/{self.session}") as beats:
-                    opened.set()
-                    for _ in beats.iter_lines():
-                        if left.is_set():
-                            return
+            with (
+                suppress(httpx.HTTPError),
+                client_at(str(self.client.base_url), self.address) as client,
+                client.stream("GET", f"{API}/heartbeat/{self.session}") as beats,
+            ):
+                opened.set()
+                for _ in beats.iter_lines():
+                    if left.is_set():
+                        return
 
         beating = threading.Thread(target=stay, daemon=True)
         beating.start()
@@ -189,7 +192,7 @@ class Tab:
 
 
 class Listener:
-    """Who takes a listening test: `open_page` and `check_in` come first, then `answer` each trial."""
+    """Who takes a listening test: `open_page`, `check_in`, then an `answer` to each trial."""
 
     def __init__(
         self, url: str, token: str, address: str = "127.0.0.1", patience_s: float = PATIENCE_S
@@ -210,7 +213,7 @@ class Listener:
         self.get("/study")
 
     def check_in(self) -> None:
-        """Consent, the number of beeps (by trying), the headphone test (failed, and left), level."""
+        """Consent, the number of beeps (by trying), the headphone test (left), the level."""
         state = self.post("/start", agreed=True)
         self.client.headers["X-Listener"] = state["code"]
         self.get("/check/beeps/0")
