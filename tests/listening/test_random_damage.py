@@ -282,7 +282,9 @@ def damaged_rows(random: Random, table: list[dict], *, typed: bool) -> list[dict
     for _ in range(random.choice([1, 1, 2, 3, 8])):
         row = random.choice(table)
         column = random.choice(["data", "data", "data", "checksum", "kind", "session", "number"])
-        match random.choice(["flip", "flip", "cut", "zero", "type", "swap", "move", "gone", "wrong"]):
+        match random.choice(
+            ["flip", "flip", "cut", "zero", "type", "swap", "move", "gone", "wrong"]
+        ):
             case "flip" if isinstance(row[column], str) and row[column]:
                 at = random.randrange(len(row[column]))
                 flipped = chr(ord(row[column][at]) ^ 1 << random.randrange(7))
