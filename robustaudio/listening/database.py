@@ -70,7 +70,8 @@ class DatabaseStore:
     An append is a transaction of its own: committed, and with it on disk, when it returns (SQLite
     in write-ahead mode with synchronous=FULL, PostgreSQL by its default). What is deleted from
     SQLite is overwritten, in its file and in its log. Each row has a checksum; a table of an older
-    version gets a column for it.
+    version gets a column for it. SQLite's file is checked when it is opened: where it is damaged,
+    rows are looked for without the index, which may lack some.
 
     Raises:
         ValueError: for a URL that names no known database, or one that cannot be reached; without
@@ -88,6 +89,9 @@ class DatabaseStore:
             METADATA.create_all(self.engine, [EVENTS])
             self._summed, self._remembers = _extended(self.engine)
             self._file = _identity(self._path)
+            self.trouble = _trouble(self.engine)
+            if self.trouble:
+                _without_index(self.engine)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise ValueError(
                 f"{url.partition('://')[0]!r} is no database at hand; sqlite:///FILE and "
@@ -184,9 +188,8 @@ class DatabaseStore:
         return [name for name in self._distinct(column, *where) if _is_name(name)]
 
     def _distinct(self, column: sql.Column, *where: sql.ColumnElement[bool]) -> list[Any]:
-        wanted = (
-            sql.select(column).where(*where).group_by(column).order_by(sql.func.min(EVENTS.c.id))
-        )
+        first = sql.func.min(EVENTS.c.id)
+        wanted = sql.select(column).where(*where).group_by(column).order_by(first)
         with self._asked(), self.engine.connect() as connection:
             return list(connection.scalars(wanted))
 
@@ -266,6 +269,29 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
 def _reason(error: SQLAlchemyError) -> str:
     words = str(getattr(error, "orig", error)).lower()
     return next((ours for theirs, ours in REASONS.items() if theirs in words), "it does not answer")
+
+
+def _trouble(engine: sql.Engine) -> str:
+    """A sentence if SQLite's file is damaged, by its own check; no other database can be asked."""
+    if not _is_sqlite(engine.url):
+        return ""
+    try:
+        with engine.connect() as connection:
+            sound = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar() == "ok"
+    except SQLAlchemyError:
+        sound = False
+    return "" if sound else "The database's file is damaged: answers may be missing."
+
+
+def _without_index(engine: sql.Engine) -> None:
+    """From now on, rows are looked for in the whole table."""
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def scan(_: Any, __: Any, statement: str, parameters: Any, ___: Any, ____: Any) -> Any:
+        if statement.startswith("SELECT"):
+            table = f"FROM {EVENTS.name}"
+            statement = statement.replace(table, f"{table} NOT INDEXED", 1)
+        return statement, parameters
 
 
 def _extended(engine: sql.Engine) -> tuple[bool, bool]:

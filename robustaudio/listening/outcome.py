@@ -82,7 +82,7 @@ def pooled(room: Room) -> dict[str, Any]:
 
 def damage(reading: Reading) -> str:
     """A sentence on what of a study cannot be read; empty if everything can."""
-    said = []
+    said = [reading.trouble] if reading.trouble else []
     if reading.damaged:
         lines, names = sum(reading.damaged.values()), ", ".join(reading.damaged)
         listeners = f"{len(reading.damaged)} listener{_plural(len(reading.damaged))}"

@@ -40,11 +40,12 @@ class Reading:
     damaged: dict[str, int]  # lines that cannot be read or are missing, by the listener's name
     of_study: int  # such lines of the study itself
     strays: list[str]  # what is not read, for no listener is called so
+    trouble: str = ""  # of the store as a whole
 
     @property
     def unreadable(self) -> int:
-        """Lines in all."""
-        return sum(self.damaged.values()) + self.of_study
+        """Lines in all; where the store itself is damaged, at least one."""
+        return sum(self.damaged.values()) + self.of_study or int(bool(self.trouble))
 
 
 @dataclass(eq=False)
@@ -229,7 +230,8 @@ class Room:
             if lost:
                 damaged[name] = lost
         self._replayed = {name: (stamps[name], sessions[name]) for name in sessions}
-        return Reading(sessions, damaged, self.damaged, self.store.strays(self.token))
+        strays, trouble = self.store.strays(self.token), self.store.trouble
+        return Reading(sessions, damaged, self.damaged, strays, trouble)
 
     def sessions(self) -> dict[str, Session]:
         """All listeners of whom anything can be read, by their names in the store."""

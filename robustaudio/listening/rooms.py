@@ -285,7 +285,8 @@ class Rooms:
         """Whether a study is to be deleted; None for `now` if nobody knows the time."""
         if facts.closed:
             return True
-        if facts.end is None and not facts.damaged and not self._store_of(token).sessions(token):
+        damaged = facts.damaged or facts.doubtful
+        if facts.end is None and not damaged and not self._store_of(token).sessions(token):
             return True  # its opening was interrupted
         if facts.end is None or facts.doubtful:
             self._warn(token, f"study {token}: {NO_END}; {KEPT} (listen purge).")
@@ -431,7 +432,9 @@ class Rooms:
         return any(session.simulated for session in self.room(token).sessions().values())
 
     def _charter(self, token: str) -> Charter:
-        return charter(self._events(token))
+        facts = charter(self._events(token))
+        # an end that came later may be among what is missing
+        return replace(facts, doubtful=True) if self._store_of(token).trouble else facts
 
     def _events(self, token: str) -> list[Event]:
         """The study's own; none for what is no token."""

@@ -81,6 +81,7 @@ def as_json(room: Room, rows: list[Row]) -> str:
         "of_study": reading.of_study,
         "listeners": reading.damaged,
         "not_read": reading.strays,
+        "store": reading.trouble,
     }
     told = {"schema_version": SCHEMA_VERSION, "study": room.study.record(), "damaged": damaged}
     told["rows"] = rows

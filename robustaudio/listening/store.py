@@ -65,6 +65,7 @@ class Store(Protocol):
     """What every backend does; streams and events come back in the order they were appended."""
 
     kept: str  # where answers are, as listeners are told before they consent
+    trouble: str  # a sentence if the store as a whole is damaged, so that streams may be missing
 
     def append(self, event: Event) -> bool:
         """Keeps the event for good before it returns; False if it was there already."""
@@ -107,6 +108,7 @@ class MemoryStore:
     """Keeps everything until the process ends, and nothing after it: for demonstrations."""
 
     kept = "on no disk: in the server's memory, until the study ends or the server stops"
+    trouble = ""
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, str], list[Event]] = {}
@@ -168,6 +170,7 @@ class JsonLinesStore:
     """
 
     kept = "in files on the computer that serves this page, not in public"
+    trouble = ""  # a damaged file hides no other one
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
