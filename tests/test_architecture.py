@@ -13,6 +13,7 @@ from robustaudio.classifiers import checkpoints
 PACKAGE = Path(__file__).parents[1] / "robustaudio"
 RANK = {
     "paths": -2, "threads": -2, "limits": -2, "outside": -2, "declared": -1,
+    "columns": -1,
     "serving": 0, "gate": 0,
     "audio": 0, "representations": 1, "perception": 2, "classifiers": 3, "listening": 3,
     "threats": 4, "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "ui": 8,

@@ -293,7 +293,7 @@ def _same_sound(
 
 
 def _threshold(result: dict[str, Any]) -> dict[str, Any]:
-    """Sign, level and interval: of a single listener their own, of several their mean; and each's."""
+    """Sign, level, interval: of a single listener their own, of several their mean; and each's."""
     records = list(result["listeners"].values())
     each = tuple(
         Listener(one["faint_db"], *(one["thresholds"][CRITERION][end] for end in ENDS))

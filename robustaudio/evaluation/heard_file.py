@@ -5,13 +5,24 @@ answer; the analysis (`analysis.json`, `listen analyse --json`) holds names and 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONDecodeError
-from math import inf, isnan
+from math import inf
 from pathlib import Path
 from typing import Any
 
+from robustaudio.columns import (
+    FLAG,
+    Column,
+    check_row,
+    is_text,
+    needed,
+    number,
+    one_of,
+    text,
+    whole,
+)
 from robustaudio.listening.analysis import COLUMNS
 from robustaudio.listening.checks import LEVELS_DB
 from robustaudio.listening.forced_choice import Adaptive
@@ -31,7 +42,7 @@ from robustaudio.listening.study_file import (
 )
 from robustaudio.listening.thresholds import FARTHEST_DB
 from robustaudio.listening.trial import CHOICES, SCALES
-from robustaudio.outside import is_writable, read_json, shown
+from robustaudio.outside import read_json, shown
 
 LONGEST_FILE = 64_000_000  # bytes: a study's sounds have 50 million at most
 TAKE = "Take rows.json, from the teacher's page or of `listen analyse --output`."
@@ -48,51 +59,6 @@ FARTHEST_END_DB = 10_000.0  # of an interval: two listeners who differ leave it 
 MOST_WORK, WORK_PER_TRACK, THRESHOLDS_PER_DB = 6_000_000, 1_000, 2
 
 
-@dataclass(frozen=True)
-class Column:
-    """What a cell may hold: a test, and its words; None may always stand there if `optional`."""
-
-    right: str
-    holds: Callable[[Any], bool]
-    optional: bool = True
-
-    def allows(self, value: Any) -> bool:
-        return self.optional if value is None else self.holds(value)
-
-
-def text(longest: int) -> Column:
-    return Column(f"text of at most {longest} characters", lambda value: is_text(value, longest))
-
-
-def whole(low: int, high: int) -> Column:
-    words = f"a whole number from {low} to {high:g}"
-    return Column(words, lambda value: type(value) is int and low <= value <= high)
-
-
-def number(low: float, high: float) -> Column:
-    words = f"a number from {low:g} to {high:g}"
-    return Column(words, lambda value: is_number(value) and low <= value <= high)
-
-
-def one_of(*values: str) -> Column:
-    words = f"one of {', '.join(values)}"
-    return Column(words, lambda value: isinstance(value, str) and value in values)
-
-
-def needed(column: Column) -> Column:
-    return Column(column.right, column.holds, optional=False)
-
-
-def is_text(value: Any, longest: int) -> bool:
-    return isinstance(value, str) and len(value) <= longest and is_writable(value)
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a number, and no truth value; infinite ones are, NaN is not."""
-    return type(value) is int or (type(value) is float and not isnan(value))
-
-
-FLAG = Column("true or false", lambda value: type(value) is bool)
 SIZE, LEVEL = number(-inf, inf), number(*LEVELS_DB)
 GRADE = number(min(low for low, _ in SCALES.values()), max(high for _, high in SCALES.values()))
 # every column of the export; what else stands in a row is not read
@@ -197,24 +163,16 @@ def _check(row: Row, where: str, study: Study) -> None:
     row.setdefault("ended", True)
     if missing := [name for name in COLUMNS if name not in row]:
         raise ValueError(f"{where} lacks {', '.join(missing)}.")
-    for name, value in row.items():
-        column = KNOWN.get(name)
-        if column and not column.allows(value):
-            raise ValueError(f"{where}: {name} {shown(value)} must be {column.right}.")
+    check_row(row, KNOWN, where)
     if row["condition"] not in study.procedure.conditions:
         raise ValueError(f"{where}: condition {shown(row['condition'])} is none of the study's.")
     asked = _paradigm(study)
     if row["paradigm"] != asked:
         raise ValueError(f"{where}: paradigm {row['paradigm']} must be the study's, {asked}.")
     if asked in CHOICES:
-        own = {
-            "level_db": needed(LEVEL),
-            "answer": needed(whole(0, CHOICES[asked] - 1)),
-            "correct": needed(FLAG),
-        }
-        for name, column in own.items():
-            if not column.allows(row[name]):
-                raise ValueError(f"{where}: {name} {shown(row[name])} must be {column.right}.")
+        answer = needed(whole(0, CHOICES[asked] - 1))
+        own = {"level_db": needed(LEVEL), "answer": answer, "correct": needed(FLAG)}
+        check_row(row, own, where)
 
 
 def _paradigm(study: Study) -> str:

@@ -1,7 +1,6 @@
 """Open studies: listeners come with a token, a teacher with a key, and each ends on time."""
 
 import hashlib
-import json
 import logging
 import secrets
 import threading

@@ -121,7 +121,7 @@ class Stimuli:
         }
 
     def noise_to_mask_db(self, condition: str, level_db: float) -> float:
-        """Of the perturbation at a level, beside the clip's own masking threshold; as in `facts`."""
+        """Noise-to-mask ratio of the perturbation at a level: the one in `facts`."""
         stimulus = self.conditions[condition]
         clean = torch.from_numpy(stimulus.clean)[None]
         perturbation = torch.from_numpy(stimulus.at(level_db))[None] - clean

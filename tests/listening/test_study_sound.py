@@ -15,8 +15,8 @@ from listening.small_study import TEXT, small_study
 from robustaudio.audio.clip import Clip
 from robustaudio.listening import study_file, study_sound
 from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.store import JsonLinesStore, MemoryStore
-from robustaudio.listening.study_file import StudyError, load_study, parse
+from robustaudio.listening.store import JsonLinesStore
+from robustaudio.listening.study_file import StudyError, parse
 from robustaudio.listening.study_sound import FLAC, WAV, as_kept, decoded, sound_text
 
 RATE = 192_000
