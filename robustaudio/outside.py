@@ -2,56 +2,131 @@
 
 import json
 import os
+import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+MOST_VALUES = 2_000_000  # of JSON: lists, objects and what they hold; a value takes 32 to 250 bytes
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # a pair of these is one character
+LONGEST_SHOWN = 60  # characters of a value in a sentence
 
 
 def read_text(path: Path, most_bytes: int, called: str | None = None) -> str:
     """The UTF-8 text of a file, without a byte order mark; `called` is its name in sentences.
 
+    Raises:
+        ValueError: as `read_bytes`, and for what is no text.
+    """
+    try:
+        content = read_bytes(path, most_bytes, called, " as text")
+        return content.decode("utf-8-sig")  # some editors write a byte order mark
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{called or path} cannot be read as text: it is not UTF-8.") from error
+
+
+def read_bytes(path: Path, most_bytes: int, called: str | None = None, read_as: str = "") -> bytes:
+    """The content of a file; `called` is its name in sentences.
+
     Never more than `most_bytes` are read, whatever the file system says of the size: devices and
     pipes have none.
 
     Raises:
-        ValueError: one sentence, for what is no file, is too long, or is no text.
+        ValueError: one sentence, for what is no file or is too long.
     """
     name = called or str(path)
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
     try:
         # a pipe without a writer must not be waited for
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ValueError(f"{name} is not a file.")
         with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError(f"{name} is not a file.")
             content = file.read(most_bytes + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError):
             reason = (error.strerror or type(error).__name__).lower()
-            raise ValueError(f"{name} cannot be read: {reason}.") from error
+            raise ValueError(f"{name} cannot be read{read_as}: {reason}.") from error
         if "null" in str(error):
             raise ValueError(f"{name!r} is not the name of a file.") from error
         raise
     if len(content) > most_bytes:
         raise ValueError(f"{name} is too long: at most {shown_bytes(most_bytes)}, please.")
-    try:
-        return content.decode("utf-8-sig")  # some editors write a byte order mark
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is not text in UTF-8.") from error
+    return content
 
 
-def read_json(path: Path, most_bytes: int, called: str | None = None) -> Any:
+def read_json(
+    path: Path, most_bytes: int, called: str | None = None, most_values: int = MOST_VALUES
+) -> Any:
     """What a JSON file says.
 
     Raises:
-        ValueError: as `read_text`, and for what is no JSON.
+        ValueError: as `read_text` and `loads`.
     """
-    text, name = read_text(path, most_bytes, called), called or str(path)
+    return loads(read_text(path, most_bytes, called), called or str(path), most_values)
+
+
+def loads(
+    text: str,
+    name: str,
+    most_values: int = MOST_VALUES,
+    pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
+) -> Any:
+    """What a JSON text says; `pairs` makes a mapping of an object's keys and values.
+
+    Raises:
+        ValueError: one sentence, for what is no JSON, is nested too deeply, holds more values than
+            memory should, or half a character.
+    """
+    if text.count(",") + text.count("[") + text.count("{") >= most_values:
+        raise ValueError(f"{name} holds more than {most_values} values.")
     try:
-        return json.loads(text)
+        value = json.loads(text, object_pairs_hook=pairs)
     except RecursionError as error:
         raise ValueError(f"{name} is nested too deeply.") from error
     except ValueError as error:
-        raise ValueError(f"{name} is not JSON: {error}.") from error
+        raise ValueError(f"{name} is not JSON: {str(error).rstrip('.')}.") from error
+    if HALF_CHARACTER.search(text):
+        check_characters(value, name)
+    return value
+
+
+def check_characters(value: Any, name: str) -> None:
+    """Refuse text that no encoding can write: half of a pair of surrogates.
+
+    Raises:
+        ValueError: for the first such text, in lists and mappings at any depth.
+    """
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            if not is_writable(part):
+                raise ValueError(f"{name} holds half a character: {shown(part)}.")
+        elif isinstance(part, dict):
+            left += [*part, *part.values()]
+        elif isinstance(part, list | tuple):
+            left += part
+
+
+def is_writable(text: str) -> bool:
+    """Whether a text can be encoded, and so stored and shown."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(value: Any, longest: int = LONGEST_SHOWN) -> str:
+    """A value in a sentence: as Python writes it, its first characters."""
+    try:
+        text = repr(value[: longest + 1] if isinstance(value, str) else value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number of many digits"
+    return text if len(text) <= longest + 2 else f"{text[:longest]}…"
 
 
 def shown_bytes(count: int) -> str:

@@ -10,16 +10,23 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import Architecture
 from robustaudio.classifiers.svm import SvmArchitecture
+from robustaudio.classifiers.weights import NotFinite, check_size, read_weights
+from robustaudio.columns import is_number, is_text
+from robustaudio.outside import read_json, shown
 from robustaudio.paths import CHECKPOINTS
 
 AnyArchitecture = Architecture | SvmArchitecture
+UNUSABLE = (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError)
 LFS = b"version https://git-lfs"
 TEXTS = ("name", "task")  # what every card says, beside its labels, architecture and sha256
+MAPPINGS = ("architecture", "training", "verified", "verified_validation")
+NUMBERS = ("sample_rate", "length", "test_accuracy", "validation_accuracy", "bundled_accuracy")
+LONGEST_CARD, LONGEST_TEXT, MOST_LABELS = 1_000_000, 2_000, 1_000  # bytes, characters
 
 
 def cards(folder: Path = CHECKPOINTS) -> dict[str, dict]:
@@ -52,7 +59,7 @@ def read_card(name_or_path: str | os.PathLike) -> dict:
     """
     path = _weights_path(name_or_path).with_suffix(".json")
     try:
-        card = json.loads(path.read_text(encoding="utf-8-sig"))
+        card = read_json(path, LONGEST_CARD)
         if problem := _problem(card):
             raise ValueError(problem)
         build = architecture_of(card)
@@ -60,8 +67,9 @@ def read_card(name_or_path: str | os.PathLike) -> dict:
         raise ValueError(
             f"{path} is not a card that can be read: its architecture lacks {error}."
         ) from error
-    except (OSError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is not a card that can be read: {error}.") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        reason = str(error).removeprefix(f"{path} ").rstrip(".")
+        raise ValueError(f"{path} is not a card that can be read: {reason}.") from error
     if list(build.labels) != card["labels"]:
         raise ValueError(
             f"{path} is not a card that can be read: its labels are not its architecture's."
@@ -77,14 +85,36 @@ def _problem(card: object) -> str | None:
     if missing := [key for key in keys if key not in card]:
         return f"it lacks {', '.join(map(repr, missing))}"
     for key in (*TEXTS, "sha256"):
-        if not isinstance(card[key], str) or not card[key]:
-            return f"its {key!r} is {card[key]!r}, and must be a text"
+        if not is_text(card[key], LONGEST_TEXT) or not card[key]:
+            return f"its {key!r} is {shown(card[key])}, and must be a text"
     labels = card["labels"]
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+    if not _is_list_of_texts(labels):
         return "its 'labels' must be a list of texts"
-    if not labels or len(set(labels)) < len(labels):
-        return "its 'labels' must be one or more, each of them once"
+    if not labels or len(set(labels)) < len(labels) or len(labels) > MOST_LABELS:
+        return f"its 'labels' must be one to {MOST_LABELS}, each of them once"
+    return _problem_of_facts(card)
+
+
+def _problem_of_facts(card: dict) -> str | None:
+    """What is wrong with the facts that a card may say besides, where pages show them."""
+    for key, value in card.items():
+        if value is None:
+            continue
+        if key in MAPPINGS and not isinstance(value, dict):
+            return f"its {key!r} is {shown(value)}, and must be an object"
+        if key in NUMBERS and not is_number(value):
+            return f"its {key!r} is {shown(value)}, and must be a number"
+        if isinstance(value, str) and not is_text(value, LONGEST_TEXT):
+            return f"its {key!r} must be a text of at most {LONGEST_TEXT} characters"
+    if not _is_list_of_texts(card.get("representations") or []):
+        return "its 'representations' must be a list of texts"
+    if not isinstance((card.get("training") or {}).get("objective", {}), dict):
+        return "the 'objective' of its 'training' must be an object"
     return None
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(is_text(text, LONGEST_TEXT) for text in value)
 
 
 def architecture_of(card: dict) -> AnyArchitecture:
@@ -107,24 +137,49 @@ def load_classifier(
         ValueError: if it is missing, is not safetensors, or does not match its card.
     """
     path, card = _weights_path(name_or_path), read_card(name_or_path)
+    build, other = (
+        architecture_of(card),
+        f"{path.name} does not hold the weights its card describes",
+    )
     try:
+        shapes = build.shapes()
+        check_size(path, shapes)
         if sha256(path) != card["sha256"]:
-            raise ValueError(
-                f"{path.name} is a pointer of Git LFS, not the weights; run: git lfs pull."
-                if _is_pointer(path)
-                else f"{path.name} does not have the sha256 that its card names."
-            )
+            pointer = f"{path.name} is a pointer of Git LFS, not the weights; run: git lfs pull."
+            changed = f"{path.name} does not have the sha256 that its card names."
+            raise NotLoaded(pointer if _is_pointer(path) else changed)
+        classifier = build.build(card["name"])
+        classifier.load_state_dict(read_weights(path, shapes))
+        _check_finite(classifier.eval(), path)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
-    try:
-        classifier = architecture_of(card).build(card["name"])
-        classifier.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError) as error:
-        raise ValueError(f"{path.name} does not hold the weights its card describes.") from error
+    except (NotLoaded, NotFinite):
+        raise
+    except MemoryError as error:
+        raise ValueError(f"{path.name} needs more memory than there is.") from error
+    except UNUSABLE as error:
+        raise ValueError(f"{other}: {_first_line(error)}") from error
     classifier.sha256 = card["sha256"]
     # TF32 rounds to 10 bits: logits would stray further from the proof's than its margin
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return classifier.to(device).eval()
+
+
+class NotLoaded(ValueError):
+    """Weights that are not those of their card."""
+
+
+def _first_line(error: Exception) -> str:
+    line = str(error).partition("\n")[0][:200].rstrip(".")
+    return f"{line or type(error).__name__}."
+
+
+@torch.no_grad()
+def _check_finite(classifier: Classifier, path: Path) -> None:
+    """Refuse weights that are finite, and so large that what they compute is not."""
+    tone = torch.sin(0.3 * torch.arange(classifier.length))[None]
+    if not bool(classifier(tone).isfinite().all()):
+        raise NotFinite(f"{path.name} holds weights that overflow: a tone has logits beyond all.")
 
 
 def save_classifier(
@@ -160,7 +215,8 @@ def save_classifier(
 
 
 def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_pointer(path: Path) -> bool:

@@ -9,6 +9,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.columns import (
+    FLAG,
+    Column,
+    check_row,
+    is_text,
+    needed,
+    number,
+    one_of,
+    whole,
+)
 from robustaudio.representations.spectral import (
     Framing,
     LogMel,
@@ -18,6 +28,34 @@ from robustaudio.representations.spectral import (
     Mfcc,
     RootLogMel,
 )
+
+MOST_CELLS = 50_000_000  # samples of all frames: 400 MB of spectra
+SIZE = needed(whole(1, 10**9))  # of what weights are made of: compared with the file's own
+CONVOLUTIONS = Column(
+    "at most 64 pairs of whole numbers from 1 to 10000",
+    lambda value: (
+        len(value) <= 64
+        and all(len(pair) == 2 and all(map(whole(1, 10_000).allows, pair)) for pair in value)
+    ),
+)
+LABELS = needed(Column("texts", lambda value: all(is_text(label, 2_000) for label in value)))
+RATE, LENGTH = needed(whole(1, 192_000)), needed(whole(1, 120 * 192_000))
+FIELDS = {
+    "labels": LABELS, "sample_rate": RATE, "length": LENGTH,
+    "compression": needed(one_of("log", "root_log")), "floor": needed(number(1e-30, 1e30)),
+    "n_mfcc": needed(whole(0, 1_024)), "lifter": needed(whole(0, 10_000)),
+    "network": needed(one_of("cnn", "cnn_2d", "deep_cnn", "lstm")), "width": SIZE,
+    "convolutions": needed(CONVOLUTIONS), "thresholds": needed(whole(0, 1_000)),
+}  # fmt: skip
+FRAMING = {
+    "n_fft": needed(whole(2, 16_384)), "hop_length": needed(whole(1, 16_384)),
+    "window": needed(one_of("hann", "hamming")), "pre_emphasis": needed(number(-1, 1)),
+    "unitary": needed(FLAG),
+}  # fmt: skip
+MEL = {
+    "sample_rate": RATE, "n_mels": needed(whole(1, 1_024)), "f_min": needed(number(0, 192_000)),
+    "f_max": needed(number(0, 192_000)), "scale": needed(one_of("htk", "slaney")),
+}  # fmt: skip
 
 
 class LastHidden(nn.LSTM):
@@ -77,7 +115,30 @@ class Architecture:
                 "mel": MelScale(**data["mel"]),
                 "convolutions": tuple(map(tuple, data.get("convolutions", cls.convolutions))),
             }
-        )
+        ).checked()
+
+    def checked(self) -> "Architecture":
+        """Itself, if every field is of a type and a size that a network can have.
+
+        Raises:
+            ValueError: naming the first field that is not.
+        """
+        check_row({**vars(self), "labels": list(self.labels)}, FIELDS, "its architecture")
+        check_row(vars(self.framing), FRAMING, "its framing")
+        check_row(vars(self.mel), MEL, "its mel")
+        frames = self.framing.frames(self.length)
+        if frames < 1 or frames * self.framing.n_fft > MOST_CELLS:
+            raise ValueError(
+                f"its architecture: {frames} frames of {self.framing.n_fft} samples; at least 1, "
+                f"and at most {MOST_CELLS} samples in all, would be right."
+            )
+        return self
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of its weights by name; no memory is taken for them."""
+        with torch.device("meta"):
+            network = network_of(self)
+        return {f"network.{key}": tuple(value.shape) for key, value in network.state_dict().items()}
 
     def build(self, name: str = "") -> Classifier:
         """The classifier, untrained (weights from torch's global generator)."""
@@ -94,16 +155,21 @@ def build(architecture: Architecture, name: str = "") -> Classifier:
     }
     if a.n_mfcc:
         stages["mfcc"] = Mfcc(a.mel.n_mels, a.n_mfcc, a.lifter)
-    bands, frames = a.n_mfcc or a.mel.n_mels, a.framing.frames(a.length)
-    make = {"cnn": cnn, "cnn_2d": cnn_2d, "deep_cnn": deep_cnn, "lstm": lstm}[a.network]
     return Classifier(
         stages,
-        make(a, bands, frames),
+        network_of(a),
         labels=a.labels,
         sample_rate=a.sample_rate,
         length=a.length,
         name=name,
     )
+
+
+def network_of(a: Architecture) -> nn.Sequential:
+    """What follows the stages."""
+    bands, frames = a.n_mfcc or a.mel.n_mels, a.framing.frames(a.length)
+    make = {"cnn": cnn, "cnn_2d": cnn_2d, "deep_cnn": deep_cnn, "lstm": lstm}[a.network]
+    return make(a, bands, frames)
 
 
 def cnn(a: Architecture, bands: int, frames: int) -> nn.Sequential:

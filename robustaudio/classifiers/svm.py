@@ -14,9 +14,26 @@ from torch import Tensor, nn
 
 from robustaudio.audio.exact import exact_device
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.networks import LABELS, LENGTH, MOST_CELLS, SIZE
+from robustaudio.columns import FLAG, Column, check_row, needed, one_of, whole
 from robustaudio.representations.denoise import SpectralSubtraction
-from robustaudio.representations.descriptors import DESCRIPTORS, Descriptors, Statistic, Statistics
+from robustaudio.representations.descriptors import (
+    DESCRIPTORS,
+    FRAMING,
+    Descriptors,
+    Statistic,
+    Statistics,
+)
 
+STATISTICS = Column(
+    "some of mean, std and delta, each once",
+    lambda value: 0 < len(value) == len({*value}) and {*value} <= {"mean", "std", "delta"},
+)
+FIELDS = {
+    "labels": LABELS, "sample_rate": needed(whole(1_000, 192_000)), "length": LENGTH,
+    "vectors": SIZE, "statistics": needed(STATISTICS), "denoise": needed(FLAG),
+    "network": needed(one_of("svm")),
+}  # fmt: skip
 LEAST_PROBABILITY = 1e-7  # of a pair of labels (libsvm's min_prob)
 TOLERANCE = 0.005  # of the coupling, over the number of labels (libsvm's eps)
 MOST_ROUNDS = 100
@@ -165,7 +182,33 @@ class SvmArchitecture:
             TypeError, KeyError: if keys are missing or unknown.
         """
         lists = {key: tuple(data[key]) for key in ("labels", "statistics")}
-        return cls(**{**data, **lists})
+        return cls(**{**data, **lists}).checked()
+
+    def checked(self) -> "SvmArchitecture":
+        """Itself, if every field is of a type and a size that a machine can have.
+
+        Raises:
+            ValueError: naming the first field that is not.
+        """
+        check_row(vars(self), FIELDS, "its architecture")
+        frames = 1 + self.length // FRAMING.hop_length
+        if frames * FRAMING.n_fft > MOST_CELLS:
+            raise ValueError(f"its architecture: length {self.length} is too much.")
+        return self
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of its numbers by name; no memory is taken for them."""
+        features = len(self.statistics) * len(DESCRIPTORS)
+        with torch.device("meta"):
+            parts = {
+                "stages.standardised": Standardise(features),
+                "network.0": SupportVectorMachine(len(self.labels), features, self.vectors),
+            }
+        return {
+            f"{part}.{name}": tuple(value.shape)
+            for part, module in parts.items()
+            for name, value in module.state_dict().items()
+        }
 
     def build(self, name: str = "") -> Classifier:
         """The classifier, its numbers still zero."""

@@ -11,12 +11,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from robustaudio import columns
 from robustaudio.attacks import MINIMISING, Attack, AttackResult, Step
 from robustaudio.attacks.attack import Population
 from robustaudio.attacks.rounding import After16Bit, rounded_to_16_bit
 from robustaudio.audio.exact import exact
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode, in_evaluation_mode
+from robustaudio.columns import FLAG, Column, list_of, needed, whole
 from robustaudio.evaluation.clips import (
     BATCH,
     LabelledClips,
@@ -231,10 +233,29 @@ def attack_dataset(
         return [{**row, "seconds": round(seconds, 4)} for row in made]
 
     found = resumable(
-        rows, clips.names, chunk=BATCH, path=path, header=header | asked, progress=progress
-    )
+        rows, clips.names, chunk=BATCH, path=path, header=header | asked,
+        columns=_columns(classifier, plan, None if smallest else len(levels_db)),
+        progress=progress,
+    )  # fmt: skip
     summary = summary_of_smallest if smallest else _summary_of_levels
     return {**header, **summary(found, levels_db)}
+
+
+def _columns(classifier: Classifier, plan: Plan, levels: int | None) -> dict[str, Column]:
+    """What a row must hold, of an attack at so many levels; None: at the smallest that succeeds."""
+    label = whole(0, len(classifier.labels) - 1)
+    common = {
+        "label": needed(label), "target": label, "clean": needed(label),
+        "attackable": needed(FLAG), "queries": needed(whole(0, 10**12)),
+        "seconds": needed(columns.number(0, 1e9)),
+    }  # fmt: skip
+    if levels is None:
+        sounds = ("waveform", *audible_representations(classifier))
+        measured = METRICS if plan.representation in sounds else ()
+        db = dict.fromkeys(("smallest_db", *measured), columns.number(-1e6, 1e6))
+        return common | db | dict.fromkeys(HEARD, label)
+    after = needed(list_of(levels, needed(label)))
+    return common | {"after": after} | dict.fromkeys(HEARD, needed(list_of(levels, label)))
 
 
 def random_targets(classifier: Classifier, clips: LabelledClips, seed: int) -> Int[Tensor, " clip"]:

@@ -1,14 +1,18 @@
 """Long runs over a data set, that can be killed and go on: one JSON line per clip."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from robustaudio.columns import Column, check_row
 from robustaudio.evaluation.clips import Progress
+from robustaudio.outside import read_text, shown
 
 Rows = list[dict]
+Columns = Mapping[str, Column]
 Made = TypeVar("Made")
+LONGEST_FILE = 200_000_000  # bytes: a line has some 500, or 100 per level
 
 
 def resumable(
@@ -18,17 +22,19 @@ def resumable(
     chunk: int,
     path: Path | None = None,
     header: dict,
+    columns: Columns | None = None,
     progress: Progress | None = None,
 ) -> Rows:
     """`job` on the numbers of all clips, `chunk` at a time; a row per clip, in their order.
 
     With a path, rows are appended as they come, and those that stand there already are not made
-    again: a killed run loses the clips in flight. `header` says what was run, and stands first.
+    again: a killed run loses the clips in flight. `header` says what was run, and stands first;
+    `columns` say what each row of the file must hold.
 
     Raises:
         ValueError: if the file holds another run, or cannot be read or written.
     """
-    rows = _read(path, header, names) if path else {}
+    rows = _read(path, header, names, columns or {}) if path else {}
     missing = [n for n, name in enumerate(names) if name not in rows]
     for start in range(0, len(missing), chunk):
         if progress:
@@ -49,25 +55,45 @@ def kept(path: Path, make: Callable[[], Made]) -> Made:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _read(path: Path, header: dict, names: Sequence[str]) -> dict[str, dict]:
+def _read(path: Path, header: dict, names: Sequence[str], columns: Columns) -> dict[str, dict]:
     """The rows of a file that was begun with the same header; a torn last line is cut off."""
-    if not path.exists():
-        _append(path, [header])
-        return {}
     try:
-        text = path.read_text(encoding="utf-8")
-        whole = text[: text.rfind("\n") + 1]
+        text = read_text(path, LONGEST_FILE) if path.exists() else ""
+    except ValueError as error:
+        if not isinstance(error.__cause__, UnicodeDecodeError):
+            raise
+        raise ValueError(f"{path} is not the file of a run: JSON, a line per clip.") from error
+    first = json.dumps(header) + "\n"
+    if first.startswith(text):  # killed before the header was whole
+        _write(path, first)
+        return {}
+    whole = text[: text.rfind("\n") + 1]
+    try:
         lines = [json.loads(line) for line in whole.splitlines()]
         rows = {line.pop("clip"): line for line in lines[1:]}
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        other = not lines or lines[0] != json.loads(first) or not rows.keys() <= set(names)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is not the file of a run: JSON, a line per clip.") from error
-    if not lines or lines[0] != json.loads(json.dumps(header)) or not rows.keys() <= set(names):
+    if other:
         raise ValueError(f"{path} holds another run; choose a new file, or the same options.")
+    for number, (name, row) in enumerate(rows.items(), 2):
+        where = f"{path}, line {number} ({shown(name)})"
+        if missing := [column for column in columns if column not in row]:
+            raise ValueError(f"{where} lacks {', '.join(missing)}; choose a new file.")
+        check_row(row, columns, where)
     if whole != text:
-        path.write_text(whole, encoding="utf-8")
+        _write(path, whole)
     return rows
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error.strerror}.") from error
+    except ValueError as error:  # a NUL
+        raise ValueError(f"{str(path)!r} is not the name of a file.") from error
 
 
 def _append(path: Path, lines: list[dict]) -> None:

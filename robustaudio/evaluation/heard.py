@@ -4,10 +4,8 @@ Every level here is 20 log10(|d| / |x|) of L2 norms, minus the SNR, for so a lis
 its sounds. They stand beside the L2 proof and an L2 attack, never on the linf ball's axis.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
-from itertools import chain
+from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -22,29 +20,31 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.clips import Progress, finite, part_of
+from robustaudio.evaluation.heard_file import ADAPTIVE, CRITERION, ENDS, Export, read_results
 from robustaudio.evaluation.ruler import measure_ruler
-from robustaudio.listening.analysis import analyse
-from robustaudio.listening.results import standing
+from robustaudio.listening.analysis import screen
+from robustaudio.listening.results import (
+    Record,
+    Row,
+    group_record,
+    grouped,
+    listener_record,
+    standing,
+)
 from robustaudio.listening.stimulus import Stimulus
-from robustaudio.listening.study import JOINED
-from robustaudio.listening.study_file import parse
+from robustaudio.listening.study import JOINED, Study
 from robustaudio.perception.masking import (
     masking_framing,
     masking_threshold,
     max_noise_to_mask_db,
     noise_to_mask_ratio,
 )
-from robustaudio.perception.metrics import MAX_LEVEL_DB
 from robustaudio.progress import Watched
 
 L2_ATTACK = "attack in L2"  # a part of the ruler, as its record names it
-CRITERION = "d_prime_1"  # of the study's thresholds: what all paradigms have in common
 SAME_SOUND = 0.99  # correlation of two clips that are one sound
-LONGEST_FILE = 50_000_000  # bytes
-TAKE = "Take rows.json, from the teacher's page or of `listen analyse --output`."
 RULER_SHARE = 0.7  # of the time; the L2 attack has the rest
 FAMILY_NAMES = {"white": "white noise", "shaped": "shaped noise", "shift": "a time shift"}
-ENDS = ("lower_db", "upper_db")
 INSIDE = "every perturbation inside the certificate is inaudible"
 OUTSIDE = "any successful attack must be audible"
 
@@ -151,24 +151,26 @@ def heard_in(path: Path, classifier: Classifier, clip: Clip) -> list[Heard]:
     Raises:
         ValueError: for anything else, another clip, or a study without thresholds.
     """
-    told, clip = _read(path), clip.to("cpu")
-    try:
-        if "rows" in told:
-            name, stimuli = _same_sound(told["study"], classifier, clip)
-            ended = [row for row in told["rows"] if row.get("ended", True)]
-            results = analyse(ended)["results"]
-            fake = any(row.get("simulated") for row in ended)
-            model = (told["study"].get("model") or {}).get("name")
-        else:
-            name, stimuli, fake = clip.name, {}, bool(told.get("simulated"))
-            results, model = told["analysis"]["results"], told.get("model")
-        named = [(*one["condition"].rpartition(JOINED)[::2], one) for one in results]
-        mine = {family: one for clip_name, family, one in named if clip_name == name}
-        groups = {f: _threshold(one) for f, one in mine.items() if "thresholds" in one["group"]}
-    except (KeyError, TypeError, AttributeError, IndexError):
-        raise ValueError(f"{path.name} is not what a listening study exports. {TAKE}") from None
+    told, clip = read_results(path), clip.to("cpu")
+    if isinstance(told, Export):
+        name, stimuli = _same_sound(told.study, classifier, clip)
+        results = _results(told.rows, name)
+        fake = any(row.get("simulated") for row in told.rows)
+        model = told.study.model.name
+        known = {row["condition"] for row in told.rows}
+    else:
+        name, stimuli, results = clip.name, {}, told.results
+        fake, model = told.simulated, told.model
+        known = {one["condition"] for one in results}
+    mine = {
+        family: one
+        for one in results
+        for clip_name, _, family in [one["condition"].rpartition(JOINED)]
+        if clip_name == name
+    }
+    groups = {f: _threshold(one) for f, one in mine.items() if "thresholds" in one["group"]}
     if not mine:
-        others = ", ".join(sorted({clip_name for clip_name, *_ in named})) or "nothing yet"
+        others = ", ".join(sorted({one.rpartition(JOINED)[0] for one in known})) or "nothing yet"
         raise ValueError(
             f"{path.name} has no answers of {name}, but of: {others}. An analysis knows clips by "
             "name only; the export of the answers (rows.json) holds their sounds."
@@ -241,31 +243,38 @@ def _claim(claim: str, verdict: str, because: str) -> dict[str, str]:
     return {"claim": claim, "verdict": verdict, "because": because}
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The JSON object in a file.
+def _results(rows: Sequence[Row], name: str) -> list[Record]:
+    """What `analyse` finds of one clip, without the curves, which nobody draws here.
 
-    Raises:
-        ValueError: where there is none.
+    Listeners are screened by their answers to all clips.
     """
-    try:
-        if path.stat().st_size > LONGEST_FILE:
-            raise ValueError(f"{path.name} has more than {LONGEST_FILE // 10**6} MB.")
-        text = path.read_text("utf-8-sig")  # some editors write a byte order mark
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path.name} cannot be read as text. {TAKE}") from error
-    try:
-        told = json.loads(text)
-    except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
-        raise ValueError(f"{path.name} is not the JSON that a listening study exports. {TAKE}")
-    if "procedure" in told and "rows" not in told:
-        raise ValueError(f"{path.name} is a study, without answers. {TAKE}")
-    return told
+    counted = sorted((row for row in rows if row["kind"] != "practice"), key=_listener)
+    excluded, results = screen(counted), []
+    kept = [row for row in counted if row["listener"] not in excluded]
+    for condition, mine in sorted(grouped(kept, "condition").items()):
+        if condition.rpartition(JOINED)[0] != name:
+            continue
+        paradigm = mine[0]["paradigm"]
+        if paradigm not in ADAPTIVE:
+            results.append({"condition": condition, "listeners": {}, "group": {}})
+            continue
+        listeners = {
+            listener: listener_record(of_one, paradigm, [])
+            for listener, of_one in grouped(mine, "listener").items()
+            if any(row["kind"] == "test" for row in of_one)
+        }
+        if listeners:
+            group = group_record([*listeners.values()], mine, paradigm, [])
+            results.append({"condition": condition, "listeners": listeners, "group": group})
+    return results
+
+
+def _listener(row: Row) -> str:
+    return row["listener"]
 
 
 def _same_sound(
-    study: dict, classifier: Classifier, clip: Clip
+    found: Study, classifier: Classifier, clip: Clip
 ) -> tuple[str, Mapping[str, Stimulus]]:
     """The name in a study of the clip that this one is, but for gain; and all its stimuli.
 
@@ -274,7 +283,6 @@ def _same_sound(
     Raises:
         ValueError: if the clip is none of the study's.
     """
-    found = parse(json.dumps(study), folder=None)
     for of in found.clips:
         other = of.clip
         if other.sample_rate == clip.sample_rate and len(other.samples) <= len(clip.samples):
@@ -289,23 +297,11 @@ def _same_sound(
 
 
 def _threshold(result: dict[str, Any]) -> dict[str, Any]:
-    """Sign, level and interval: of a single listener their own, of several their mean; and each's.
-
-    Raises:
-        ValueError: for levels that are none.
-    """
+    """Sign, level, interval: of a single listener their own, of several their mean; and each's."""
     records = list(result["listeners"].values())
     each = tuple(
         Listener(one["faint_db"], *(one["thresholds"][CRITERION][end] for end in ENDS))
         for one in records
     )
-    found = standing(result)["thresholds"][CRITERION] or dict.fromkeys(("sign", "level_db", *ENDS))
-    levels = (found["level_db"], *(found[end] for end in ENDS), *chain(*map(astuple, each)))
-    bad = [level for level in levels if level is not None and not _is_level(level)]
-    if bad or found["sign"] not in (None, "=", "<=", ">="):
-        raise ValueError(f"{result['condition']}: {found} is no threshold in dB.")
-    return {"listeners": each, **found}
-
-
-def _is_level(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= MAX_LEVEL_DB
+    found = standing(result)["thresholds"][CRITERION] or {}
+    return {"listeners": each} | {key: found.get(key) for key in ("sign", "level_db", *ENDS)}

@@ -13,6 +13,7 @@ from robustaudio.audio.exact import exact
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.verify import Verification, Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.columns import FLAG, list_of, needed
 from robustaudio.evaluation.clips import (
     LabelledClips,
     Progress,
@@ -178,6 +179,10 @@ def verify_dataset(
         chunk=CHUNK,
         path=path,
         header={**header, "sha256": classifier.sha256, "levels_db": list(levels_db)},
+        columns={
+            "correct": needed(FLAG),
+            "verified": needed(list_of(len(levels_db), needed(FLAG))),
+        },
         progress=progress,
     )
     correct = torch.tensor([row["correct"] for row in rows])

@@ -5,13 +5,15 @@ its classifier takes it, and gives it a gain. Whatever is left of that would be 
 perturbation, and louder than it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import factorial, sqrt
 from typing import Any
 
 import numpy as np
 from jaxtyping import Complex, Float
+from numpy.polynomial.polynomial import polyval
+from scipy.fft import next_fast_len
 from scipy.optimize import minimize_scalar
 from torch.nn.functional import pad
 
@@ -23,6 +25,7 @@ SAME = 0.8  # correlation of one sound with itself, perturbed; other words of a 
 UNLIKE = 0.25  # at most, at any shift, of a clip and another sound
 ROUNDING_DB = -120.0  # of the clip's L2 norm: what 24 bits and 32-bit floats leave of equal samples
 SHOWN_DB, SHOWN_SAMPLES = 0.05, 0.01  # what is named beside something larger
+TERMS = 32  # of the correlation's series: pi ** 32 / 32! is below a float's rounding
 CLEAN_PARTNER = (
     "`python -m robustaudio noise CLIP --sigma 0 --output clean.wav` writes the clean clip that "
     "fits `attack CLIP --output`"
@@ -101,12 +104,7 @@ def _match(x: Samples, y: Samples) -> _Match:
     spectrum, size = _cross_spectrum(x, y)
     at = int(np.abs(np.fft.irfft(spectrum, size)).argmax())
     lag = at - size if at > size // 2 else at
-    omega = 2 * np.pi * np.fft.rfftfreq(size)
-    weights = np.where((omega == 0) | (omega >= np.pi), 1, 2) / size  # a real signal's two halves
-
-    def correlation(later: float) -> float:
-        return float((weights * np.real(spectrum * np.exp(1j * omega * later))).sum())
-
+    correlation = _near(spectrum, size, lag)
     refined: Any = minimize_scalar(
         lambda later: -abs(correlation(later)), bounds=(lag - 1, lag + 1), method="bounded",
         options={"xatol": 1e-6},
@@ -118,9 +116,27 @@ def _match(x: Samples, y: Samples) -> _Match:
     return _Match(later, correlation(later) / own, correlation(later) / sqrt(own * other))
 
 
+def _near(spectrum: Complex[np.ndarray, " bin"], size: int, lag: int) -> Callable[[float], float]:
+    """The correlation as a function of the shift, one sample around `lag`: its Taylor series.
+
+    A sum over all bins for each shift would cost an exponential per bin.
+    """
+    omega = 2 * np.pi * np.fft.rfftfreq(size)
+    weights = np.where((omega == 0) | (omega >= np.pi), 1, 2) / size  # a real signal's two halves
+    turned = weights * spectrum * np.exp(1j * omega * lag)
+    even, odd, square = turned.real.copy(), -turned.imag * omega, omega**2
+    series = []
+    for n in range(0, TERMS, 2):
+        sign = -1 if n % 4 else 1
+        series += [sign * even.sum() / factorial(n), sign * odd.sum() / factorial(n + 1)]
+        even *= square
+        odd *= square
+    return lambda later: float(polyval(later - lag, series))
+
+
 def _cross_spectrum(x: Samples, y: Samples) -> tuple[Complex[np.ndarray, " bin"], int]:
     """Its inverse transform of that size is the linear correlation by the lag of y."""
-    size = 2 ** (len(x) + len(y) - 1).bit_length()
+    size = next_fast_len(len(x) + len(y), real=True)
     return np.conj(np.fft.rfft(x, size)) * np.fft.rfft(y, size), size
 
 

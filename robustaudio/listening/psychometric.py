@@ -22,6 +22,8 @@ LAPSE_RATES = 0.01, 0.02, 0.04, 0.07, 0.11, 0.18  # never 0: one lapse would dec
 TYPICAL_LAPSE_RATE = 0.05  # the mean of an exponential prior
 BEYOND_DB = 20.0  # how far outside the levels played a threshold may lie
 STEP_DB = 0.5  # of the thresholds in a fit
+WIDEST_DB = 200.0  # of the levels in a fit
+AT_ONCE = 32  # levels whose probabilities are in memory: 8 MB on the widest grid
 NEGLIGIBLE = 1e-7  # of the largest weight
 TINY = 1e-12  # no answer is impossible
 
@@ -117,23 +119,33 @@ def fit(levels_db: Sequence[float], correct: Sequence[bool], guess_rate: float) 
     The grid is fine enough for the hundreds of trials of a listener, not for thousands.
 
     Raises:
-        ValueError: without a trial.
+        ValueError: without a trial, or for levels that no test plays: their grid has no end.
     """
     if not len(levels_db):
         raise ValueError("no trials to fit a psychometric function to.")
+    span_db = float(np.max(levels_db)) - float(np.min(levels_db))
+    if not span_db <= WIDEST_DB:  # NaN neither
+        raise ValueError(
+            f"levels from {np.min(levels_db):g} to {np.max(levels_db):g} dB must be finite, and "
+            f"span {WIDEST_DB:g} dB at most."
+        )
     levels, which = np.unique(np.asarray(levels_db, float), return_inverse=True)
     trials = np.bincount(which)
     hits = np.bincount(which, weights=np.asarray(correct, float))
     grid = Grid(
         np.arange(levels[0] - BEYOND_DB, levels[-1] + BEYOND_DB + STEP_DB / 2, STEP_DB), guess_rate
     )
-    logs = log_answers(grid.psi(levels))
-    return Posterior(grid, update(grid.prior, logs, hits, trials - hits))
+    chunks = (slice(start, start + AT_ONCE) for start in range(0, len(levels), AT_ONCE))
+    likelihood = sum(
+        log_likelihood(log_answers(grid.psi(levels[some])), hits[some], (trials - hits)[some])
+        for some in chunks
+    )
+    return Posterior(grid, weighed(grid.prior, likelihood))
 
 
 def log_answers(psi: ndarray) -> tuple[ndarray, ndarray]:
     """Logarithms of the probabilities of a right and of a wrong answer."""
-    return np.log(psi + TINY), np.log1p(TINY - psi)
+    return np.log(psi + TINY), np.log(1 + TINY - psi)
 
 
 def update(
@@ -143,7 +155,20 @@ def update(
     misses: Float[ndarray, " level"],
 ) -> Float[ndarray, "*parameters"]:
     """Bayes' rule: the weights after so many right and wrong answers at each level of `logs`."""
-    likelihood = np.tensordot(hits, logs[0], 1) + np.tensordot(misses, logs[1], 1)
+    return weighed(prior, log_likelihood(logs, hits, misses))
+
+
+def log_likelihood(
+    logs: tuple[ndarray, ndarray],
+    hits: Float[ndarray, " level"],
+    misses: Float[ndarray, " level"],
+) -> ndarray:
+    """Logarithm of the probability of the answers under each function."""
+    return np.tensordot(hits, logs[0], 1) + np.tensordot(misses, logs[1], 1)
+
+
+def weighed(prior: Float[ndarray, "*parameters"], likelihood: ndarray) -> ndarray:
+    """Bayes' rule with a log-likelihood; the weights sum to 1."""
     weights = prior * np.exp(likelihood - likelihood.max())
     return weights / weights.sum()
 

@@ -1,7 +1,6 @@
 """Open studies: listeners come with a token, a teacher with a key, and each ends on time."""
 
 import hashlib
-import json
 import logging
 import secrets
 import threading
@@ -21,7 +20,7 @@ from robustaudio.listening.room import Room
 from robustaudio.listening.session import hour
 from robustaudio.listening.store import NAME, STUDY, Event, MemoryStore, Store
 from robustaudio.listening.study import LONGEST_H, Study
-from robustaudio.listening.study_file import parse
+from robustaudio.listening.study_file import recorded, study_in
 
 TOKEN_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none that is taken for another
 TOKEN_LENGTH = 10
@@ -477,14 +476,11 @@ def _readable(study: Study) -> dict[str, Any]:
         ValueError: if it cannot be: then nothing is stored.
     """
     try:
-        record = study.record()
-        json.dumps(record, ensure_ascii=False).encode()  # as stores write it
-        parse(json.dumps(record), folder=None)
+        return recorded(study)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"the study could not be read again, and is not opened: {error}"
         ) from error
-    return record
 
 
 def _stored(token: str, opened: dict[str, Any]) -> Study:
@@ -494,7 +490,7 @@ def _stored(token: str, opened: dict[str, Any]) -> Study:
         ValueError: if it cannot be read any more.
     """
     try:
-        return parse(json.dumps(opened["study"]), folder=None)
+        return study_in(opened["study"])
     except (LookupError, ValueError) as error:
         raise ValueError(f"what is stored of study {token} is damaged: {error}") from error
 

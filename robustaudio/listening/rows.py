@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import asdict
 from typing import Any
 
 from robustaudio.listening.room import Room
@@ -44,7 +45,7 @@ def tidy(room: Room) -> list[Row]:
         "study_title": room.study.title,
         "study_sha256": room.study.digest,
         "study_gain_db": amplitude_db(room.study.stimuli.gain),
-        **{f"model_{key}": value for key, value in room.study.record()["model"].items()},
+        **{f"model_{key}": value for key, value in asdict(room.study.model).items()},
         "study_damaged_lines": reading.unreadable,
         "study_damaged_listeners": len(reading.damaged),
     }

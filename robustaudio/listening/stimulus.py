@@ -21,7 +21,13 @@ from jaxtyping import Float32, Float64
 from robustaudio.audio.clip import Clip, headroom_gain
 from robustaudio.listening.pairing import CLEAN_PARTNER, paired
 from robustaudio.perception.audibility import distances
-from robustaudio.perception.masking import masking_framing, masking_threshold
+from robustaudio.perception.masking import (
+    MaskingThreshold,
+    masking_framing,
+    masking_threshold,
+    noise_to_mask_ratio,
+    total_noise_to_mask_db,
+)
 from robustaudio.perception.metrics import amplitude, amplitude_db
 
 RATE = 48_000  # Hz, of everything that is served
@@ -31,7 +37,7 @@ LONGEST_SHIFT_S = 0.005
 FAST_S = 0.125  # time weighting "fast" of sound level meters (IEC 61672)
 SHIFT_STEPS = 400  # of the search for a shift's first interval
 OVERSHOOT = 1.05  # between samples, the resampler may swing above the peak
-CACHED = 512  # renderings kept
+CACHED, CACHED_SAMPLES = 512, 2**24  # renderings kept, and samples of all: 64 MB
 
 Samples = Float64[np.ndarray, " time"]
 Perturbation = Callable[[float], Samples]  # from a level in dB
@@ -65,8 +71,15 @@ class Stimuli:
             for condition in conditions.values()
             for samples in (condition.at(None), condition.at(loudest_db))
         ))  # fmt: skip
-        self.render = lru_cache(CACHED)(self._render)
+        self.render = lru_cache(self._most_kept())(self._render)
         self.facts = lru_cache(CACHED)(self._facts)
+        self._threshold = lru_cache(1)(_masking_threshold)  # families of a clip come together
+
+    def _most_kept(self) -> int:
+        """How many renderings are kept: fewer of long clips."""
+        clips = [condition.clip for condition in self.conditions.values()]
+        longest = RATE * max(SHORTEST_S, *(clip.duration_s for clip in clips))
+        return min(CACHED, int(CACHED_SAMPLES / longest))
 
     @cached_property
     def loudest(self) -> tuple[str, float | None]:
@@ -107,10 +120,23 @@ class Stimuli:
             ).hexdigest(),
         }
 
+    def noise_to_mask_db(self, condition: str, level_db: float) -> float:
+        """Noise-to-mask ratio of the perturbation at a level: the one in `facts`."""
+        stimulus = self.conditions[condition]
+        clean = torch.from_numpy(stimulus.clean)[None]
+        perturbation = torch.from_numpy(stimulus.at(level_db))[None] - clean
+        ratio_db = noise_to_mask_ratio(perturbation, self._threshold(stimulus.clip))
+        return float(total_noise_to_mask_db(ratio_db))
+
 
 def white(clip: Clip, rng: np.random.Generator) -> Perturbation:
     """Gaussian noise over the whole clip, its silence included: what smoothing adds."""
     return _scaled(rng.standard_normal(len(clip.samples)), clip)
+
+
+def _masking_threshold(clip: Clip) -> MaskingThreshold:
+    samples = clip.samples.double()[None]
+    return masking_threshold(samples, masking_framing(clip.sample_rate), clip.sample_rate)
 
 
 def shaped(clip: Clip, rng: np.random.Generator) -> Perturbation:
@@ -159,14 +185,31 @@ def given(clip: Clip, perturbed: Clip) -> Perturbation:
         ValueError: for a perturbed clip of another rate or length, for one without a difference,
             and where `paired` finds that the difference is mostly one of gain, sign or time.
     """
+    _check_sizes(clip, perturbed)
+    clean, (other,) = paired(clip, [perturbed])
+    return _between(clean, other)
+
+
+def _between(clip: Clip, perturbed: Clip) -> Perturbation:
+    """The difference of two clips that are `paired`, scaled to the level.
+
+    Raises:
+        ValueError: where they have not one rate and length, or no difference.
+    """
+    _check_sizes(clip, perturbed)
+    difference = (perturbed.samples.double() - clip.samples.double()).numpy()
+    if not difference.any():
+        raise ValueError(f"{perturbed.name} does not differ from its clean clip {clip.name}.")
+    return _scaled(difference, clip)
+
+
+def _check_sizes(clip: Clip, perturbed: Clip) -> None:
     if (perturbed.sample_rate, len(perturbed.samples)) != (clip.sample_rate, len(clip.samples)):
         raise ValueError(
             f"{perturbed.name} has {len(perturbed.samples)} samples at {perturbed.sample_rate} Hz; "
             f"its clean clip {clip.name} has {len(clip.samples)} at {clip.sample_rate} Hz. "
             f"{CLEAN_PARTNER}."
         )
-    clean, (other,) = paired(clip, [perturbed])
-    return _scaled((other.samples.double() - clean.samples.double()).numpy(), clip)
 
 
 FAMILIES = {"white": white, "shaped": shaped, "shift": shift}
@@ -175,7 +218,7 @@ FAMILIES = {"white": white, "shaped": shaped, "shift": shift}
 def stimulus_of(
     clip: Clip, family: str, perturbed: Mapping[str, Clip], seed: Sequence[int]
 ) -> Stimulus:
-    """A condition: one of `FAMILIES`, or a perturbed clip by its name.
+    """A condition: one of `FAMILIES`, or a perturbed clip by its name, as `paired` gives both.
 
     Raises:
         ValueError: for a family that is neither.
@@ -183,7 +226,7 @@ def stimulus_of(
     if family in FAMILIES:
         return Stimulus(clip, family, FAMILIES[family](clip, np.random.default_rng(seed)))
     if family in perturbed:
-        return Stimulus(clip, family, given(clip, perturbed[family]))
+        return Stimulus(clip, family, _between(clip, perturbed[family]))
     known = ", ".join([*FAMILIES, *perturbed])
     raise ValueError(f"no family {family!r} of {clip.name}; choose from {known}.")
 

@@ -1,13 +1,10 @@
 """A study: which sounds are judged, how, and what listeners are told. `study_file` reads one."""
 
-import base64
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from robustaudio.audio.clip import Clip
@@ -15,12 +12,12 @@ from robustaudio.listening.forced_choice import Adaptive
 from robustaudio.listening.procedures import ABX, INAUDIBLE_BELOW, Quest, Staircase
 from robustaudio.listening.ratings import Impairment, Mushra
 from robustaudio.listening.stimulus import Stimuli, stimulus_of
+from robustaudio.listening.study_sound import sound_text
 
 PROCEDURES: dict[str, Any] = {
     "abx": ABX, "staircase": Staircase, "quest": Quest, "mushra": Mushra, "impairment": Impairment,
 }  # fmt: skip
 SCREENINGS = ("antiphase", "huggins", "none")
-SOUND = "data:audio/wav;base64,"
 HEARD_DB = 6.0  # noise-to-mask ratio that practice and catch trials must reach
 LONGEST_H = 366 * 24  # that a study may be open
 JOINED = " · "  # clip and family, in the name of a condition
@@ -100,7 +97,7 @@ class Study:
         for of in self.clips:  # not their files, which hold the time of writing
             for clip in (of.clip, *of.perturbed.values()):
                 digest.update(clip.samples.numpy().tobytes())
-        words = {**self.record(), "clips": [[of.clip.name, *of.perturbed] for of in self.clips]}
+        words = {**self._words(), "clips": [[of.clip.name, *of.perturbed] for of in self.clips]}
         digest.update(json.dumps(words, sort_keys=True).encode())
         return digest.hexdigest()
 
@@ -116,7 +113,7 @@ class Study:
             return []
         problems = []
         for name, stimulus in self.stimuli.conditions.items():
-            ratio_db = float(self.stimuli.facts(name, level_db)["noise_to_mask_db"])
+            ratio_db = self.stimuli.noise_to_mask_db(name, level_db)
             if stimulus.family == "shift":
                 problems.append(
                     f"{name}: nobody hears a shift, so that its practice and catch trials would "
@@ -132,16 +129,20 @@ class Study:
 
     def record(self) -> dict[str, Any]:
         """The study as JSON with its sounds inside, which `parse` reads."""
+        clips = [
+            {
+                "name": of.clip.name,
+                "sound": sound_text(of.clip),
+                "perturbed": {name: sound_text(clip) for name, clip in of.perturbed.items()},
+            }
+            for of in self.clips
+        ]
+        return {"title": self.title, "clips": clips, **self._words()}
+
+    def _words(self) -> dict[str, Any]:
+        """All of the record but its sounds."""
         return {
             "title": self.title,
-            "clips": [
-                {
-                    "name": of.clip.name,
-                    "sound": sound_text(of.clip),
-                    "perturbed": {name: sound_text(clip) for name, clip in of.perturbed.items()},
-                }
-                for of in self.clips
-            ],
             "families": list(self.families),
             "procedure": json.loads(json.dumps(self.options)),
             "texts": asdict(self.texts),
@@ -150,10 +151,3 @@ class Study:
             "expires_h": self.expires_h,
             "seed": self.seed,
         }
-
-
-def sound_text(clip: Clip) -> str:
-    """A clip as text: a 32-bit float WAV file in base64, exact."""
-    with tempfile.TemporaryDirectory(prefix="robustaudio-") as folder:
-        path = clip.save(Path(folder) / "clip.wav")
-        return SOUND + base64.b64encode(path.read_bytes()).decode("ascii")

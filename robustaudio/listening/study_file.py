@@ -1,13 +1,10 @@
 """Study files: YAML or JSON, written by a teacher or exported by the page.
 
-Sounds are files beside it, clips that ship with the project (`bundled:seven-slt.wav`), or WAV
+Sounds are files beside it, clips that ship with the project (`bundled:seven-slt.wav`), or sound
 files inside it (`data:audio/wav;base64,`), so that an exported study is complete in itself.
 """
 
-import base64
-import binascii
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
@@ -26,18 +23,27 @@ from robustaudio.listening.study import (
     LONGEST_H,
     PROCEDURES,
     SCREENINGS,
-    SOUND,
     Model,
     Study,
     StudyClip,
     Texts,
 )
+from robustaudio.listening.study_sound import (
+    LONGEST_S,
+    Budget,
+    TooLong,
+    as_kept,
+    at_kept_rate,
+    declared,
+    decoded,
+)
+from robustaudio.outside import check_characters, loads, read_text, shown
 
-BUNDLED = "bundled:"
-LONGEST_S = 12.0  # of a clip: longer ones cannot be compared from memory
+BUNDLED, INSIDE = "bundled:", "data:"  # what the places of sounds begin with
 MOST_CONDITIONS = 24
 MOST_TRIALS = 400
 LONGEST, LONGEST_YAML = 50_000_000, 100_000  # characters; PyYAML reads some 40 000 in a second
+LARGEST = 10**400  # of a whole number: Python writes none of more than 4300 digits
 LONGEST_NAME, LONGEST_TEXT = 120, 2_000  # characters: of titles and names, of texts
 # of numbers, with both ends; where these are whole, the number has to be
 RANGES = {
@@ -66,9 +72,9 @@ def load_study(path: Path, *, uploaded: bool = False) -> Study:
         StudyError: with everything that is wrong.
     """
     try:
-        text = path.read_text("utf-8-sig")  # some editors write a byte order mark
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError([f"{path.name if uploaded else path} cannot be read as text."]) from error
+        text = read_text(path, LONGEST, path.name if uploaded else str(path))
+    except ValueError as error:
+        raise StudyError([str(error)]) from error
     return parse(text, None if uploaded else path.resolve().parent)
 
 
@@ -82,9 +88,38 @@ def parse(text: str, folder: Path | None) -> Study:
         told, problems = _loaded(text)
     except RecursionError as error:
         raise StudyError(["it is nested too deeply."]) from error
-    if not isinstance(told, dict):
-        raise StudyError(["a study is a mapping with title, clips, families and procedure."])
     return _Reader(folder, problems).study(told)
+
+
+def study_in(record: Any) -> Study:
+    """The study of a record that `Study.record` made: its sounds were judged then.
+
+    They stay as they are, sample for sample; only what could not be played is refused.
+
+    Raises:
+        StudyError: with everything that is wrong.
+    """
+    return _Reader(None, [], judged=True).study(record)
+
+
+def recorded(study: Study) -> dict[str, Any]:
+    """The study's record, which `study_in` reads as the same study; it is not too long for that.
+
+    Raises:
+        ValueError: if it would be another one, or could not be read.
+    """
+    record = study.record()
+    size = len(json.dumps(record, ensure_ascii=False).encode())  # as stores write it
+    if size > LONGEST:
+        sounds = [clip for of in study.clips for clip in (of.clip, *of.perturbed.values())]
+        seconds = sum(clip.duration_s for clip in sounds)
+        raise ValueError(
+            f"its sounds last {seconds:.0f} s in all, which makes {size} bytes; {LONGEST} are the "
+            "most, so take fewer or shorter ones."
+        )
+    if study_in(record).digest != study.digest:
+        raise ValueError("its sounds would not be the same again.")
+    return record
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -118,18 +153,23 @@ def _loaded(text: str) -> tuple[Any, list[str]]:
         return dict(pairs)
 
     try:  # JSON is YAML as well, and read much faster so
-        return json.loads(text, object_pairs_hook=mapping), repeated
+        return loads(text, "it", pairs=mapping), repeated
     except ValueError as error:
+        reason = error.__cause__
+        if not isinstance(reason, json.JSONDecodeError):
+            raise StudyError([str(error)]) from error
         if len(text) > LONGEST_YAML:
             raise StudyError(
                 [
-                    f"it is not JSON ({error}), and YAML may have {LONGEST_YAML} characters, not "
+                    f"it is not JSON ({reason}), and YAML may have {LONGEST_YAML} characters, not "
                     f"{len(text)}."
                 ]
             ) from error
     try:
         loader = _PlainLoader(text)
-        return loader.get_single_data(), loader.repeated
+        told = loader.get_single_data()
+        check_characters(told, "it")
+        return told, loader.repeated
     except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
         # the latter ones of a value that its tag does not know, such as a date that there is not
         raise StudyError([f"neither YAML nor JSON: {_in_yaml(text, error)}."]) from error
@@ -164,10 +204,13 @@ def _middle_cut(problem: str) -> str:
 class _Reader:
     """Reads a study's parts and collects what is wrong, so that all of it is said at once."""
 
-    def __init__(self, folder: Path | None, problems: list[str]) -> None:
-        self.folder, self.problems = folder, problems
+    def __init__(self, folder: Path | None, problems: list[str], *, judged: bool = False) -> None:
+        self.folder, self.problems, self.judged = folder, problems, judged
+        self.budget = Budget()
 
-    def study(self, told: dict[str, Any]) -> Study:
+    def study(self, told: Any) -> Study:
+        if not isinstance(told, dict):
+            raise StudyError(["a study is a mapping with title, clips, families and procedure."])
         needed = ("title", "clips", "families", "procedure")
         known = (*needed, "texts", "model", "screening", "expires_h", "seed")
         self.known("", told, known, needed)
@@ -175,9 +218,10 @@ class _Reader:
         self.numbers("", told, ("expires_h", "seed"))
         if told.get("screening", SCREENINGS[0]) not in SCREENINGS:
             self.problems.append(f"screening must be one of {', '.join(SCREENINGS)}.")
-        clips, families = self.clips(told.get("clips")), self.families(told.get("families"))
+        self.asked = families = self.families(told.get("families"))
         options = self.options(told.get("procedure"))
         texts, model = self.part("texts", Texts, told), self.part("model", Model, told)
+        clips = self.clips(told.get("clips"))
         self.stop()
         rest = {name: told[name] for name in ("screening", "expires_h", "seed") if name in told}
         study = Study(told["title"], clips, families, options, texts, model, **rest)
@@ -190,8 +234,12 @@ class _Reader:
             raise StudyError(self.problems)
 
     def known(self, where: str, told: Mapping, known: tuple, needed: tuple = ()) -> None:
-        unknown = [str(key) for key in told if key not in known]
-        close = {key: get_close_matches(key, known, 1) for key in unknown[:MOST_TOLD]}
+        unknown = [_name(key) for key in told if key not in known]
+        close = {
+            key: get_close_matches(key, known, 1)
+            for key in unknown[:MOST_TOLD]
+            if len(key) <= LONGEST_NAME
+        }
         for key in (key for key in unknown if close.get(key)):
             self.problems.append(f"unknown key {where}{key}; did you mean {close[key][0]!r}?")
         strange = [f"{where}{key}" for key in unknown if not close.get(key)]
@@ -208,7 +256,7 @@ class _Reader:
             text = told[name]
             if not isinstance(text, str) or not text.strip() or len(text) > longest:
                 right = f"text of at most {longest} characters"
-                self.problems.append(f"{where}{name} {text!r} must be {right}.")
+                self.problems.append(f"{where}{name} {_value(text)} must be {right}.")
 
     def numbers(self, where: str, told: Mapping, names: Iterable[str]) -> None:
         for name in (name for name in names if name in told):
@@ -217,7 +265,7 @@ class _Reader:
             is_number = type(value) is int or (type(value) is float and not whole)
             if not is_number or not low <= value <= high:
                 right = f"{'a whole' if whole else 'a'} number from {low:g} to {high:g}"
-                self.problems.append(f"{where}{name} {value!r} must be {right}.")
+                self.problems.append(f"{where}{name} {_value(value)} must be {right}.")
 
     def part(self, name: str, kind: type, told: Mapping) -> Any:
         """A group of optional keys, which are the fields of `kind`."""
@@ -234,8 +282,9 @@ class _Reader:
         return kind(**given)
 
     def families(self, told: Any) -> tuple[str, ...]:
-        names = [*map(str, told)] if isinstance(told, list) else []
+        names = [*map(_name, told[: MOST_CONDITIONS + 1])] if isinstance(told, list) else []
         lengths = {0 < len(name) <= LONGEST_NAME for name in names}
+        lengths |= {not isinstance(name, list | dict) for name in told} if names else set()
         if lengths != {True} or len(names) > MOST_CONDITIONS or len({*names}) < len(names):
             self.problems.append(
                 f"families must be a list of 1 to {MOST_CONDITIONS} names, each once, of at most "
@@ -249,11 +298,31 @@ class _Reader:
             count = f", not {len(told)}" if isinstance(told, list) else ""
             self.problems.append(f"clips must be a list of 1 to {MOST_CONDITIONS}{count}.")
             return ()
-        clips = [self.clip(f"clips[{n}].", one) for n, one in enumerate(told)]
+        if len(told) * len(self.asked) > MOST_CONDITIONS:
+            self.problems.append(
+                f"{len(told)} clips under {len(self.asked)} families are too many; "
+                f"{MOST_CONDITIONS} conditions are the most."
+            )
+            return ()
+        try:
+            self.budget.check(sum(map(self.declared, told)))
+            clips = [self.clip(f"clips[{n}].", one) for n, one in enumerate(told)]
+        except TooLong as error:
+            self.problems.append(str(error))
+            return ()
         names = [of.clip.name for of in clips if of]
         if len(set(names)) < len(names):
             self.problems.append(f"clips {names} must have different names.")
         return tuple(of for of in clips if of)
+
+    def declared(self, told: Any) -> float:
+        """Samples that a clip and its perturbed versions inside the study say they have."""
+        if not isinstance(told, dict):
+            return 0.0
+        perturbed = told.get("perturbed")
+        asked = self.asked if isinstance(perturbed, dict) else ()
+        sounds = [told.get("sound"), *(perturbed.get(name) for name in asked)]
+        return sum(declared(sound)[1] for sound in sounds if isinstance(sound, str))
 
     def clip(self, where: str, told: Any) -> StudyClip | None:
         if not isinstance(told, dict):
@@ -266,12 +335,17 @@ class _Reader:
             most = f"up to {MOST_CONDITIONS} families"
             self.problems.append(f"{where}perturbed must map {most} to sounds.")
             perturbed = {}
-        perturbed = {str(name): sound for name, sound in perturbed.items()}
-        named = [(str(told.get("name")), told.get("sound")), *perturbed.items()]
+        perturbed = {_name(name): sound for name, sound in perturbed.items()}
+        if not self.judged:  # what nobody is asked about is not kept
+            for name in [name for name in perturbed if name not in self.asked]:
+                self.check_place(where, name, perturbed.pop(name))
+        named = [(_name(told.get("name")), told.get("sound")), *perturbed.items()]
         sounds = [self.sound(where, *one) for one in named]
         whole = [sound for sound in sounds if sound]
         if len(whole) < len(named):
             return None
+        if self.judged:
+            return StudyClip(whole[0], {one.name: one for one in whole[1:]})
         return self.pair(where, [name for name, _ in named], whole)
 
     def pair(self, where: str, names: list[str], sounds: list[Clip]) -> StudyClip | None:
@@ -286,16 +360,37 @@ class _Reader:
             self.problems.append(f"{where[:-1]}: {error}")
             return None
         clip, *perturbed = [
-            replace(sound, name=name) for name, sound in zip(names, [clean, *others], strict=True)
+            replace(as_kept(sound), name=name)
+            for name, sound in zip(names, [clean, *others], strict=True)
         ]
         return StudyClip(clip, {one.name: one for one in perturbed})
 
     def sound(self, where: str, name: str, told: Any) -> Clip | None:
+        """A sound of the study, at the rate that is kept.
+
+        Raises:
+            TooLong: where the study has no room for it, or it stands inside and cannot be read:
+                then no further one is tried.
+        """
+        inside = isinstance(told, str) and told.startswith(INSIDE)
         try:
-            return _load(str(told), name, self.folder)
+            clip = _load(told, name, self.folder)
+            clip = clip if self.judged else at_kept_rate(clip)
+            self.budget.take(clip)
+            return clip
+        except ValueError as error:
+            sentence = f"{where}{name}: {error}"
+            if inside or isinstance(error, TooLong):
+                raise TooLong(sentence) from error
+            self.problems.append(sentence)
+            return None
+
+    def check_place(self, where: str, name: str, told: Any) -> None:
+        """Notes where a sound that is not read may not lie."""
+        try:
+            _place_of(told, self.folder)
         except ValueError as error:
             self.problems.append(f"{where}{name}: {error}")
-            return None
 
     def options(self, told: Any) -> dict[str, Any]:
         """The procedure's own options, as the types that its fields have."""
@@ -307,10 +402,16 @@ class _Reader:
         self.known("procedure.", told, ("kind", *own))
         for name in (name for name in told if name in own):
             try:
+                if isinstance(told[name], list) and len(told[name]) > MOST_TRIALS:
+                    self.problems.append(
+                        f"procedure.{name} has {len(told[name])} numbers; {MOST_TRIALS} are the "
+                        "most."
+                    )
+                    continue
                 given[name] = _as(own[name], told[name])
             except (TypeError, OverflowError):
                 right = "a list of numbers" if isinstance(own[name], tuple) else "a number"
-                self.problems.append(f"procedure.{name} {told[name]!r} must be {right}.")
+                self.problems.append(f"procedure.{name} {_value(told[name])} must be {right}.")
         self.problems += _refused(kind, given)
         return {"kind": kind, **given}
 
@@ -323,7 +424,11 @@ class _Reader:
                     f"{len(study.procedure.conditions)} conditions and about {trials} trials are "
                     f"too many; {MOST_CONDITIONS} and {MOST_TRIALS} are the most."
                 )
-            self.problems += study.unanswerable()
+            longest = getattr(study.procedure, "max_trials", 0)  # of a track
+            if longest > MOST_TRIALS:
+                raise ValueError(f"max_trials {longest} must be at most {MOST_TRIALS}.")
+            if not self.judged:
+                self.problems += study.unanswerable()
         except ValueError as error:
             self.problems.append(str(error))
 
@@ -339,33 +444,44 @@ def _refused(kind: str, options: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _load(where: str, name: str, folder: Path | None) -> Clip:
+def _load(where: Any, name: str, folder: Path | None) -> Clip:
     """A sound, called by its file, or by its name in the study where it has none."""
-    if where.startswith(SOUND):
-        return _decoded(where, name)
-    if where.startswith(BUNDLED):
-        path, within = CLIPS / where.removeprefix(BUNDLED), [CLIPS]
-    elif folder is None:
-        raise ValueError("a study that was sent in may not name files; put the sounds inside it.")
-    else:
-        path, within = folder / where, None
+    if isinstance(where, str) and where.startswith(INSIDE):
+        return decoded(where, name)
+    path, within = _place_of(where, folder)
     return replace(Clip.load(path, within=within), name=path.name)
 
 
-def _decoded(where: str, name: str) -> Clip:
-    try:
-        content = base64.b64decode(where.removeprefix(SOUND), validate=True)
-    except binascii.Error as error:
-        raise ValueError("its sound is not base64.") from error
-    with tempfile.TemporaryDirectory(prefix="robustaudio-") as scratch:
-        path = Path(scratch) / "sound.wav"
-        path.write_bytes(content)
-        clip = Clip.load(path)
-    return replace(clip, name=name)
+def _place_of(where: Any, folder: Path | None) -> tuple[Path, list[Path] | None]:
+    """The file of a sound, and the folders that it may lie in (None: any).
+
+    Raises:
+        ValueError: for what names no file, or none that may be read.
+    """
+    name = _name(where)
+    if name.startswith(INSIDE):
+        return Path(), None
+    if name.startswith(BUNDLED):
+        return CLIPS / name.removeprefix(BUNDLED), [CLIPS]
+    if folder is None:
+        raise ValueError("a study that was sent in may not name files; put the sounds inside it.")
+    return folder / name, None
+
+
+def _name(value: Any) -> str:
+    """A name as text; YAML reads some names as numbers."""
+    return value if isinstance(value, str) else shown(value)
+
+
+def _value(value: Any) -> str:
+    """A value as it was written: what is too long is cut where all is told."""
+    return shown(value, LONGEST)
 
 
 def _as(default: Any, value: Any) -> Any:
     """YAML's number as what the field holds: -40 as -40.0, a list as a tuple."""
+    if type(value) is int and abs(value) > LARGEST:
+        raise OverflowError("no option is so large.")
     if isinstance(default, float):
         if type(value) not in (int, float):
             raise TypeError(f"{value!r} is no number.")

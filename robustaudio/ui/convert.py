@@ -79,7 +79,7 @@ class Services:
     def for_noise(self, task: str, sigma: float, representation: str) -> str | None:
         """The classifier that was trained under such noise, which was added to waveforms."""
         for name in self.classifiers_of(task):
-            objective = self.cards[name]["training"].get("objective", {})
+            objective = (self.cards[name].get("training") or {}).get("objective", {})
             if objective.get("kind") == "UnderNoise" and sigma <= objective["sigma"]:
                 return name if representation == "waveform" else None
         return None

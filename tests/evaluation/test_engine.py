@@ -1,9 +1,12 @@
 """A long run: same rows however often it is killed, and no file is taken for another run's."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
+from robustaudio.columns import needed, whole
 from robustaudio.evaluation.engine import resumable
 
 NAMES = ["a", "b", "c", "d", "e"]
@@ -64,7 +67,6 @@ def test_a_torn_last_line_is_made_again(tmp_path):
         json.dumps({**HEADER, "levels_db": [0.0]}) + "\n",
         json.dumps(HEADER) + "\n" + json.dumps({"clip": "another", "square": 1}) + "\n",
         json.dumps({"run": "other"}) + "\n" + '{"clip": "a", "squ',
-        "",
     ],
 )
 def test_another_run_is_not_continued(tmp_path, text):
@@ -75,7 +77,36 @@ def test_another_run_is_not_continued(tmp_path, text):
     assert path.read_text() == text
 
 
-@pytest.mark.parametrize("text", ["[1]\n", '{"a": 1}\n{"b": 2}\n', "RIFF\n", "[]\n3\n"])
+@pytest.mark.parametrize("written", range(0, len(json.dumps(HEADER)) + 2, 7))
+def test_a_run_that_was_killed_while_its_header_was_written_begins_anew(tmp_path, written):
+    path = tmp_path / "rows.jsonl"
+    path.write_text((json.dumps(HEADER) + "\n")[:written])
+    assert resumable(counting([]), NAMES, chunk=2, path=path, header=HEADER) == EXPECTED
+    assert len(path.read_text().splitlines()) == 1 + len(NAMES)
+
+
+@pytest.mark.parametrize("row", [{}, {"square": "4"}, {"square": None}, {"square": 10**400}])
+def test_a_row_without_its_columns_is_one_sentence(tmp_path, row):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(HEADER) + "\n" + json.dumps({"clip": "b", **row}) + "\n")
+    options = {"path": path, "header": HEADER, "columns": {"square": needed(whole(0, 100))}}
+    with pytest.raises(ValueError, match=r"line 2 \('b'\)(: square | lacks square;)") as caught:
+        resumable(counting([]), NAMES, chunk=2, **options)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200 + len(str(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files here")
+@pytest.mark.parametrize("name", ["/dev/full", "/dev/zero", "fifo", "."])
+def test_what_is_no_file_is_neither_waited_for_nor_read(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo")
+    with pytest.raises(ValueError, match="is not a file"):
+        resumable(counting([]), NAMES, chunk=2, path=Path(name), header=HEADER)
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]\n", '{"a": 1}\n{"b": 2}\n', "RIFF\n", "[]\n3\n", "[" * 100_000 + "\n"]
+)
 def test_a_file_of_something_else_is_refused(tmp_path, text):
     path = tmp_path / "rows.jsonl"
     path.write_text(text)
