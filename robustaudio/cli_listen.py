@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from robustaudio.doors import reason
 from robustaudio.listening import rows
 from robustaudio.listening.outcome import pooled
 from robustaudio.listening.picture import psychometric
@@ -68,8 +69,7 @@ def run_analyse(arguments: argparse.Namespace) -> dict:
         try:
             _write(arguments.output, room, found)
         except OSError as error:  # full, say: it says so of no file
-            reason = (error.strerror or type(error).__name__).lower()
-            raise ValueError(f"{arguments.output} cannot be written: {reason}.") from error
+            raise ValueError(f"{arguments.output} cannot be written: {reason(error)}.") from error
     if found["damaged"]:
         _log(f"left out, for they cannot be read: the answers of {', '.join(found['damaged'])}.")
     if arguments.json:

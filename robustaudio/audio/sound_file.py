@@ -19,6 +19,7 @@ import soxr
 from jaxtyping import Float32, Float64, Int32, Shaped
 
 from robustaudio.audio.containers import Part, missing, parts
+from robustaudio.doors import reason
 
 MIN_DURATION_S = 0.05
 MAX_DURATION_S = 120.0
@@ -398,7 +399,7 @@ def write_sound(
                 file.comment = comment
             file.write(values)
     except (OSError, RuntimeError, ValueError) as error:
-        raise ValueError(f"cannot write {str(path)!r}: {error}") from error
+        raise ValueError(f"cannot write {str(path)!r}: {reason(error)}.") from error
 
 
 def _upper_bits(stored: Float32[np.ndarray, " time"]) -> Int32[np.ndarray, " time"]:
