@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from robustaudio.doors import reason
 from robustaudio.gate import Doors, Gate
 from robustaudio.gate.hosts import Hosts
 from robustaudio.limits import limits_of
@@ -74,8 +75,7 @@ def run_analyse(arguments: argparse.Namespace) -> dict:
         try:
             _write(arguments.output, room, found)
         except OSError as error:  # full, say: it says so of no file
-            reason = (error.strerror or type(error).__name__).lower()
-            raise ValueError(f"{arguments.output} cannot be written: {reason}.") from error
+            raise ValueError(f"{arguments.output} cannot be written: {reason(error)}.") from error
     for words in filter(None, (found["damage"], found["closed"])):
         _log(words)
     if arguments.json:

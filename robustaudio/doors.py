@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeGuard
 
 DEBUG = "ROBUSTAUDIO_DEBUG"  # anything but "" or 0 prints tracebacks
 USER, DEFECT, CANCELLED = 2, 1, 130  # exit codes
@@ -60,6 +61,8 @@ def sentence(error: BaseException) -> str:
         return shortage(error)
     if isinstance(error, OSError):
         return of_system(error)
+    if is_missing(error):
+        return f"the package {error.name} is missing; pip install {error.name} brings it."
     told = str(error).strip()
     if told and not is_defect(error):
         return told
@@ -70,11 +73,18 @@ def sentence(error: BaseException) -> str:
 
 def is_defect(error: BaseException) -> bool:
     """Whether an error is nobody's slip and not the machine's."""
-    if isinstance(error, (ValueError, OSError)) or is_shortage(error):
+    if isinstance(error, (ValueError, OSError)) or is_shortage(error) or is_missing(error):
         return False
     # these two are known only where their modules have been imported: both import torch or numpy
     names = {kind.__name__ for kind in type(error).__mro__}
     return not names & {"UnsupportedLayer", "NoStudy"}
+
+
+def is_missing(error: BaseException) -> TypeGuard[ModuleNotFoundError]:
+    """Whether a package of somebody else's is not installed."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return False
+    return error.name.partition(".")[0] not in ("robustaudio", *sys.stdlib_module_names)
 
 
 def is_shortage(error: BaseException) -> bool:
@@ -96,10 +106,14 @@ def shortage(error: BaseException) -> str:
 
 def of_system(error: OSError) -> str:
     """The file and what the system says of it."""
-    reason = (error.strerror or "").lower() or str(error) or type(error).__name__
-    reason = reason.strip().rstrip(".")
     where = error.filename if isinstance(error.filename, (str, os.PathLike)) else None
-    return f"{os.fspath(where)}: {reason}." if where else f"{reason}."
+    return f"{os.fspath(where)}: {reason(error)}." if where else f"{reason(error)}."
+
+
+def reason(error: BaseException) -> str:
+    """What the system, or else a library, says of it, to stand at the end of a sentence."""
+    told = (getattr(error, "strerror", None) or "").lower() or str(error) or type(error).__name__
+    return told.strip().rstrip(".")
 
 
 def say(program: str, words: str, code: int, error: BaseException | None = None) -> int:

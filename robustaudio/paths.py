@@ -1,5 +1,6 @@
 """Where assets, checkpoints and tables lie: in a checkout, or inside an installed package."""
 
+import tempfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -8,3 +9,11 @@ ASSETS = (PACKAGE if INSTALLED else PACKAGE.parent) / "assets"
 CHECKPOINTS = (PACKAGE if INSTALLED else PACKAGE.parent) / "checkpoints"
 HOME = Path() if INSTALLED else PACKAGE.parent  # what printed commands and paths are relative to
 RESULTS = HOME / "docs" / "results"
+
+
+def home() -> Path:
+    """The user's folder; that for temporary files where the system knows of no user."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(tempfile.gettempdir())

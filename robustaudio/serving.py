@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from robustaudio.paths import home
+
 VALID = timedelta(days=365)  # Apple's devices refuse certificates for more than 825 days
 RENEWED = timedelta(days=30)  # before the end
 ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
@@ -306,11 +308,11 @@ def _cryptography() -> None:
 def _cache() -> Path:
     """The user's folder for what can be made again."""
     if os.name == "nt":
-        folder = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        folder = os.environ.get("LOCALAPPDATA") or home() / "AppData" / "Local"
     elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Caches"
+        folder = home() / "Library" / "Caches"
     else:
-        folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = os.environ.get("XDG_CACHE_HOME") or home() / ".cache"
     return Path(folder) / "robustaudio"
 
 

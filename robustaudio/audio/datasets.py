@@ -18,7 +18,8 @@ from zlib import crc32
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.sound_file import EXTENSIONS
-from robustaudio.paths import ASSETS, HOME
+from robustaudio.doors import reason
+from robustaudio.paths import ASSETS, HOME, home
 
 BUNDLED = ASSETS / "clips"
 BUNDLED_PREFIX = "bundled-"  # and the task
@@ -279,7 +280,7 @@ def data_folders() -> list[Path]:
 
 
 def cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "robustaudio"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache") / "robustaudio"
 
 
 def read_folder(folder: Path, name: str) -> Dataset:
@@ -327,7 +328,7 @@ def _table(path: Path) -> list[tuple[int, list[str]]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
+        raise ValueError(f"cannot read {path}: {reason(error)}.") from error
     encoding = next((MARKS[mark] for mark in MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -463,7 +464,7 @@ def download(name: str, url: str = FSDD_URL, into: Path | None = None) -> Datase
             _write_metadata(read_official_fsdd(made, name))
             made.rename(folder)  # all or nothing
     except (OSError, HTTPException, *DAMAGED_ARCHIVE) as error:
-        raise ValueError(f"cannot download {url}: {error}") from error
+        raise ValueError(f"cannot download {url}: {reason(error)}.") from error
     return read_folder(folder, name)
 
 

@@ -23,6 +23,7 @@ from jaxtyping import Float32, Float64, Int32, Shaped
 from robustaudio.audio.containers import Looks, Part, missing, parts
 from robustaudio.audio.id3 import holds_compressed_tag
 from robustaudio.audio.recording import HELD, Digest, Facts, Recording
+from robustaudio.doors import reason
 
 MIN_DURATION_S = 0.05
 MAX_DURATION_S = 120.0
@@ -422,7 +423,7 @@ def write_sound(
     try:
         path.write_bytes(whole.getbuffer())
     except (OSError, ValueError) as error:
-        raise ValueError(f"cannot write {str(path)!r}: {error}") from error
+        raise ValueError(f"cannot write {str(path)!r}: {reason(error)}.") from error
 
 
 def _upper_bits(stored: Float32[np.ndarray, " time"]) -> Int32[np.ndarray, " time"]:

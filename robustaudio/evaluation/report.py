@@ -14,6 +14,7 @@ from torch import Tensor
 from robustaudio import __version__
 from robustaudio.audio.clip import Clip, headroom_gain
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.doors import reason
 from robustaudio.evaluation.clips import predictions
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.perception.metrics import amplitude_db
@@ -60,7 +61,7 @@ def save_report(report: dict, path: Path) -> None:
     try:
         path.write_text(as_json(report, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"cannot write {path}: {(error.strerror or '').lower()}.") from error
+        raise ValueError(f"cannot write {path}: {reason(error)}.") from error
 
 
 def save_perturbed(

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from robustaudio.listening import lines
 
@@ -263,7 +264,8 @@ class JsonLinesStore:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_WRONLY)
             except OSError as error:
-                raise ValueError(f"{self.folder} cannot be written to: {error}.") from error
+                told = (error.strerror or type(error).__name__).lower()
+                raise ValueError(f"{self.folder} cannot be written to: {told}.") from error
             try:
                 if fcntl:
                     fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -324,10 +326,9 @@ def open_store(where: str, *, create: bool = True) -> Store:
     if where == "memory:":
         return MemoryStore()
     scheme, is_url, rest = where.partition("://")
-    looks_like_one = SCHEME.match(where) and not is_url and not Path(where).is_dir()
-    nothing = is_url and (not rest or where.strip().endswith((":///", ":memory:")))
-    if not where.strip() or looks_like_one or nothing or where.startswith("~") or "\0" in where:
-        raise ValueError(f"{where!r} names no store; {FORMS} would be right.")
+    if _names_none(where):
+        shown = f"{scheme}://…" if "@" in where else where  # no password
+        raise ValueError(f"{shown!r} names no store; {FORMS} would be right.")
     if not is_url:
         if Path(where).exists() and not Path(where).is_dir():
             raise ValueError(f"the store {where} is a file; {FORMS} would be right.")
@@ -356,6 +357,21 @@ def _events(read: lines.Lines, study: str, session: str) -> Iterator[Event]:
             yield Event(study, session, DAMAGED, len(read.pieces), {"cut": True})
 
     return once(events())
+
+
+def _names_none(where: str) -> bool:
+    """Whether a word has none of the `FORMS`, though a folder could be called so."""
+    scheme, is_url, rest = where.partition("://")
+    if not is_url:
+        is_word = where.strip() and not where.startswith("~") and "\0" not in where
+        return not is_word or bool(SCHEME.match(where) and not Path(where).is_dir())
+    if scheme == "sqlite":
+        return not rest.strip("/ ") or rest.endswith(":memory:")
+    try:
+        port = urlsplit(where).port
+        return not scheme or not rest or port == 0
+    except ValueError:  # the port is no number
+        return True
 
 
 def _content(path: Path) -> bytes:

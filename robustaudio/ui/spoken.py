@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
+from gradio.route_utils import FnIndexInferError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -82,6 +83,12 @@ async def _unfit(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": UNFIT}, 422)
 
 
+async def _unknown(request: Request, error: Exception) -> JSONResponse:
+    """Gradio looks handlers up without asking whether there is one of that number."""
+    log.warning("%s: there is no %s", request.url.path, str(error)[:200])
+    return JSONResponse({"detail": OUTSIDE[404]}, 404)
+
+
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     words = error.detail
@@ -95,5 +102,6 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
 
 
 HANDLERS: dict[Any, Any] = {
-    RequestValidationError: _unfit, HTTPException: _refused, Exception: _failed,
+    RequestValidationError: _unfit, HTTPException: _refused, KeyError: _unknown,
+    FnIndexInferError: _unknown, Exception: _failed,
 }  # fmt: skip

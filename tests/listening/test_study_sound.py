@@ -145,7 +145,7 @@ def test_sounds_above_48_khz_are_brought_there():
 
 
 def test_a_study_that_was_stored_with_floats_is_read_as_it_was(tmp_path):
-    """Older versions kept WAV files of floats, and perturbed versions that nobody was asked about."""
+    """Older versions kept WAV files of floats, and perturbed versions that nobody asked about."""
     store = JsonLinesStore(tmp_path)
     study = small_study()
     room, _ = Rooms(store).open(study)
