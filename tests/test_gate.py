@@ -485,6 +485,25 @@ def test_uploads_at_once_count_together(tmp_path, named):
     assert not room._coming
 
 
+@pytest.mark.parametrize("limits", [{"most_mb": 1}, {"address_mb": 1}])
+def test_the_room_of_an_upload_is_taken_before_its_bytes_have_come(tmp_path, limits):
+    room = Uploads([tmp_path], **limits)
+
+    async def two() -> None:
+        async with room.room("203.0.113.7", 600_000):
+            with pytest.raises(Refusal):
+                async with room.room("203.0.113.7", 600_000):
+                    pass
+            async with room.room("203.0.113.7", 0) as count:  # its length is not named
+                await count(300_000)
+                with pytest.raises(Refusal):
+                    await count(200_000)
+        async with room.room("203.0.113.7", 400_000):
+            pass
+
+    asyncio.run(two())
+
+
 def test_an_upload_is_refused_by_its_length_before_it_comes():
     came = []
 
