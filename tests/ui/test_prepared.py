@@ -19,7 +19,7 @@ from robustaudio.ui.prepared import AT_A_TIME, Prepared
 
 SEVEN = BUNDLED / "seven-slt.wav"
 LISTED = Source("seven", SEVEN, "digits")
-NAMES = ("digits-cnn", "digits-mlp-ibp")
+NAMES = ("digits-cnn", "digits-cnn-ibp")
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +65,13 @@ def test_an_upload_is_decoded_once_for_each_classifier(services, decoded, tmp_pa
         _, clip = open_source(services, own, "digits-cnn")
     assert decoded == ["mine.wav"]
     for _ in range(5):
-        open_source(services, own, "digits-mlp-ibp")
+        open_source(services, own, "digits-cnn-ibp")
     assert decoded == ["mine.wav"] * 2
     right = services.classifiers["digits-cnn"].prepare(Clip.load(SEVEN))
     assert torch.equal(clip.samples, right.samples) and clip.gain == right.gain
 
 
-@pytest.mark.parametrize("classifier", [None, "no such", "digits-mlp-ibp"])
+@pytest.mark.parametrize("classifier", [None, "no such", "digits-cnn-ibp"])
 def test_any_classifier_will_do_to_take_an_upload(classifier, services, tmp_path):
     own = take_upload(services, upload(tmp_path), LISTED, classifier)
     assert not own.refused and len(services.prepared) == 1
