@@ -9,6 +9,7 @@ import re
 from typing import BinaryIO
 
 READ = 2**20  # bytes at a time
+SEARCHED = 2**28  # bytes of a file: no server takes more
 LONGEST = 32  # bytes of a tag's or a frame's head, with what tells that it is compressed
 HEAD = re.compile(rb"ID3[^\xff][^\xff].[\x00-\x7f]{4}", re.DOTALL)
 NAMES = rb"T[A-Z0-9]{3}|COMM|USLT|APIC|GEOB|CHAP|PRIV"
@@ -27,8 +28,8 @@ def holds_compressed_tag(file: BinaryIO, start: int) -> bool:
     size = file.seek(0, os.SEEK_END)
     tagged, rest = False, b""
     file.seek(start)
-    while data := file.read(READ):
-        data = rest + data
+    for _ in range(0, min(size, SEARCHED), READ):
+        data = rest + file.read(READ)
         if not tagged and (head := HEAD.search(data)):
             tagged, data = True, data[head.start() :]
         if tagged and any(_grows(frame, size) for frame in FRAME.finditer(data)):
