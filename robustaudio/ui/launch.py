@@ -112,7 +112,7 @@ def launch(
         ssl_keyfile=key,
         ssl_certfile=certificate,
     )
-    keep_tidy(page)
+    keep_tidy(page, streams)
     if not quiet:
         _tell(serving, host, page.server_port)
     if block:
