@@ -52,6 +52,7 @@ REACHED = f"""async () => {{
   }}
 }}"""
 TEXTS = ("norm", "method", "representation", "heard")  # options that are not numbers
+MOST_RUNS = 50  # reports on one clip that a visit keeps
 TRY = "Try "  # then a classifier's name: the words of a button that chooses it
 NO_FILE = gr.update(value=None, interactive=False)  # of a download
 
@@ -266,5 +267,6 @@ def proving(
 
 
 def _with(runs: tuple[dict, ...], report: dict) -> tuple[dict, ...]:
-    """The reports so far on the same clip, and a new one."""
-    return (*(run for run in runs if run["clip"] == report["clip"]), report)
+    """The last reports on the same clip, and a new one."""
+    same = [run for run in runs if run["clip"] == report["clip"]]
+    return (*same[1 - MOST_RUNS :], report)

@@ -142,7 +142,7 @@ def _launched(
             ssl_keyfile=key,
             ssl_certfile=certificate,
         )
-    keep_tidy(page)
+    keep_tidy(page, streams)
     return page
 
 

@@ -9,6 +9,7 @@ import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -145,6 +146,12 @@ def _check_headroom(track: Track, common_gain_db: float) -> None:
         )
 
 
+@cache
+def _asset(name: str) -> str:
+    """A file's text; Gradio makes a player anew whenever it changes one."""
+    return (ASSETS / name).read_text("utf-8")
+
+
 class Player(gr.HTML):
     """Comparison player; its value is what `player_value` returns, or None for the hint."""
 
@@ -161,8 +168,8 @@ class Player(gr.HTML):
         super().__init__(
             value,
             html_template=TEMPLATE.format(hint=escape(hint)),
-            css_template=(ASSETS / "player.css").read_text("utf-8"),
-            js_on_load=(ASSETS / "player.js").read_text("utf-8")
+            css_template=_asset("player.css"),
+            js_on_load=_asset("player.js")
             + "\nwindow.robustaudioPlayer.mount(element, props, watch);",
             apply_default_css=False,
             **kwargs,
