@@ -66,11 +66,9 @@ def serve(arguments: list[str]) -> None:
         uploads.SWEEP_S, uploads.EMPTY_S = HOUR_S / 4, HOUR_S / 6
         uploads.Uploads.sweep.__defaults__ = (HOUR_S,)
     with suppress(ImportError):
-        from robustaudio.ui import tidy
+        from robustaudio.ui import sessions
 
-        for name in ("CLOSED_S", "SWEEP_S"):
-            if hasattr(tidy, name):
-                setattr(tidy, name, HOUR_S if name == "CLOSED_S" else HOUR_S / 4)
+        sessions.AGE_S, sessions.SWEEP_S = HOUR_S, HOUR_S / 4
     app.main(arguments)
 
 
