@@ -12,6 +12,7 @@ results to download. So five minutes see as many ages as half a day, with two ho
 
 import argparse
 import functools
+import math
 import os
 import sys
 import tempfile
@@ -65,11 +66,9 @@ def serve(arguments: list[str]) -> None:
         uploads.SWEEP_S, uploads.EMPTY_S = HOUR_S / 4, HOUR_S / 6
         uploads.Uploads.sweep.__defaults__ = (HOUR_S,)
     with suppress(ImportError):
-        from robustaudio.ui import tidy
+        from robustaudio.ui import sessions
 
-        for name in ("CLOSED_S", "SWEEP_S"):
-            if hasattr(tidy, name):
-                setattr(tidy, name, HOUR_S if name == "CLOSED_S" else HOUR_S / 4)
+        sessions.AGE_S, sessions.SWEEP_S = HOUR_S, HOUR_S / 4
     app.main(arguments)
 
 
@@ -104,32 +103,39 @@ def measure(root: Path, options: list[str], minutes: float) -> None:
                 counted[str(refusal)] += 1
 
     command = [str(Path(__file__).resolve()), "--serve"]
-    with tempfile.TemporaryDirectory() as name:
-        folder, rows = Path(name), []
-        with served(folder, *options, root=root, command=command) as app:
-            clips = [clip_of(folder, number) for number in range(8)]
-            began = time.monotonic()
-            with ThreadPoolExecutor(AT_ONCE + 1) as people:
-                done = [people.submit(stays, app.url)]
-                done += [people.submit(comes, app.url, n, clips[n % 8]) for n in range(VISITORS)]
-                while not all(one.done() for one in done):
-                    rows.append((time.monotonic() - began, counted["all day"], counted["visits"],
-                                 app.memory_mb(), *disks(app)))  # fmt: skip
-                    if rows[-1][0] > 60 * minutes:
-                        over.set()
-                    time.sleep(2)
-            rows.append((time.monotonic() - began, counted["all day"], counted["visits"],
-                         app.memory_mb(), *disks(app)))  # fmt: skip
-            for one in done:
-                one.result()
-            time.sleep(2 * HOUR_S)
-            rows.append((time.monotonic() - began, counted["all day"], counted["visits"],
-                         app.memory_mb(), *disks(app)))  # fmt: skip
-    print(f"{dict(counted)}\n")
-    print("| s | all-day runs | visits | memory, MB | uploads, MB | own clips | other scratch |")
-    print("|---|---|---|---|---|---|---|")
-    for place in sorted({*np.linspace(0, len(rows) - 2, ROWS).astype(int), len(rows) - 1}):
-        print("| " + " | ".join(f"{number:.0f}" for number in rows[place]) + " |")
+    with (
+        tempfile.TemporaryDirectory() as name,
+        served(Path(name), *options, root=root, command=command) as app,
+    ):
+        clips = [clip_of(app.folder, number) for number in range(8)]
+        began, shown_at = time.monotonic(), -math.inf
+        print(
+            "| s | all-day runs | visits | memory, MB | uploads, MB | own clips | other scratch |"
+        )
+        print("|---|---|---|---|---|---|---|")
+
+        def row() -> None:
+            counts = time.monotonic() - began, counted["all day"], counted["visits"]
+            numbers = *counts, app.memory_mb(), *disks(app)
+            print("| " + " | ".join(f"{number:.0f}" for number in numbers) + " |", flush=True)
+
+        with ThreadPoolExecutor(AT_ONCE + 1) as people:
+            done = [people.submit(stays, app.url)]
+            done += [people.submit(comes, app.url, n, clips[n % 8]) for n in range(VISITORS)]
+            while not all(one.done() for one in done):
+                now = time.monotonic() - began
+                if now - shown_at >= 60 * minutes / ROWS:
+                    shown_at = now
+                    row()
+                if now > 60 * minutes:
+                    over.set()
+                time.sleep(1)
+        row()
+        time.sleep(2 * HOUR_S)
+        row()  # when everybody has left, and what they left is old
+        for one in done:
+            one.result()
+    print(f"\n{dict(counted)}")
 
 
 def disks(app) -> list[float]:

@@ -26,13 +26,14 @@ from typing import Any
 import httpx
 import numpy as np
 import soundfile
-from visiting import PATIENCE_S, Listener, Refused, Tab, checked, client_at
+from visiting import Listener, Refused, Tab, checked, client_at
 
 HOME = Path(__file__).resolve().parents[1]
 GREEDY = "127.0.0.2"
 ENTRIES, STUDIES, SESSIONS, UPLOADS, UPLOAD_MB, PREDICTS = 66, 200, 2_000, 30, 20, 8
 TABS, LISTENING = 22, 6  # that the entries are of; how many of them listen
 AT_ONCE, CONNECTIONS = 20, 400
+IMPATIENT_S = 2.0  # after which a connection is given up, and the next one begun
 SHOWN = 70  # characters of a sentence that are counted
 NICE = 10  # the greedy visitor computes elsewhere, and not on the server's own cores
 TRIALS = 3
@@ -245,18 +246,25 @@ class Greedy:
         limits = httpx.Limits(max_connections=CONNECTIONS)
         transport = httpx.AsyncHTTPTransport(local_address=GREEDY, limits=limits)
         async with httpx.AsyncClient(
-            base_url=self.url, transport=transport, timeout=PATIENCE_S
+            base_url=self.url, transport=transport, timeout=IMPATIENT_S
         ) as client:
-            told = await asyncio.gather(*(self._begun(client) for _ in range(SESSIONS)))
-        self.told["sessions"] = Counter(told)
+            turns = iter(range(SESSIONS))
+            await asyncio.gather(*(self._begun(client, turns) for _ in range(CONNECTIONS)))
 
-    async def _begun(self, client: httpx.AsyncClient) -> str:
+    async def _begun(self, client: httpx.AsyncClient, turns: Iterator[int]) -> None:
+        for _ in turns:  # all connections share them
+            await self._begin(client)
+
+    async def _begin(self, client: httpx.AsyncClient) -> None:
+        outcome = "done"
         try:
             begun = await client.post(f"/listen/{self.token}/start", json={"agreed": True})
             checked(begun)
-        except (Refused, httpx.HTTPError) as error:
-            return str(error)[:SHOWN] or type(error).__name__
-        return "done"
+        except Refused as refusal:
+            outcome = f"{refusal.status} {refusal.sentence[:SHOWN]}"
+        except httpx.HTTPError as error:
+            outcome = type(error).__name__
+        self.told.setdefault("sessions", Counter())[outcome] += 1
 
     def upload(self, tab: Tab) -> None:
         path = self.folder / "large.bin"
