@@ -199,11 +199,8 @@ class DatabaseStore:
         try:
             self._present()
             yield
-        except SQLAlchemyError as error:
-            reason = _reason(error)
-        else:
-            return
-        raise DatabaseAway(reason)
+        except SQLAlchemyError as error:  # a driver's own words, and its traceback, may hold data
+            raise DatabaseAway(_reason(error)) from None
 
     def _present(self) -> None:
         """SQLite goes on in a file that was deleted, and nothing of it would stay.

@@ -1,12 +1,12 @@
 """Nothing empties a store by accident: closing that was killed, clocks that are wrong, orphans."""
 
-import contextlib
 import logging
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -140,7 +140,7 @@ def test_whatever_step_of_closing_is_the_last(tmp_path, monkeypatch, step):
             until.setattr(os, name, counted(getattr(os, name)))
         for name in ("unlink", "rmdir"):
             until.setattr(Path, name, counted(getattr(Path, name)))
-        with contextlib.suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt):
             Rooms(store).close(token)
     later = Rooms(JsonLinesStore(tmp_path))
     later.store._claimed = True  # the lock is this process's already
@@ -242,7 +242,7 @@ def test_a_server_that_was_off_for_weeks_deletes_within_minutes(kept):
 
 
 def test_the_background_waits_one_interval(kept, monkeypatch):
-    token, _hands, rooms = kept
+    token, _, rooms = kept
     rooms.store.append(Event(token, STUDY, "expires", 9, {"at": "2020-01-01T00:00:00+00:00"}))
     asked = []
     monkeypatch.setattr(rooms, "purge", lambda *, by_time: asked.append(by_time))
