@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from robustaudio import threads
 from robustaudio.classifiers.checkpoints import cards, load_classifier
+from robustaudio.evaluation.heard_file import LONGEST_FILE
 from robustaudio.limits import PRIVATE, Limits
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.server import routes
@@ -92,7 +93,7 @@ def launch(
         share=False,
         theme=theme(),
         css_paths=[STYLE],
-        max_file_size=MAX_UPLOAD_BYTES,
+        max_file_size=max(MAX_UPLOAD_BYTES, LONGEST_FILE),
         run_history=False,
         ssr_mode=False,
         enable_monitoring=False,

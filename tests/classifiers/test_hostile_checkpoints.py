@@ -131,7 +131,8 @@ def test_a_giant_field_of_a_machine_takes_no_memory(tmp_path, field, value):
     [
         ("labels", [1, 2, 3]), ("labels", "abc"), ("labels", []), ("sample_rate", "8000"),
         ("sample_rate", 8000.5), ("sample_rate", True), ("sample_rate", 0), ("length", -1),
-        ("length", 10**12), ("width", "8"), ("width", 0), ("width", None), ("width", 10**400), ("thresholds", 10**8),
+        ("length", 10**12), ("width", "8"), ("width", 0), ("width", None), ("width", 10**400),
+        ("thresholds", 10**8),
         ("floor", 0), ("floor", float("nan")), ("network", []), ("network", "mlp"),
         ("convolutions", [[5, 0]]), ("convolutions", [5]), ("convolutions", [[1, 1]] * 1000),
         ("convolutions", {}), ("framing", []), ("framing", {"n_fft": 10**9}), ("mel", None),
