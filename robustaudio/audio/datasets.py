@@ -19,6 +19,7 @@ from zlib import crc32
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.sound_file import EXTENSIONS
 from robustaudio.doors import reason
+from robustaudio.outside import read_bytes
 from robustaudio.paths import ASSETS, HOME, home
 
 BUNDLED = ASSETS / "clips"
@@ -49,6 +50,7 @@ SPLITS = {  # names of folders that are splits
 }  # fmt: skip
 DEFAULT_SPLIT = "test"  # what the command line takes: somebody's own recordings are all used
 SYSTEM_FOLDERS = ("__MACOSX",)  # beside what is hidden by a dot: no part of a data set
+LONGEST_TABLE, MOST_LINES = 64_000_000, 1_000_000  # bytes of a metadata.csv, and its lines
 NAMED = 20  # files that an error names
 SHOWN = 200  # characters of a table that an error shows
 WHAT = (
@@ -326,9 +328,9 @@ def _table(path: Path) -> list[tuple[int, list[str]]]:
         ValueError: if the file cannot be read, or is not text in UTF-8 (or UTF-16 with a mark).
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {reason(error)}.") from error
+        content = read_bytes(path, LONGEST_TABLE)
+    except ValueError as error:
+        raise ValueError(f"cannot read {path}: {str(error).removeprefix(f'{path} ')}") from error
     encoding = next((MARKS[mark] for mark in MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -337,6 +339,8 @@ def _table(path: Path) -> list[tuple[int, list[str]]]:
             f"cannot read {path}: byte {error.start + 1} is not {encoding.upper()}; "
             "save the table as UTF-8 (in a spreadsheet: CSV UTF-8)."
         ) from error
+    if (lines := text.count("\n") + text.count("\r")) > MOST_LINES:
+        raise ValueError(f"cannot read {path}: it has {lines} lines; {MOST_LINES} are the most.")
     header = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(SEPARATORS, key=lambda some: len(_needed_in(header, some)))
     if match := SEPARATOR_LINE.fullmatch(header.strip()):

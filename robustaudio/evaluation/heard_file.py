@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONDecodeError
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ FARTHEST_END_DB = 10_000.0  # of an interval: two listeners who differ leave it 
 MOST_WORK, WORK_PER_TRACK, THRESHOLDS_PER_DB = 6_000_000, 1_000, 2
 
 
-SIZE, LEVEL = number(-inf, inf), number(*LEVELS_DB)
+SIZE, LEVEL = number(-1e12, 1e12), number(*LEVELS_DB)
 GRADE = number(min(low for low, _ in SCALES.values()), max(high for _, high in SCALES.values()))
 # every column of the export; what else stands in a row is not read
 KNOWN: Mapping[str, Column] = {

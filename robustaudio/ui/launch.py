@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from robustaudio import threads
 from robustaudio.classifiers.checkpoints import cards, load_classifier
+from robustaudio.evaluation.heard_file import LONGEST_FILE
 from robustaudio.gate import Doors
 from robustaudio.gate.headers import SPACE
 from robustaudio.gate.hosts import Hosts
@@ -33,6 +34,7 @@ from robustaudio.ui.spoken import HANDLERS
 from robustaudio.ui.tasks import TASKS
 from robustaudio.ui.tidy import keep_tidy
 
+MOST_BYTES = max(MAX_UPLOAD_BYTES, LONGEST_FILE)  # of a file: a sound, or a study's export
 QUICK_RUNS = 2  # of one handler at a time; heavy runs wait for their shares instead
 
 
@@ -116,7 +118,7 @@ def _launched(
     uploads.keep_sweeping()
     hosts = Hosts(host, serving.origin, serving.root_path, serving.hosts)
     frames = (*serving.frames, *(SPACE if on_a_space() else ()))
-    doors = Doors(limits, hosts, frames, uploads, MAX_UPLOAD_BYTES, streams)
+    doors = Doors(limits, hosts, frames, uploads, MOST_BYTES, streams)
     with at(listening, host, doors):
         page.launch(
             inbrowser=open_browser,
@@ -125,7 +127,7 @@ def _launched(
             share=False,
             theme=theme(),
             css_paths=[STYLE],
-            max_file_size=MAX_UPLOAD_BYTES,
+            max_file_size=MOST_BYTES,
             run_history=False,
             ssr_mode=False,
             enable_monitoring=False,
