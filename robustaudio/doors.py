@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 from typing import TypeGuard
 
 DEBUG = "ROBUSTAUDIO_DEBUG"  # anything but "" or 0 prints tracebacks
@@ -33,6 +34,7 @@ def main_of(program: str, run: Callable[[], int]) -> int:
     `run()` gives a code; an error becomes a sentence on stderr. SystemExit, argparse's, passes.
     """
     open_streams()
+    interrupted = note_interruption()
     atexit.unregister(be_deaf)
     atexit.register(be_deaf)
     try:
@@ -46,7 +48,24 @@ def main_of(program: str, run: Callable[[], int]) -> int:
         silence_stdout()
         return 0
     except Exception as error:
+        if interrupted:  # in the middle of an import, a library makes its own error of it
+            return say(program, "cancelled.", CANCELLED)
         return say(program, sentence(error), DEFECT if is_defect(error) else USER, error)
+
+
+def note_interruption() -> list[int]:
+    """Ctrl-C raises KeyboardInterrupt as ever, and is noted in the list as well."""
+    seen: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    # a program that was started to ignore it goes on to do so
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, note)
+    return seen
 
 
 def be_deaf() -> None:
@@ -136,7 +155,9 @@ def open_streams() -> None:
                 # the lowest number that is free, which is the stream's own
                 descriptor = os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
                 mode = "r" if number == 0 else "w"
-                setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
+                stream = os.fdopen(descriptor, mode, encoding="utf-8")
+                setattr(sys, name, stream)
+                setattr(sys, f"__{name}__", stream)  # which some libraries ask
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # a stream of somebody else's
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]

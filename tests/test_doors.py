@@ -185,3 +185,50 @@ def test_training_writes_into_a_folder(refused, tmp_path):
     assert (tmp_path / "new").is_dir()
     sentence = refused("listen", "analyse", "answers", "--output", tmp_path / "file")
     assert f"--output: the folder {tmp_path / 'file'} cannot be made" in sentence
+
+
+def test_a_shipped_card_is_not_written_over_by_its_name(refused):
+    card = ROOT / "checkpoints" / "digits-cnn.json"
+    sentence = refused("attack", CLIP, "--classifier", "digits-cnn", "--report", card)
+    assert "is the classifier's card itself" in sentence
+
+
+@pytest.mark.parametrize("other", ["A.json", "./a.json", "x/../a.json"])
+def test_one_file_is_not_written_twice_under_two_spellings(other, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    rows = ["attack", CLIP, "--resume", "a.json", "--report", other]
+    assert "name the same file" in refused(*rows)
+
+
+@pytest.mark.parametrize("name", ["store", "store/abcd", "link"])
+def test_an_analysis_is_not_written_into_the_answers(name, refused, tmp_path):
+    (tmp_path / "store" / "abcd").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    sentence = refused("listen", "analyse", tmp_path / "store", "--output", tmp_path / name)
+    assert "is the store itself, or lies in it" in sentence
+    (tmp_path / "rows.csv").touch()
+    sentence = refused("listen", "analyse", f"sqlite:///{tmp_path}/rows.csv", "--output", tmp_path)
+    assert "would overwrite the store, rows.csv" in sentence
+
+
+def test_what_an_analysis_writes_is_tried_before_the_work(refused, tmp_path, monkeypatch):
+    (tmp_path / "out" / "rows.csv").mkdir(parents=True)
+    analyse = ["listen", "analyse", tmp_path / "store", "--output"]
+    assert "rows.csv is a folder" in refused(*analyse, tmp_path / "out")
+    monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK)
+    assert "new may not be written to" in refused(*analyse, tmp_path / "new")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and links of POSIX")
+def test_links_and_pipes_are_looked_behind_before_the_work(refused, tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "loop.json").symlink_to(tmp_path / "loop.json")
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling.json").symlink_to(tmp_path / "file" / "x.json")
+    for name, words in (
+        ("pipe.json", "is not a file"), ("loop.json", "be followed to a file"),
+        ("dangling.json", "cannot be made"),
+    ):  # fmt: skip
+        sentence = refused("attack", CLIP, "--report", tmp_path / name)
+        assert words in sentence and sentence.startswith("robustaudio: ")

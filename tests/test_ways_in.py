@@ -45,7 +45,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ("robustaudio predict nosuch.wav 2>&-", 2, ""),
         ("robustaudio --help >&-", 0, ""),
         ("robustaudio attack --help | head -1; exit ${PIPESTATUS[0]}", 0, ""),
-        ("robustaudio attack --help > /dev/full", 2, "cannot be written: no space left on device."),
+        ("robustaudio --version > /dev/full", 2, "cannot be written: no space left on device."),
         ("robustaudio --version <&- >&- 2>&-", 0, ""),
         ("python -c '' ; cd / && robustaudio --version", 0, ""),
     ],

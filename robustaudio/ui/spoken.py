@@ -48,8 +48,11 @@ def spoken(error: BaseException) -> str:
 
 
 def is_sentence(words: str) -> bool:
-    """Whether words were written for people: those of Python and its libraries have no end."""
-    return words.rstrip().endswith(".")
+    """Whether words were written for people: those of Python and its libraries have no end.
+
+    A list of what is wrong with a study has an item a line.
+    """
+    return words.rstrip().endswith(".") or "\n- " in words
 
 
 def without_folders(words: str) -> str:
