@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +67,9 @@ def serve(arguments: list[str]) -> None:
         uploads.SWEEP_S, uploads.EMPTY_S = HOUR_S / 4, HOUR_S / 6
         uploads.Uploads.sweep.__defaults__ = (HOUR_S,)
     with suppress(ImportError):
-        from robustaudio.ui import sessions
+        from robustaudio.ui import tidy
 
-        sessions.AGE_S, sessions.SWEEP_S = HOUR_S, HOUR_S / 4
+        tidy.KEPT = timedelta(seconds=HOUR_S)
     app.main(arguments)
 
 

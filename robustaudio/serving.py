@@ -154,7 +154,9 @@ def bound(host: str, port: int | None) -> socket.socket:
     try:
         bare = host.strip("[]")
         family = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((bare, port), family=family)
+        made = socket.create_server((bare, port), family=family)
+        # asyncio turns off Nagle's delay (45 ms of each small answer) of what is called TCP only
+        return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, made.detach())
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "that is no name of a computer"
         raise ValueError(f"nothing can be served at {host}, port {port}: {reason}.") from error

@@ -1,9 +1,11 @@
 """https and path prefixes: which files are taken, what is made, which paths a proxy may ask for."""
 
 import argparse
+import asyncio
 import ipaddress
 import os
 import re
+import socket
 import ssl
 import stat
 import subprocess
@@ -241,3 +243,28 @@ def test_a_listening_test_is_served_over_https_below_a_prefix(pair):
                 assert "frame-ancestors 'self'" in policy
         finally:
             server.terminate()
+
+
+def test_small_answers_are_sent_at_once():
+    """Nagle's algorithm would hold each back until the one before has been acknowledged."""
+    found = []
+
+    def connected():
+        class Connected(asyncio.Protocol):
+            def connection_made(self, transport):
+                of = transport.get_extra_info("socket")
+                found.append(of.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        return Connected()
+
+    async def one_visit(listening):
+        server = await asyncio.get_running_loop().create_server(connected, sock=listening)
+        _, writer = await asyncio.open_connection(*listening.getsockname())
+        writer.close()
+        while not found:
+            await asyncio.sleep(0.01)
+        server.close()
+
+    with serving.bound("127.0.0.1", 0) as listening:
+        asyncio.run(one_visit(listening))
+    assert found != [0]
