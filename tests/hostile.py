@@ -41,7 +41,7 @@ def long_flac(seconds: int = SECONDS, channels: int = CHANNELS) -> bytes:
 def remuxed(flac: bytes, container: str) -> bytes:
     """The packets of a FLAC in another container."""
     file = io.BytesIO()
-    with av.open(io.BytesIO(flac)) as source, av.open(file, "w", format=container) as target:
+    with av.open(io.BytesIO(flac), "r") as source, av.open(file, "w", format=container) as target:
         stream = target.add_stream_from_template(source.streams.audio[0])
         for packet in source.demux(source.streams.audio[0]):
             if packet.size:

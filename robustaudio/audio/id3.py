@@ -9,7 +9,7 @@ import re
 from typing import BinaryIO
 
 READ = 2**20  # bytes at a time
-SEARCHED = 2**28  # bytes of a file: no server takes more
+SEARCHED = 2**26  # bytes of a file: no server takes more
 LONGEST = 32  # bytes of a tag's or a frame's head, with what tells that it is compressed
 HEAD = re.compile(rb"ID3[^\xff][^\xff].[\x00-\x7f]{4}", re.DOTALL)
 NAMES = rb"T[A-Z0-9]{3}|COMM|USLT|APIC|GEOB|CHAP|PRIV"

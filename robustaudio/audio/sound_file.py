@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -292,18 +293,18 @@ def _pyav(name: str) -> Any:
         raise ValueError(
             f"{name} needs a decoder that is not installed: pip install av (PyAV)."
         ) from error
-    _bound_memory(av)
+    _bound_memory(import_module("av._core").__file__)
     return av
 
 
 @cache
-def _bound_memory(av: Any) -> None:
+def _bound_memory(library: str | None) -> None:
     """No field of a file makes ffmpeg reserve more than `MOST_MEMORY` at a time.
 
     PyAV does not offer the function, but its own library is linked to it (not so on Windows).
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(MOST_MEMORY))
+        ctypes.CDLL(library).av_max_alloc(ctypes.c_size_t(MOST_MEMORY))
 
 
 @cache

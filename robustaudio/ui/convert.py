@@ -128,7 +128,7 @@ def take_upload(
     It is prepared for the `classifier` that the page shows (None, or unknown: for any).
     """
     name, more = path.name, {"uploaded": True, "visit": source.visit}
-    if classifier not in services.classifiers:
+    if classifier is None or classifier not in services.classifiers:
         classifier = next(iter(services.classifiers))
     chosen = services.classifiers[classifier]
     try:
