@@ -58,8 +58,9 @@ def test_one_who_listens_holds_one_share_and_the_others_have_the_other(url):
 
 def test_a_visitor_who_waits_is_told_their_place_and_one_too_many_is_refused(url):
     visitor = Visiting(url, "127.0.0.4")
-    for number in range(4):
-        visitor.join("perturb", method="genetic", **{"genetic-queries": 800, "seed": number})
+    for seed in range(4):
+        changes: dict = {"method": "genetic", "genetic-queries": 800, "seed": seed}
+        visitor.join("perturb", **changes)
     messages = [*visitor.messages()]
     told = str([m["output"].get("data") for m in messages if m["msg"] == "process_generating"])
     assert "waiting: yours is next" in told and "waiting: 1 run is before yours" in told
