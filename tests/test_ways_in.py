@@ -29,7 +29,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = f'robustaudio() {{ "{sys.executable}" -m robustaudio "$@"; }}; {line}'
     return subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, cwd=ROOT,
-        env=os.environ | environment, timeout=120,
+        env=os.environ | {"PYTHONUNBUFFERED": ""} | environment, timeout=120,
     )  # fmt: skip
 
 
