@@ -331,10 +331,12 @@ def _tracks(heard: dict | None) -> tuple[Clip, Clip]:
     try:
         by_key, rate = {one["key"]: one["pcm"] for one in heard["tracks"]}, heard["sample_rate"]
         sounds = [np.frombuffer(base64.b64decode(by_key[key]), "<f4").copy() for key in "AB"]
-        fits = type(rate) is int and rate > 0 and 0 < len(sounds[0]) == len(sounds[1])
-    except (LookupError, TypeError, ValueError, AttributeError):
-        fits = False
-    if not fits or len(sounds[0]) > LONGEST_S * rate or not np.isfinite(sounds).all():
-        raise ValueError("the perturbation cannot be read; make it again on the first tab.")
+        if type(rate) is not int or not 0 < len(sounds[0]) == len(sounds[1]) <= LONGEST_S * rate:
+            raise ValueError("no rate, or no two sounds of one length")
+        if not np.isfinite(sounds).all():
+            raise ValueError("no finite samples")
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        words = "the perturbation cannot be read; make it again on the first tab."
+        raise ValueError(words) from error
     clean, perturbed = (Clip(torch.from_numpy(one), rate) for one in sounds)
     return clean, perturbed
