@@ -16,7 +16,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import Architecture
 from robustaudio.classifiers.svm import SvmArchitecture
 from robustaudio.classifiers.weights import NotFinite, check_size, read_weights
-from robustaudio.columns import is_number, is_text
+from robustaudio.columns import is_text
 from robustaudio.outside import read_json, shown
 from robustaudio.paths import CHECKPOINTS
 
@@ -24,8 +24,6 @@ AnyArchitecture = Architecture | SvmArchitecture
 UNUSABLE = (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError)
 LFS = b"version https://git-lfs"
 TEXTS = ("name", "task")  # what every card says, beside its labels, architecture and sha256
-MAPPINGS = ("architecture", "training", "verified", "verified_validation")
-NUMBERS = ("sample_rate", "length", "test_accuracy", "validation_accuracy", "bundled_accuracy")
 LONGEST_CARD, LONGEST_TEXT, MOST_LABELS = 1_000_000, 2_000, 1_000  # bytes, characters
 
 
@@ -92,24 +90,6 @@ def _problem(card: object) -> str | None:
         return "its 'labels' must be a list of texts"
     if not labels or len(set(labels)) < len(labels) or len(labels) > MOST_LABELS:
         return f"its 'labels' must be one to {MOST_LABELS}, each of them once"
-    return _problem_of_facts(card)
-
-
-def _problem_of_facts(card: dict) -> str | None:
-    """What is wrong with the facts that a card may say besides, where pages show them."""
-    for key, value in card.items():
-        if value is None:
-            continue
-        if key in MAPPINGS and not isinstance(value, dict):
-            return f"its {key!r} is {shown(value)}, and must be an object"
-        if key in NUMBERS and not is_number(value):
-            return f"its {key!r} is {shown(value)}, and must be a number"
-        if isinstance(value, str) and not is_text(value, LONGEST_TEXT):
-            return f"its {key!r} must be a text of at most {LONGEST_TEXT} characters"
-    if not _is_list_of_texts(card.get("representations") or []):
-        return "its 'representations' must be a list of texts"
-    if not isinstance((card.get("training") or {}).get("objective", {}), dict):
-        return "the 'objective' of its 'training' must be an object"
     return None
 
 

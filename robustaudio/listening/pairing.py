@@ -136,7 +136,7 @@ def _near(spectrum: Complex[np.ndarray, " bin"], size: int, lag: int) -> Callabl
 
 def _cross_spectrum(x: Samples, y: Samples) -> tuple[Complex[np.ndarray, " bin"], int]:
     """Its inverse transform of that size is the linear correlation by the lag of y."""
-    size = next_fast_len(len(x) + len(y), real=True)
+    size = int(next_fast_len(len(x) + len(y), real=True) or 0)
     return np.conj(np.fft.rfft(x, size)) * np.fft.rfft(y, size), size
 
 

@@ -136,10 +136,10 @@ def fit(levels_db: Sequence[float], correct: Sequence[bool], guess_rate: float) 
         np.arange(levels[0] - BEYOND_DB, levels[-1] + BEYOND_DB + STEP_DB / 2, STEP_DB), guess_rate
     )
     chunks = (slice(start, start + AT_ONCE) for start in range(0, len(levels), AT_ONCE))
-    likelihood = sum(
-        log_likelihood(log_answers(grid.psi(levels[some])), hits[some], (trials - hits)[some])
-        for some in chunks
-    )
+    likelihood = np.zeros_like(grid.prior)
+    for some in chunks:
+        logs = log_answers(grid.psi(levels[some]))
+        likelihood += log_likelihood(logs, hits[some], (trials - hits)[some])
     return Posterior(grid, weighed(grid.prior, likelihood))
 
 

@@ -320,8 +320,8 @@ class _Reader:
         if not isinstance(told, dict):
             return 0.0
         perturbed = told.get("perturbed")
-        asked = self.asked if isinstance(perturbed, dict) else ()
-        sounds = [told.get("sound"), *(perturbed.get(name) for name in asked)]
+        perturbed = perturbed if isinstance(perturbed, dict) else {}
+        sounds = [told.get("sound"), *(perturbed.get(name) for name in self.asked)]
         return sum(declared(sound)[1] for sound in sounds if isinstance(sound, str))
 
     def clip(self, where: str, told: Any) -> StudyClip | None:
@@ -484,8 +484,10 @@ def _as(default: Any, value: Any) -> Any:
         raise OverflowError("no option is so large.")
     if isinstance(default, float):
         if type(value) not in (int, float):
-            raise TypeError(f"{value!r} is no number.")
+            raise TypeError("no number.")
         return float(value)
     if isinstance(default, tuple):
+        if not isinstance(value, list | tuple):
+            raise TypeError("no list.")
         return tuple(_as(default[0] if default else None, item) for item in value)
     return value

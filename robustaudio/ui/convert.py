@@ -79,8 +79,8 @@ class Services:
     def for_noise(self, task: str, sigma: float, representation: str) -> str | None:
         """The classifier that was trained under such noise, which was added to waveforms."""
         for name in self.classifiers_of(task):
-            objective = (self.cards[name].get("training") or {}).get("objective", {})
-            if objective.get("kind") == "UnderNoise" and sigma <= objective["sigma"]:
+            objective = _objective(self.cards[name])
+            if objective.get("kind") == "UnderNoise" and sigma <= objective.get("sigma", 0):
                 return name if representation == "waveform" else None
         return None
 
@@ -273,3 +273,10 @@ def file_name(*parts: str) -> str:
 def _shown_path(path: Path) -> str:
     """Relative to the folder that the README's commands run in, where it lies inside it."""
     return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else str(path)
+
+
+def _objective(card: dict) -> dict:
+    """What a classifier was trained for, as far as its card says so."""
+    training = card.get("training")
+    objective = training.get("objective") if isinstance(training, dict) else None
+    return objective if isinstance(objective, dict) else {}

@@ -149,9 +149,8 @@ def test_a_field_of_another_type_is_one_sentence(saved, field, value):
     "key, value",
     [
         ("labels", [1, 2, 3]), ("labels", ["a", "\ud800"]), ("name", "\ud800"), ("task", 3),
-        ("task", "x" * 5_000), ("sample_rate", "8 kHz"), ("training", "long"),
-        ("training", {"objective": "noise"}), ("representations", "mel"), ("about", "x" * 5_000),
-        ("test_accuracy", "good"), ("architecture", "cnn"), ("architecture", None),
+        ("task", "x" * 5_000), ("about", ["\ud800"]), ("training", {"\ud800": 1}),
+        ("architecture", "cnn"), ("architecture", None), ("architecture", []),
     ],
 )  # fmt: skip
 def test_so_is_one_of_the_card(saved, key, value):
