@@ -23,12 +23,12 @@ from robustaudio.columns import (
     whole,
 )
 from robustaudio.listening.analysis import COLUMNS
+from robustaudio.listening.begun import MOST_LISTENERS
 from robustaudio.listening.checks import LEVELS_DB
 from robustaudio.listening.forced_choice import Adaptive
 from robustaudio.listening.procedures import Staircase
 from robustaudio.listening.ratings import MOST_ITEMS
 from robustaudio.listening.results import Row, grouped
-from robustaudio.listening.room import MOST_LISTENERS
 from robustaudio.listening.rows import FACTS
 from robustaudio.listening.session import DEVICES, GAINS_DB, MOST_ATTEMPTS, RATES_HZ
 from robustaudio.listening.study import JOINED, Model, Study
