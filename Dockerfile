@@ -12,8 +12,9 @@ ENV PYTHONUNBUFFERED=1 \
 RUN useradd --create-home --uid 1000 app && mkdir /data && chown app:app /data
 WORKDIR /app
 
-COPY requirements.txt ./
-RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.txt
+COPY requirements.txt requirements.lock ./
+RUN pip install --no-deps --index-url https://download.pytorch.org/whl/cpu torch==2.13.0
+RUN pip install -r requirements.txt -c requirements.lock
 
 COPY app.py LICENSE ./
 COPY assets assets

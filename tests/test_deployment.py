@@ -178,12 +178,12 @@ def test_behind_nginx_the_honest_page_works_and_no_address_is_made_up(behind_ngi
 
 def test_nginx_lets_through_what_the_app_does():
     from robustaudio.gate.gate import MULTIPART
-    from robustaudio.ui.intake import MAX_UPLOAD_BYTES
+    from robustaudio.ui.launch import MOST_BYTES
 
     sizes = re.findall(r"client_max_body_size (\d+)m", SERVING)
     assert len(sizes) == len(CONFIGURATIONS)
     for size in sizes:
-        assert int(size) * 2**20 >= MAX_UPLOAD_BYTES + MULTIPART
+        assert int(size) * 2**20 >= MOST_BYTES + MULTIPART
 
 
 # --- Docker -------------------------------------------------------------------------------------
@@ -301,3 +301,8 @@ def test_the_image_is_built_where_there_is_docker():
     if docker is None or subprocess.run([docker, "info"], capture_output=True).returncode:
         pytest.skip("no Docker engine answers")
     subprocess.run([docker, "build", "-t", "robustaudio-test", HOME], check=True, timeout=1_800)
+
+
+def test_the_container_takes_the_torch_of_the_requirements():
+    (pin,) = re.findall(r"^torch==\S+", (HOME / "requirements.txt").read_text("utf-8"), re.M)
+    assert f"/whl/cpu {pin}\n" in (HOME / "Dockerfile").read_text("utf-8")
