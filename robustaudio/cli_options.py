@@ -18,7 +18,7 @@ def check_options(arguments: argparse.Namespace) -> None:
     _check_numbers(given)
     if given.get("clip") and not given.get("dataset"):
         for name in OF_DATA:
-            if given.get(name):
+            if given.get(name) not in (None, False):
                 raise ValueError(f"{_flag(name)} belongs to a data set, not to a single clip.")
     if given.get("dataset") and any(given.get(name) for name in OF_A_CLIP):
         raise ValueError("--output and --report belong to a single clip, not to a data set.")

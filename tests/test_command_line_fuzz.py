@@ -18,21 +18,7 @@ NUMBERS = [
     "nan", "inf", "-inf", "-1e2", "1e308", "-1e308", "1e400", "0", "-1", "1e-320", "1e9", "7" * 400,
     "0x10", "1_000", "١", "", " ", "1,5", "two",
 ]  # fmt: skip
-TEXTS = [
-    "",
-    " ",
-    "\0",
-    "-",
-    "..",
-    "/proc",
-    "x" * 5_000,
-    "\ud800",
-    "ä/ö",
-    "'A'",
-    "%s{0}",
-    "a\nb",
-    "~",
-]
+TEXTS = ["", " ", "\0", "-", "..", "/proc", "x" * 5_000, "\ud800", "ä/ö", "'A'", "%s", "a\nb", "~"]
 # whatever is written ends in the test's own folder: nobody, root neither, can write to these others
 PATHS = [*TEXTS[:7], "/dev/null/x", "/proc/version", "/dev/full", "no/such.wav"]
 STORES = [
