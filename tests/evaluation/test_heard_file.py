@@ -216,7 +216,8 @@ def read_limited(path):
 )
 def test_a_hostile_text_takes_under_a_gigabyte(tmp_path, text):
     (tmp_path / "rows.json").write_text(text)
-    assert "rows.json " in read_limited(tmp_path / "rows.json")
+    told = read_limited(tmp_path / "rows.json")
+    assert "rows.json " in told or "a study is a mapping" in told
 
 
 @pytest.mark.parametrize("level_db", [1e7, 1e5, -1e300])
