@@ -111,11 +111,8 @@ def _check_folder(flag: str, folder: Path, given: dict) -> None:
     """Makes a folder to write into, which is not where a command reads answers from."""
     if store := given.get("store"):
         kept = Path(store.removeprefix(SQLITE)) if store.startswith(SQLITE) else Path(store)
-        inside = [folder, *folder.resolve().parents] if kept.is_dir() else [folder]
-        if any(_same(one, kept) for one in inside):
-            raise ValueError(
-                f"{flag} {folder} is the store itself, or lies in it; choose another folder."
-            )
+        if _same(folder, kept) or (kept.is_dir() and _is_study(folder.resolve(), kept.resolve())):
+            raise ValueError(f"{flag} {folder} holds answers already; choose another folder.")
         if kept.is_file() and _same(kept.parent, folder) and kept.name in TABLES:
             raise ValueError(f"{flag} {folder} would overwrite the store, {kept.name}.")
     _make_folder(flag, folder)
@@ -124,6 +121,12 @@ def _check_folder(flag: str, folder: Path, given: dict) -> None:
     if store:
         for name in TABLES:
             _check_writable(flag, folder / name)
+
+
+def _is_study(folder: Path, store: Path) -> bool:
+    """Whether a folder is where a store of folders keeps a study, or one inside."""
+    studies = [path.parent for path in store.glob("*/*.jsonl")]
+    return any(folder.is_relative_to(study) for study in studies)
 
 
 def _make_folder(flag: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from robustaudio.doors import reason
-from robustaudio.gate import Doors, Gate
+from robustaudio.gate import Gate, Rules
 from robustaudio.gate.hosts import Hosts
 from robustaudio.limits import limits_of
 from robustaudio.listening import rows
@@ -49,9 +49,9 @@ def run_serve(arguments: argparse.Namespace) -> dict:
             _log(WARNING)
         stop = rooms.keep_purging()
         hosts = Hosts(arguments.host, serving.origin, serving.root_path, serving.hosts)
-        doors = Doors(limits, hosts, serving.frames)
+        rules = Rules(limits, hosts, serving.frames)
         config = uvicorn.Config(
-            Gate(BehindPrefix(application(rooms), serving.root_path), doors),
+            Gate(BehindPrefix(application(rooms), serving.root_path), rules),
             log_level="warning", access_log=False, server_header=False,
             ssl_keyfile=keyfile, ssl_certfile=certfile,
         )  # fmt: skip

@@ -129,7 +129,7 @@ def behind_nginx(tmp_path):
     from starlette.responses import JSONResponse
     from starlette.routing import Route
 
-    from robustaudio.gate import Doors, Gate
+    from robustaudio.gate import Gate, Rules
     from robustaudio.gate.hosts import Hosts
     from robustaudio.serving import BehindPrefix, bound
 
@@ -137,8 +137,8 @@ def behind_nginx(tmp_path):
         return JSONResponse({"client": request.client.host, "path": request.url.path})
 
     echo = Starlette(routes=[Route("/{path:path}", tell, methods=["GET", "POST"])])
-    doors = Doors(Limits(proxies=1), Hosts(prefix="/lab"))
-    app = Gate(BehindPrefix(echo, "/lab"), doors)
+    rules = Rules(Limits(proxies=1), Hosts(prefix="/lab"))
+    app = Gate(BehindPrefix(echo, "/lab"), rules)
     listening = bound("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()

@@ -204,9 +204,10 @@ def test_one_file_is_not_written_twice_under_two_spellings(other, refused, tmp_p
 @pytest.mark.parametrize("name", ["store", "store/abcd", "link"])
 def test_an_analysis_is_not_written_into_the_answers(name, refused, tmp_path):
     (tmp_path / "store" / "abcd").mkdir(parents=True)
+    (tmp_path / "store" / "abcd" / "study.jsonl").touch()
     (tmp_path / "link").symlink_to(tmp_path / "store")
     sentence = refused("listen", "analyse", tmp_path / "store", "--output", tmp_path / name)
-    assert "is the store itself, or lies in it" in sentence
+    assert "holds answers already" in sentence
     (tmp_path / "rows.csv").touch()
     sentence = refused("listen", "analyse", f"sqlite:///{tmp_path}/rows.csv", "--output", tmp_path)
     assert "would overwrite the store, rows.csv" in sentence

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from robustaudio.gate import Doors, Gate, bodies, rates, routes, uploads
+from robustaudio.gate import Gate, Rules, bodies, rates, routes, uploads
 from robustaudio.gate.hosts import Hosts
 from robustaudio.gate.refusal import Refusal
 from robustaudio.gate.uploads import Uploads
@@ -37,13 +37,19 @@ async def tell(request: Request) -> Response:
     return JSONResponse({"client": client, "size": len(body)}, headers=cors)
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """What is refused is taken in for a moment only: the test's client sends no end of it."""
+    monkeypatch.setattr("robustaudio.gate.gate.DRAIN_S", 0.5)
+
+
 APP = Starlette(routes=[Route("/{path:path}", tell, methods=["GET", "POST", "OPTIONS", "PUT"])])
 
 
 def client(
     address: str = "203.0.113.7", base: str = "http://127.0.0.1:7860", **doors
 ) -> TestClient:
-    return TestClient(Gate(APP, Doors(**doors)), base, client=(address, 4711))
+    return TestClient(Gate(APP, Rules(**doors)), base, client=(address, 4711))
 
 
 # --- who asks -----------------------------------------------------------------------------------
@@ -322,7 +328,7 @@ def test_json_is_bounded_by_what_it_names_and_by_what_comes(monkeypatch):
 def test_a_burst_is_answered_and_a_flood_is_not(monkeypatch):
     monkeypatch.setattr(rates, "PATIENCE_S", 0.05)
     limits = Limits(requests=2)
-    gate = Gate(APP, Doors(limits=limits))
+    gate = Gate(APP, Rules(limits=limits))
     one, two = (
         TestClient(gate, "http://127.0.0.1:7860", client=(address, 1))
         for address in ("203.0.113.7", "203.0.113.8")
@@ -377,7 +383,7 @@ def join(asking):
 
 def test_so_many_at_a_time_and_the_others_wait_their_turn():
     peak: list[int] = []
-    gate = Gate(slow_app(0.05, peak), Doors(limits=Limits(parallel=3)))
+    gate = Gate(slow_app(0.05, peak), Rules(limits=Limits(parallel=3)))
     assert asyncio.run(held(gate, ["203.0.113.7"] * 20, join)) == [200] * 20
     assert max(peak) == 3
     assert gate.rates.of("203.0.113.7").idle
@@ -386,14 +392,14 @@ def test_so_many_at_a_time_and_the_others_wait_their_turn():
 def test_who_waits_too_long_is_told_and_nobody_else_waits(monkeypatch):
     monkeypatch.setattr(rates, "PATIENCE_S", 0.2)
     monkeypatch.setattr(rates, "MOST_WAITING", 5)
-    gate = Gate(slow_app(0.6, []), Doors(limits=Limits(parallel=2)))
+    gate = Gate(slow_app(0.6, []), Rules(limits=Limits(parallel=2)))
     statuses = asyncio.run(held(gate, ["203.0.113.7"] * 12 + ["203.0.113.8"], join))
     assert statuses.count(200) == 3 and statuses[-1] == 200 and statuses.count(429) == 10
     assert gate.rates.of("203.0.113.7").idle
 
 
 def test_open_streams_are_bounded():
-    gate = Gate(slow_app(0.2, []), Doors(limits=Limits(streams=4)))
+    gate = Gate(slow_app(0.2, []), Rules(limits=Limits(streams=4)))
 
     def listen(asking):
         return asking.get("/gradio_api/queue/data?session_hash=x")
@@ -421,7 +427,7 @@ def form(size: int) -> dict:
 
 def test_an_address_uploads_so_much_in_an_hour(tmp_path, monkeypatch):
     room = Uploads([tmp_path], inf, address_mb=1)
-    gate = Gate(APP, Doors(uploads=room))
+    gate = Gate(APP, Rules(uploads=room))
     one, two = (
         TestClient(gate, "http://127.0.0.1:7860", client=(address, 1))
         for address in ("203.0.113.7", "203.0.113.8")
@@ -467,7 +473,7 @@ def test_uploads_at_once_count_together(tmp_path, named):
             return await PlainTextResponse("damaged", 400)(scope, receive, send)
         return await JSONResponse({})(scope, receive, send)
 
-    gate = Gate(slow, Doors(uploads=room))
+    gate = Gate(slow, Rules(uploads=room))
 
     async def body():
         for _ in range(10):
@@ -510,7 +516,7 @@ def test_an_upload_is_refused_by_its_length_before_it_comes():
     async def app(scope, receive, send) -> None:
         came.append(scope["path"])
 
-    ask = TestClient(Gate(app, Doors(upload_bytes=100_000)), "http://127.0.0.1:7860")
+    ask = TestClient(Gate(app, Rules(upload_bytes=100_000)), "http://127.0.0.1:7860")
     answer = ask.post(UPLOAD, **form(200_000))
     assert answer.status_code == 413 and not came
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from robustaudio.gate import Doors, Gate
+from robustaudio.gate import Gate, Rules
 from robustaudio.streams import REMEMBERED_S, Streams
 
 
@@ -68,7 +68,7 @@ def test_the_gate_counts_for_as_long_as_the_answer_lasts(streams, path, query, c
         "type": "http", "method": "GET", "path": path, "query_string": query, "headers": [],
         "client": ("127.0.0.1", 1),
     }  # fmt: skip
-    gate = Gate(app, Doors(streams=streams))
+    gate = Gate(app, Rules(streams=streams))
     try:
         asyncio.run(gate(scope, None, None))  # type: ignore[arg-type]
     except OSError:

@@ -58,6 +58,7 @@ FARTHEST_END_DB = 10_000.0  # of an interval: two listeners who differ leave it 
 MOST_WORK, WORK_PER_TRACK, THRESHOLDS_PER_DB = 6_000_000, 1_000, 2
 
 
+LINES = whole(0, 10**9)
 SIZE, LEVEL = number(-1e12, 1e12), number(*LEVELS_DB)
 GRADE = number(min(low for low, _ in SCALES.values()), max(high for _, high in SCALES.values()))
 # every column of the export; what else stands in a row is not read
@@ -68,6 +69,7 @@ KNOWN: Mapping[str, Column] = {
        for name in vars(Model()) if name in RANGES},
     "schema_version": whole(1, 1_000), "app_version": text(LONGEST_NAME),
     "consent_version": whole(1, 1_000), "simulated": FLAG,
+    "damaged_lines": LINES, "study_damaged_lines": LINES, "study_damaged_listeners": LINES,
     "listener": needed(text(LONGEST_LISTENER)), "ended": needed(FLAG), "seed": whole(0, 2**63),
     "sample_rate": number(*RATES_HZ), "device": one_of(*DEVICES), "gain_db": number(*GAINS_DB),
     "attempts": whole(0, MOST_ATTEMPTS), "score": number(0, 100), "passed": FLAG,

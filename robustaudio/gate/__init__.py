@@ -4,6 +4,6 @@
 who may ask, and how much, are values.
 """
 
-from robustaudio.gate.gate import Doors, Gate
+from robustaudio.gate.gate import Gate, Rules
 
-__all__ = ["Doors", "Gate"]
+__all__ = ["Gate", "Rules"]

@@ -26,7 +26,7 @@ App = Callable[[Scope, Callable, Callable], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Doors:
+class Rules:
     """What a gate lets through. `frames` are pages of others that may frame ours."""
 
     limits: Limits = PRIVATE
@@ -40,18 +40,18 @@ class Doors:
 class Gate:
     """ASGI middleware in front of `app`."""
 
-    def __init__(self, app: App, doors: Doors) -> None:
-        self.app, self.doors = app, doors
-        limits = doors.limits
+    def __init__(self, app: App, rules: Rules) -> None:
+        self.app, self.rules = app, rules
+        limits = rules.limits
         self.rates = Rates(limits.requests, limits.parallel, limits.streams)
-        self._policy = policy(doors.frames)
+        self._policy = policy(rules.frames)
 
     async def __call__(self, scope: Scope, receive: Callable, send: Callable) -> None:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
         if scope["type"] != "http":  # no page opens a WebSocket
             return await send({"type": "websocket.close", "code": 1008})
-        address = address_of(scope, int(self.doors.limits.proxies))
+        address = address_of(scope, int(self.rules.limits.proxies))
         scope = {**scope, "client": (address, 0)}
         send = self._hardened(send)
         try:
@@ -61,12 +61,12 @@ class Gate:
         return None
 
     async def _pass(self, scope: Scope, receive: Callable, send: Callable, address: str) -> None:
-        doors, method, path = self.doors, scope["method"], self._path(scope)
-        doors.hosts.check_name(scope)
+        rules, method, path = self.rules, scope["method"], self._path(scope)
+        rules.hosts.check_name(scope)
         if not routes.is_open(method, path):
             raise Refusal(404, "there is nothing here.")
         if method not in routes.READS or path.startswith(routes.API):
-            doors.hosts.check_origin(scope)
+            rules.hosts.check_origin(scope)
         async with AsyncExitStack() as stack:
             if routes.is_stream(path):
                 await stack.enter_async_context(self.rates.stream(address))
@@ -77,10 +77,10 @@ class Gate:
                 receive = await self._json(scope, receive)
             if path == routes.UPLOAD:
                 return await self._upload(scope, receive, send, address)
-            if path == routes.EVENTS and doors.streams:
+            if path == routes.EVENTS and rules.streams:
                 session = _asked(scope, "session_hash")
-                doors.streams.enter(session)
-                stack.callback(doors.streams.leave, session)
+                rules.streams.enter(session)
+                stack.callback(rules.streams.leave, session)
             await self.app(scope, receive, send)
 
     async def _json(self, scope: Scope, receive: Callable) -> Callable:
@@ -88,7 +88,7 @@ class Gate:
         bodies.check_type(scope)
         bodies.check_length(scope, MOST_JSON)
         body = await bodies.whole(receive, MOST_JSON)
-        await bodies.check_files(body, lambda address: self.doors.hosts.is_own(address, scope))
+        await bodies.check_files(body, lambda address: self.rules.hosts.is_own(address, scope))
         return bodies.again(body, receive)
 
     async def _upload(self, scope: Scope, receive: Callable, send: Callable, address: str) -> None:
@@ -96,7 +96,7 @@ class Gate:
 
         A browser shows no answer to a body that nobody reads.
         """
-        uploads, most = self.doors.uploads, self.doors.upload_bytes + MULTIPART
+        uploads, most = self.rules.uploads, self.rules.upload_bytes + MULTIPART
         bodies.check_length(scope, most)
         named = value(scope, "content-length")
         length = int(named) if named.isascii() and named.isdigit() else 0
@@ -123,7 +123,7 @@ class Gate:
 
     def _path(self, scope: Scope) -> str:
         """The path without the prefix that a proxy may have passed on."""
-        path, prefix = scope["path"], self.doors.hosts.prefix
+        path, prefix = scope["path"], self.rules.hosts.prefix
         if prefix and (path == prefix or path.startswith(f"{prefix}/")):
             return path[len(prefix) :] or "/"
         return path

@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from robustaudio import threads
 from robustaudio.classifiers.checkpoints import cards, load_classifier
 from robustaudio.evaluation.heard_file import LONGEST_FILE
-from robustaudio.gate import Doors
+from robustaudio.gate import Rules
 from robustaudio.gate.headers import SPACE
 from robustaudio.gate.hosts import Hosts
 from robustaudio.limits import PRIVATE, Limits, on_a_space
@@ -118,8 +118,8 @@ def _launched(
     uploads.keep_sweeping()
     hosts = Hosts(host, serving.origin, serving.root_path, serving.hosts)
     frames = (*serving.frames, *(SPACE if on_a_space() else ()))
-    doors = Doors(limits, hosts, frames, uploads, MOST_BYTES, streams)
-    with at(listening, host, doors):
+    rules = Rules(limits, hosts, frames, uploads, MOST_BYTES, streams)
+    with at(listening, host, rules):
         page.launch(
             inbrowser=open_browser,
             prevent_thread_lock=True,

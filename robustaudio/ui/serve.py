@@ -10,7 +10,7 @@ import gradio as gr
 import uvicorn
 from gradio import http_server
 
-from robustaudio.gate import Doors, Gate
+from robustaudio.gate import Gate, Rules
 from robustaudio.gate.uploads import Uploads
 from robustaudio.limits import Limits
 from robustaudio.ui.convert import Services
@@ -28,7 +28,7 @@ class Server(http_server.Server):
 
 
 @contextmanager
-def at(listening: socket.socket, host: str, doors: Doors) -> Iterator[None]:
+def at(listening: socket.socket, host: str, rules: Rules) -> Iterator[None]:
     """Within it, `launch` of a page serves at the socket.
 
     Gradio's own way knows no IPv6, tries a port again after the classifiers are loaded, and puts
@@ -40,7 +40,7 @@ def at(listening: socket.socket, host: str, doors: Doors) -> Iterator[None]:
         ssl_certfile: str | None = None, ssl_keyfile_password: str | None = None,
     ) -> tuple[str, int, str, Server]:  # fmt: skip
         config = uvicorn.Config(
-            Gate(app, doors), log_level="warning", server_header=False, ssl_keyfile=ssl_keyfile,
+            Gate(app, rules), log_level="warning", server_header=False, ssl_keyfile=ssl_keyfile,
             ssl_certfile=ssl_certfile, ssl_keyfile_password=ssl_keyfile_password,
         )  # fmt: skip
         server, port = Server(config, listening), listening.getsockname()[1]

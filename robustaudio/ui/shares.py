@@ -116,6 +116,11 @@ class Shares:
         return [place for place in self._places if place.waits]
 
     @property
+    def _wanted(self) -> list[Place]:
+        """Those that wait, and whose page is there to see what comes of it."""
+        return [p for p in self._waiting if self._listens(p) and not self.dropped(p)]
+
+    @property
     def _running(self) -> list[Place]:
         return [place for place in self._places if not place.waits]
 
@@ -140,8 +145,7 @@ class Shares:
         """Places begin, as long as there are slots."""
         while len(self._running) < self.slots:
             running = [place.visitor.address for place in self._running]
-            able = (p for p in self._waiting if self._listens(p) and not self.dropped(p))
-            if (place := self._next(able, running, self._served)) is None:
+            if (place := self._next(self._wanted, running, self._served)) is None:
                 return
             place.started_at = self.clock()
             self._note(place, self._served)
@@ -175,7 +179,7 @@ class Shares:
             for place in self._running
         ]
         heapify(ends)
-        waiting, order, at_s = self._waiting, {}, 0.0
+        waiting, order, at_s = self._wanted, {}, 0.0
         while waiting:
             place = None
             if len(ends) < self.slots:

@@ -6,16 +6,19 @@ exports. Seeds are fixed; `CASES` per back end.
 
 import json
 import shutil
+import sqlite3
 from collections import Counter
 from pathlib import Path
 from random import Random
 
 import pytest
+import sqlalchemy as sql
 from listening.small_study import small_study
 from listening.test_store import eventually
 
 from robustaudio.listening import outcome, rooms, rows, teaching
 from robustaudio.listening.clocks import Clocks
+from robustaudio.listening.database import EVENTS, DatabaseStore
 from robustaudio.listening.rooms import Rooms
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener

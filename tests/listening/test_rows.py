@@ -243,7 +243,7 @@ def test_errors_in_one_sentence(study_file, tmp_path, capsys):
     assert main(["listen", "serve", study_file, "--store", "/proc/answers", "--port=0"]) == 2
     assert "/proc/answers cannot be written to" in capsys.readouterr().err
     assert main(["listen", "simulate", study_file, "--listeners", "0"]) == 2
-    assert "--listeners 0 must be 1 or more" in capsys.readouterr().err
+    assert "--listeners 0 must be from 1 to 2000" in capsys.readouterr().err
     assert main(["listen", "serve", study_file, "--port", "99999"]) == 2
     assert "--port 99999 must be from 0 (any that is free) to 65535" in capsys.readouterr().err
     assert main(["listen", "serve", str(tmp_path / "none.yaml")]) == 2
@@ -262,13 +262,13 @@ def test_where_another_server_listens_no_link_is_printed(study_file, tmp_path, c
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--spread=0", "spread 0 dB must be above 0"),
-        ("--spread=inf", "spread inf dB must be above 0, and finite"),
+        ("--spread=0", "spread 0 dB must be from 0.001 to 300 dB"),
+        ("--spread=inf", "spread inf dB must be from 0.001 to 300 dB"),
         ("--lapse=1.5", "lapse 1.5 must be from 0 to 0.5"),
         ("--lapse=-1", "lapse -1 must be from 0 to 0.5"),
-        ("--between=-3", "between -3 dB must be at least 0"),
-        ("--between=nan", "between nan dB must be at least 0, and finite"),
-        ("--threshold=nan", "threshold nan must be a level in dB"),
+        ("--between=-3", "between -3 dB must be from 0 to 50 dB"),
+        ("--between=nan", "between nan dB must be from 0 to 50 dB"),
+        ("--threshold=nan", "threshold nan dB must lie within"),
     ],
 )
 def test_impossible_listeners_are_refused(study_file, capsys, option, message):

@@ -58,7 +58,7 @@ def test_one_who_listens_holds_one_share_and_the_others_have_the_other(url):
 
 def test_a_visitor_who_waits_is_told_their_place_and_one_too_many_is_refused(url):
     visitor = Visiting(url, "127.0.0.4")
-    changes: dict = {"method": "genetic", "genetic-queries": 2000}
+    changes: dict = {"method": "genetic", "genetic-queries": 6000}
     visitor.join("perturb", **changes)
     listened = visitor.messages()
     messages = [next(one for one in listened if one["msg"] == "process_generating")]

@@ -81,7 +81,7 @@ def test_a_refused_file_is_not_kept_and_says_why_to_everything(
 
 
 def test_what_a_file_is_called_is_not_taken_for_html():
-    said = in_place(ValueError("<img src=x>.wav is empty\n& more"))
+    said = in_place(ValueError("<img src=x>.wav is empty\n& more."))
     assert "&lt;img src=x&gt;.wav is empty<br>&amp; more" in said and "<img" not in said
 
 

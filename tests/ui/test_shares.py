@@ -258,3 +258,14 @@ def test_a_run_that_nobody_wants_any_more_stops_waiting():
         assert await queued.step() is None
 
     asyncio.run(visit())
+
+
+def test_runs_whose_pages_do_not_listen_are_not_before_anybody(now):
+    streams = Streams(clock=lambda: now[0])
+    shares = shares_of(now, slots=1, streams=streams)
+    for session in ("a1", "a2", "c1"):
+        streams.enter(session)
+    shares.join(visitor("a1"))
+    shares.join(visitor("b1"))  # nobody listens
+    waits, last = shares.join(visitor("a2")), shares.join(visitor("c1"))
+    assert shares.ahead(last)[0] == 0 and shares.ahead(waits)[0] == 1
