@@ -47,7 +47,7 @@ MOST_LINKS = 1_000  # of a chained Ogg
 MOST_LOOKS = 500_000  # at the structure of a file
 MOST_MEMORY = 2**26  # bytes that ffmpeg may ask for at a time
 AT_ONCE = 2**18  # values that are converted at a time
-MOST_PLANES = 8  # channels of a compressed file; PCM may have any number
+MOST_PLANES = 7  # channels that PyAV reads each from a plane of its own; of 8 it reads a ninth
 OPTIONS = {"wav": {"max_size": "262144", "probesize": "32768"}}  # bytes at a time, bytes guessed on
 DECODERS = {  # beside all of PCM and ADPCM; no picture and no film is ever decoded
     "aac", "alac", "amrnb", "amrwb", "flac", "gsm", "gsm_ms", "mp1", "mp1float", "mp2", "mp2float",
@@ -267,8 +267,11 @@ def _blocks(
             continue
         for frame in frames:
             if frame.format.is_planar and frame.layout.nb_channels > MOST_PLANES:
-                decoded.lost += 1  # PyAV reads beside the memory of such frames
-                continue
+                try:
+                    (frame,) = av.AudioResampler(format="flt").resample(frame)
+                except (av.FFmpegError, ValueError):  # more channels than ffmpeg mixes
+                    decoded.lost += 1
+                    continue
             values = frame.to_ndarray()
             values = values.T if frame.format.is_planar else values.reshape(frame.samples, -1)
             step = max(1, AT_ONCE // max(1, values.shape[1]))

@@ -11,6 +11,8 @@ STEP_S = 30.0  # a difference between the clocks that is no step
 WAIT_S = 50.0  # after a step, the clocks have to agree for so long
 SURE_S = 600.0  # and for so long, where the time is far from what was to be expected
 FAR_S = 2 * 86_400.0
+VERY_SURE_S = 86_400.0  # and for so long, where it is very far
+VERY_FAR_S = 60 * 86_400.0
 BEHIND_S = 2 * 3_600.0  # events are dated to the hour
 
 
@@ -39,9 +41,9 @@ class Clocks:
     def believed(self, newest: Callable[[], float | None]) -> float | None:
         """The time of day if it can be believed, else None.
 
-        It can at once if both clocks agree since it last could. Otherwise, after a step, they have
-        to agree for `WAIT_S`; and for `SURE_S` if the time differs from the one expected, or is far
-        from `newest`, when the newest known event was.
+        Once believed, it stays so while both clocks agree. Otherwise, after a step, they have to
+        agree for `WAIT_S`; for `SURE_S` if the time differs from the one expected, or is far from
+        `newest`, when the newest known event was; and for `VERY_SURE_S` if it is very far.
         """
         wall, steady = self.wall(), self.steady()
         if abs((wall - self._last[0]) - (steady - self._last[1])) > STEP_S:
@@ -60,10 +62,13 @@ class Clocks:
         """Seconds for which the clocks have to agree before the time is believed."""
         expected = self._expected()
         if expected is not None:
-            return SURE_S if abs(wall - expected) > STEP_S else 0.0
+            difference = abs(wall - expected)
+            return _patience(difference) if difference > STEP_S else 0.0
         known = newest()
-        if known is None or not known - BEHIND_S <= wall <= known + FAR_S:
+        if known is None:
             return SURE_S
+        if not known - BEHIND_S <= wall <= known + FAR_S:
+            return _patience(abs(wall - known))
         return WAIT_S if self._stepped else 0.0
 
     def _expected(self) -> float | None:
@@ -72,3 +77,8 @@ class Clocks:
             return None
         wall, steady = self._believed
         return wall + self.steady() - steady
+
+
+def _patience(difference_s: float) -> float:
+    """Seconds for which a time has to stand that is so far from what was to be expected."""
+    return VERY_SURE_S if difference_s > VERY_FAR_S else SURE_S

@@ -2,20 +2,20 @@
 
 A line is JSON with the keys kind, index, data and sum. The file's last line has a space before its
 end, which the next line overwrites: a file that was cut between two lines lacks it. Lines without a
-sum were written by older versions; they are read as they are.
+sum were written by older versions; they are read as they are, unless one with a sum comes before.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 LAST = b" \n"  # ends the last line
 SUM = b', "sum": "%b"}'
 EMPTY = b"0" * 16  # as long as a checksum
-BEGINNING = re.compile(rb'\{"kind": ')
+EVENT = b'{"kind": '  # begins each
 DECODER = json.JSONDecoder()
 Fields = dict[str, Any]  # kind, index and data
 
@@ -76,37 +76,64 @@ class Lines:
 
 
 def read(content: bytes, study: str, session: str) -> Lines:
-    """The lines of a file; what was not finished at its end counts only if it is whole."""
+    """The lines of a file; an event that was not finished at its end is none yet."""
     *whole, rest = content.split(b"\n")
-    pieces, summed = [], False
-    for text in whole:
-        found = [*_pieces(text, study, session)]
-        pieces += [piece for piece, _ in found]
-        summed = any(vouched for _, vouched in found)  # of the last line, at the end
+    found = [piece for text in whole for piece in _pieces(text, study, session)]
     end = len(content) - len(rest)
     finished = _finished(rest, study, session)
-    if finished:
-        piece, length = finished
-        # only the line's end is missing
-        return Lines((*pieces, piece), False, end + length, b"\n")
-    if content[:end].endswith(LAST):
-        return Lines(tuple(pieces), False, end - len(LAST), b"\n")
-    cut = summed and content[:end].endswith(b"}\n")
-    return Lines(tuple(pieces), cut, end, b"")
+    if finished and not rest[finished[1] :].strip():
+        # of the line's end, its newline at least is missing
+        complete = rest[finished[1] :].startswith(b" ")
+        found.append((finished[0], True))
+        return Lines(_only(found), not complete, end + finished[1], b"\n")
+    if not rest or _is_begun(rest):  # the next event is written over what was only begun
+        if content[:end].endswith(LAST):
+            return Lines(_only(found), False, end - len(LAST), b"\n")
+        complete = not rest and content.rstrip(b"\r\n").endswith(b" ")
+        return Lines(_only(found), _cut(found, complete), end, b"")
+    found += _pieces(rest, study, session)  # a line whose end was damaged: nothing is written on it
+    return Lines(_only(found), _cut(found, rest.endswith(b" ")), len(content), b"\n")
 
 
-def _pieces(text: bytes, study: str, session: str) -> Iterator[tuple[Piece, bool]]:
-    """What a line holds: one event, or several whose ends were damaged."""
+def _only(found: Sequence[tuple[Piece, bool]]) -> tuple[Piece, ...]:
+    """The pieces; behind one with a checksum, those without are damaged."""
+    pieces, summed = [], False
+    for piece, vouched in found:
+        summed |= vouched
+        damaged = summed and not vouched and piece.fields is not None
+        pieces.append(Piece(None, _hint_of(piece)) if damaged else piece)
+    return tuple(pieces)
+
+
+def _cut(found: Sequence[tuple[Piece, bool]], complete: bool) -> bool:
+    """Whether a file ends too early: older versions did not mark the end."""
+    return bool(found) and found[-1][1] and not complete
+
+
+def _is_begun(text: bytes) -> bool:
+    """Whether a text is an event that somebody was writing, and that nothing else stands in."""
+    begins = text.startswith(EVENT) or EVENT.startswith(text)
+    return begins and text.count(EVENT) < 2 and b"\0" not in text
+
+
+def _pieces(text: bytes, study: str, session: str) -> list[tuple[Piece, bool]]:
+    """What a line holds: one event, or several whose ends were damaged; nothing if it is blank."""
+    if not text.strip():
+        return []
     try:
         own, vouched = fields(text.rstrip(), json.loads(text), study, session)
-        yield Piece(own, {}), vouched
-        return
+        return [(Piece(own, {}), vouched)]
     except (ValueError, TypeError, RecursionError):
-        starts = [match.start() for match in BEGINNING.finditer(text)]
-    saved = [*filter(None, (_finished(text[at:], study, session) for at in starts))]
-    yield from ((piece, True) for piece, _ in saved)
-    if len(saved) < len(starts) or not saved:
-        yield Piece(None, _hint(text)), False
+        pass
+    pieces, read_up_to, unread = [], 0, b""
+    for match in re.finditer(re.escape(EVENT), text):
+        finished = _finished(text[match.start() :], study, session)
+        if finished and match.start() >= read_up_to:
+            unread += text[read_up_to : match.start()]
+            read_up_to = match.start() + finished[1]
+            pieces.append((finished[0], True))
+    unread += text[read_up_to:]
+    return [*pieces, (Piece(None, _hint(unread)), False)] if unread.strip() else pieces
 
 
 def _finished(text: bytes, study: str, session: str) -> tuple[Piece, int] | None:
@@ -125,3 +152,9 @@ def _hint(text: bytes) -> Fields:
     """Kind and index of a damaged line, as far as they can be made out."""
     match = re.search(rb'"kind": "([a-z]{1,32})", "index": (\d{1,6}),', text)
     return {"kind": match[1].decode(), "index": int(match[2])} if match else {}
+
+
+def _hint_of(piece: Piece) -> Fields:
+    """The same of an event that was read."""
+    told = piece.fields or {}
+    return {key: told[key] for key in ("kind", "index") if key in told}

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 import soxr
 import torch
+from limited import run_limited
 
 from robustaudio.audio import recording, sound_file
 from robustaudio.audio.clip import Clip
@@ -271,3 +272,29 @@ def test_a_tag_is_compressed_only_where_its_frames_grow(tmp_path):
     path.write_bytes(hostile.bomb_of_text(1, 1))
     with path.open("rb") as file:  # tags at the front of an MP3 are passed over
         assert not holds_compressed_tag(file, path.stat().st_size)
+
+
+READ_MANY = """
+import sys
+from robustaudio.audio.clip import Clip
+for path in sys.argv[1:]:
+    print(len(Clip.load(path).samples), float(Clip.load(path).samples.square().mean()))
+"""
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_many_channels_are_read_as_libsndfile_reads_them(subtype, tmp_path):
+    """In a process of its own: what reads beside its memory ends it."""
+    steps = np.random.default_rng(0).normal(size=(24_000, 12)).cumsum(0)
+    sound = 0.5 * (steps - steps.mean(0)) / np.abs(steps).max()
+    paths = []
+    for channels in (6, 7, 8) if subtype == "OPUS" else (6, 7, 8, 9, 12):
+        paths.append(tmp_path / f"{channels}.ogg")
+        soundfile.write(paths[-1], sound[:, :channels], 48_000, subtype, format="OGG")
+    told = run_limited(
+        READ_MANY, seconds=60, megabytes=1_000, arguments=tuple(map(str, paths))
+    ).splitlines()
+    for path, line in zip(paths, told, strict=True):
+        right, length = soundfile.read(path)[0].mean(1), int(line.split()[0])
+        assert abs(length - len(right)) < 1_000
+        assert float(line.split()[1]) == pytest.approx(np.square(right).mean(), rel=1e-3)

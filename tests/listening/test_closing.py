@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from robustaudio.cli import main
 from robustaudio.listening import outcome
-from robustaudio.listening.clocks import SURE_S, Clocks
+from robustaudio.listening.clocks import SURE_S, VERY_SURE_S, Clocks
 from robustaudio.listening.database import DatabaseStore
 from robustaudio.listening.rooms import Closed, NoStudy, Quarantined, Rooms
 from robustaudio.listening.server import application
@@ -192,7 +192,7 @@ def test_a_clock_that_jumps_and_comes_back_deletes_nothing(kept, jump, minutes):
     assert len(rooms.store.sessions(token)) == 2
 
 
-@pytest.mark.parametrize("minutes", [1, 2, 9])
+@pytest.mark.parametrize("minutes", [1, 2, 9, 120])
 def test_a_computer_that_begins_a_year_ahead_deletes_nothing(kept, minutes):
     token, hands, rooms = kept
     hands.wall += YEAR_S
@@ -229,6 +229,19 @@ def test_after_a_sleep_and_after_a_step_it_goes_within_minutes(kept):
         waited += 60
         assert waited <= SURE_S + 60
     assert waited > SURE_S / 2
+
+
+def test_a_clock_that_is_a_year_ahead_for_hours_deletes_nothing(kept):
+    token, hands, rooms = kept
+    assert rooms.purge() == ([], [])
+    hands.wall += YEAR_S
+    for _ in range(300):
+        hands.wait(60)
+        assert rooms.purge() == ([], [])
+    for _ in range(int(VERY_SURE_S // 60)):
+        hands.wait(60)
+        found = rooms.purge()
+    assert found == ([token], []) or not rooms.store.studies()  # in the end nobody else is right
 
 
 def test_a_server_that_was_off_for_weeks_deletes_within_minutes(kept):
