@@ -294,7 +294,7 @@ class Rooms:
 
     def _believed(self, charters: dict[str, Charter]) -> datetime | None:
         """The time of day, if it can be believed."""
-        wall = datetime.now(UTC)
+        wall = datetime.fromtimestamp(self.clocks.wall(), UTC)
         over = [token for token, facts in charters.items() if facts.end and facts.end <= wall]
         seconds = self.clocks.believed(lambda: self._newest(over))
         if seconds is not None:
