@@ -34,10 +34,10 @@ def charter(events: Sequence[Event]) -> Charter:
     damaged = [event.kind == DAMAGED or _is_no_end(event) for event in events]
     if ends:
         _, last, end = max(ends)
-        bearable = int("copies" in events[last].data)  # the copy of it, or a first one of another
+        known_copies = int("copies" in events[last].data)  # of this end, or the first of another
         unknown = [event for event in events[last + 1 :] if _may_be_end(event)]
         cut = any(event.data.get("cut") for event in unknown)
-        doubtful = cut or len(unknown) > bearable
+        doubtful = cut or len(unknown) > known_copies
     else:
         end, doubtful = None, any(damaged)
     return Charter(

@@ -17,9 +17,7 @@ from robustaudio.streams import Streams
 from robustaudio.ui.shares import MOST_WAITING
 
 EVENTS = 100  # of which Gradio keeps when they came
-KEPT = timedelta(
-    hours=1
-)  # after its last use; an open page says every ten minutes that it is there
+KEPT = timedelta(hours=1)  # after its last use: an open page uses it every ten minutes
 UNHEARD_S = 60.0  # messages to a page that does not listen
 
 
