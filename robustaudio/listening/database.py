@@ -181,7 +181,7 @@ class DatabaseStore:
             .group_by(EVENTS.c.session)
             .order_by(sql.func.min(EVENTS.c.id))
         )
-        with self.engine.connect() as connection:
+        with self._asked(), self.engine.connect() as connection:
             return {name: tuple(rest) for name, *rest in connection.execute(wanted)}
 
     def _names(self, column: sql.Column, *where: sql.ColumnElement[bool]) -> list[str]:

@@ -54,6 +54,10 @@ class Closed(NoStudy):
     """A study that has expired, or was closed: its answers are gone, or will be in minutes."""
 
 
+class WrongKey(ValueError):
+    """A key that does not open a teacher's page."""
+
+
 class Quarantined(ValueError):
     """A study that is damaged so that nobody can say when it ends: its owner decides."""
 
@@ -356,12 +360,12 @@ class Rooms:
         """The room of a token, for who has a key; in quarantine too.
 
         Raises:
-            PermissionError: with another key.
+            WrongKey: with another key.
             NoStudy: as `room` does.
         """
         room = self.kept(token)
         if not self.is_teacher(token, key):
-            raise PermissionError("this key does not open the page; use the whole link.")
+            raise WrongKey("this key does not open the page; use the whole link.")
         return room
 
     def is_teacher(self, token: str, key: str) -> bool:
