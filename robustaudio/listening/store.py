@@ -9,8 +9,10 @@ Every event is stored with a checksum. What cannot be read, or was changed, come
 of the kind `DAMAGED`, so that whoever reads can count it; nothing is deleted for being damaged.
 """
 
+import errno
 import os
 import re
+import stat
 import threading
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import suppress
@@ -101,7 +103,7 @@ class Store(Protocol):
         ...
 
     def stamps(self, study: str) -> dict[str, Hashable]:
-        """`sessions`, each with what changes when anything is stored of it."""
+        """`sessions`, each with what changes when anything is stored of it; None if unknown."""
         ...
 
 
@@ -280,9 +282,12 @@ class JsonLinesStore:
     def stamps(self, study: str) -> dict[str, Hashable]:
         stamps = {}
         for name in self.sessions(study):
-            with suppress(FileNotFoundError):  # deleted meanwhile
-                of = self._path(study, name).stat()
-                stamps[name] = of.st_size, of.st_mtime_ns, of.st_ctime_ns
+            path = self._path(study, name)
+            try:
+                stamps[name] = _stamp(path)
+            except OSError:
+                if os.path.lexists(path):  # else it was deleted meanwhile
+                    stamps[name] = None
         return stamps
 
     def _folder(self, study: str) -> Path:
@@ -375,10 +380,33 @@ def _names_none(where: str) -> bool:
 
 
 def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
+    """What a file holds; nothing if there is none.
+
+    Raises:
+        OSError: for a file that cannot be read, a link that leads nowhere, and what is no file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+    try:  # a pipe without a writer must not be waited for
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
+        if path.is_symlink():
+            raise
         return b""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    with open(descriptor, "rb") as file:
+        return file.read()
+
+
+def _stamp(path: Path) -> Hashable:
+    """What changes when a file does.
+
+    Raises:
+        OSError: for a file that cannot be looked at, or is gone.
+    """
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _write(path: Path, start: int, content: bytes) -> None:

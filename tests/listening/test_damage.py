@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import os
+import signal
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from listening.small_study import small_study
@@ -13,6 +16,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from robustaudio.cli import main
+from robustaudio.limits import Limits
 from robustaudio.listening import outcome, rows, study_file, teaching
 from robustaudio.listening.database import DatabaseStore
 from robustaudio.listening.rooms import Rooms
@@ -281,3 +285,78 @@ def test_the_table_is_one_that_excel_reads_and_runs_nothing(tmp_path, capsys):
 def test_no_text_is_a_formula(start):
     (row,) = csv.DictReader(io.StringIO(rows.as_csv([{"study": start, "level_db": -1.5}])))
     assert row["study"].startswith("'") and row["level_db"] == "-1.5"
+
+
+def no_file(path: Path) -> None:
+    path.mkdir()
+
+
+def nowhere(path: Path) -> None:
+    path.symlink_to(path.parent / "gone")
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+NO_FILES = {"a folder": no_file, "a link to nothing": nowhere, "a loop": loop, "a pipe": pipe}
+
+
+@pytest.fixture
+def in_time():
+    """Whatever waits for a pipe fails."""
+
+    def late(*_):
+        raise TimeoutError("the test takes too long")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=NO_FILES.keys())
+@pytest.mark.parametrize("replaces", [True, False])
+def test_a_listeners_file_that_is_none_is_counted_and_stops_nobody(
+    tmp_path, capsys, in_time, make, replaces
+):
+    room, key = answered(tmp_path)
+    simulate(room, [Listener(-30.0)], seed=1)
+    names = room.store.sessions(room.token)
+    bad, kept = (names[0], names[1:]) if replaces else ("bbbbcccc", names)
+    path = tmp_path / room.token / f"{bad}.jsonl"
+    path.unlink(missing_ok=True)
+    make(path)
+    rooms = Rooms(JsonLinesStore(tmp_path), Limits())
+    rooms.store._claimed = True  # the lock is this process's already
+    client, headers = TestClient(application(rooms)), {"X-Teacher": key}
+    for _ in range(2):
+        told = client.post(f"/listen/{room.token}/start", json={"agreed": True})
+        assert told.status_code == 200
+        told = client.get(f"/listen/{room.token}/pooled", headers=headers).json()
+        assert told["damaged"] == [bad] and told["finished"] == len(kept)
+    assert rooms.purge() == ([], [])
+    assert main(["listen", "analyse", str(tmp_path)]) == 0
+    assert f"1 listener cannot be read or is missing: {bad}" in capsys.readouterr().err
+    assert os.path.lexists(path)
+
+
+def test_who_could_not_be_looked_at_is_looked_at_again(tmp_path, monkeypatch):
+    """A stamp that nobody knows does not stand for what was read before."""
+    room, _ = answered(tmp_path)
+
+    def locked(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("robustaudio.listening.store._stamp", locked)
+    (before,) = room.sessions().values()
+    (name,) = room.store.sessions(room.token)
+    path = tmp_path / room.token / f"{name}.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
+    (after,) = room.sessions().values()
+    assert len(after.responses) < len(before.responses)
