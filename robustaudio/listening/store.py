@@ -12,6 +12,7 @@ of the kind `DAMAGED`, so that whoever reads can count it; nothing is deleted fo
 import errno
 import os
 import re
+import shutil
 import stat
 import threading
 from collections.abc import Hashable, Iterable, Iterator
@@ -35,6 +36,7 @@ DAMAGED = "damaged"  # kind of what stands for a line that can no longer be read
 NAME = re.compile(r"[a-z0-9]{4,64}")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|:")  # one letter is a drive of Windows
 CLOSED_FILE = ".closed"  # of a folder: a line for each study that was deleted
+TOMBSTONE = ".deleted"  # ends the name of a mark that stays until the Hub has followed
 STRIPES = 64  # locks of a folder: two streams rarely wait for each other
 
 
@@ -166,10 +168,10 @@ class MemoryStore:
 class JsonLinesStore:
     """A folder per study and a file per stream, a line per event; one process writes to it.
 
-    A line is written whole and reaches the disk (fsync) before `append` returns. A line that a
-    killed process left unfinished was never confirmed to anybody: it is not read, and cut off.
-    One that the disk has damaged is read as an event of the kind `DAMAGED`, and so is the end of a
-    file that was cut.
+    A line is written whole and reaches the disk (fsync) before `append` returns. One that cannot
+    be read is an event of the kind `DAMAGED`: the disk has damaged it, or it was cut off, as a
+    killed process leaves a line that was never confirmed. The next line takes the place of what
+    was cut off, behind a note that says so.
     """
 
     kept = "in files on the computer that serves this page, not in public"
@@ -231,15 +233,42 @@ class JsonLinesStore:
         if session is None:
             with suppress(OSError):  # a disk that is full: to delete makes room
                 self._note_deleted(study)
-        # the study's own last: until then, what a killed process left is found and deleted again
-        for name in (session,) if session else (*self.sessions(study), STUDY):
-            path = self._path(study, name)
-            with self._lock(path):
-                path.unlink(missing_ok=True)
+        if session is None:
+            self._remove(self._all_but_own(study))
+        # the study's own last: until then, what could not be deleted is found and deleted again
+        self._remove([self._path(study, session or STUDY)])
         _sync(folder)
         with suppress(OSError):  # there are others in it
             folder.rmdir()
             _sync(self.folder)
+
+    def _all_but_own(self, study: str) -> list[Path]:
+        """What is in a study's folder beside its own stream: files, and what is called like ours.
+
+        Where the folder itself is a link, other files are somebody else's.
+        """
+        folder = self._folder(study)
+        ours = {self._path(study, name) for name in self.sessions(study)}
+        strays = [] if folder.is_symlink() or not folder.is_dir() else [*folder.iterdir()]
+        kept = self._path(study, STUDY)
+        files = {path for path in strays if not _is_folder(path) and path.suffix != TOMBSTONE}
+        return sorted((ours | files) - {kept})
+
+    def _remove(self, paths: Iterable[Path]) -> None:
+        """Deletes all that can be deleted.
+
+        Raises:
+            OSError: the first one, if anything could not be.
+        """
+        errors = []
+        for path in paths:
+            try:
+                with self._lock(path):
+                    shutil.rmtree(path) if _is_folder(path) else path.unlink(missing_ok=True)
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _note_deleted(self, study: str) -> None:
         """What comes in of this study from now on is known to be late."""
@@ -397,6 +426,11 @@ def _content(path: Path) -> bytes:
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     with open(descriptor, "rb") as file:
         return file.read()
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder that lies here itself: no link leads to it."""
+    return path.is_dir() and not path.is_symlink() and not path.parent.is_symlink()
 
 
 def _stamp(path: Path) -> Hashable:
