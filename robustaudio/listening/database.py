@@ -146,6 +146,9 @@ class DatabaseStore:
         names = self._distinct(EVENTS.c.session, EVENTS.c.study == study)
         return sorted(repr(name) for name in names if not _is_name(name))
 
+    def others(self) -> list[str]:
+        return []  # a name that was damaged is an orphan's
+
     def delete(self, study: str, session: str | None = None) -> None:
         with self._asked():
             if session is None and self._remembers:

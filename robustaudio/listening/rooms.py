@@ -38,6 +38,10 @@ NO_STUDY_OF = (
     "there are answers, but nothing says what was asked, or until when; they are kept until "
     "somebody deletes them"
 )
+NOT_READ = (
+    "lies among the answers and is not read, for no study is called so; nothing in it is deleted "
+    "when its time comes"
+)
 NEVER = datetime.max.replace(tzinfo=UTC)
 HOUR = "%Y-%m-%dT%HZ"  # of events
 FRESH_S = 5.0  # another server on the same store may close a study, or move its end
@@ -265,6 +269,8 @@ class Rooms:
                         closed.append(token)
                     else:
                         self._warn(token, f"study {token}: {NO_STUDY_OF} (listen purge).")
+        for name in self.store.others():
+            self._warn(f"other {name}", f"{name!r} {NOT_READ}.")
         self._warned -= {f"trouble with {token}" for token in charters.keys() - {*left}}
         return closed, left
 

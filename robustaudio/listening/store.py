@@ -37,6 +37,7 @@ NAME = re.compile(r"[a-z0-9]{4,64}")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|:")  # one letter is a drive of Windows
 CLOSED_FILE = ".closed"  # of a folder: a line for each study that was deleted
 TOMBSTONE = ".deleted"  # ends the name of a mark that stays until the Hub has followed
+LINES = ".jsonl"  # ends the name of a stream's file
 STRIPES = 64  # locks of a folder: two streams rarely wait for each other
 
 
@@ -100,6 +101,10 @@ class Store(Protocol):
         """What lies among the answers and is not read, for no listener is called so."""
         ...
 
+    def others(self) -> list[str]:
+        """What lies among the studies and is not read, for no study is called so."""
+        ...
+
     def delete(self, study: str, session: str | None = None) -> None:
         """Forgets a listener, or with None the whole study; it is gone for good on return."""
         ...
@@ -149,6 +154,9 @@ class MemoryStore:
             return [s for of, s in self._streams if of == study and s != STUDY]
 
     def strays(self, study: str) -> list[str]:
+        return []
+
+    def others(self) -> list[str]:
         return []
 
     def delete(self, study: str, session: str | None = None) -> None:
@@ -208,24 +216,34 @@ class JsonLinesStore:
         return list(_events(lines.read(content, study, session), study, session))
 
     def studies(self) -> list[str]:
-        names = (path.parent.name for path in self.folder.glob(f"*/{STUDY}.jsonl"))
-        return sorted(filter(NAME.fullmatch, names))  # what is called otherwise is not ours
+        """Folders with a study's stream, and those about which nobody can say."""
+        names = filter(NAME.fullmatch, _names(self.folder))  # what is called otherwise is not ours
+        return [name for name in names if _may_be_there(self._path(name, STUDY))]
 
     def orphans(self) -> list[str]:
-        names = {path.parent.name for path in self.folder.glob("*/*.jsonl")} - {*self.studies()}
-        return sorted(name for name in filter(NAME.fullmatch, names) if self.sessions(name))
+        names = {*filter(NAME.fullmatch, _names(self.folder))} - {*self.studies()}
+        return sorted(name for name in names if _may_hold_answers(self._folder(name)))
 
     def deleted(self) -> set[str]:
         told = _content(self.folder / CLOSED_FILE).decode("ascii", "replace")
         return {*filter(NAME.fullmatch, told.split("\n")[:-1])}
 
     def sessions(self, study: str) -> list[str]:
-        names = {path.stem for path in self._folder(study).glob("*.jsonl")} - {STUDY}
-        return sorted(filter(NAME.fullmatch, names))
+        streams = [name[: -len(LINES)] for name in _names(self._folder(study)) if _is_stream(name)]
+        return [name for name in streams if name != STUDY]
 
     def strays(self, study: str) -> list[str]:
-        paths = self._folder(study).glob("*.jsonl")
-        return sorted(path.name for path in paths if not NAME.fullmatch(path.stem))
+        names = _names(self._folder(study))
+        return [_shown(name) for name in names if LINES in name and not _is_stream(name)]
+
+    def others(self) -> list[str]:
+        names = (name for name in _names(self.folder) if not NAME.fullmatch(name))
+        hidden = "."  # what begins so is a program's own
+        return [
+            _shown(name)
+            for name in names
+            if not name.startswith(hidden) and _may_hold_answers(self.folder / name)
+        ]
 
     def delete(self, study: str, session: str | None = None) -> None:
         self._claim()
@@ -323,7 +341,7 @@ class JsonLinesStore:
         return self.folder / checked(study)
 
     def _path(self, study: str, session: str) -> Path:
-        return self._folder(study) / f"{checked(session)}.jsonl"
+        return self._folder(study) / f"{checked(session)}{LINES}"
 
     def _lock(self, path: Path) -> threading.Lock:
         return self._locks[hash(path) % STRIPES]
@@ -406,6 +424,48 @@ def _names_none(where: str) -> bool:
         return not scheme or not rest or port == 0
     except ValueError:  # the port is no number
         return True
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder, in order; nothing if there is no folder.
+
+    Raises:
+        OSError: if nobody may look, or for a link that leads nowhere.
+    """
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        if folder.is_symlink() and not folder.exists():
+            raise
+        return []
+
+
+def _may_be_there(path: Path) -> bool:
+    """Whether there is anything of this name, in a folder that may forbid to look."""
+    try:
+        os.lstat(path)
+        return True
+    except (FileNotFoundError, NotADirectoryError):
+        return path.parent.is_symlink() and not path.parent.exists()  # its disk is away
+    except OSError:
+        return True
+
+
+def _may_hold_answers(folder: Path) -> bool:
+    """Whether a folder holds streams, or nobody may look."""
+    try:
+        return any(map(_is_stream, _names(folder)))
+    except OSError:
+        return True
+
+
+def _is_stream(name: str) -> bool:
+    return name.endswith(LINES) and bool(NAME.fullmatch(name[: -len(LINES)]))
+
+
+def _shown(name: str) -> str:
+    """A file's name as text: what is no UTF-8 in it is written with backslashes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _content(path: Path) -> bytes:
