@@ -16,7 +16,7 @@ from robustaudio.listening.outcome import pooled
 from robustaudio.listening.picture import psychometric
 from robustaudio.listening.results import standing
 from robustaudio.listening.room import Room
-from robustaudio.listening.rooms import NO_STUDY_OF, Rooms
+from robustaudio.listening.rooms import NO_STUDY_OF, NOT_READ, Rooms
 from robustaudio.listening.server import application
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener, panel
@@ -133,6 +133,8 @@ def _only_room(rooms: Rooms, token: str | None) -> Room:
         _log(f"study {broken} is left out: it cannot be read.")
     for orphan in rooms.store.orphans():
         _log(f"study {orphan} is left out: {NO_STUDY_OF} (listen purge).")
+    for other in rooms.store.others():
+        _log(f"{other!r} {NOT_READ}.")
     for over in [one for one, end in ends.items() if end <= datetime.now(UTC)]:
         _log(f"study {over} ended at {ends.pop(over):%Y-%m-%d %H:%M} UTC and is not read.")
     known = [*ends, *doubtful]

@@ -8,6 +8,7 @@ too many.
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from robustaudio.listening.store import Event, Store
 
@@ -51,14 +52,18 @@ class Begun:
             self._listeners.add(check.session)
 
     def drop_unused(self, most: int = MOST_UNUSED) -> None:
-        """Forgets who has begun too long ago without a check, and the oldest beyond `most`."""
+        """Forgets who has begun too long ago without a check, and the oldest beyond `most`.
+
+        Sessions that cannot be read or deleted now are left, and tried again the next time.
+        """
         with self._lock:
             self._look()
             ends = self._clock() - self.unused_s
             for name, since in [*self._unused.items()][:AT_ONCE]:
                 if since > ends and len(self._unused) <= most:
                     return
-                self._drop(name)
+                with suppress(OSError):
+                    self._drop(name)
 
     def _look(self) -> None:
         """Takes note of who is new in the store, and of who is gone."""
@@ -68,7 +73,8 @@ class Begun:
         self._unused = {name: at for name, at in self._unused.items() if name in there}
         for name in names:
             if name not in self._listeners and name not in self._unused:
-                self._sort(name, self._clock())
+                with suppress(OSError):
+                    self._sort(name, self._clock())
 
     def _sort(self, name: str, since: float) -> None:
         if is_unused(self.store.read(self.token, name)):
@@ -92,4 +98,12 @@ def is_unused(events: list[Event]) -> bool:
 
 def is_taken(store: Store, token: str) -> bool:
     """Whether anybody has passed the first check of a study."""
-    return any(not is_unused(store.read(token, name)) for name in store.sessions(token))
+    return any(_may_be_used(store, token, name) for name in store.sessions(token))
+
+
+def _may_be_used(store: Store, token: str, name: str) -> bool:
+    """Whether a session is more than begun; what cannot be read may be."""
+    try:
+        return not is_unused(store.read(token, name))
+    except OSError:
+        return True

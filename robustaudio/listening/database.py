@@ -146,6 +146,9 @@ class DatabaseStore:
         names = self._distinct(EVENTS.c.session, EVENTS.c.study == study)
         return sorted(repr(name) for name in names if not _is_name(name))
 
+    def others(self) -> list[str]:
+        return []  # a name that was damaged is an orphan's
+
     def delete(self, study: str, session: str | None = None) -> None:
         with self._asked():
             if session is None and self._remembers:
@@ -181,7 +184,7 @@ class DatabaseStore:
             .group_by(EVENTS.c.session)
             .order_by(sql.func.min(EVENTS.c.id))
         )
-        with self.engine.connect() as connection:
+        with self._asked(), self.engine.connect() as connection:
             return {name: tuple(rest) for name, *rest in connection.execute(wanted)}
 
     def _names(self, column: sql.Column, *where: sql.ColumnElement[bool]) -> list[str]:

@@ -17,11 +17,10 @@ from typing import Any, Protocol
 from huggingface_hub import CommitInfo, CommitOperationDelete, CommitScheduler, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from robustaudio.listening.store import FOLDER, STUDY, Event, JsonLinesStore
+from robustaudio.listening.store import FOLDER, STUDY, TOMBSTONE, Event, JsonLinesStore
 
 EVERY_MINUTES = 5.0
 URGENT_KINDS = ("end", "open", "expires")  # events that are worth a commit of their own
-TOMBSTONE = ".deleted"
 KEPT_FILES = ["*/*.jsonl", f"*/*{TOMBSTONE}"]
 
 

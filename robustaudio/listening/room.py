@@ -229,7 +229,11 @@ class Room:
                 lost = 1
             if lost:
                 damaged[name] = lost
-        self._replayed = {name: (stamps[name], sessions[name]) for name in sessions}
+        self._replayed = {
+            name: (stamp, sessions[name])
+            for name, stamp in stamps.items()
+            if name in sessions and stamp is not None
+        }
         strays, trouble = self.store.strays(self.token), self.store.trouble
         return Reading(sessions, damaged, self.damaged, strays, trouble)
 

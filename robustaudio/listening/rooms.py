@@ -38,6 +38,10 @@ NO_STUDY_OF = (
     "there are answers, but nothing says what was asked, or until when; they are kept until "
     "somebody deletes them"
 )
+NOT_READ = (
+    "lies among the answers and is not read, for no study is called so; nothing in it is deleted "
+    "when its time comes"
+)
 NEVER = datetime.max.replace(tzinfo=UTC)
 HOUR = "%Y-%m-%dT%HZ"  # of events
 FRESH_S = 5.0  # another server on the same store may close a study, or move its end
@@ -52,6 +56,10 @@ class NoStudy(LookupError):
 
 class Closed(NoStudy):
     """A study that has expired, or was closed: its answers are gone, or will be in minutes."""
+
+
+class WrongKey(ValueError):
+    """A key that does not open a teacher's page."""
 
 
 class Quarantined(ValueError):
@@ -205,10 +213,13 @@ class Rooms:
         """Studies of which nobody can say when they end, and which are kept for that."""
         tokens = []
         for token in self.store.studies():
-            with suppress(OSError, ValueError):
+            try:
                 facts = self._charter(token)
-                if not facts.closed and (facts.end is None or facts.doubtful):
-                    tokens.append(token)
+            except OSError:
+                tokens.append(token)
+                continue
+            if not facts.closed and (facts.end is None or facts.doubtful):
+                tokens.append(token)
         return tokens
 
     def close(self, token: str) -> None:
@@ -220,10 +231,11 @@ class Rooms:
         store = self._store_of(token)
         if NAME.fullmatch(token):
             try:
-                for _ in range(COPIES):
+                for _ in range(0 if self._charter(token).closed else COPIES):
                     self._note(Event(token, STUDY, "closed", 0, {"hour": hour()}))
             except OSError as error:  # a disk that is full: to delete makes room
-                LOG.warning("study %s is deleted without a note of it: %s", token, _said(error))
+                words = f"study {token} is deleted without a note of it: {_said(error)}"
+                self._warn(f"note of {token}", words)
         store.delete(token)
 
     def purge(self, *, by_time: bool = True) -> tuple[list[str], list[str]]:
@@ -231,7 +243,7 @@ class Rooms:
 
         What has expired goes only if the clock can be believed (`Clocks`), and if it is certain
         when it ended; what never had an end, only if nobody answered. What is kept in spite of
-        its end is logged once.
+        its end is logged once, and so is each trouble while it lasts.
 
         Returns the tokens of what was deleted, and of what could not be: why is logged, and the
         next purge tries again.
@@ -257,6 +269,9 @@ class Rooms:
                         closed.append(token)
                     else:
                         self._warn(token, f"study {token}: {NO_STUDY_OF} (listen purge).")
+        for name in self.store.others():
+            self._warn(f"other {name}", f"{name!r} {NOT_READ}.")
+        self._warned -= {f"trouble with {token}" for token in charters.keys() - {*left}}
         return closed, left
 
     def drop_unused(self) -> None:
@@ -264,7 +279,8 @@ class Rooms:
         with self._lock:
             rooms = [room for room, _ in self._open.values()]
         for room in rooms:
-            room.begun.drop_unused()
+            with suppress(OSError):  # one study's trouble is not the others'
+                room.begun.drop_unused()
         if self._opened.shared:
             there = {*self.store.studies(), *self._demo.studies()}
             for token in there.intersection(self._opened.old()):
@@ -272,10 +288,9 @@ class Rooms:
 
     @contextmanager
     def _in_trouble(self, token: str, left: list[str]) -> Iterator[None]:
-        """One study's trouble is not the others': it is logged once, and the study is left."""
+        """One study's trouble is not the others': it is logged, and the study is left."""
         try:
             yield
-            self._warned.discard(f"trouble with {token}")
         except Exception as error:
             left.append(token)
             self._warn(f"trouble with {token}", f"study {token} cannot be purged: {_said(error)}")
@@ -356,12 +371,12 @@ class Rooms:
         """The room of a token, for who has a key; in quarantine too.
 
         Raises:
-            PermissionError: with another key.
+            WrongKey: with another key.
             NoStudy: as `room` does.
         """
         room = self.kept(token)
         if not self.is_teacher(token, key):
-            raise PermissionError("this key does not open the page; use the whole link.")
+            raise WrongKey("this key does not open the page; use the whole link.")
         return room
 
     def is_teacher(self, token: str, key: str) -> bool:

@@ -9,8 +9,11 @@ Every event is stored with a checksum. What cannot be read, or was changed, come
 of the kind `DAMAGED`, so that whoever reads can count it; nothing is deleted for being damaged.
 """
 
+import errno
 import os
 import re
+import shutil
+import stat
 import threading
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import suppress
@@ -33,6 +36,8 @@ DAMAGED = "damaged"  # kind of what stands for a line that can no longer be read
 NAME = re.compile(r"[a-z0-9]{4,64}")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|:")  # one letter is a drive of Windows
 CLOSED_FILE = ".closed"  # of a folder: a line for each study that was deleted
+TOMBSTONE = ".deleted"  # ends the name of a mark that stays until the Hub has followed
+LINES = ".jsonl"  # ends the name of a stream's file
 STRIPES = 64  # locks of a folder: two streams rarely wait for each other
 
 
@@ -96,12 +101,16 @@ class Store(Protocol):
         """What lies among the answers and is not read, for no listener is called so."""
         ...
 
+    def others(self) -> list[str]:
+        """What lies among the studies and is not read, for no study is called so."""
+        ...
+
     def delete(self, study: str, session: str | None = None) -> None:
         """Forgets a listener, or with None the whole study; it is gone for good on return."""
         ...
 
     def stamps(self, study: str) -> dict[str, Hashable]:
-        """`sessions`, each with what changes when anything is stored of it."""
+        """`sessions`, each with what changes when anything is stored of it; None if unknown."""
         ...
 
 
@@ -147,6 +156,9 @@ class MemoryStore:
     def strays(self, study: str) -> list[str]:
         return []
 
+    def others(self) -> list[str]:
+        return []
+
     def delete(self, study: str, session: str | None = None) -> None:
         with self._lock:
             if session is None:
@@ -164,10 +176,10 @@ class MemoryStore:
 class JsonLinesStore:
     """A folder per study and a file per stream, a line per event; one process writes to it.
 
-    A line is written whole and reaches the disk (fsync) before `append` returns. A line that a
-    killed process left unfinished was never confirmed to anybody: it is not read, and cut off.
-    One that the disk has damaged is read as an event of the kind `DAMAGED`, and so is the end of a
-    file that was cut.
+    A line is written whole and reaches the disk (fsync) before `append` returns. One that cannot
+    be read is an event of the kind `DAMAGED`: the disk has damaged it, or it was cut off, as a
+    killed process leaves a line that was never confirmed. The next line takes the place of what
+    was cut off, behind a note that says so.
     """
 
     kept = "in files on the computer that serves this page, not in public"
@@ -204,24 +216,34 @@ class JsonLinesStore:
         return list(_events(lines.read(content, study, session), study, session))
 
     def studies(self) -> list[str]:
-        names = (path.parent.name for path in self.folder.glob(f"*/{STUDY}.jsonl"))
-        return sorted(filter(NAME.fullmatch, names))  # what is called otherwise is not ours
+        """Folders with a study's stream, and those about which nobody can say."""
+        names = filter(NAME.fullmatch, _names(self.folder))  # what is called otherwise is not ours
+        return [name for name in names if _may_be_there(self._path(name, STUDY))]
 
     def orphans(self) -> list[str]:
-        names = {path.parent.name for path in self.folder.glob("*/*.jsonl")} - {*self.studies()}
-        return sorted(name for name in filter(NAME.fullmatch, names) if self.sessions(name))
+        names = {*filter(NAME.fullmatch, _names(self.folder))} - {*self.studies()}
+        return sorted(name for name in names if _may_hold_answers(self._folder(name)))
 
     def deleted(self) -> set[str]:
         told = _content(self.folder / CLOSED_FILE).decode("ascii", "replace")
         return {*filter(NAME.fullmatch, told.split("\n")[:-1])}
 
     def sessions(self, study: str) -> list[str]:
-        names = {path.stem for path in self._folder(study).glob("*.jsonl")} - {STUDY}
-        return sorted(filter(NAME.fullmatch, names))
+        streams = [name[: -len(LINES)] for name in _names(self._folder(study)) if _is_stream(name)]
+        return [name for name in streams if name != STUDY]
 
     def strays(self, study: str) -> list[str]:
-        paths = self._folder(study).glob("*.jsonl")
-        return sorted(path.name for path in paths if not NAME.fullmatch(path.stem))
+        names = _names(self._folder(study))
+        return [_shown(name) for name in names if LINES in name and not _is_stream(name)]
+
+    def others(self) -> list[str]:
+        names = (name for name in _names(self.folder) if not NAME.fullmatch(name))
+        hidden = "."  # what begins so is a program's own
+        return [
+            _shown(name)
+            for name in names
+            if not name.startswith(hidden) and _may_hold_answers(self.folder / name)
+        ]
 
     def delete(self, study: str, session: str | None = None) -> None:
         self._claim()
@@ -229,15 +251,42 @@ class JsonLinesStore:
         if session is None:
             with suppress(OSError):  # a disk that is full: to delete makes room
                 self._note_deleted(study)
-        # the study's own last: until then, what a killed process left is found and deleted again
-        for name in (session,) if session else (*self.sessions(study), STUDY):
-            path = self._path(study, name)
-            with self._lock(path):
-                path.unlink(missing_ok=True)
+        if session is None:
+            self._remove(self._all_but_own(study))
+        # the study's own last: until then, what could not be deleted is found and deleted again
+        self._remove([self._path(study, session or STUDY)])
         _sync(folder)
         with suppress(OSError):  # there are others in it
             folder.rmdir()
             _sync(self.folder)
+
+    def _all_but_own(self, study: str) -> list[Path]:
+        """What is in a study's folder beside its own stream: files, and what is called like ours.
+
+        Where the folder itself is a link, other files are somebody else's.
+        """
+        folder = self._folder(study)
+        ours = {self._path(study, name) for name in self.sessions(study)}
+        strays = [] if folder.is_symlink() or not folder.is_dir() else [*folder.iterdir()]
+        kept = self._path(study, STUDY)
+        files = {path for path in strays if not _is_folder(path) and path.suffix != TOMBSTONE}
+        return sorted((ours | files) - {kept})
+
+    def _remove(self, paths: Iterable[Path]) -> None:
+        """Deletes all that can be deleted.
+
+        Raises:
+            OSError: the first one, if anything could not be.
+        """
+        errors = []
+        for path in paths:
+            try:
+                with self._lock(path):
+                    shutil.rmtree(path) if _is_folder(path) else path.unlink(missing_ok=True)
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _note_deleted(self, study: str) -> None:
         """What comes in of this study from now on is known to be late."""
@@ -280,16 +329,19 @@ class JsonLinesStore:
     def stamps(self, study: str) -> dict[str, Hashable]:
         stamps = {}
         for name in self.sessions(study):
-            with suppress(FileNotFoundError):  # deleted meanwhile
-                of = self._path(study, name).stat()
-                stamps[name] = of.st_size, of.st_mtime_ns, of.st_ctime_ns
+            path = self._path(study, name)
+            try:
+                stamps[name] = _stamp(path)
+            except OSError:
+                if os.path.lexists(path):  # else it was deleted meanwhile
+                    stamps[name] = None
         return stamps
 
     def _folder(self, study: str) -> Path:
         return self.folder / checked(study)
 
     def _path(self, study: str, session: str) -> Path:
-        return self._folder(study) / f"{checked(session)}.jsonl"
+        return self._folder(study) / f"{checked(session)}{LINES}"
 
     def _lock(self, path: Path) -> threading.Lock:
         return self._locks[hash(path) % STRIPES]
@@ -374,11 +426,81 @@ def _names_none(where: str) -> bool:
         return True
 
 
-def _content(path: Path) -> bytes:
+def _names(folder: Path) -> list[str]:
+    """What is in a folder, in order; nothing if there is no folder.
+
+    Raises:
+        OSError: if nobody may look, or for a link that leads nowhere.
+    """
     try:
-        return path.read_bytes()
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        if folder.is_symlink() and not folder.exists():
+            raise
+        return []
+
+
+def _may_be_there(path: Path) -> bool:
+    """Whether there is anything of this name, in a folder that may forbid to look."""
+    try:
+        os.lstat(path)
+        return True
+    except (FileNotFoundError, NotADirectoryError):
+        return path.parent.is_symlink() and not path.parent.exists()  # its disk is away
+    except OSError:
+        return True
+
+
+def _may_hold_answers(folder: Path) -> bool:
+    """Whether a folder holds streams, or nobody may look."""
+    try:
+        return any(map(_is_stream, _names(folder)))
+    except OSError:
+        return True
+
+
+def _is_stream(name: str) -> bool:
+    return name.endswith(LINES) and bool(NAME.fullmatch(name[: -len(LINES)]))
+
+
+def _shown(name: str) -> str:
+    """A file's name as text: what is no UTF-8 in it is written with backslashes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds; nothing if there is none.
+
+    Raises:
+        OSError: for a file that cannot be read, a link that leads nowhere, and what is no file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+    try:  # a pipe without a writer must not be waited for
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
+        if path.is_symlink():
+            raise
         return b""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    with open(descriptor, "rb") as file:
+        return file.read()
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder that lies here itself: no link leads to it."""
+    return path.is_dir() and not path.is_symlink() and not path.parent.is_symlink()
+
+
+def _stamp(path: Path) -> Hashable:
+    """What changes when a file does.
+
+    Raises:
+        OSError: for a file that cannot be looked at, or is gone.
+    """
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _write(path: Path, start: int, content: bytes) -> None:

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from robustaudio.listening.rooms import Closed, NoStudy
+from robustaudio.listening.rooms import Closed, NoStudy, WrongKey
 from robustaudio.paths import ASSETS
 
 SERVED = ("player.js", "listen.js", "listen.css", "teacher.js")
@@ -45,7 +45,7 @@ async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) ->
         result = await run_in_threadpool(answer, {**told, **request.path_params})
     except NotJson as error:
         return failed(415, error)
-    except PermissionError as error:
+    except WrongKey as error:
         return failed(403, error)
     except Closed as error:
         return failed(410, error, study="closed")

@@ -18,7 +18,7 @@ from robustaudio.limits import Limits, Visitor
 from robustaudio.listening import rows
 from robustaudio.listening.outcome import pooled
 from robustaudio.listening.room import Room
-from robustaudio.listening.rooms import NoStudy, Rooms
+from robustaudio.listening.rooms import NoStudy, Rooms, WrongKey
 from robustaudio.listening.store import MemoryStore, Store
 from robustaudio.listening.study import PROCEDURES, Study, sound_text
 from robustaudio.listening.study_file import load_study, parse
@@ -225,7 +225,7 @@ def opened_room(rooms: Rooms, opened: Any) -> Room | None:
     """The room of the test that a visitor opened, as their browser tells; None if it is over."""
     try:
         return rooms.of_teacher(opened["token"], opened["key"])
-    except (KeyError, TypeError, AttributeError, NoStudy, PermissionError):
+    except (KeyError, TypeError, AttributeError, NoStudy, WrongKey):
         return None
 
 

@@ -117,3 +117,24 @@ def test_what_was_there_at_the_start_has_its_hour(room):
     now[0] = 3_601
     again.drop_unused()
     assert room.store.sessions(room.token) == []
+
+
+def test_who_cannot_be_read_makes_no_room_and_stops_nobody(monkeypatch):
+    """Neither is a test closed as unused whose listeners cannot be read."""
+    monkeypatch.setattr(begun, "MOST_UNUSED", 2)
+    room, _ = Rooms(MemoryStore(), Limits()).open(small_study())
+    first, second = map(session_of, begins(room, 2))
+    read = room.store.read
+
+    def fails_for_the_first(study, name):
+        if name == first:
+            raise OSError(5, "Input/output error")
+        return read(study, name)
+
+    monkeypatch.setattr(room.store, "read", fails_for_the_first)
+    for looked in (room.begun, begun.Begun(room.store, room.token, 1.0)):
+        for _ in range(3):
+            looked.admit(start(room.token, session_of(new_code())))
+        assert first in room.store.sessions(room.token)
+    assert second not in room.store.sessions(room.token)
+    assert begun.is_taken(room.store, room.token)

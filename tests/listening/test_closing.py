@@ -445,3 +445,83 @@ def test_a_year_is_no_time_to_wait():
     assert abs(clocks.now() - datetime.now(UTC).timestamp()) < 5
     assert clocks.believed(lambda: datetime.now(UTC).timestamp()) is not None
     assert timedelta(seconds=SURE_S) < timedelta(minutes=15)
+
+
+# --- what lies in the way -------------------------------------------------------------------------
+
+
+def over(folder: Path) -> tuple[str, Rooms]:
+    """A study with three listeners that was being closed when its server was killed."""
+    store = JsonLinesStore(folder)
+    token = filled(store, 3)
+    store.append(Event(token, STUDY, "closed", 0, {"hour": "2020-01-01T00Z"}))
+    return token, Rooms(store)
+
+
+def test_a_study_that_is_over_takes_all_its_files_along(tmp_path):
+    """Listeners were promised that their answers go: under which name does not matter."""
+    folder, elsewhere = tmp_path / "answers", tmp_path / "elsewhere"
+    token, rooms = over(folder)
+    elsewhere.mkdir()
+    (elsewhere / "kept.txt").touch()
+    study = folder / token
+    (study / "aaaa0001.jsonl").unlink()
+    (study / "aaaa0001.jsonl").mkdir()
+    (study / "aaaa0001.jsonl" / "inner").touch()
+    (study / "bbbb.jsonl").symlink_to(elsewhere)
+    for name in ("Foo Bar.jsonl", "aaaa0000.jsonl.bak"):
+        (study / name).write_text("{}\n")
+    assert rooms.purge() == ([token], [])
+    assert not study.exists() and (elsewhere / "kept.txt").exists()
+
+
+def test_a_folder_of_somebody_else_is_left(tmp_path):
+    """Where a study's folder is a link, only what is called like a listener is ours."""
+    folder, elsewhere = tmp_path / "answers", tmp_path / "elsewhere"
+    token, rooms = over(folder)
+    (folder / token).rename(elsewhere)
+    (folder / token).symlink_to(elsewhere)
+    (elsewhere / "letter.txt").touch()
+    rooms.close(token)
+    assert [path.name for path in elsewhere.iterdir()] == ["letter.txt"]
+
+
+def test_what_cannot_be_deleted_holds_up_nothing_and_is_told_once(tmp_path, monkeypatch, caplog):
+    token, rooms = over(tmp_path)
+    stuck = tmp_path / token / "aaaa0000.jsonl"
+    unlink = Path.unlink
+
+    def sticks(path, **options):
+        if path == stuck:
+            raise PermissionError(1, "Operation not permitted", str(path))
+        unlink(path, **options)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Path, "unlink", sticks)
+        assert rooms.purge() == ([], [token])
+        left = sorted(path.name for path in (tmp_path / token).iterdir())
+        assert left == [stuck.name, "study.jsonl"]
+        length = (tmp_path / token / "study.jsonl").stat().st_size
+        for _ in range(5):
+            assert rooms.purge() == ([], [token])
+        assert (tmp_path / token / "study.jsonl").stat().st_size == length
+        assert caplog.text.count("cannot be purged") == 1
+    assert rooms.purge() == ([token], [])
+    assert not (tmp_path / token).exists()
+
+
+def test_a_study_whose_own_file_is_none_is_its_owners(tmp_path, capsys, caplog):
+    rooms = Rooms(JsonLinesStore(tmp_path))
+    token = filled(rooms.store, 2)
+    own = tmp_path / token / "study.jsonl"
+    own.unlink()
+    own.mkdir()
+    for _ in range(3):
+        assert rooms.purge() == ([], [token])
+    assert rooms.quarantined() == [token]
+    assert caplog.text.count(f"study {token} cannot be purged") == 1
+    assert main(["listen", "analyse", str(tmp_path), "--study", token]) == 2
+    assert "study.jsonl: not a regular file." in capsys.readouterr().err
+    assert len(rooms.store.sessions(token)) == 2
+    assert main(["listen", "purge", str(tmp_path), "--study", token]) == 0
+    assert not (tmp_path / token).exists()

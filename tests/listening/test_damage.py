@@ -3,9 +3,13 @@
 import csv
 import io
 import json
+import os
+import shutil
+import signal
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from listening.small_study import small_study
@@ -13,6 +17,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from robustaudio.cli import main
+from robustaudio.limits import Limits
 from robustaudio.listening import outcome, rows, study_file, teaching
 from robustaudio.listening.database import DatabaseStore
 from robustaudio.listening.rooms import Rooms
@@ -281,3 +286,150 @@ def test_the_table_is_one_that_excel_reads_and_runs_nothing(tmp_path, capsys):
 def test_no_text_is_a_formula(start):
     (row,) = csv.DictReader(io.StringIO(rows.as_csv([{"study": start, "level_db": -1.5}])))
     assert row["study"].startswith("'") and row["level_db"] == "-1.5"
+
+
+def no_file(path: Path) -> None:
+    path.mkdir()
+
+
+def nowhere(path: Path) -> None:
+    path.symlink_to(path.parent / "gone")
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+NO_FILES = {"a folder": no_file, "a link to nothing": nowhere, "a loop": loop, "a pipe": pipe}
+
+
+@pytest.fixture
+def in_time():
+    """Whatever waits for a pipe fails."""
+
+    def late(*_):
+        raise TimeoutError("the test takes too long")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=NO_FILES.keys())
+@pytest.mark.parametrize("replaces", [True, False])
+def test_a_listeners_file_that_is_none_is_counted_and_stops_nobody(
+    tmp_path, capsys, in_time, make, replaces
+):
+    room, key = answered(tmp_path)
+    simulate(room, [Listener(-30.0)], seed=1)
+    names = room.store.sessions(room.token)
+    bad, kept = (names[0], names[1:]) if replaces else ("bbbbcccc", names)
+    path = tmp_path / room.token / f"{bad}.jsonl"
+    path.unlink(missing_ok=True)
+    make(path)
+    rooms = Rooms(JsonLinesStore(tmp_path), Limits())
+    rooms.store._claimed = True  # the lock is this process's already
+    client, headers = TestClient(application(rooms)), {"X-Teacher": key}
+    for _ in range(2):
+        told = client.post(f"/listen/{room.token}/start", json={"agreed": True})
+        assert told.status_code == 200
+        told = client.get(f"/listen/{room.token}/pooled", headers=headers).json()
+        assert told["damaged"] == [bad] and told["finished"] == len(kept)
+    assert rooms.purge() == ([], [])
+    assert main(["listen", "analyse", str(tmp_path)]) == 0
+    assert f"1 listener cannot be read or is missing: {bad}" in capsys.readouterr().err
+    assert os.path.lexists(path)
+
+
+def test_who_could_not_be_looked_at_is_looked_at_again(tmp_path, monkeypatch):
+    """A stamp that nobody knows does not stand for what was read before."""
+    room, _ = answered(tmp_path)
+
+    def locked(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("robustaudio.listening.store._stamp", locked)
+    (before,) = room.sessions().values()
+    (name,) = room.store.sessions(room.token)
+    path = tmp_path / room.token / f"{name}.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
+    (after,) = room.sessions().values()
+    assert len(after.responses) < len(before.responses)
+
+
+def lock(monkeypatch, folder: Path) -> None:
+    """What a folder of mode 000 is to anybody but root."""
+
+    def locked(function, is_inside):
+        def call(path, *arguments, **options):
+            if is_inside(Path(path)):
+                raise PermissionError(13, "Permission denied", str(path))
+            return function(path, *arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "listdir", locked(os.listdir, lambda path: path == folder))
+    for name in ("lstat", "stat", "open"):
+        inside = locked(getattr(os, name), lambda path: folder in path.parents)
+        monkeypatch.setattr(os, name, inside)
+
+
+def test_a_studys_folder_that_is_locked_is_named_and_stops_no_other(
+    tmp_path, capsys, caplog, monkeypatch
+):
+    room, _ = answered(tmp_path)
+    broken_study(tmp_path, [end_in(5)])
+    with monkeypatch.context() as meanwhile:
+        lock(meanwhile, tmp_path / "aaaabroken")
+        rooms = Rooms(JsonLinesStore(tmp_path))
+        assert rooms.purge() == ([], ["aaaabroken"])
+        assert "study aaaabroken cannot be purged: [Errno 13]" in caplog.text
+        assert [*rooms.ends()] == [room.token] and rooms.quarantined() == ["aaaabroken"]
+        told = TestClient(application(rooms)).get("/listen/aaaabroken/study")
+        assert told.status_code == 503 and str(tmp_path) not in told.text
+        assert main(["listen", "analyse", str(tmp_path)]) == 0
+        assert "study aaaabroken is left out: [Errno 13]" in capsys.readouterr().err
+
+
+def test_a_store_that_is_locked_is_not_an_empty_one(tmp_path, capsys, monkeypatch):
+    answered(tmp_path)
+    with monkeypatch.context() as meanwhile:
+        lock(meanwhile, tmp_path)
+        for verb in ("analyse", "purge"):
+            code = main(["listen", verb, str(tmp_path)])
+            told = capsys.readouterr()
+            assert code == 2 and f"{tmp_path}: permission denied" in told.err
+
+
+def test_a_folder_that_is_called_like_no_study_is_named_once(tmp_path, capsys, caplog):
+    room, _ = answered(tmp_path)
+    study = tmp_path / room.token
+    for name in (f"{room.token} (copy)", room.token.upper()):
+        shutil.copytree(study, tmp_path / name)
+    (tmp_path / "Sounds").mkdir()
+    (tmp_path / "Sounds" / "a.wav").touch()
+    shutil.copytree(study, tmp_path / ".trash")
+    rooms = Rooms(JsonLinesStore(tmp_path))
+    assert rooms.store.others() == [room.token.upper(), f"{room.token} (copy)"]
+    for _ in range(3):
+        assert rooms.purge() == ([], [])
+    assert caplog.text.count("is not read, for no study is called so") == 2
+    assert main(["listen", "analyse", str(tmp_path)]) == 0
+    told = capsys.readouterr().err
+    assert f"'{room.token} (copy)' lies among the answers and is not read" in told
+    assert ".trash" not in told and "Sounds" not in told
+
+
+def test_a_copy_beside_the_answers_is_named_whatever_its_name_is(tmp_path):
+    room, key = answered(tmp_path)
+    for name in (b"aaaa.jsonl.bak", b"Caf\xe9.jsonl"):
+        Path(os.fsdecode(os.fsencode(tmp_path / room.token) + b"/" + name)).touch()
+    client = TestClient(application(Rooms(JsonLinesStore(tmp_path))))
+    told = client.get(f"/listen/{room.token}/pooled", headers={"X-Teacher": key})
+    assert r"no listener is called so: Caf\udce9.jsonl, aaaa.jsonl.bak." in told.json()["damage"]

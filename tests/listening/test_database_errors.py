@@ -97,7 +97,12 @@ def test_a_file_that_disappears(store, tmp_path, again):
 def test_tables_that_are_gone(store):
     with store.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE listening_events")
-    for call in (lambda: store.append(answer(1)), lambda: store.read("abcd", STUDY)):
+    calls = [
+        lambda: store.append(answer(1)),
+        lambda: store.read("abcd", STUDY),
+        lambda: store.stamps("abcd"),
+    ]
+    for call in calls:
         failing(call, "its tables are gone")
 
 

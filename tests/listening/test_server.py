@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -644,6 +645,7 @@ SECRET = "AAAA-BBBB-CCCC-DDDD"
     "error, status, sentence",
     [
         (OSError(errno.ENOSPC, "No space left on device", SECRET), 503, "No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", SECRET), 503, "Permission denied"),
         (RuntimeError(f"[parameters: {SECRET}]"), 500, "a defect of the server"),
         (KeyError(SECRET), 404, ""),
         (MemoryError(), 500, "a defect of the server"),
@@ -712,3 +714,19 @@ def test_nothing_on_the_way_may_change_a_sound_or_an_answer(listener):
         assert headers["cache-control"] == "no-store, no-transform"
         assert "base-uri 'none'" in headers["content-security-policy"]
         assert "form-action 'self'" in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["study", "start", "pooled", "close"])
+def test_a_file_that_the_system_locks_is_no_wrong_key(listener, monkeypatch, path):
+    """The system's own refusal is a trouble of the server, and its words hold a path."""
+    key = listener.rooms.new_key(listener.token)
+
+    def locked(file, *_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(file))
+
+    client = TestClient(application(Rooms(listener.rooms.store)))
+    monkeypatch.setattr("robustaudio.listening.store._content", locked)
+    ask = client.get if path in ("study", "pooled") else partial(client.post, json={"agreed": True})
+    told = ask(f"/listen/{listener.token}/{path}", headers={"X-Teacher": key})
+    sentence = "the server cannot read or write answers now: Permission denied."
+    assert (told.status_code, told.json()["error"]) == (503, sentence)
