@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from robustaudio.audio.containers import Looks, Part, missing, parts
 from robustaudio.audio.id3 import holds_compressed_tag
 from robustaudio.audio.recording import HELD, Digest, Facts, Recording
 from robustaudio.doors import reason
+from robustaudio.turns import Turns
 
 MIN_DURATION_S = 0.05
 MAX_DURATION_S = 120.0
@@ -40,7 +40,7 @@ EXTENSIONS: tuple[str, ...] = (
 )  # fmt: skip
 DIGEST = "sha256="  # a comment with it speaks of the samples as stored
 SUBTYPES = ("FLOAT", "PCM_24", "PCM_16")
-DECODINGS = BoundedSemaphore(2)  # at a time, of all threads: each takes some memory
+DECODINGS = Turns(2)  # at a time, of all threads: each takes some memory
 PCM_BITS = {"PCM_24": 24, "PCM_16": 16}
 MOST_PACKETS = 500_000
 MOST_LINKS = 1_000  # of a chained Ogg
@@ -80,7 +80,7 @@ def read_sound(path: Path, name: str, sample_rate: int | None = None) -> Sound:
         ValueError: one sentence, where the file is no sound, is cut, too short or too long, or
             where its channels cancel each other.
     """
-    with DECODINGS:
+    with DECODINGS.turn():
         return _read(path, name, sample_rate)
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,6 +18,7 @@ from robustaudio.gate.uploads import Count, Counted, Uploads
 from robustaudio.gate.visitors import address_of
 from robustaudio.limits import PRIVATE, Limits
 from robustaudio.streams import Streams
+from robustaudio.turns import ASKER
 
 MOST_JSON = 8_000_000  # bytes: the page's largest, a player's sounds in base64, have 1 MB
 MULTIPART = 10_000  # bytes of an upload beside its file
@@ -53,6 +55,8 @@ class Gate:
             return await send({"type": "websocket.close", "code": 1008})
         address = address_of(scope, int(self.rules.limits.proxies))
         scope = {**scope, "client": (address, 0)}
+        if self.rules.limits.running < inf:
+            ASKER.set(address)
         send = self._hardened(send)
         try:
             await self._pass(scope, receive, send, address)

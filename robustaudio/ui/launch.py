@@ -29,13 +29,13 @@ from robustaudio.ui.convert import Services
 from robustaudio.ui.intake import MAX_UPLOAD_BYTES
 from robustaudio.ui.kept import upload_folder
 from robustaudio.ui.layout import STYLE, build_page, theme
+from robustaudio.ui.quick import share_quick
 from robustaudio.ui.serve import at, uploads_of
 from robustaudio.ui.spoken import HANDLERS
 from robustaudio.ui.tasks import TASKS
 from robustaudio.ui.tidy import keep_tidy
 
 MOST_BYTES = max(MAX_UPLOAD_BYTES, LONGEST_FILE)  # of a file: a sound, or a study's export
-QUICK_RUNS = 2  # of one handler at a time; heavy runs wait for their shares instead
 
 
 def load_services(limits: Limits = PRIVATE) -> Services:
@@ -113,7 +113,7 @@ def _launched(
     services = replace(load_services(limits), serving=serving, streams=streams)
     page = build_page(services)
     services.rooms.keep_purging()
-    page.queue(default_concurrency_limit=QUICK_RUNS, max_size=None, api_open=False)
+    share_quick(page, limits, streams)
     uploads = uploads_of(page, services, limits)
     uploads.keep_sweeping()
     hosts = Hosts(host, serving.origin, serving.root_path, serving.hosts)

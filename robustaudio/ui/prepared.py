@@ -11,10 +11,11 @@ from pathlib import Path
 
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.turns import Turns
 
 MOST_CLIPS = 64
 MOST_SAMPLES = 2**24  # of all clips together: 64 MB
-AT_A_TIME = 2  # recordings that are decoded; the others wait
+AT_A_TIME = 2  # recordings that are decoded, of one address one; the others wait
 
 Within = Sequence[Path] | None  # the only folders that may be read
 Key = tuple  # of a file as it is now, for one classifier
@@ -27,7 +28,7 @@ class Prepared:
         self._most, self._most_samples = most, most_samples
         self._clips: OrderedDict[Key, Clip] = OrderedDict()
         self._lock = threading.Lock()
-        self._turns = threading.BoundedSemaphore(AT_A_TIME)
+        self._turns = Turns(AT_A_TIME)
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -39,7 +40,7 @@ class Prepared:
             ValueError: one sentence, for a file that cannot be used.
         """
         if (clip := self._kept(path, name, within)) is None:
-            with self._turns:
+            with self._turns.turn():
                 if (clip := self._kept(path, name, within)) is None:  # while this one waited
                     clip = classifier.load_clip(path, within=within)
                     self.keep(path, name, within, clip)
@@ -51,7 +52,7 @@ class Prepared:
         Raises:
             ValueError: one sentence, for a file that cannot be used.
         """
-        with self._turns:
+        with self._turns.turn():
             return classifier.load_clip(path, within=within)
 
     def keep(self, path: Path, name: str, within: Within, clip: Clip) -> None:

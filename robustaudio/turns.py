@@ -1,0 +1,72 @@
+"""Turns by address: whoever was served longest ago is next, and nobody holds every slot."""
+
+import threading
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import count
+
+REMEMBERED = 1000  # addresses and sessions whose last turn counts
+ASKER: ContextVar[str] = ContextVar("asker", default="")  # address; "" on a private machine
+
+
+class Served:
+    """When each address and session had its last turn."""
+
+    def __init__(self) -> None:
+        self._turns, self._last = count(), dict[Hashable, int]()  # the oldest first
+
+    def last(self, key: Hashable) -> int:
+        """The number of its last turn; -1 if it had none."""
+        return self._last.get(key, -1)
+
+    def note(self, *keys: Hashable) -> None:
+        """It is their turn now."""
+        turn = next(self._turns)
+        for key in keys:
+            self._last.pop(key, None)
+            self._last[key] = turn
+        while len(self._last) > REMEMBERED:
+            del self._last[next(iter(self._last))]
+
+
+@dataclass(eq=False)
+class _Wait:
+    asker: str
+
+
+class Turns:
+    """A lock with `slots` places, of which one `ASKER` holds one; the empty one any number."""
+
+    def __init__(self, slots: int):
+        self.slots = slots
+        self._changed, self._served = threading.Condition(), Served()
+        self._waiting, self._running = list[_Wait](), list[_Wait]()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Waits for a place, and holds it."""
+        own = _Wait(ASKER.get())
+        with self._changed:
+            self._waiting.append(own)
+            try:
+                self._changed.wait_for(lambda: self._next() is own)
+                self._running.append(own)
+                self._served.note(own.asker)
+            finally:
+                self._waiting.remove(own)
+                self._changed.notify_all()  # there may be another place
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running.remove(own)
+                self._changed.notify_all()
+
+    def _next(self) -> _Wait | None:
+        if len(self._running) >= self.slots:
+            return None
+        busy = {one.asker for one in self._running} - {""}
+        able = [one for one in self._waiting if one.asker not in busy]
+        return min(able, key=lambda one: self._served.last(one.asker), default=None)
