@@ -328,10 +328,10 @@ class Rooms:
         """When the newest event was, of those studies that may be over."""
         hours = []
         for token in over:
+            store = self._store_of(token)
             with suppress(OSError, ValueError):
-                store = self._store_of(token)
                 for name in (STUDY, *store.sessions(token)):
-                    hours += [_hour(event) for event in store.read(token, name)]
+                    hours += _hours(store, token, name)
         return max(filter(None, hours), default=None)
 
     def _now(self) -> datetime:
@@ -469,6 +469,13 @@ class Rooms:
 def _said(error: Exception) -> str:
     """An error in words; those of others may hold what was to be stored."""
     return str(error) if isinstance(error, (OSError, ValueError, LookupError)) else "a defect"
+
+
+def _hours(store: Store, study: str, session: str) -> list[float | None]:
+    """When the events of a stream were; nothing where it cannot be read."""
+    with suppress(OSError, ValueError):
+        return [_hour(event) for event in store.read(study, session)]
+    return []
 
 
 def _hour(event: Event) -> float | None:

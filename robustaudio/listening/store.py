@@ -41,6 +41,10 @@ LINES = ".jsonl"  # ends the name of a stream's file
 STRIPES = 64  # locks of a folder: two streams rarely wait for each other
 
 
+class NotWritable(ValueError):
+    """A folder that this process may not write to: its words are for whoever owns the folder."""
+
+
 @dataclass(frozen=True)
 class Event:
     """One fact: `kind` and `index` say which one of its stream it is, `data` is JSON.
@@ -304,7 +308,7 @@ class JsonLinesStore:
         For that the file stays open: the kernel's lock goes when it is closed.
 
         Raises:
-            ValueError: if another one writes here, or nobody can.
+            NotWritable: if another one writes here, or nobody can.
         """
         with self._claim_lock:
             if self._claimed:
@@ -314,13 +318,13 @@ class JsonLinesStore:
                 lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_WRONLY)
             except OSError as error:
                 told = (error.strerror or type(error).__name__).lower()
-                raise ValueError(f"{self.folder} cannot be written to: {told}.") from error
+                raise NotWritable(f"{self.folder} cannot be written to: {told}.") from error
             try:
                 if fcntl:
                     fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 os.close(lock)
-                raise ValueError(
+                raise NotWritable(
                     f"another process writes to {self.folder}; stop that one, or name another "
                     "--store."
                 ) from error

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from robustaudio.listening.rooms import Closed, NoStudy, WrongKey
+from robustaudio.listening.store import NotWritable
 from robustaudio.paths import ASSETS
 
 SERVED = ("player.js", "listen.js", "listen.css", "teacher.js")
@@ -56,6 +57,9 @@ async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) ->
     except OSError as error:
         reason = error.strerror or type(error).__name__
         return failed(503, OSError(f"the server cannot read or write answers now: {reason}."))
+    except NotWritable as error:
+        LOG.warning("%s", error)
+        return failed(503, OSError("the server cannot write answers now, and its log says why."))
     except ValueError as error:
         return failed(400, error)
     except Exception as error:  # a defect: whatever it says may hold answers and keys

@@ -27,7 +27,7 @@ from robustaudio.listening.session import Session, hour, session_of
 from robustaudio.listening.simulated import simulate
 from robustaudio.listening.simulation import Listener as Simulated
 from robustaudio.listening.stimulus import RATE
-from robustaudio.listening.store import STUDY, Event, JsonLinesStore
+from robustaudio.listening.store import STUDY, Event, JsonLinesStore, NotWritable
 from robustaudio.listening.study import sound_text
 from robustaudio.listening.study_file import parse
 
@@ -730,3 +730,18 @@ def test_a_file_that_the_system_locks_is_no_wrong_key(listener, monkeypatch, pat
     told = ask(f"/listen/{listener.token}/{path}", headers={"X-Teacher": key})
     sentence = "the server cannot read or write answers now: Permission denied."
     assert (told.status_code, told.json()["error"]) == (503, sentence)
+
+
+def test_a_store_that_another_process_writes_to_is_told_to_nobody_by_its_path(tmp_path):
+    rooms = Rooms(JsonLinesStore(tmp_path))
+    room, _ = rooms.open(small_study())
+    rooms.store._claimed = False  # as in a second server, which has not written yet
+
+    def refused(*_):
+        raise NotWritable(f"another process writes to {tmp_path}.")
+
+    rooms.store._claim = refused
+    answer = TestClient(application(rooms)).post(
+        f"/listen/{room.token}/start", json={"agreed": True}
+    )
+    assert answer.status_code == 503 and str(tmp_path) not in answer.text
