@@ -14,7 +14,7 @@ from robustaudio.gate.refusal import Refusal
 BURST_S = 15.0  # seconds' worth that may come at once: a page that opens asks for much
 PATIENCE_S = 10.0  # how long a request waits before it is refused
 MOST_WAITING = 64  # requests of one address
-PAGE = 4  # a page costs as much as so many other requests
+PAGE = 4  # the page itself may be asked for so many times less often
 REMEMBERED = 4_096  # addresses, beside those that have a request open
 BUSY = "too many requests came from your address; wait a few seconds and try again."
 
@@ -129,8 +129,8 @@ class Rates:
     def of(self, address: str) -> Share:
         share = self._shares.get(address)
         if share is None:
-            slots = [Slots(self.parallel) for _ in range(3)]
             buckets = Bucket(self.requests), Bucket(self.requests / PAGE)
+            slots = Slots(self.parallel), Slots(self.parallel), Slots(self.parallel)
             share = self._shares[address] = Share(*buckets, *slots)
             self._forget()
         self._shares.move_to_end(address)
