@@ -9,7 +9,7 @@ from pathlib import Path
 
 from robustaudio import doors, threads
 from robustaudio.limits import add_limit_options, limits_of
-from robustaudio.serving import add_serving_options, serving_of
+from robustaudio.serving import add_serving_options, ports, serving_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if arguments.port is not None and not 0 <= arguments.port <= 65_535:
         raise ValueError(f"--port {arguments.port} must be from 0 to 65535.")
+    ports()
     threads.count(arguments.threads)  # refused before gradio and torch are imported
     check_scratch()
     serving, limits = serving_of(arguments), limits_of(arguments)

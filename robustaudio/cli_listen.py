@@ -52,7 +52,7 @@ def run_serve(arguments: argparse.Namespace) -> dict:
         rules = Rules(limits, hosts, serving.frames)
         config = uvicorn.Config(
             Gate(BehindPrefix(application(rooms), serving.root_path), rules),
-            log_level="warning", access_log=False, server_header=False,
+            log_level="warning", access_log=False, server_header=False, proxy_headers=False,
             ssl_keyfile=keyfile, ssl_certfile=certfile,
         )  # fmt: skip
         with suppress(KeyboardInterrupt):

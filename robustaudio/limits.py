@@ -8,8 +8,9 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from ipaddress import ip_address
-from math import inf, isnan
+from math import inf
 from typing import Any
 
 VARIABLE = "ROBUSTAUDIO_LIMITS"  # "seconds=120,studies=10"
@@ -17,8 +18,18 @@ NONE = "none"  # as a limit: there is no limit
 HELP = "what a visitor may take: seconds=120 (docs/serving.md has all names; may be repeated)"
 
 
-def _limit(public: float, private: float, words: str, least: float = 1) -> Any:
-    return field(default=public, metadata={"private": private, "words": words, "least": least})
+MOST_PROXIES = 10
+
+
+def _limit(
+    public: float, private: float, words: str, least: float = 1, most: float = inf,
+    whole: bool = False,
+) -> Any:  # fmt: skip
+    about = {"private": private, "words": words, "least": least, "most": most, "whole": whole}
+    return field(default=public, metadata=about)
+
+
+_count = partial(_limit, whole=True)
 
 
 @dataclass(frozen=True)
@@ -26,30 +37,37 @@ class Limits:
     """The defaults are those of a public server; `inf` is no limit. A visitor has a session (a tab
     of a browser) and an address, which a whole class may share."""
 
-    running: float = _limit(1, inf, "heavy runs of one address at a time")
-    waiting: float = _limit(2, inf, "heavy runs of one visitor that wait")
-    address_waiting: float = _limit(16, inf, "heavy runs of one address that wait")
+    running: float = _count(1, inf, "heavy runs of one address at a time")
+    waiting: float = _count(2, inf, "heavy runs of one visitor that wait")
+    address_waiting: float = _count(16, inf, "heavy runs of one address that wait")
     seconds: float = _limit(60, inf, "seconds that one heavy run computes")
-    studies: float = _limit(3, inf, "listening tests that one visitor has open")
-    address_studies: float = _limit(12, inf, "listening tests that one address has open")
+    studies: float = _count(3, inf, "listening tests that one visitor has open")
+    address_studies: float = _count(12, inf, "listening tests that one address has open")
     unused_hours: float = _limit(
         1, 24, "hours after which a listening test that nobody began, and a listener who passed no "
         "check, make room", least=0.01,
     )  # fmt: skip
     uploads_mb: float = _limit(4096, inf, "MB of all visitors' files on disk")
     address_uploads_mb: float = _limit(512, inf, "MB that one address uploads in an hour")
-    requests: float = _limit(20, inf, "requests of one address in a second that change something")
-    parallel: float = _limit(8, inf, "such requests of one address at a time")
-    streams: float = _limit(256, inf, "connections of one address that stay open; a page has two")
-    proxies: float = _limit(0, 0, "proxies in front, each of which notes an address", least=0)
+    requests: float = _limit(
+        20,
+        inf,
+        "requests of one address in a second that change something; of the page itself a quarter",
+    )
+    parallel: float = _count(8, inf, "such requests of one address at a time")
+    streams: float = _count(256, inf, "connections of one address that stay open; a page has two")
+    proxies: float = _count(
+        0, 0, "proxies in front, each of which notes an address", least=0, most=MOST_PROXIES
+    )
 
     def __post_init__(self) -> None:
         for limit in fields(self):
-            value, least = getattr(self, limit.name), limit.metadata["least"]
-            if isnan(value) or value < least:
-                raise ValueError(
-                    f"the limit {limit.name}={value:g} must be {least:g} or more, or {NONE}."
-                )
+            value, about = getattr(self, limit.name), limit.metadata
+            least, most, whole = about["least"], about["most"], about["whole"]
+            if not least <= value <= most or (whole and value < inf and value % 1):
+                kind = "a whole number, " if whole else ""
+                right = f"{least:g} or more, or {NONE}" if most == inf else f"{least:g} to {most:g}"
+                raise ValueError(f"the limit {limit.name}={value:g} must be {kind}{right}.")
 
 
 PRIVATE = Limits(**{limit.name: limit.metadata["private"] for limit in fields(Limits)})
@@ -87,7 +105,8 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
     if public is None:
         public = not is_loopback(arguments.host) or bool(arguments.root_path) or on_a_space()
     start = Limits() if public else PRIVATE
-    if on_a_space():
+    proxied_here = bool(arguments.root_path) and is_loopback(arguments.host)
+    if on_a_space() or proxied_here:  # nobody else gets through to it
         start = replace(start, proxies=1)
     asked = [part.strip() for part in os.environ.get(VARIABLE, "").split(",") if part.strip()]
     return replace(start, **parsed([*asked, *arguments.limit]))

@@ -28,7 +28,7 @@ RENEWED = timedelta(days=30)  # before the end
 ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
 HOST = re.compile(r"[\w.:\[\]-]+")
 FRAME = re.compile(r"https?://[\w.*-]+(:\d+)?")
-FIRST_PORT, PORTS = int(os.environ.get("GRADIO_SERVER_PORT", "7860")), 100
+FIRST_PORT, PORTS, LAST_PORT = 7860, 100, 65_535
 BASE = b'<base href="./" />'  # of Gradio's page: every address in it is relative to this
 WARNING = (
     "Browsers warn once on each device that the connection is not private: the certificate is "
@@ -135,22 +135,23 @@ def serving_of(arguments: argparse.Namespace) -> Serving:
 
 
 def bound(host: str, port: int | None) -> socket.socket:
-    """A socket that listens there; without a port at the first that is free from `FIRST_PORT`.
+    """A socket that listens there; without a port at the first that is free of `ports`.
 
     Raises:
         ValueError: if nothing can.
     """
     if port is None:
-        last = FIRST_PORT + PORTS - 1
-        for candidate in range(FIRST_PORT, last + 1):
+        candidates = ports()
+        for candidate in candidates:
             try:
                 return bound(host, candidate)
             except ValueError as error:
                 if getattr(error.__cause__, "errno", None) != errno.EADDRINUSE:
                     raise
-        raise ValueError(f"no port from {FIRST_PORT} to {last} is free; name one by --port.")
-    if not 0 <= port <= 65_535:
-        raise ValueError(f"--port {port} must be from 0 (any that is free) to 65535.")
+        first, last = candidates[0], candidates[-1]
+        raise ValueError(f"no port from {first} to {last} is free; name one by --port.")
+    if not 0 <= port <= LAST_PORT:
+        raise ValueError(f"--port {port} must be from 0 (any that is free) to {LAST_PORT}.")
     try:
         bare = host.strip("[]")
         family = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM)[0][0]
@@ -160,6 +161,25 @@ def bound(host: str, port: int | None) -> socket.socket:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "that is no name of a computer"
         raise ValueError(f"nothing can be served at {host}, port {port}: {reason}.") from error
+
+
+def ports() -> range:
+    """The ports that are tried: GRADIO_NUM_PORTS of them from GRADIO_SERVER_PORT.
+
+    Raises:
+        ValueError: for a variable that is no such number; Gradio itself reads both as it is loaded.
+    """
+    first = _number("GRADIO_SERVER_PORT", FIRST_PORT, 0)
+    return range(first, min(first + _number("GRADIO_NUM_PORTS", PORTS, 1), LAST_PORT + 1))
+
+
+def _number(variable: str, default: int, least: int) -> int:
+    given = os.environ.get(variable, "")
+    if not given:
+        return default
+    if not (given.isascii() and given.isdigit() and least <= int(given[:9]) <= LAST_PORT):
+        raise ValueError(f"{variable}={given[:80]} must be a whole number, {least} to {LAST_PORT}.")
+    return int(given)
 
 
 def check_pair(key: Path, certificate: Path) -> None:

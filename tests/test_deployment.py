@@ -85,6 +85,43 @@ def test_every_command_of_the_page_is_understood(line):
     assert serving_of(arguments) and limits_of(arguments)
 
 
+@pytest.mark.parametrize(
+    "options, proxies",
+    [
+        ([], 0),
+        (["--public"], 0),
+        (["--root-path", "/lab"], 1),
+        (["--root-path", "https://lab.example.org/lab", "--host", "::1"], 1),
+        (["--root-path", "/lab", "--limit", "proxies=0"], 0),
+        (["--root-path", "/lab", "--host", "0.0.0.0"], 0),
+    ],
+)
+def test_a_proxy_is_believed_where_nobody_gets_past_it(monkeypatch, options, proxies):
+    for variable in ("SPACE_ID", "ROBUSTAUDIO_LIMITS", "GRADIO_ROOT_PATH"):
+        monkeypatch.delenv(variable, raising=False)
+    assert limits_of(parsed_options(options)).proxies == proxies
+
+
+@pytest.mark.parametrize(
+    "asked, right",
+    [
+        ("proxies=none", "a whole number, 0 to 10"),
+        ("proxies=1e400", "a whole number, 0 to 10"),
+        ("proxies=11", "a whole number, 0 to 10"),
+        ("proxies=-1", "a whole number, 0 to 10"),
+        ("proxies=0.5", "a whole number, 0 to 10"),
+        ("parallel=1.5", "a whole number, 1 or more, or none"),
+        ("streams=0", "a whole number, 1 or more, or none"),
+        ("seconds=nan", "1 or more, or none"),
+        ("uploads_mb=0.5", "1 or more, or none"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_said(asked, right):
+    with pytest.raises(ValueError, match=f"the limit {asked.split('=')[0]}=.* must be {right}\\."):
+        Limits(**parsed([asked]))
+    assert Limits(**parsed(["parallel=none", "seconds=1.5", "proxies=10"]))
+
+
 # --- nginx --------------------------------------------------------------------------------------
 
 CONFIGURATIONS = re.findall(r"```nginx\n(.*?)```", SERVING, re.DOTALL)
@@ -134,13 +171,15 @@ def behind_nginx(tmp_path):
     from robustaudio.serving import BehindPrefix, bound
 
     async def tell(request):
-        return JSONResponse({"client": request.client.host, "path": request.url.path})
+        client, url = request.client.host, request.url
+        return JSONResponse({"client": client, "path": url.path, "scheme": url.scheme})
 
     echo = Starlette(routes=[Route("/{path:path}", tell, methods=["GET", "POST"])])
-    rules = Rules(Limits(proxies=1), Hosts(prefix="/lab"))
+    limits = limits_of(parsed_options(["--root-path", "/lab"]))
+    rules = Rules(limits, Hosts(prefix="/lab"))
     app = Gate(BehindPrefix(echo, "/lab"), rules)
     listening = bound("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", proxy_headers=False))
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -170,7 +209,8 @@ def test_behind_nginx_the_honest_page_works_and_no_address_is_made_up(behind_ngi
     for host in ("lab.example.org", "localhost"):
         sent = {"Host": host, "Origin": f"http://{host}", "X-Forwarded-For": "1.2.3.4"}
         answer = httpx.post(join, headers=sent, json={})
-        assert answer.json() == {"client": "127.0.0.1", "path": "/gradio_api/queue/join"}
+        path = "/gradio_api/queue/join"
+        assert answer.json() == {"client": "127.0.0.1", "path": path, "scheme": "http"}
         answer = httpx.post(join, headers=sent | {"Origin": "http://evil.example"}, json={})
         assert answer.status_code == 403
     assert httpx.get(f"{behind_nginx}/lab/docs").status_code == 404

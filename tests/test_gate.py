@@ -10,12 +10,12 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from robustaudio.gate import Gate, Rules, bodies, rates, routes, uploads
+from robustaudio.gate import Gate, Rules, bodies, pages, rates, routes, uploads
 from robustaudio.gate.hosts import Hosts
 from robustaudio.gate.refusal import Refusal
 from robustaudio.gate.uploads import Uploads
@@ -77,6 +77,22 @@ def test_the_address_is_the_one_that_a_proxy_of_ours_noted(proxies, noted, addre
     assert asking.get("/config", headers=headers).json()["client"] == address
 
 
+@pytest.mark.parametrize(
+    "proxies, noted, scheme",
+    [(0, "https", "http"), (1, "https", "https"), (1, "javascript", "http"), (1, None, "http")],
+)
+def test_the_scheme_is_the_one_that_a_proxy_of_ours_noted(proxies, noted, scheme):
+    schemes = []
+
+    async def app(scope, receive, send) -> None:
+        schemes.append(scope["scheme"])
+        await PlainTextResponse("")(scope, receive, send)
+
+    ask = TestClient(Gate(app, Rules(Limits(proxies=proxies))), "http://127.0.0.1")
+    ask.get("/listen/x", headers={} if noted is None else {"X-Forwarded-Proto": noted})
+    assert schemes == [scheme]
+
+
 def test_addresses_of_one_household_are_one():
     assert counted("2001:db8:1:2::1") == counted("2001:db8:1:2:ffff:ffff:ffff:ffff")
     assert counted("2001:db8:1:2::1") != counted("2001:db8:1:3::1")
@@ -101,6 +117,8 @@ FORWARDED = {"X-Forwarded-Host": "lab.example.org", "X-Forwarded-For": "203.0.11
         (Hosts(), "app.localhost:7860", {}, True),
         (Hosts(), "evil.example", {}, False),
         (Hosts(), "evil.example:7860", {}, False),
+        (Hosts(), "[::1]evil", {}, False),
+        (Hosts(), "[::1].evil.example:7860", {}, False),
         (Hosts(), "127.0.0.1.evil.example", {}, False),
         (Hosts(), "localhost.evil.example", {}, False),
         (Hosts(), "xlocalhost", {}, False),
@@ -150,6 +168,7 @@ def test_a_server_on_loopback_answers_to_its_own_names(hosts, host, more, answer
         (Hosts(), "http://localhost:7860", {"Origin": ""}, True),
         (Hosts(), "http://localhost:7860", {"Origin": "http://["}, False),
         (Hosts(), "http://localhost:7860", {"Sec-Fetch-Site": "cross-site"}, False),
+        (Hosts(), "http://localhost:7860", {"Sec-Fetch-Site": "Cross-Site"}, False),
         (Hosts(), "http://localhost:7860", {"Sec-Fetch-Site": "none"}, True),
         (Hosts(), "http://localhost:7860",
          {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:3000"}, False),
@@ -308,7 +327,7 @@ def test_what_the_page_itself_sends_goes_through(body):
     assert answer.status_code == 200 and answer.json()["size"] == len(answer.request.content)
 
 
-@pytest.mark.parametrize("odd", [b"{", b"[" * 100_000, b"\xff\xfe\xff", b"", b"{'a': 1}"])
+@pytest.mark.parametrize("odd", [b"{", b"[" * 40_000, b"\xff\xfe\xff", b"", b"{'a': 1}"])
 def test_what_is_no_json_is_said_at_the_gate(odd):
     answer = client().post(JOIN, headers=OURS, content=odd)
     assert answer.status_code == 400 and answer.json()["error"] == "what was sent is not JSON."
@@ -319,7 +338,70 @@ def test_json_is_bounded_by_what_it_names_and_by_what_comes(monkeypatch):
     assert client().post(JOIN, headers=OURS, json=["x" * 90_000]).status_code == 200
     for content in (b'["' + b"x" * 200_000, iter([b"[" + b"1," * 30_000] * 4)):
         answer = client().post(JOIN, headers=OURS, content=content)
-        assert answer.status_code == 413 and "MB can be sent" in answer.json()["detail"]
+        assert answer.status_code == 413 and "kB can be sent" in answer.json()["detail"]
+
+
+def test_so_many_values_can_be_sent():
+    body = json.dumps({"data": [[]] * (bodies.PARTS // 3)})
+    assert client().post(JOIN, headers=OURS, content=body).status_code == 200
+    for odd in (b"[],", b'"",', b'{"a":{},"b":1},'):
+        content = b'{"data":[' + odd * bodies.PARTS + b"1]}"
+        answer = client().post(JOIN, headers=OURS, content=content)
+        assert answer.status_code == 413
+        assert answer.json()["error"] == "at most 50000 values can be sent at once."
+
+
+def test_what_only_names_a_run_is_short():
+    for path in ("cancel", "reset"):
+        answer = client().post(f"/gradio_api/{path}", headers=OURS, json={"x": "y" * 5_000})
+        assert answer.status_code == 413
+        assert answer.json()["error"] == "at most 4 kB can be sent at once."
+
+
+@pytest.mark.parametrize(
+    "name, value, answered",
+    [
+        ("session_hash", "a1b2c3d4e5f", True),
+        ("session_hash", None, True),
+        ("session_hash", "x" * 65, False),
+        ("session_hash", "a b", False),
+        ("session_hash", "a\n", False),
+        ("session_hash", ["a"], False),
+        ("session_hash", 1, False),
+        ("event_id", "0" * 32, True),
+        ("event_id", "0" * 1_000, False),
+        ("event_id", {}, False),
+        ("fn_index", 3, True),
+        ("fn_index", "3", False),
+        ("fn_index", True, False),
+        ("fn_index", [3], False),
+        ("trigger_id", 1e300, False),
+    ],
+)
+def test_names_of_sessions_and_runs_are_short_and_plain(name, value, answered):
+    for path in (JOIN, "/gradio_api/run/predict", "/gradio_api/cancel", "/gradio_api/reset"):
+        body = {"data": [{"x": 1}], name: value, "event_data": {"y": []}}
+        answer = client().post(path, headers=OURS, json=body)
+        assert answer.status_code == (200 if answered else 400)
+        assert answered or answer.json()["error"].startswith(f"{name} must be a ")
+    twice = '{"session_hash": "%s", "session_hash": "a"}' % ("x" * 99)
+    assert client().post(JOIN, headers=OURS, content=twice).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["queue/data", "startup-events", "upload_progress", "upload"])
+@pytest.mark.parametrize("name", ["session_hash", "upload_id", "%73ession_hash"])
+def test_names_in_a_query_are_short_and_plain_too(path, name):
+    method = "POST" if path == "upload" else "GET"
+    for query, status in (
+        (f"{name}=abc", 200), (f"{name}={'x' * 65}", 400), (f"{name}=a%00", 400),
+        (f"{name}=a&{name}=b", 400), ("", 200),
+    ):  # fmt: skip
+        assert client().request(method, f"/gradio_api/{path}?{query}").status_code == status
+
+
+def test_the_name_in_a_heartbeat_is_short_and_plain_too():
+    for name, status in (("abc", 200), ("x" * 65, 400), ("a%20b", 400)):
+        assert client().get(f"/gradio_api/heartbeat/{name}").status_code == status
 
 
 # --- how often ----------------------------------------------------------------------------------
@@ -379,6 +461,49 @@ def slow_app(seconds: float, peak: list[int]):
 
 def join(asking):
     return asking.post(JOIN, headers=OURS, content=b"{}")
+
+
+def test_a_page_is_made_once_for_a_class_and_a_flood_waits(monkeypatch):
+    monkeypatch.setattr(rates, "PATIENCE_S", 0.05)
+    peak: list[int] = []
+    gate = Gate(slow_app(0.02, peak), Rules(limits=Limits(requests=20)))
+
+    async def ask() -> None:
+        address = "203.0.113.7"
+        assert await held(gate, [address] * 60, lambda a: a.get("/?a=1")) == [200] * 60
+        assert len(peak) == 1
+        again = await held(gate, [address] * 40, lambda a: a.get("/config"))
+        assert 429 in again and again.count(200) < 25 and len(peak) == 2
+        assert await held(gate, [address], join) == [200]  # a page that is open goes on
+        assert await held(gate, ["203.0.113.8"], lambda a: a.get("/")) == [200]
+
+    asyncio.run(ask())
+
+
+def test_kept_pages_are_one_for_each_name_and_few(monkeypatch):
+    asked: list[tuple] = []
+
+    async def app(scope, receive, send) -> None:
+        asked.append((scope["headers"], scope["query_string"]))
+        host = dict(scope["headers"])[b"host"]
+        status = 500 if host == b"bad" else 200
+        headers = {"set-cookie": "a=b"} if host == b"own" else {}
+        await PlainTextResponse(host, status, headers)(scope, receive, send)
+
+    gate = Gate(app, Rules(hosts=Hosts("0.0.0.0")))
+    ask = TestClient(gate, "http://first")
+    for number in range(3):
+        sent = {"Cookie": f"a={number}", "X-Gradio-Server": "http://evil.example"}
+        assert ask.get(f"/?deep_link={number}", headers=sent).text == "first"
+    assert asked == [([(b"host", b"first")], b"")]
+    for host in ("bad", "own"):  # these are made again
+        assert [ask.get("/", headers={"Host": host}).text for _ in range(2)] == [host] * 2
+    assert len(asked) == 5
+    for number in range(40):
+        assert ask.get("/", headers={"Host": f"h{number}"}).text == f"h{number}"
+    assert len(gate.pages._answers) == pages.MOST
+    monkeypatch.setattr(pages, "KEPT_S", 0.0)
+    assert ask.get("/", headers={"Host": "h39"}).text == "h39" and len(asked) == 46
 
 
 def test_so_many_at_a_time_and_the_others_wait_their_turn():
@@ -441,6 +566,70 @@ def test_an_address_uploads_so_much_in_an_hour(tmp_path, monkeypatch):
     hour = room._hours["203.0.113.7"]
     room._hours["203.0.113.7"] = type(hour)((at - 3_601, size) for at, size in hour)
     assert one.post(UPLOAD, **form(300_000)).status_code == 200
+
+
+def test_small_files_count_for_what_they_fill(tmp_path):
+    room = Uploads([tmp_path], address_mb=1)
+    ask = client(uploads=room)
+    few = [("files", (f"{number}.wav", b"x")) for number in range(4)]
+    statuses = [ask.post(UPLOAD, files=few).status_code for _ in range(25)]
+    assert statuses == [200] * 20 + [507] * 5  # 12 kB each, and what is sent around it
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.wav").write_bytes(b"x")
+    assert room.measure() == uploads.FILE + uploads.FOLDER
+
+
+def test_one_upload_has_a_few_files_however_it_is_cut():
+    part = b'--x-y\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n1\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=x-y"}
+    for count, status in ((1, 200), (4, 200), (5, 413), (400, 413)):
+        body = part * count + b"--x-y--\r\n"
+        for size in (1, 7, 1_000_000):
+            cut = iter([body[at : at + size] for at in range(0, len(body), size)])
+            answer = client().post(UPLOAD, headers=kind, content=cut)
+            assert answer.status_code == status, (count, size)
+    assert answer.text == "at most 4 files can be sent at once."
+
+
+def test_whoever_hangs_up_ends_the_upload_as_a_damaged_form_does():
+    told, sent = [], []
+
+    async def app(scope, receive, send) -> None:
+        try:
+            while (await receive()).get("more_body"):
+                pass
+        except MultiPartException as error:
+            told.append(error.message)
+        else:
+            await receive()  # after the end it may be anything
+        await PlainTextResponse("x")(scope, receive, send)
+
+    async def ask(*messages) -> None:
+        left = [*messages, *[{"type": "http.disconnect"}] * 3]
+
+        async def receive():
+            return left.pop(0)
+
+        async def send(message) -> None:
+            sent.append(message.get("status"))
+
+        scope = {"type": "http", "method": "POST", "path": UPLOAD, "query_string": b"",
+                 "headers": [(b"host", b"localhost")], "client": ("203.0.113.7", 1)}  # fmt: skip
+        await Gate(app, Rules())(scope, receive, send)
+
+    asyncio.run(ask({"type": "http.request", "body": b"x", "more_body": True}))
+    assert told == ["the connection was lost."]
+    asyncio.run(ask({"type": "http.request", "body": b"x", "more_body": False}))
+    assert told == ["the connection was lost."] and sent == [400, None, 200, None]
+
+
+def test_a_client_that_hangs_up_anywhere_is_no_error():
+    async def app(scope, receive, send) -> None:
+        raise ClientDisconnect
+
+    gate = Gate(app, Rules())
+    with pytest.raises(AssertionError):  # of the test's client: there is no answer
+        asyncio.run(held(gate, ["203.0.113.7"], lambda a: a.post("/listen/x/start")))
 
 
 def test_the_folder_has_so_much_room_whoever_wrote_into_it(tmp_path, monkeypatch):
@@ -524,7 +713,7 @@ def test_an_upload_is_refused_by_its_length_before_it_comes():
 def test_an_upload_whose_length_is_not_named_is_bounded_as_it_comes():
     ask = client(upload_bytes=100_000)
     answer = ask.post(UPLOAD, content=iter([b"\0" * 50_000] * 5))
-    assert answer.status_code == 413 and "MB can be sent" in answer.text
+    assert answer.status_code == 413 and "kB can be sent" in answer.text
 
 
 # --- what goes when -----------------------------------------------------------------------------

@@ -124,6 +124,39 @@ def test_the_app_refuses_a_bad_key_before_anything_heavy_is_loaded(tmp_path):
                                                  "directory.")  # fmt: skip
 
 
+@pytest.mark.parametrize("variable", ["GRADIO_SERVER_PORT", "GRADIO_NUM_PORTS"])
+@pytest.mark.parametrize("given", ["abc", "-1", "70000", "1.5", "9" * 5_000, "\u0661"])
+def test_a_port_of_the_environment_that_cannot_be_is_said(monkeypatch, variable, given):
+    monkeypatch.setenv(variable, given)
+    with pytest.raises(ValueError, match=f"{variable}=.* must be a whole number, . to 65535\\."):
+        serving.bound("127.0.0.1", None)
+    with serving.bound("127.0.0.1", 0):
+        pass
+
+
+def test_the_ports_that_are_tried_are_those_of_the_environment(monkeypatch):
+    for variable in ("GRADIO_SERVER_PORT", "GRADIO_NUM_PORTS"):
+        monkeypatch.delenv(variable, raising=False)
+    assert serving.ports() == range(7860, 7960)
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "65530")
+    assert serving.ports() == range(65_530, 65_536)
+    monkeypatch.setenv("GRADIO_NUM_PORTS", "2")
+    assert serving.ports() == range(65_530, 65_532)
+
+
+def test_a_variable_of_ports_is_no_matter_of_other_verbs():
+    environment = os.environ | {"GRADIO_SERVER_PORT": "abc", "GRADIO_NUM_PORTS": "x"}
+    for options, code in (
+        (["-m", "robustaudio", "classifiers"], 0),
+        (["app.py", "--port", "0"], 2),
+    ):
+        done = subprocess.run(
+            [sys.executable, *options], cwd=HOME, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
+    assert "GRADIO_SERVER_PORT=abc must be a whole number" in done.stderr
+
+
 def test_a_self_signed_pair_is_private_and_holds_every_name(tmp_path):
     names = ["localhost", "192.0.2.7", "[2001:db8::1]", "fe80::1%eth0", "Übung.local"]
     key, certificate = self_signed(names, tmp_path)

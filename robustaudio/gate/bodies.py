@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON of a bounded size that names no file of another server."""
+"""Bodies of requests: JSON of a bounded size that names no file of another server, and files."""
 
 import asyncio
 import json
@@ -6,10 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from python_multipart.multipart import parse_options_header
+
+from robustaudio.gate import sessions
 from robustaudio.gate.headers import Scope, value
 from robustaudio.gate.refusal import Refusal
 
 LARGE = 65_536  # bytes: above, JSON is read in a thread
+PARTS = 50_000  # values of JSON, about: the page's own bodies have some hundreds
 ELSEWHERE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+:|//|\\\\|/\\|\\/)", re.IGNORECASE)  # not "C:\…"
 REMOTE = "a file has to be uploaded; addresses of other servers are not fetched."
 
@@ -38,7 +42,8 @@ def check_length(scope: Scope, most: int) -> None:
 
 
 def too_long(most: int) -> Refusal:
-    return Refusal(413, f"at most {most / 2**20:.0f} MB can be sent at once.")
+    size = f"{most / 2**20:.0f} MB" if most >= 2**20 else f"{most / 2**10:.0f} kB"
+    return Refusal(413, f"at most {size} can be sent at once.")
 
 
 async def whole(receive: Callable, most: int) -> bytes:
@@ -59,31 +64,42 @@ async def whole(receive: Callable, most: int) -> bytes:
             return bytes(body)
 
 
-async def check_files(body: bytes, is_own: Callable[[str], bool]) -> None:
-    """Looks for files of other servers, however deep and however they are written.
+async def check_json(body: bytes, is_own: Callable[[str], bool]) -> None:
+    """Looks for files of other servers, however deep and however they are written, and for names
+    of sessions that the page does not make.
 
     Raises:
-        Refusal: for one, and for what is no JSON.
+        Refusal: for one, for too many values (to read them all would hold everybody up), and for
+            what is no JSON.
     """
+    if sum(map(body.count, (b",", b"[", b"{"))) > PARTS:
+        raise Refusal(413, f"at most {PARTS} values can be sent at once.")
     if len(body) > LARGE:
-        await asyncio.to_thread(_check_files, body, is_own)
+        await asyncio.to_thread(_check_json, body, is_own)
     else:
-        _check_files(body, is_own)
+        _check_json(body, is_own)
 
 
-def _check_files(body: bytes, is_own: Callable[[str], bool]) -> None:
-    def look(pairs: list[tuple[str, Any]]) -> None:
+def _check_json(body: bytes, is_own: Callable[[str], bool]) -> None:
+    outermost: list[tuple[str, Any]] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> Any:
         """Every pair, those that a later one of the same name replaces too."""
+        nonlocal outermost
+        outermost = pairs  # the last one that is read is
         for key, text in pairs:
             if key not in ("path", "url") or not isinstance(text, str):
                 continue
             if ELSEWHERE.match(text) and not (key == "url" and is_own(text)):
                 raise Refusal(400, REMOTE)
+        return pairs
 
     try:
         json.loads(body, object_pairs_hook=look)
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "what was sent is not JSON.") from error
+    for name, given in outermost:
+        sessions.check(name, given)
 
 
 def again(body: bytes, receive: Callable) -> Callable:
@@ -98,3 +114,24 @@ def again(body: bytes, receive: Callable) -> Callable:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
+
+
+def files_in(scope: Scope) -> Callable[[bytes], int]:
+    """A count of the files of a form that comes in parts: how many began in the next bytes.
+
+    Each begins with the boundary that the content type names, and so does the form's end.
+    """
+    _, options = parse_options_header(value(scope, "content-type"))
+    boundary = b"--" + options.get(b"boundary", b"")
+    rest, begun = b"", -1  # without the end
+
+    def count(more: bytes) -> int:
+        nonlocal rest, begun
+        text = rest + more
+        before, begun = max(begun, 0), begun + text.count(boundary)
+        # what may be the beginning of another one; a whole one would be counted twice
+        rest = text[text.rfind(boundary) + len(boundary) if boundary in text else 0 :]
+        rest = rest[-(len(boundary) - 1) :]
+        return max(begun, 0) - before
+
+    return count

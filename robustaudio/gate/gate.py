@@ -2,29 +2,31 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
-from urllib.parse import parse_qs
 
-from robustaudio.gate import bodies, routes
-from robustaudio.gate.headers import Scope, hardened, policy, value
+from starlette.requests import ClientDisconnect
+
+from robustaudio.gate import bodies, routes, sessions
+from robustaudio.gate.headers import Scope, hardened, policy, value, values
 from robustaudio.gate.hosts import Hosts
+from robustaudio.gate.pages import App, Pages
 from robustaudio.gate.rates import Rates
 from robustaudio.gate.refusal import Refusal
-from robustaudio.gate.uploads import Count, Counted, Uploads
+from robustaudio.gate.uploads import FILE, FOLDER, Count, Counted, Uploads
 from robustaudio.gate.visitors import address_of
 from robustaudio.limits import PRIVATE, Limits
 from robustaudio.streams import Streams
 from robustaudio.turns import ASKER
 
 MOST_JSON = 8_000_000  # bytes: the page's largest, a player's sounds in base64, have 1 MB
+MOST_SHORT = 4_096  # bytes of JSON that only names a run
+MOST_FILES = 4  # of one upload: the page sends one
 MULTIPART = 10_000  # bytes of an upload beside its file
 DRAIN_S = 20.0  # a browser reads the answer to an upload once it has been taken in
-
-App = Callable[[Scope, Callable, Callable], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Gate:
     """ASGI middleware in front of `app`."""
 
     def __init__(self, app: App, rules: Rules) -> None:
-        self.app, self.rules = app, rules
+        self.app, self.pages, self.rules = app, Pages(app), rules
         limits = rules.limits
         self.rates = Rates(limits.requests, limits.parallel, limits.streams)
         self._policy = policy(rules.frames)
@@ -54,7 +56,7 @@ class Gate:
         if scope["type"] != "http":  # no page opens a WebSocket
             return await send({"type": "websocket.close", "code": 1008})
         address = address_of(scope, int(self.rules.limits.proxies))
-        scope = {**scope, "client": (address, 0)}
+        scope = {**scope, "client": (address, 0), "scheme": self._scheme(scope)}
         if self.rules.limits.running < inf:
             ASKER.set(address)
         send = self._hardened(send)
@@ -62,6 +64,8 @@ class Gate:
             await self._pass(scope, receive, send, address)
         except Refusal as refusal:
             await refusal.answer(scope, send)
+        except ClientDisconnect:  # nobody is there to be told, and nothing is wrong here
+            pass
         return None
 
     async def _pass(self, scope: Scope, receive: Callable, send: Callable, address: str) -> None:
@@ -71,28 +75,34 @@ class Gate:
             raise Refusal(404, "there is nothing here.")
         if method not in routes.READS or path.startswith(routes.API):
             rules.hosts.check_origin(scope)
+        if path.startswith(routes.API):
+            sessions.check_query(scope, path)
         async with AsyncExitStack() as stack:
             if routes.is_stream(path):
                 await stack.enter_async_context(self.rates.stream(address))
             if routes.counts(method, path):
-                upload = path == routes.UPLOAD
-                await stack.enter_async_context(self.rates.turn(address, upload))
+                kind = "upload" if path == routes.UPLOAD else "write"
+                await stack.enter_async_context(self.rates.turn(address, kind))
+            if path in routes.RENDERED:
+                await stack.enter_async_context(self.rates.turn(address, "page"))
+                return await self.pages(scope, receive, send)
             if routes.takes_json(path):
-                receive = await self._json(scope, receive)
+                most = MOST_SHORT if routes.is_short(path) else MOST_JSON
+                receive = await self._json(scope, receive, most)
             if path == routes.UPLOAD:
                 return await self._upload(scope, receive, send, address)
             if path == routes.EVENTS and rules.streams:
-                session = _asked(scope, "session_hash")
+                session = sessions.asked(scope, "session_hash")
                 rules.streams.enter(session)
                 stack.callback(rules.streams.leave, session)
             await self.app(scope, receive, send)
 
-    async def _json(self, scope: Scope, receive: Callable) -> Callable:
+    async def _json(self, scope: Scope, receive: Callable, most: int) -> Callable:
         """The body, read and found harmless."""
         bodies.check_type(scope)
-        bodies.check_length(scope, MOST_JSON)
-        body = await bodies.whole(receive, MOST_JSON)
-        await bodies.check_files(body, lambda address: self.rules.hosts.is_own(address, scope))
+        bodies.check_length(scope, most)
+        body = await bodies.whole(receive, most)
+        await bodies.check_json(body, lambda address: self.rules.hosts.is_own(address, scope))
         return bodies.again(body, receive)
 
     async def _upload(self, scope: Scope, receive: Callable, send: Callable, address: str) -> None:
@@ -104,20 +114,25 @@ class Gate:
         bodies.check_length(scope, most)
         named = value(scope, "content-length")
         length = int(named) if named.isascii() and named.isdigit() else 0
-        left = most
+        left, files, begun = most, 0, bodies.files_in(scope)
+        count: Count | None = None
 
-        async def bounded(size: int) -> None:
-            nonlocal left
-            left -= size
+        async def take(more: bytes) -> None:
+            nonlocal left, files
+            left, new = left - len(more), begun(more)
+            files += new
             if left < 0:
                 raise bodies.too_long(most)
+            if files > MOST_FILES:
+                raise Refusal(413, f"at most {MOST_FILES} files can be sent at once.")
+            if count:
+                await count(len(more) + new * (FILE + FOLDER))
 
         try:
             async with AsyncExitStack() as stack:
-                counts: list[Count] = [bounded]
                 if uploads:
-                    counts.append(await stack.enter_async_context(uploads.room(address, length)))
-                counted = Counted(receive, send, counts)
+                    count = await stack.enter_async_context(uploads.room(address, length))
+                counted = Counted(receive, send, take)
                 await self.app(scope, counted.receive, counted.send)
             if counted.refusal:
                 raise counted.refusal
@@ -132,6 +147,11 @@ class Gate:
             return path[len(prefix) :] or "/"
         return path
 
+    def _scheme(self, scope: Scope) -> str:
+        """http or https: behind proxies what they say that the visitor asked by."""
+        noted = values(scope, "x-forwarded-proto") if self.rules.limits.proxies else []
+        return noted[0] if noted and noted[0] in ("http", "https") else scope.get("scheme", "http")
+
     def _hardened(self, send: Callable) -> Callable:
         async def hardening(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -140,11 +160,6 @@ class Gate:
             await send(message)
 
         return hardening
-
-
-def _asked(scope: Scope, name: str) -> str:
-    query = parse_qs(scope["query_string"].decode("latin-1"))
-    return query.get(name, [""])[0]
 
 
 async def _drain(receive: Callable, most: int) -> None:

@@ -5,6 +5,7 @@ a form to a server that its visitor reaches. Browsers say which name they asked 
 which page asks (Origin, Sec-Fetch-Site), and no page can change that.
 """
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from robustaudio.gate.refusal import Refusal
 from robustaudio.limits import is_loopback
 
 SHOWN = 80  # characters of a name in a sentence
+PORT = re.compile(r"(:[0-9]*)?")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -58,7 +60,7 @@ class Hosts:
         Raises:
             Refusal: for a request that another site's page has made.
         """
-        site, origin = value(scope, "sec-fetch-site"), value(scope, "origin")
+        site, origin = value(scope, "sec-fetch-site").lower(), value(scope, "origin")
         honest = not origin or self.is_own(origin, scope)
         if site == "cross-site" or (not honest and not self._rewritten(scope)):
             shown = origin[:SHOWN] or "another site"
@@ -82,7 +84,7 @@ class Hosts:
     def _rewritten(self, scope: Scope) -> bool:
         """Whether a proxy has put its own name in place of the visitor's: then the browser knows
         better, who calls the page that asks "same-origin"."""
-        return value(scope, "sec-fetch-site") == "same-origin" and is_loopback(
+        return value(scope, "sec-fetch-site").lower() == "same-origin" and is_loopback(
             host_name(value(scope, "host"))
         )
 
@@ -98,12 +100,13 @@ class Hosts:
 def host_name(host: str) -> str:
     """The name in "name:port", in small letters.
 
-    >>> host_name("Lab.Example.org.:8443"), host_name("[::1]:7860")
-    ('lab.example.org', '::1')
+    >>> host_name("Lab.Example.org.:8443"), host_name("[::1]:7860"), host_name("[::1]evil")
+    ('lab.example.org', '::1', '[::1]evil')
     """
     bare = host.strip().lower()
     if bare.startswith("["):
-        return bare[1:].partition("]")[0]
+        address, _, rest = bare[1:].partition("]")
+        return address if PORT.fullmatch(rest) else bare
     if bare.count(":") > 1:  # an address without brackets
         return bare
     return bare.partition(":")[0].removesuffix(".")

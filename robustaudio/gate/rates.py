@@ -7,14 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from math import inf
+from typing import Literal
 
 from robustaudio.gate.refusal import Refusal
 
 BURST_S = 15.0  # seconds' worth that may come at once: a page that opens asks for much
 PATIENCE_S = 10.0  # how long a request waits before it is refused
 MOST_WAITING = 64  # requests of one address
+PAGE = 4  # the page itself may be asked for so many times less often
 REMEMBERED = 4_096  # addresses, beside those that have a request open
 BUSY = "too many requests came from your address; wait a few seconds and try again."
+
+Kind = Literal["write", "upload", "page"]
 
 
 @dataclass
@@ -104,13 +108,15 @@ class Share:
     """What one address has open."""
 
     bucket: Bucket
+    page_bucket: Bucket
     writes: Slots
     uploads: Slots
+    pages: Slots
     streams: int = 0
 
     @property
     def idle(self) -> bool:
-        return self.writes.idle and self.uploads.idle and not self.streams
+        return not self.streams and all(s.idle for s in (self.writes, self.uploads, self.pages))
 
 
 class Rates:
@@ -123,24 +129,25 @@ class Rates:
     def of(self, address: str) -> Share:
         share = self._shares.get(address)
         if share is None:
-            slots = Slots(self.parallel), Slots(self.parallel)
-            share = self._shares[address] = Share(Bucket(self.requests), *slots)
+            buckets = Bucket(self.requests), Bucket(self.requests / PAGE)
+            slots = Slots(self.parallel), Slots(self.parallel), Slots(self.parallel)
+            share = self._shares[address] = Share(*buckets, *slots)
             self._forget()
         self._shares.move_to_end(address)
         return share
 
     @asynccontextmanager
-    async def turn(self, address: str, upload: bool = False) -> AsyncIterator[None]:
-        """A request's turn; an upload may take long, and has slots of its own.
+    async def turn(self, address: str, kind: Kind = "write") -> AsyncIterator[None]:
+        """A request's turn; an upload may take long, and has slots of its own, as has a page.
 
         Raises:
             Refusal: if it does not come in time.
         """
         share = self.of(address)
-        wait_s = share.bucket.take()
+        wait_s = (share.page_bucket if kind == "page" else share.bucket).take()
         if wait_s:
             await asyncio.sleep(wait_s)
-        slots = share.uploads if upload else share.writes
+        slots = {"write": share.writes, "upload": share.uploads, "page": share.pages}[kind]
         await slots.enter()
         try:
             yield

@@ -14,8 +14,10 @@ API = "/gradio_api/"
 READ = re.compile(r"app_id|startup-events|theme\.css|file=(?![a-zA-Z][a-zA-Z0-9+.-]+:/).*")
 STREAMS = re.compile(r"queue/data|heartbeat/[^/]*|upload_progress")
 JSON = ("queue/join", "run/predict", "cancel", "reset")
+SHORT = ("cancel", "reset")  # what names a run, and holds nothing else
 UPLOAD = "/gradio_api/upload"
 EVENTS = "/gradio_api/queue/data"
+RENDERED = ("/", "/config")  # what makes the page
 # of a listening test: what is computed for each who asks
 COMPUTED = re.compile(r"/listen/[^/]+/(?:study|state|result|pooled|qr\.svg|export/.*)")
 READS = ("GET", "HEAD")
@@ -38,6 +40,11 @@ def is_open(method: str, path: str) -> bool:
 def takes_json(path: str) -> bool:
     """Whether Gradio reads JSON there; the listening tests look after themselves."""
     return path.removeprefix(API) in JSON and path.startswith(API)
+
+
+def is_short(path: str) -> bool:
+    """Whether that JSON only names a run."""
+    return path.removeprefix(API) in SHORT
 
 
 def is_stream(path: str) -> bool:

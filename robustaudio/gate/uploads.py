@@ -18,6 +18,7 @@ from starlette.formparsers import MultiPartException
 from robustaudio.gate.refusal import Refusal
 
 Count = Callable[[int], Awaitable[None]]
+Take = Callable[[bytes], Awaitable[None]]
 
 LOG = logging.getLogger(__name__)
 MB = 1e6
@@ -26,6 +27,7 @@ AGE_S = HOUR_S  # of a file that nothing spares: Gradio's own page promises it f
 EMPTY_S = 600.0  # of a folder: one that was just made is about to be filled
 SWEEP_S = 60.0
 STALE_S = 5.0  # of what was measured, when another file comes
+FILE, FOLDER = 8_192, 4_096  # bytes that even an empty one counts
 REMEMBERED = 4_096  # addresses
 FULL = "the server has no room for more files now; try again in an hour."
 TOO_MUCH = "{most:g} MB were uploaded from your address in the last hour, which is the most; "
@@ -120,10 +122,9 @@ class Uploads:
         return hour
 
     def measure(self) -> int:
-        """Bytes of all files, as they are now."""
+        """Bytes of all files and folders, as they are now."""
         began = time.monotonic()
-        stored = sum(sum(entry.stat.st_size for entry in entries(f) if not entry.folder)
-                     for f in self.folders)  # fmt: skip
+        stored = sum(entry.room for folder in self.folders for entry in entries(folder))
         with self._lock:
             self._stored, self._measured = stored, began
             while self._since and self._since[0][0] < began:
@@ -173,6 +174,11 @@ class Entry:
     stat: os.stat_result
     folder: bool
 
+    @property
+    def room(self) -> int:
+        """Bytes that it counts: many small ones fill a disk as well."""
+        return FOLDER if self.folder else max(FILE, self.stat.st_size)
+
 
 def entries(folder: Path | str) -> Iterator[Entry]:
     """Everything below a folder, contents before their folder; links are not followed."""
@@ -189,21 +195,24 @@ def entries(folder: Path | str) -> Iterator[Entry]:
 
 
 class Counted:
-    """`receive` and `send` of an upload whose bytes are counted as they come.
+    """`receive` and `send` of an upload whose bytes `take` counts as they come.
 
     A refusal ends the reader's work as a damaged form does, so that the reader cleans up behind
     itself, and stands in place of its answer.
     """
 
-    def __init__(self, receive: Callable, send: Callable, counts: Sequence[Count]) -> None:
-        self._receive, self._send, self._counts = receive, send, counts
+    def __init__(self, receive: Callable, send: Callable, take: Take) -> None:
+        self._receive, self._send, self._take = receive, send, take
         self.refusal: Refusal | None = None
+        self._whole = False
 
     async def receive(self) -> dict[str, Any]:
         message = await self._receive()
         try:
-            for count in self._counts:
-                await count(len(message.get("body", b"")))
+            if message["type"] == "http.disconnect" and not self._whole:
+                raise Refusal(400, "the connection was lost.")
+            self._whole = not message.get("more_body")
+            await self._take(message.get("body", b""))
         except Refusal as refusal:
             self.refusal = refusal
             raise MultiPartException(refusal.sentence) from refusal

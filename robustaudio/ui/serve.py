@@ -40,8 +40,9 @@ def at(listening: socket.socket, host: str, rules: Rules) -> Iterator[None]:
         ssl_certfile: str | None = None, ssl_keyfile_password: str | None = None,
     ) -> tuple[str, int, str, Server]:  # fmt: skip
         config = uvicorn.Config(
-            Gate(app, rules), log_level="warning", server_header=False, ssl_keyfile=ssl_keyfile,
-            ssl_certfile=ssl_certfile, ssl_keyfile_password=ssl_keyfile_password,
+            Gate(app, rules), log_level="warning", server_header=False, proxy_headers=False,
+            ssl_keyfile=ssl_keyfile, ssl_certfile=ssl_certfile,
+            ssl_keyfile_password=ssl_keyfile_password,
         )  # fmt: skip
         server, port = Server(config, listening), listening.getsockname()[1]
         server.run_in_thread()

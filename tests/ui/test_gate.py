@@ -20,7 +20,7 @@ from robustaudio.ui import launch as launching
 from robustaudio.ui.launch import launch
 
 FOUR = BUNDLED / "four-rms.wav"
-LIMITS = Limits(address_uploads_mb=2, uploads_mb=10)
+LIMITS = Limits(address_uploads_mb=2, uploads_mb=10, proxies=1)
 OURS = {"Content-Type": "application/json"}
 
 
@@ -126,6 +126,47 @@ def test_an_upload_over_the_quota_leaves_nothing(app, ask):
     assert len(files(app)) - len(before) == 1  # the same sound twice is one file
     for path in {*files(app)} - {*before}:
         path.unlink()
+
+
+def test_many_small_files_are_refused_and_leave_nothing(app, ask):
+    before = files(app)
+    sounds = [("files", (f"{number}.wav", b"x")) for number in range(40)]
+    answer = ask.post("/gradio_api/upload", files=sounds)
+    assert (answer.status_code, answer.text) == (413, "at most 4 files can be sent at once.")
+    assert files(app) == before
+    assert ask.post("/gradio_api/upload", files=sounds[:4]).status_code == 200
+    for path in {*files(app)} - {*before}:
+        path.unlink()
+
+
+def test_whoever_hangs_up_during_an_upload_leaves_no_file_and_no_traceback(app, caplog, capfd):
+    before, begun = files(app), b"--x\r\nContent-Disposition: form-data; name=files; filename=a.wav"
+    address = httpx.URL(app.local_url)
+    with socket.create_connection((address.host, address.port)) as upload:
+        upload.sendall(
+            b"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n"
+            b"Content-Type: multipart/form-data; boundary=x\r\n\r\n" + begun + b"\r\n\r\nRIFF"
+        )
+        until = time.monotonic() + 5
+        while files(app) == before and time.monotonic() < until:
+            time.sleep(0.01)
+        assert files(app) != before
+    while files(app) != before and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert files(app) == before
+    assert "Traceback" not in caplog.text + capfd.readouterr().err
+
+
+def test_the_page_is_made_once_for_all_and_for_each_name(ask):
+    began = time.monotonic()
+    pages = {ask.get("/", params={"a": str(number)}).text for number in range(20)}
+    assert len(pages) == 1 and time.monotonic() - began < 2
+    elsewhere = ask.get("/", headers={"X-Gradio-Server": "http://evil.example"}).text
+    assert {elsewhere} == pages
+    secure = {"X-Forwarded-Host": "lab.example.org", "X-Forwarded-Proto": "https"}
+    assert '"https://lab.example.org' in ask.get("/", headers=secure).text
+    assert {ask.get("/").text} == pages
 
 
 def test_files_go_by_age_and_downloads_later(app, monkeypatch, tmp_path):
