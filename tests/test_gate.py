@@ -6,6 +6,7 @@ import os
 import time
 from math import inf
 
+import apart
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -477,7 +478,7 @@ def test_a_page_is_made_once_for_a_class_and_a_flood_waits(monkeypatch):
         assert await held(gate, [address], join) == [200]  # a page that is open goes on
         assert await held(gate, ["203.0.113.8"], lambda a: a.get("/")) == [200]
 
-    asyncio.run(ask())
+    apart.run(ask())
 
 
 def test_kept_pages_are_one_for_each_name_and_few(monkeypatch):
@@ -509,7 +510,7 @@ def test_kept_pages_are_one_for_each_name_and_few(monkeypatch):
 def test_so_many_at_a_time_and_the_others_wait_their_turn():
     peak: list[int] = []
     gate = Gate(slow_app(0.05, peak), Rules(limits=Limits(parallel=3)))
-    assert asyncio.run(held(gate, ["203.0.113.7"] * 20, join)) == [200] * 20
+    assert apart.run(held(gate, ["203.0.113.7"] * 20, join)) == [200] * 20
     assert max(peak) == 3
     assert gate.rates.of("203.0.113.7").idle
 
@@ -518,7 +519,7 @@ def test_who_waits_too_long_is_told_and_nobody_else_waits(monkeypatch):
     monkeypatch.setattr(rates, "PATIENCE_S", 0.2)
     monkeypatch.setattr(rates, "MOST_WAITING", 5)
     gate = Gate(slow_app(0.6, []), Rules(limits=Limits(parallel=2)))
-    statuses = asyncio.run(held(gate, ["203.0.113.7"] * 12 + ["203.0.113.8"], join))
+    statuses = apart.run(held(gate, ["203.0.113.7"] * 12 + ["203.0.113.8"], join))
     assert statuses.count(200) == 3 and statuses[-1] == 200 and statuses.count(429) == 10
     assert gate.rates.of("203.0.113.7").idle
 
@@ -529,9 +530,9 @@ def test_open_streams_are_bounded():
     def listen(asking):
         return asking.get("/gradio_api/queue/data?session_hash=x")
 
-    statuses = asyncio.run(held(gate, ["203.0.113.7"] * 6 + ["203.0.113.8"], listen))
+    statuses = apart.run(held(gate, ["203.0.113.7"] * 6 + ["203.0.113.8"], listen))
     assert sorted(statuses) == [200] * 5 + [429] * 2 and statuses[-1] == 200
-    assert asyncio.run(held(gate, ["203.0.113.7"], listen)) == [200]
+    assert apart.run(held(gate, ["203.0.113.7"], listen)) == [200]
 
 
 def test_addresses_are_forgotten_and_memory_is_bounded(monkeypatch):
@@ -617,9 +618,9 @@ def test_whoever_hangs_up_ends_the_upload_as_a_damaged_form_does():
                  "headers": [(b"host", b"localhost")], "client": ("203.0.113.7", 1)}  # fmt: skip
         await Gate(app, Rules())(scope, receive, send)
 
-    asyncio.run(ask({"type": "http.request", "body": b"x", "more_body": True}))
+    apart.run(ask({"type": "http.request", "body": b"x", "more_body": True}))
     assert told == ["the connection was lost."]
-    asyncio.run(ask({"type": "http.request", "body": b"x", "more_body": False}))
+    apart.run(ask({"type": "http.request", "body": b"x", "more_body": False}))
     assert told == ["the connection was lost."] and sent == [400, None, 200, None]
 
 
@@ -629,7 +630,7 @@ def test_a_client_that_hangs_up_anywhere_is_no_error():
 
     gate = Gate(app, Rules())
     with pytest.raises(AssertionError):  # of the test's client: there is no answer
-        asyncio.run(held(gate, ["203.0.113.7"], lambda a: a.post("/listen/x/start")))
+        apart.run(held(gate, ["203.0.113.7"], lambda a: a.post("/listen/x/start")))
 
 
 def test_the_folder_has_so_much_room_whoever_wrote_into_it(tmp_path, monkeypatch):
@@ -674,7 +675,7 @@ def test_uploads_at_once_count_together(tmp_path, named):
         return asking.post(UPLOAD, content=body(), headers=headers)
 
     addresses = [f"203.0.113.{number}" for number in range(6)]
-    statuses = asyncio.run(held(gate, addresses, send))
+    statuses = apart.run(held(gate, addresses, send))
     assert 507 in statuses and statuses.count(200) <= 3
     assert 200 in statuses or not named  # all may run into the end together
     assert not room._coming
@@ -696,7 +697,7 @@ def test_the_room_of_an_upload_is_taken_before_its_bytes_have_come(tmp_path, lim
         async with room.room("203.0.113.7", 400_000):
             pass
 
-    asyncio.run(two())
+    apart.run(two())
 
 
 def test_an_upload_is_refused_by_its_length_before_it_comes():

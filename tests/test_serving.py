@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apart
 import httpx
 import pytest
 from cryptography import x509
@@ -299,5 +300,5 @@ def test_small_answers_are_sent_at_once():
         server.close()
 
     with serving.bound("127.0.0.1", 0) as listening:
-        asyncio.run(one_visit(listening))
+        apart.run(one_visit(listening))
     assert found != [0]

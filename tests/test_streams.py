@@ -1,7 +1,6 @@
 """Which pages are open, by their streams."""
 
-import asyncio
-
+import apart
 import pytest
 
 from robustaudio.gate import Gate, Rules
@@ -70,7 +69,7 @@ def test_the_gate_counts_for_as_long_as_the_answer_lasts(streams, path, query, c
     }  # fmt: skip
     gate = Gate(app, Rules(streams=streams))
     try:
-        asyncio.run(gate(scope, None, None))  # type: ignore[arg-type]
+        apart.run(gate(scope, None, None))  # type: ignore[arg-type]
     except OSError:
         assert fails
     assert seen == [counts] and not streams.open("abc")

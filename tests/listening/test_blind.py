@@ -4,7 +4,6 @@ Six hundred trials of ABX over HTTP, with the compression that stands before the
 The truth comes from the store afterwards. All that is random is drawn from seeds of this test.
 """
 
-import asyncio
 import hashlib
 import json
 import random
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import apart
 import gradio as gr
 import httpx
 import numpy as np
@@ -120,7 +120,7 @@ def asked(procedure: str, listeners: int, trials: int) -> list[Asked]:
     rooms = Rooms(MemoryStore())
     room, _ = rooms.open(small_study(procedure=procedure))
     app = behind_compression(rooms)
-    return [one for _ in range(listeners) for one in asyncio.run(taken(app, room, trials))]
+    return [one for _ in range(listeners) for one in apart.run(taken(app, room, trials))]
 
 
 @pytest.fixture(scope="module")

@@ -46,9 +46,10 @@ class Server:
         self.start()
 
     def start(self) -> None:
+        kept = () if "--demo" in self.options else ("--store", self.folder / "answers")
         command = [
             sys.executable, "-m", "robustaudio", "listen", "serve", self.folder / "study.yaml",
-            "--store", self.folder / "answers", "--port", str(self.port), *self.options,
+            "--port", str(self.port), *kept, *self.options,
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.listeners, self.teacher = (

@@ -1,9 +1,9 @@
 """Fair shares: whose run is next, how many may wait, and who is dropped."""
 
-import asyncio
 import threading
 import time
 
+import apart
 import pytest
 
 from robustaudio.limits import PRIVATE, Limits, Visitor
@@ -210,7 +210,7 @@ def test_a_run_waits_without_a_thread_computes_in_one_and_leaves():
         second.end()
         return seen, [began]
 
-    assert asyncio.run(visit()) == ([[0], [1], [2]], [True])
+    assert apart.run(visit()) == ([[0], [1], [2]], [True])
     assert all(name.startswith("heavy-run") for name in threads)
     assert not shares._places
 
@@ -234,7 +234,7 @@ def test_a_place_is_kept_until_its_thread_has_ended():
         assert await queued.step() == [1]
         queued.end()
 
-    asyncio.run(visit())
+    apart.run(visit())
     other = shares.join(visitor("b1"))
     assert not shares.granted(other)
     go_on.set()
@@ -257,7 +257,7 @@ def test_a_run_that_nobody_wants_any_more_stops_waiting():
         queued.begin(iter([[1]]))  # type: ignore[arg-type]
         assert await queued.step() is None
 
-    asyncio.run(visit())
+    apart.run(visit())
 
 
 def test_runs_whose_pages_do_not_listen_are_not_before_anybody(now):
