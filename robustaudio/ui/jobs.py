@@ -2,12 +2,14 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.evaluation.clips import Progress
 from robustaudio.progress import Enough
+from robustaudio.ui.shares import GIVES_WAY
 from robustaudio.ui.spoken import FAILED as FAILED
 from robustaudio.ui.spoken import as_html as as_html  # so that a tab finds them beside its job
 from robustaudio.ui.spoken import in_place as in_place
@@ -20,6 +22,7 @@ else:
 
 Result = TypeVar("Result")
 POLL_S = 0.1
+PAUSE_S, NAP_S = 0.25, 0.01  # between two steps, for a run that has just begun
 
 
 class Cancelled(Exception):
@@ -40,8 +43,12 @@ def stream(
     cancelled = threading.Event()
     outcome: dict[str, Any] = {"share": 0.0}
     told: list[Any] = []
+    gives_way = GIVES_WAY.get()
 
     def progress(share: float, step: Any = None, /) -> None:
+        ends = time.monotonic() + PAUSE_S
+        while gives_way() and time.monotonic() < ends and not cancelled.wait(NAP_S):
+            pass
         if cancelled.is_set():
             raise Cancelled
         if enough():

@@ -9,7 +9,7 @@ import gradio as gr
 
 from robustaudio.limits import Visitor
 from robustaudio.ui import verdicts
-from robustaudio.ui.shares import Shares
+from robustaudio.ui.shares import GIVES_WAY, Shares
 
 AT_ONCE_S, POLL_S = 0.02, 0.1  # between two looks: in the first second, later
 REPEAT_S = 5.0  # words are said again: whether anybody listens is only seen by that
@@ -53,6 +53,7 @@ class Queued:
         if self._steps is None or not self.began or self.shares.gone(self.place):
             return None
         context, steps = contextvars.copy_context(), self._steps
+        context.run(GIVES_WAY.set, lambda: self.shares.gives_way(self.place))
         return await asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: context.run(lambda: next(steps, None))
         )

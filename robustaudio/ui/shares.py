@@ -7,6 +7,7 @@ sessions of an address, and within a session the first one to come.
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -19,8 +20,13 @@ HEAVY_RUNS = 2  # at a time; the others wait
 MOST_WAITING = 100  # of all visitors together
 GONE_S = 10.0  # without a stream to its page a run is dropped
 REMEMBERED = 1000  # addresses and sessions whose last turn counts
+YOUNG_S = 3.0  # a run goes before older ones of other addresses for so long
 AGAIN_S = 0.5  # a forecast is made at most so often
 WEIGHT = 0.3  # of the last run, in the moving average of all
+
+
+# whether the run that computes has to give way; outside of a queue there is nobody else
+GIVES_WAY: ContextVar[Callable[[], bool]] = ContextVar("gives_way", default=lambda: False)
 
 
 @dataclass(eq=False)
@@ -110,6 +116,17 @@ class Shares:
                 took_s = self.clock() - place.started_at
                 usual_s = took_s if self.usual_s is None else self.usual_s
                 self.usual_s = (1 - WEIGHT) * usual_s + WEIGHT * took_s
+
+    def gives_way(self, place: Place) -> bool:
+        """Whether a run that has computed for long lets another address's new one go first."""
+
+        def age_s(one: Place) -> float:
+            return now - (one.started_at or now)
+
+        with self._lock:
+            now = self.clock()
+            others = [p for p in self._running if p.visitor.address != place.visitor.address]
+            return age_s(place) > YOUNG_S and any(age_s(other) <= YOUNG_S for other in others)
 
     @property
     def _waiting(self) -> list[Place]:

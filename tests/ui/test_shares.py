@@ -10,7 +10,7 @@ from robustaudio.limits import PRIVATE, Limits, Visitor
 from robustaudio.streams import Streams
 from robustaudio.ui import verdicts
 from robustaudio.ui.queued import Queued
-from robustaudio.ui.shares import GONE_S, MOST_WAITING, REMEMBERED, Place, Shares
+from robustaudio.ui.shares import GONE_S, MOST_WAITING, REMEMBERED, YOUNG_S, Place, Shares
 
 
 @pytest.fixture
@@ -269,3 +269,22 @@ def test_runs_whose_pages_do_not_listen_are_not_before_anybody(now):
     shares.join(visitor("b1"))  # nobody listens
     waits, last = shares.join(visitor("a2")), shares.join(visitor("c1"))
     assert shares.ahead(last)[0] == 0 and shares.ahead(waits)[0] == 1
+
+
+def test_a_run_that_has_computed_for_long_gives_way_to_a_new_one_of_another_address(now):
+    shares = shares_of(now, slots=3)
+    old = shares.join(visitor("a1"))
+    assert shares.granted(old) and not shares.gives_way(old)
+    now[0] += YOUNG_S + 1
+    assert not shares.gives_way(old)  # nobody else is there
+    new = shares.join(visitor("b1"))
+    assert shares.granted(new) and shares.gives_way(old) and not shares.gives_way(new)
+    now[0] += YOUNG_S + 1
+    assert not shares.gives_way(old) and not shares.gives_way(new)
+
+
+def test_on_a_private_machine_runs_of_one_address_do_not_give_way(now):
+    shares = shares_of(now, PRIVATE, slots=2)
+    old = shares.join(visitor("a1"))
+    now[0] += YOUNG_S + 1
+    assert shares.granted(shares.join(visitor("a2"))) and not shares.gives_way(old)
