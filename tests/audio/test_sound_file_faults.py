@@ -4,6 +4,7 @@ import shutil
 import struct
 import subprocess
 import wave
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -459,11 +460,12 @@ def test_python_s_own_writer_is_read(seven, tmp_path):
 @needs_ffmpeg
 @pytest.mark.parametrize("channels", [9, 47, 255])
 def test_a_header_with_channels_by_the_dozen_is_survived(channels, tmp_path):
-    """PyAV reads beside the memory of such frames: they are never looked at."""
+    """PyAV would read beside the memory of such frames; ffmpeg mixes them, or says that it cannot."""
     path = tmp_path / "a.mka"
     command = f"ffmpeg -v error -i {SEVEN} -c:a libvorbis {path}"
     subprocess.run(command.split(), check=True)
     content = bytearray(path.read_bytes())
     content[content.index(b"\x01vorbis") + 11] = channels
     path.write_bytes(content)
-    refusal(path)
+    with suppress(ValueError):
+        assert len(Clip.load(path).samples)

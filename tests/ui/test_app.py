@@ -233,14 +233,14 @@ def test_a_click_is_answered_while_the_job_waits_for_its_turn(page):
     expect(page.locator("#certify-status progress")).to_be_visible(timeout=SLOW_MS)
     page.locator("#verify").click()  # two run, this is the third
     waiting = page.locator("#verify-status .ra-progress")
-    expect(waiting).to_have_text("waiting for its turn …", timeout=2_000)
+    expect(waiting).to_contain_text("waiting", timeout=2_000)
     page.wait_for_timeout(1_000)
-    expect(waiting).to_have_text("waiting for its turn …")
+    expect(waiting).to_contain_text("waiting")
     page.locator("#cancel-verify").click()
     expect(waiting).to_have_count(0)
     page.wait_for_timeout(1_000)  # until the cancelling is over
     page.locator("#verify").click()
-    expect(waiting).to_have_text("waiting for its turn …")
+    expect(waiting).to_contain_text("waiting")
     page.locator("#cancel-certify").click()
     expect(page.locator("#verify-words .ra-card")).to_have_count(1, timeout=SLOW_MS)
     expect(waiting).to_have_count(0)
