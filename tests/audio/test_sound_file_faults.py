@@ -460,7 +460,7 @@ def test_python_s_own_writer_is_read(seven, tmp_path):
 @needs_ffmpeg
 @pytest.mark.parametrize("channels", [9, 47, 255])
 def test_a_header_with_channels_by_the_dozen_is_survived(channels, tmp_path):
-    """PyAV would read beside the memory of such frames; ffmpeg mixes them, or says that it cannot."""
+    """PyAV would read beside the memory of such frames; ffmpeg mixes them, or cannot."""
     path = tmp_path / "a.mka"
     command = f"ffmpeg -v error -i {SEVEN} -c:a libvorbis {path}"
     subprocess.run(command.split(), check=True)
