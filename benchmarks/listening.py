@@ -20,13 +20,13 @@ import numpy as np
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.listening import ABX, Quest, Staircase
-from robustaudio.listening.forced_choice import Adaptive
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener, panel
-from robustaudio.listening.store import open_store
-from robustaudio.listening.study import PROCEDURES, Study, StudyClip
-from robustaudio.listening.trial import Procedure, Trial
+from robustaudio.listening.design.forced_choice import Adaptive
+from robustaudio.listening.design.study import PROCEDURES, Study, StudyClip
+from robustaudio.listening.design.trial import Procedure, Trial
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import open_store
+from robustaudio.listening.simulated_listeners import Listener, panel
+from robustaudio.listening.simulated_study import simulate
 
 CONDITION = ("clip",)
 CLIP = StudyClip(Clip.load(BUNDLED / "seven-slt.wav"))

@@ -18,7 +18,7 @@ import soundfile
 from markdown_it import MarkdownIt
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from robustaudio.listening.web import reachable
+from robustaudio.listening.web.http import reachable
 from robustaudio.ui.launch import launch
 
 ROOT = Path(__file__).resolve().parents[1]

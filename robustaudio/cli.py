@@ -246,9 +246,9 @@ def _add_option(
 
 def _add_listen(verb: Callable[..., argparse.ArgumentParser]) -> None:
     """Adds the verbs of `listen` by the function that makes a command of the program."""
-    folder, stores = (declared.value("listening.store", name) for name in ("FOLDER", "FORMS"))
+    folder, stores = (declared.value("listening.run.store", name) for name in ("FOLDER", "FORMS"))
     spread, lapse = (
-        declared.value("listening.simulation", name)
+        declared.value("listening.simulated_listeners", name)
         for name in ("TYPICAL_SPREAD_DB", "TYPICAL_LAPSE")
     )
     serve = verb("serve", "run_serve", "Serve a study's listening test to anyone with its link.")

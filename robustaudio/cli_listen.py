@@ -10,20 +10,20 @@ from robustaudio.doors import reason
 from robustaudio.gate import Gate, Rules
 from robustaudio.gate.hosts import Hosts
 from robustaudio.limits import limits_of
-from robustaudio.listening import rows
-from robustaudio.listening.begun import MOST_LISTENERS
-from robustaudio.listening.outcome import pooled
-from robustaudio.listening.picture import psychometric
-from robustaudio.listening.results import standing
-from robustaudio.listening.room import Room
-from robustaudio.listening.rooms import NO_STUDY_OF, NOT_READ, Rooms
-from robustaudio.listening.server import application
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener, panel
-from robustaudio.listening.store import FOLDER, open_store
-from robustaudio.listening.study_file import load_study
-from robustaudio.listening.thresholds import SIGNS
-from robustaudio.listening.web import reachable
+from robustaudio.listening.analysis.by_paradigm import standing
+from robustaudio.listening.analysis.thresholds import SIGNS
+from robustaudio.listening.design.study_file import load_study
+from robustaudio.listening.run import export
+from robustaudio.listening.run.begun import MOST_LISTENERS
+from robustaudio.listening.run.host import NO_STUDY_OF, NOT_READ, Rooms
+from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.store import FOLDER, open_store
+from robustaudio.listening.simulated_listeners import Listener, panel
+from robustaudio.listening.simulated_study import simulate
+from robustaudio.listening.web.charts import psychometric
+from robustaudio.listening.web.feedback import pooled
+from robustaudio.listening.web.http import reachable
+from robustaudio.listening.web.listener_routes import application
 from robustaudio.plain_json import as_json
 from robustaudio.serving import WARNING, BehindPrefix, bound, serving_of
 
@@ -157,9 +157,9 @@ def _only_room(rooms: Rooms, token: str | None) -> Room:
 def _write(folder: Path, room: Room, found: dict) -> None:
     """rows.csv, rows.json, analysis.json, and the curve of every condition that has one."""
     folder.mkdir(parents=True, exist_ok=True)
-    table = rows.tidy(room)
-    (folder / "rows.csv").write_bytes(rows.as_csv(table).encode(rows.CSV_ENCODING))
-    (folder / "rows.json").write_text(rows.as_json(room, table), "utf-8")
+    table = export.tidy(room)
+    (folder / "rows.csv").write_bytes(export.as_csv(table).encode(export.CSV_ENCODING))
+    (folder / "rows.json").write_text(export.as_json(room, table), "utf-8")
     (folder / "analysis.json").write_text(as_json(found, indent=1), "utf-8")
     drawn = [one for one in found["analysis"]["results"] if "thresholds" in one["group"]]
     for number, result in enumerate(drawn):

@@ -11,7 +11,7 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import METHODS
 from robustaudio.evaluation.maximise import STARTS
 from robustaudio.evaluation.tables import TABLES
-from robustaudio.listening.simulation import Listener
+from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.threats.norms import NORMS
 from robustaudio.training.recipes import RECIPES
 
@@ -39,8 +39,10 @@ def test_tables_and_constants():
     assert declared.value("audio.clip", "SUBTYPES") == SUBTYPES
     assert declared.value("certification.verify", "METHODS") == METHODS
     assert declared.value("evaluation.maximise", "STARTS") == STARTS
-    assert declared.value("listening.simulation", "TYPICAL_SPREAD_DB") == Listener.spread_db
-    assert declared.value("listening.simulation", "TYPICAL_LAPSE") == Listener.lapse_rate
+    assert (
+        declared.value("listening.simulated_listeners", "TYPICAL_SPREAD_DB") == Listener.spread_db
+    )
+    assert declared.value("listening.simulated_listeners", "TYPICAL_LAPSE") == Listener.lapse_rate
 
 
 def test_what_is_not_declared():

@@ -22,8 +22,8 @@ from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.clips import Progress, finite, part_of
 from robustaudio.evaluation.heard_file import ADAPTIVE, CRITERION, ENDS, Export, read_results
 from robustaudio.evaluation.ruler import measure_ruler
-from robustaudio.listening.analysis import screen
-from robustaudio.listening.results import (
+from robustaudio.listening.analysis.analyse import screen
+from robustaudio.listening.analysis.by_paradigm import (
     Record,
     Row,
     group_record,
@@ -31,8 +31,8 @@ from robustaudio.listening.results import (
     listener_record,
     standing,
 )
-from robustaudio.listening.stimulus import Stimulus
-from robustaudio.listening.study import JOINED, Study
+from robustaudio.listening.design.stimulus import Stimulus
+from robustaudio.listening.design.study import JOINED, Study
 from robustaudio.perception.masking import (
     masking_framing,
     masking_threshold,

@@ -22,25 +22,25 @@ from robustaudio.columns import (
     text,
     whole,
 )
-from robustaudio.listening.analysis import COLUMNS
-from robustaudio.listening.begun import MOST_LISTENERS
-from robustaudio.listening.checks import LEVELS_DB
-from robustaudio.listening.forced_choice import Adaptive
-from robustaudio.listening.procedures import Staircase
-from robustaudio.listening.ratings import MOST_ITEMS
-from robustaudio.listening.results import Row, grouped
-from robustaudio.listening.rows import FACTS
-from robustaudio.listening.session import DEVICES, GAINS_DB, MOST_ATTEMPTS, RATES_HZ
-from robustaudio.listening.study import JOINED, Model, Study
-from robustaudio.listening.study_file import (
+from robustaudio.listening.analysis.analyse import COLUMNS
+from robustaudio.listening.analysis.by_paradigm import Row, grouped
+from robustaudio.listening.analysis.thresholds import FARTHEST_DB
+from robustaudio.listening.design.forced_choice import Adaptive
+from robustaudio.listening.design.options import LEVELS_DB
+from robustaudio.listening.design.procedures import Staircase
+from robustaudio.listening.design.ratings import MOST_ITEMS
+from robustaudio.listening.design.study import JOINED, Model, Study
+from robustaudio.listening.design.study_file import (
     LONGEST_NAME,
     MOST_CONDITIONS,
     MOST_TRIALS,
     RANGES,
     study_in,
 )
-from robustaudio.listening.thresholds import FARTHEST_DB
-from robustaudio.listening.trial import CHOICES, SCALES
+from robustaudio.listening.design.trial import CHOICES, SCALES
+from robustaudio.listening.run.begun import MOST_LISTENERS
+from robustaudio.listening.run.export import FACTS
+from robustaudio.listening.run.session import DEVICES, GAINS_DB, MOST_ATTEMPTS, RATES_HZ
 from robustaudio.outside import read_json, shown
 
 LONGEST_FILE = 64_000_000  # bytes: a study's sounds have 50 million at most

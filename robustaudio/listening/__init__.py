@@ -1,9 +1,9 @@
 """Sounds and answers in, what people hear out: procedures ask, statistics conclude."""
 
-from robustaudio.listening.analysis import analyse
-from robustaudio.listening.procedures import ABX, Quest, Staircase
-from robustaudio.listening.ratings import Impairment, Mushra
-from robustaudio.listening.trial import Procedure, Response, Trial
+from robustaudio.listening.analysis.analyse import analyse
+from robustaudio.listening.design.procedures import ABX, Quest, Staircase
+from robustaudio.listening.design.ratings import Impairment, Mushra
+from robustaudio.listening.design.trial import Procedure, Response, Trial
 
 __all__ = [
     "ABX",

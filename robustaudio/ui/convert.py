@@ -17,7 +17,7 @@ from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.verify import NoisePair
 from robustaudio.limits import PRIVATE, Limits
-from robustaudio.listening.rooms import Rooms
+from robustaudio.listening.run.host import Rooms
 from robustaudio.paths import HOME
 from robustaudio.serving import Serving
 from robustaudio.streams import Streams

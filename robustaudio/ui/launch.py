@@ -18,10 +18,10 @@ from robustaudio.gate import Rules
 from robustaudio.gate.headers import SPACE
 from robustaudio.gate.hosts import Hosts
 from robustaudio.limits import PRIVATE, Limits, on_a_space
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.server import routes
-from robustaudio.listening.store import FOLDER, open_store
-from robustaudio.listening.web import FAR, reachable
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import FOLDER, open_store
+from robustaudio.listening.web.http import FAR, reachable
+from robustaudio.listening.web.listener_routes import routes
 from robustaudio.paths import CHECKPOINTS
 from robustaudio.serving import WARNING, BehindPrefix, Serving, bound
 from robustaudio.streams import Streams

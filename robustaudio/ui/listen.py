@@ -15,13 +15,13 @@ from gradio.components import Component
 
 from robustaudio.audio.clip import Clip
 from robustaudio.limits import Limits, Visitor
-from robustaudio.listening import rows
-from robustaudio.listening.outcome import pooled
-from robustaudio.listening.room import Room
-from robustaudio.listening.rooms import NoStudy, Rooms, WrongKey
-from robustaudio.listening.store import MemoryStore, Store
-from robustaudio.listening.study import PROCEDURES, Study, sound_text
-from robustaudio.listening.study_file import load_study, parse
+from robustaudio.listening.design.study import PROCEDURES, Study, sound_text
+from robustaudio.listening.design.study_file import load_study, parse
+from robustaudio.listening.run import export
+from robustaudio.listening.run.host import NoStudy, Rooms, WrongKey
+from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.store import MemoryStore, Store
+from robustaudio.listening.web.feedback import pooled
 from robustaudio.ui import convert
 from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, words
 from robustaudio.ui.convert import Services, Source
@@ -244,7 +244,7 @@ def answers_of(rooms: Rooms, opened: Any, folder: Path) -> Path:
     if room.demo:
         path, text = folder / "analysis.json", json.dumps(found)
     else:
-        path, text = folder / "rows.json", rows.as_json(room, rows.tidy(room))
+        path, text = folder / "rows.json", export.as_json(room, export.tidy(room))
     path.write_text(text, "utf-8")
     return path
 

@@ -10,7 +10,7 @@ from html import escape
 from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.heard import L2_ATTACK, Heard
 from robustaudio.evaluation.ruler import ATTACK
-from robustaudio.listening.thresholds import SIGNS
+from robustaudio.listening.analysis.thresholds import SIGNS
 from robustaudio.ui.verdicts import METHODS, decibel, is_right, limited, misheard_words
 
 

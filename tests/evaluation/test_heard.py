@@ -20,14 +20,15 @@ from robustaudio.evaluation.heard import (
     ruler_with_heard,
 )
 from robustaudio.evaluation.heard import Listener as Listened
-from robustaudio.listening import outcome, rows
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
-from robustaudio.listening.stimulus import stimulus_of
-from robustaudio.listening.store import MemoryStore
-from robustaudio.listening.study import sound_text
-from robustaudio.listening.study_file import parse
+from robustaudio.listening.design.stimulus import stimulus_of
+from robustaudio.listening.design.study import sound_text
+from robustaudio.listening.design.study_file import parse
+from robustaudio.listening.run import export
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import MemoryStore
+from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.listening.simulated_study import simulate
+from robustaudio.listening.web import feedback
 from robustaudio.perception.audibility import distances
 
 FOLDER = open_dataset("bundled-digits").folder
@@ -50,8 +51,8 @@ def exported(tmp_path_factory):
     study = small_study(procedure=QUEST, families="[white, shaped]")
     room, _ = Rooms(MemoryStore()).open(study)
     simulate(room, [Listener(-43.0)], seed=3)
-    (folder / "rows.json").write_text(rows.as_json(room, rows.tidy(room)))
-    (folder / "analysis.json").write_text(json.dumps(outcome.pooled(room)))
+    (folder / "rows.json").write_text(export.as_json(room, export.tidy(room)))
+    (folder / "analysis.json").write_text(json.dumps(feedback.pooled(room)))
     return folder
 
 
@@ -88,10 +89,10 @@ def test_an_attack_is_of_the_studys_model_and_noise_of_none(tmp_path):
              "procedure": {"kind": "quest", "trials": 6, "audible_db": 20}}  # fmt: skip
     room, _ = Rooms(MemoryStore()).open(parse(json.dumps(study), None))
     simulate(room, [Listener(-43.0)], seed=3)
-    (tmp_path / "rows.json").write_text(rows.as_json(room, rows.tidy(room)))
+    (tmp_path / "rows.json").write_text(export.as_json(room, export.tidy(room)))
     found = heard_in(tmp_path / "rows.json", CLASSIFIER, SEVEN)
     assert {one.family: one.made_against for one in found} == {"white": None, "pgd": "other"}
-    (tmp_path / "analysis.json").write_text(json.dumps(outcome.pooled(room)))
+    (tmp_path / "analysis.json").write_text(json.dumps(feedback.pooled(room)))
     named = heard_in(tmp_path / "analysis.json", CLASSIFIER, replace(SEVEN, name="seven"))
     assert [one.made_against for one in named] == [one.made_against for one in found]
 

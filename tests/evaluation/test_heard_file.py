@@ -9,12 +9,13 @@ from listening.small_study import small_study
 
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.evaluation.heard_file import KNOWN, MOST_ROWS, Analysis, Export, read_results
-from robustaudio.listening import outcome, rows
 from robustaudio.listening.psychometric import fit
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import MemoryStore
+from robustaudio.listening.run import export
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import MemoryStore
+from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.listening.simulated_study import simulate
+from robustaudio.listening.web import feedback
 
 PROCEDURES = {
     "quest": "{kind: quest, trials: 6, practice: 1, catch_every: 4, audible_db: 0}",
@@ -33,7 +34,7 @@ def left():
         families = "[white, shaped]" if kind != "abx" else "[white]"
         room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure, families=families))
         simulate(room, [Listener(-43.0)] * 2, seed=3)
-        found[kind] = rows.as_json(room, rows.tidy(room)), json.dumps(outcome.pooled(room))
+        found[kind] = export.as_json(room, export.tidy(room)), json.dumps(feedback.pooled(room))
     return found
 
 

@@ -1,7 +1,7 @@
 """Studies that are over soon, for tests."""
 
-from robustaudio.listening.study import Study
-from robustaudio.listening.study_file import parse
+from robustaudio.listening.design.study import Study
+from robustaudio.listening.design.study_file import parse
 
 TEXT = """
 title: A short test

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from robustaudio.listening import ABX, Impairment, Mushra, Quest, Staircase
-from robustaudio.listening.analysis import INAUDIBLE_BELOW, analyse, verdict
-from robustaudio.listening.simulation import Listener, panel, simulate
-from robustaudio.listening.statistics import p_value
+from robustaudio.listening.analysis.analyse import INAUDIBLE_BELOW, analyse, verdict
+from robustaudio.listening.analysis.statistics import p_value
+from robustaudio.listening.simulated_listeners import Listener, panel, simulate
 
 PROCEDURES = [
     ABX(("a", "b"), levels_db=(-60.0, -30.0)),

@@ -6,13 +6,13 @@ import pytest
 from listening.small_study import small_study
 
 from robustaudio.limits import Limits
-from robustaudio.listening import begun
-from robustaudio.listening.headphones import beep_count
-from robustaudio.listening.outcome import pooled
-from robustaudio.listening.room import Room
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.session import new_code, session_of, start
-from robustaudio.listening.store import DAMAGED, Event, JsonLinesStore, MemoryStore, open_store
+from robustaudio.listening.run import begun
+from robustaudio.listening.run.headphones import beep_count
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.store import DAMAGED, Event, JsonLinesStore, MemoryStore, open_store
+from robustaudio.listening.web.feedback import pooled
 
 HEARD = {"sample_rate": 48_000, "device": "headphones"}
 

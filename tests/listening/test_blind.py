@@ -22,19 +22,22 @@ from gradio.routes import App
 from listening.small_study import small_study
 from scipy.stats import binomtest, mannwhitneyu
 
-from robustaudio.listening import session, wav
-from robustaudio.listening.headphones import beep_count
-from robustaudio.listening.room import Room
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.server import routes
-from robustaudio.listening.session import session_of
-from robustaudio.listening.store import MemoryStore
+from robustaudio.listening.run import blind_wav, session
+from robustaudio.listening.run.headphones import beep_count
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.session import session_of
+from robustaudio.listening.run.store import MemoryStore
+from robustaudio.listening.web.listener_routes import routes
 
 LISTENERS, TRIALS = 15, 40  # 600 in all
 CODINGS = ("identity", "gzip", "br", "zstd", "deflate", "gzip, deflate, br, zstd", "*", "")
 LEAST_P = 0.001  # two-sided: what guessing reaches once in a thousand times
 HOW = {"response_time_s": 1.5, "plays": 2, "switches": 5}
-JUNK, DATA = slice(44, 44 + wav.JUNK_BYTES), 44 + wav.JUNK_BYTES + 8  # places in the file
+JUNK, DATA = (
+    slice(44, 44 + blind_wav.JUNK_BYTES),
+    44 + blind_wav.JUNK_BYTES + 8,
+)  # places in the file
 SILENCE = 48_000 // 10  # samples at the end of the clip that is used: nothing but dither
 X = 2  # the place of X; A and B are 0 and 1
 
@@ -130,8 +133,8 @@ def known_draws() -> Iterator[None]:
     of_sessions = SimpleNamespace(randbits=draws.getrandbits, token_bytes=draws.randbytes)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(session, "secrets", of_sessions)
-        patched.setattr(wav, "randbits", noise.getrandbits)
-        patched.setattr(wav, "token_bytes", noise.randbytes)
+        patched.setattr(blind_wav, "randbits", noise.getrandbits)
+        patched.setattr(blind_wav, "token_bytes", noise.randbytes)
         yield
 
 

@@ -15,23 +15,23 @@ from listening.small_study import small_study
 from starlette.testclient import TestClient
 
 from robustaudio.cli import main
-from robustaudio.listening import outcome
-from robustaudio.listening.clocks import SURE_S, VERY_SURE_S, Clocks
-from robustaudio.listening.database import DatabaseStore
-from robustaudio.listening.rooms import Closed, NoStudy, Quarantined, Rooms
-from robustaudio.listening.server import application
-from robustaudio.listening.session import new_code, session_of, start
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import STUDY, Event, JsonLinesStore, open_store
+from robustaudio.listening.run.clocks import SURE_S, VERY_SURE_S, Clocks
+from robustaudio.listening.run.database import DatabaseStore
+from robustaudio.listening.run.host import Closed, NoStudy, Quarantined, Rooms
+from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.store import STUDY, Event, JsonLinesStore, open_store
+from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.listening.simulated_study import simulate
+from robustaudio.listening.web import feedback
+from robustaudio.listening.web.listener_routes import application
 
 LISTENERS, KILLS = 20, 6
 HOUR_S, DAY_S, YEAR_S = 3_600.0, 86_400.0, 365 * 86_400.0
 
 CLOSER = """
 import sys
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.store import open_store
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import open_store
 rooms = Rooms(open_store(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -160,7 +160,7 @@ def test_closing_works_on_a_full_disk(tmp_path, monkeypatch, caplog):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("robustaudio.listening.store._write", full)
+    monkeypatch.setattr("robustaudio.listening.run.store._write", full)
     Rooms(store).close(token)
     assert not list(tmp_path.rglob("*.jsonl"))
     assert "is deleted without a note of it" in caplog.text
@@ -259,7 +259,7 @@ def test_the_background_waits_one_interval(kept, monkeypatch):
     rooms.store.append(Event(token, STUDY, "expires", 9, {"at": "2020-01-01T00:00:00+00:00"}))
     asked = []
     monkeypatch.setattr(rooms, "purge", lambda *, by_time: asked.append(by_time))
-    monkeypatch.setattr("robustaudio.listening.rooms.PURGE_S", 0.05)
+    monkeypatch.setattr("robustaudio.listening.run.host.PURGE_S", 0.05)
     stop = rooms.keep_purging()
     while len(asked) < 3:
         pass
@@ -277,7 +277,7 @@ def test_the_command_asks_whether_a_far_clock_is_right(tmp_path, capsys, monkeyp
         def now(cls, tz=None):
             return datetime.fromtimestamp(later, tz)
 
-    monkeypatch.setattr("robustaudio.listening.clocks.time.time", lambda: later)
+    monkeypatch.setattr("robustaudio.listening.run.clocks.time.time", lambda: later)
     for module in ("rooms", "clocks"):
         monkeypatch.setattr(f"robustaudio.listening.{module}.datetime", Later, raising=False)
     monkeypatch.setattr("robustaudio.cli_listen.datetime", Later)
@@ -436,7 +436,7 @@ def test_answers_after_a_damaged_one_are_not_lost(tmp_path):
     assert session.responses == before[:4] + before[5:] and session.damaged == 1
     trial = session.trial()
     assert trial == before[4].trial  # asked again, as it was
-    assert outcome.pooled(room)["answers"] == len(before) - 1
+    assert feedback.pooled(room)["answers"] == len(before) - 1
 
 
 def test_a_year_is_no_time_to_wait():

@@ -18,15 +18,17 @@ from starlette.testclient import TestClient
 
 from robustaudio.cli import main
 from robustaudio.limits import Limits
-from robustaudio.listening import outcome, rows, study_file, teaching
-from robustaudio.listening.database import DatabaseStore
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.server import application
-from robustaudio.listening.session import new_code, session_of, start
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import DAMAGED, STUDY, Event, JsonLinesStore, MemoryStore
-from robustaudio.listening.study import Texts
+from robustaudio.listening.design import study_file
+from robustaudio.listening.design.study import Texts
+from robustaudio.listening.run import export
+from robustaudio.listening.run.database import DatabaseStore
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.store import DAMAGED, STUDY, Event, JsonLinesStore, MemoryStore
+from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.listening.simulated_study import simulate
+from robustaudio.listening.web import feedback, teacher_routes
+from robustaudio.listening.web.listener_routes import application
 
 
 def end_in(hours: float) -> dict:
@@ -114,7 +116,7 @@ def test_what_cannot_be_opened_as_a_file_stops_no_other(tmp_path, caplog):
     (tmp_path / room.token / "bbbb.jsonl").mkdir()
     rooms = Rooms(JsonLinesStore(tmp_path))
     assert [*rooms.ends()] == [room.token]
-    assert outcome.pooled(rooms.room(room.token))["damaged"] == ["bbbb"]
+    assert feedback.pooled(rooms.room(room.token))["damaged"] == ["bbbb"]
     assert rooms.open(small_study(title="Another"), resume=True)
     closed, left = rooms.purge()
     assert (closed, left) == ([], ["aaaabroken"])
@@ -172,10 +174,10 @@ def test_a_broken_session_stops_no_other_and_keeps_its_other_answers(
     changes = [line for line, other in zip(lines, spoiled, strict=True) if line != other]
     answers = sum(line["kind"] == "trial" for line in lines)
     lost = sum(line["kind"] == "trial" for line in changes)
-    found = outcome.pooled(room)
+    found = feedback.pooled(room)
     assert found["damaged"] == [bad] and (found["begun"], found["finished"]) == (2, 2)
     assert found["unreadable"] >= len(changes)
-    table = rows.tidy(room)
+    table = export.tidy(room)
     kept = Counter(row["listener"] for row in table)
     assert kept[bad] == answers - lost and kept[good] > 0
     damaged = {(row["listener"], row["damaged_lines"] > 0) for row in table}
@@ -183,7 +185,7 @@ def test_a_broken_session_stops_no_other_and_keeps_its_other_answers(
     assert {row["study_damaged_listeners"] for row in table} == {1}
     are = "is" if found["unreadable"] == 1 else "are"
     sentence = f"of 1 listener cannot be read or {are} missing: "
-    assert sentence + bad in " ".join(teaching.overview(room)["remarks"])
+    assert sentence + bad in " ".join(teacher_routes.overview(room)["remarks"])
     client = TestClient(application(Rooms(JsonLinesStore(tmp_path))))
     told = client.get(f"/listen/{room.token}/export/json", headers={"X-Teacher": key}).json()
     assert told["damaged"]["listeners"].keys() == {bad}
@@ -284,7 +286,7 @@ def test_the_table_is_one_that_excel_reads_and_runs_nothing(tmp_path, capsys):
 
 @pytest.mark.parametrize("start", ["=1", "+1", "-1", "@A1", "\t=1", "\r=1", "\uff1d1"])
 def test_no_text_is_a_formula(start):
-    (row,) = csv.DictReader(io.StringIO(rows.as_csv([{"study": start, "level_db": -1.5}])))
+    (row,) = csv.DictReader(io.StringIO(export.as_csv([{"study": start, "level_db": -1.5}])))
     assert row["study"].startswith("'") and row["level_db"] == "-1.5"
 
 
@@ -354,7 +356,7 @@ def test_who_could_not_be_looked_at_is_looked_at_again(tmp_path, monkeypatch):
     def locked(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("robustaudio.listening.store._stamp", locked)
+    monkeypatch.setattr("robustaudio.listening.run.store._stamp", locked)
     (before,) = room.sessions().values()
     (name,) = room.store.sessions(room.token)
     path = tmp_path / room.token / f"{name}.jsonl"

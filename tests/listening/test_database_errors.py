@@ -10,11 +10,11 @@ from listening.small_study import small_study
 from listening.test_store import eventually
 from starlette.testclient import TestClient
 
-from robustaudio.listening import database
-from robustaudio.listening.database import DatabaseStore
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.server import application
-from robustaudio.listening.store import STUDY, Event
+from robustaudio.listening.run import database
+from robustaudio.listening.run.database import DatabaseStore
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import STUDY, Event
+from robustaudio.listening.web.listener_routes import application
 
 SECRET, NAME = "-".join("secret"), "".join(("aaaa", "0001"))  # not in any line of this file
 
@@ -124,7 +124,7 @@ def test_a_page_and_the_log_say_it_in_one_sentence(tmp_path, monkeypatch, caplog
     assert told.status_code == 503 and "its file is gone" in told.json()["error"]
     with pytest.raises(OSError, match="its file is gone"):
         rooms.purge()
-    monkeypatch.setattr("robustaudio.listening.rooms.PURGE_S", 0.01)
+    monkeypatch.setattr("robustaudio.listening.run.host.PURGE_S", 0.01)
     stop, tried = rooms.keep_purging(), threading.Event()
     tried.wait(0.3)
     stop()

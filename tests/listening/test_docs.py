@@ -10,7 +10,7 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.cli import main, parser
-from robustaudio.listening.study_file import load_study
+from robustaudio.listening.design.study_file import load_study
 
 TEXT = (Path(__file__).parents[2] / "docs" / "listening.md").read_text("utf-8")
 

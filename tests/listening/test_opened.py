@@ -5,10 +5,10 @@ from listening.small_study import small_study
 from listening.test_begun import begins, passes
 
 from robustaudio.limits import PRIVATE, Limits, Visitor
-from robustaudio.listening import rooms as rooms_module
-from robustaudio.listening.opened import Opened
-from robustaudio.listening.rooms import NoStudy, Rooms
-from robustaudio.listening.store import MemoryStore
+from robustaudio.listening.run import host
+from robustaudio.listening.run.host import NoStudy, Rooms
+from robustaudio.listening.run.opened import Opened
+from robustaudio.listening.run.store import MemoryStore
 
 ME, ANOTHER_TAB = Visitor("one", "203.0.113.7"), Visitor("two", "203.0.113.7")
 STUDY = small_study()
@@ -48,7 +48,7 @@ def test_two_hundred_openings_of_one_visitor_leave_room_for_others(rooms):
 
 
 def test_the_oldest_unused_one_makes_room_and_never_one_that_was_taken(rooms, monkeypatch):
-    monkeypatch.setattr(rooms_module, "MOST_STUDIES", 4)
+    monkeypatch.setattr(host, "MOST_STUDIES", 4)
     own = rooms.open(STUDY)[0]  # whoever owns the machine
     taken, *unused = [rooms.open(STUDY, visitor=visitor(n))[0] for n in range(3)]
     passes(taken, taken.begin(True)["code"])
@@ -64,7 +64,7 @@ def test_the_oldest_unused_one_makes_room_and_never_one_that_was_taken(rooms, mo
 
 
 def test_what_is_left_of_an_earlier_start_makes_room_last(monkeypatch):
-    monkeypatch.setattr(rooms_module, "MOST_STUDIES", 2)
+    monkeypatch.setattr(host, "MOST_STUDIES", 2)
     store = MemoryStore()
     before = Rooms(store, Limits()).open(STUDY, visitor=ME)[0]
     rooms = Rooms(store, Limits())
@@ -74,7 +74,7 @@ def test_what_is_left_of_an_earlier_start_makes_room_last(monkeypatch):
 
 
 def test_on_a_private_machine_nothing_makes_room(monkeypatch):
-    monkeypatch.setattr(rooms_module, "MOST_STUDIES", 4)
+    monkeypatch.setattr(host, "MOST_STUDIES", 4)
     rooms = Rooms(MemoryStore(), PRIVATE)
     opened = [rooms.open(STUDY, visitor=ME)[0].token for _ in range(4)]
     with pytest.raises(ValueError, match="which is the most"):

@@ -12,9 +12,9 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.cli import main
-from robustaudio.listening.pairing import misfit, paired
-from robustaudio.listening.stimulus import given
-from robustaudio.listening.study_file import StudyError, load_study, parse
+from robustaudio.listening.design.pairing import misfit, paired
+from robustaudio.listening.design.stimulus import given
+from robustaudio.listening.design.study_file import StudyError, load_study, parse
 
 STUDY = """
 title: Attack output beside its clip

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustaudio.listening.forced_choice import Adaptive, ForcedChoice
-from robustaudio.listening.procedures import ABX, Quest, Staircase
+from robustaudio.listening.design.forced_choice import Adaptive, ForcedChoice
+from robustaudio.listening.design.procedures import ABX, Quest, Staircase
+from robustaudio.listening.design.trial import Response, from_record, to_record
 from robustaudio.listening.psychometric import proportion_correct
-from robustaudio.listening.simulation import HOW, Listener, run
-from robustaudio.listening.trial import Response, from_record, to_record
+from robustaudio.listening.simulated_listeners import HOW, Listener, run
 
 TWO = ("seven/white", "seven/masked")
 SHORT = [

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from robustaudio.listening import quest
-from robustaudio.listening.procedures import Quest
-from robustaudio.listening.simulation import Listener, run
+from robustaudio.listening.design import quest
+from robustaudio.listening.design.procedures import Quest
+from robustaudio.listening.simulated_listeners import Listener, run
 
 # Watson 2017, "Estimation of contrast threshold {1, 1, 2}": contrasts in dB and answers
 CONTRASTS = [

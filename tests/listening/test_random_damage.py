@@ -16,13 +16,14 @@ import sqlalchemy as sql
 from listening.small_study import small_study
 from listening.test_store import eventually
 
-from robustaudio.listening import outcome, rooms, rows, teaching
-from robustaudio.listening.clocks import Clocks
-from robustaudio.listening.database import EVENTS, DatabaseStore
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import STUDY, JsonLinesStore
+from robustaudio.listening.run import export, host
+from robustaudio.listening.run.clocks import Clocks
+from robustaudio.listening.run.database import EVENTS, DatabaseStore
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import STUDY, JsonLinesStore
+from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.listening.simulated_study import simulate
+from robustaudio.listening.web import feedback, teacher_routes
 
 CASES = 300
 YEAR_S = 365 * 86_400.0
@@ -40,8 +41,8 @@ def parsed_once(monkeypatch):
             known[key] = original(token, opened)
         return known[key]
 
-    original = rooms._stored
-    monkeypatch.setattr(rooms, "_stored", stored)
+    original = host._stored
+    monkeypatch.setattr(host, "_stored", stored)
 
 
 class Moved:
@@ -79,12 +80,12 @@ def check(store, token: str, kept: set[Answer], answers: set[Answer], moved: Mov
         assert kept <= stored(store, token, kept)
         return
     try:
-        table = rows.tidy(room)
-        found = outcome.pooled(room)
-        exported = json.loads(rows.as_json(room, table))
-        assert rows.as_csv(table)
+        table = export.tidy(room)
+        found = feedback.pooled(room)
+        exported = json.loads(export.as_json(room, table))
+        assert export.as_csv(table)
         if moved.random.random() < 0.2:
-            assert teaching.overview(room)
+            assert teacher_routes.overview(room)
     except OSError as error:
         assert "\n" not in str(error) and len(str(error)) < 300
         return

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from robustaudio.listening.ratings import Impairment, Mushra
-from robustaudio.listening.simulation import Listener, run
+from robustaudio.listening.design.ratings import Impairment, Mushra
+from robustaudio.listening.simulated_listeners import Listener, run
 
 TWO = ("seven/white", "seven/masked")
 BOTH = [Mushra(TWO, repeats=3), Impairment(TWO, repeats=3)]

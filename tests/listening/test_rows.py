@@ -13,14 +13,15 @@ from listening.small_study import small_study
 
 from robustaudio import cli_listen
 from robustaudio.cli import main
-from robustaudio.listening import outcome, rows, web
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.session import new_code, session_of, start
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import HOW, Listener
-from robustaudio.listening.store import STUDY, Event, JsonLinesStore, MemoryStore
-from robustaudio.listening.study_file import parse
-from robustaudio.listening.trial import Response, to_record
+from robustaudio.listening.design.study_file import parse
+from robustaudio.listening.design.trial import Response, to_record
+from robustaudio.listening.run import export
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.store import STUDY, Event, JsonLinesStore, MemoryStore
+from robustaudio.listening.simulated_listeners import HOW, Listener
+from robustaudio.listening.simulated_study import simulate
+from robustaudio.listening.web import feedback, http
 
 QUEST = "{kind: quest, trials: 12, practice: 1, catch_every: 6}"
 MUSHRA = "{kind: mushra, levels_db: [-40, -10], practice: 0}"
@@ -45,7 +46,7 @@ def room():
 
 
 def test_a_row_per_trial_with_every_field(room):
-    table = list(csv.DictReader(io.StringIO(rows.as_csv(rows.tidy(room)))))
+    table = list(csv.DictReader(io.StringIO(export.as_csv(export.tidy(room)))))
     sessions = room.sessions()
     assert len(table) == sum(len(session.responses) for session in sessions.values())
     assert set(table[0]) >= FIELDS
@@ -57,7 +58,7 @@ def test_a_row_per_trial_with_every_field(room):
 
 
 def test_json_holds_the_study_from_which_each_stimulus_is_made_again(room):
-    told = json.loads(rows.as_json(room, rows.tidy(room)))
+    told = json.loads(export.as_json(room, export.tidy(room)))
     again = parse(json.dumps(told["study"]), None)
     row = told["rows"][-1]
     made = again.stimuli.facts(row["condition"], row["level_db"])
@@ -68,7 +69,7 @@ def test_the_level_as_played_is_in_every_row():
     loud = "{kind: quest, trials: 4, audible_db: 20}"
     room, _ = Rooms(MemoryStore()).open(small_study(procedure=loud))
     simulate(room, [Listener(-10.0)], seed=0)
-    table = list(csv.DictReader(io.StringIO(rows.as_csv(rows.tidy(room)))))
+    table = list(csv.DictReader(io.StringIO(export.as_csv(export.tidy(room)))))
     row = next(row for row in table if row["kind"] == "test")
     told = ("rms_dbfs_before_gain", "study_gain_db", "gain_db")
     clean, perturbed = (
@@ -86,10 +87,10 @@ def test_the_level_as_played_is_in_every_row():
 def test_ratings_have_a_row_per_item(procedure):
     room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
     simulate(room, [Listener(-30.0)], seed=0)
-    table = rows.tidy(room)
+    table = export.tidy(room)
     assert len(table) == (3 if procedure == MUSHRA else 4)
     assert {row["level_db"] for row in table} == {None, -40.0, -10.0}
-    assert outcome.pooled(room)["analysis"]["results"]
+    assert feedback.pooled(room)["analysis"]["results"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_bound_is_told_as_one_and_a_single_listener_with_their_own_interval(si
     line = cli_listen._told(result)
     assert line["threshold_db"].startswith(told)
     assert [line["lower_db"], line["upper_db"]] == ["-" if e is None else str(e) for e in ends]
-    assert ("−50 dB to −30 dB" in outcome.in_words(result)) == (sign == "=")
+    assert ("−50 dB to −30 dB" in feedback.in_words(result)) == (sign == "=")
     group["thresholds"]["correct_79"] = None
     line = cli_listen._told(result | {"listeners": listeners | {"b": {}}})
     assert [line[end] for end in ("threshold_db", "lower_db", "upper_db")] == ["-"] * 3
@@ -114,22 +115,22 @@ def test_nothing_is_told_before_the_end(room):
     code = new_code()
     room.store.append(start(room.token, session_of(code)))
     with pytest.raises(ValueError, match="told when every question is answered"):
-        outcome.own_result(room, code)
-    found = outcome.pooled(room)
+        feedback.own_result(room, code)
+    found = feedback.pooled(room)
     assert (found["begun"], found["finished"]) == (3, 2)
     assert found["analysis"]["listeners"] == 2  # who is in the middle has said too little
 
 
 def test_words_claim_no_more_than_was_shown():
     own = {"correct": 12, "trials": 16, "verdict": "heard", "upper": 0.9}
-    heard = outcome._of_abx("c", own)
+    heard = feedback._of_abx("c", own)
     assert heard == "c: 12 of 16 right. That is more often right than guessing explains."
-    not_shown = outcome._of_abx("c", own | {"verdict": "undecided", "upper": 0.72})
+    not_shown = feedback._of_abx("c", own | {"verdict": "undecided", "upper": 0.72})
     assert "does not show that you cannot hear it: up to 72 %" in not_shown
     bound = {"sign": "<=", "level_db": -60.0, "lower_db": None, "upper_db": -60.0}
-    words = outcome._of_threshold("c", bound)
+    words = feedback._of_threshold("c", bound)
     assert words == "c: your threshold lies at or below the softest level, −60 dB."
-    words = outcome._of_threshold("c", bound | {"sign": ">=", "level_db": 0.0})
+    words = feedback._of_threshold("c", bound | {"sign": ">=", "level_db": 0.0})
     assert words == "c: your threshold lies at or above the loudest level, 0 dB."
 
 
@@ -143,13 +144,13 @@ def test_words_claim_no_more_than_was_shown():
 )
 def test_a_grade_above_the_clean_clips_is_told_too(mean, words):
     result = {"condition": "c", "level_db": -20.0, "paradigm": "impairment"}
-    assert words in outcome._sentence(result, {"mean": mean})
+    assert words in feedback._sentence(result, {"mean": mean})
 
 
 def pooled_words(procedure: str, listeners: list[Listener]) -> str:
     room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
     simulate(room, listeners, seed=0)
-    return outcome.in_words(outcome.pooled(room)["analysis"]["results"][0])
+    return feedback.in_words(feedback.pooled(room)["analysis"]["results"][0])
 
 
 def test_a_group_is_told_its_p_once_and_when_it_is_small():
@@ -182,7 +183,7 @@ def answered(procedure: str, answer) -> list[str]:
         responses.append(Response(trial, answer(trial, before), **HOW))
         event = Event(room.token, name, "trial", trial.number, to_record(responses[-1]))
         room.store.append(event)
-    return outcome.own_result(room, code)["lines"]
+    return feedback.own_result(room, code)["lines"]
 
 
 def test_one_good_score_of_six_is_not_called_heard():
@@ -322,7 +323,7 @@ def test_a_purge_that_fails_says_so(study_file, tmp_path, capsys, monkeypatch):
 def test_the_printed_link_holds_an_address_of_the_network(host, routed, reachable, monkeypatch):
     class Probe:
         def __init__(self, family, kind) -> None:
-            assert kind == web.socket.SOCK_DGRAM  # whose connect sends nothing
+            assert kind == http.socket.SOCK_DGRAM  # whose connect sends nothing
 
         def __enter__(self):
             return self
@@ -336,6 +337,6 @@ def test_the_printed_link_holds_an_address_of_the_network(host, routed, reachabl
         def getsockname(self):
             return routed, 40_000
 
-    monkeypatch.setattr(web.socket, "socket", Probe)
-    monkeypatch.setattr(web.socket, "gethostname", lambda: "this-host")
-    assert web.reachable(host) == reachable
+    monkeypatch.setattr(http.socket, "socket", Probe)
+    monkeypatch.setattr(http.socket, "gethostname", lambda: "this-host")
+    assert http.reachable(host) == reachable

@@ -2,7 +2,11 @@
 
 import pytest
 
-from robustaudio.listening.screening import hears_no_anchor, misses_catches, misses_reference
+from robustaudio.listening.analysis.exclusion import (
+    hears_no_anchor,
+    misses_catches,
+    misses_reference,
+)
 
 
 def test_more_than_15_percent_of_bad_references_exclude():

@@ -20,16 +20,16 @@ from starlette.testclient import TestClient
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
-from robustaudio.listening.headphones import GAP_S, Screening, beep_count
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.server import application
-from robustaudio.listening.session import Session, hour, session_of
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener as Simulated
-from robustaudio.listening.stimulus import RATE
-from robustaudio.listening.store import STUDY, Event, JsonLinesStore, NotWritable
-from robustaudio.listening.study import sound_text
-from robustaudio.listening.study_file import parse
+from robustaudio.listening.design.stimulus import RATE
+from robustaudio.listening.design.study import sound_text
+from robustaudio.listening.design.study_file import parse
+from robustaudio.listening.run.headphones import GAP_S, Screening, beep_count
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.session import Session, hour, session_of
+from robustaudio.listening.run.store import STUDY, Event, JsonLinesStore, NotWritable
+from robustaudio.listening.simulated_listeners import Listener as Simulated
+from robustaudio.listening.simulated_study import simulate
+from robustaudio.listening.web.listener_routes import application
 
 HOW = {"response_time_s": 1.5, "plays": 2, "switches": 5}
 
@@ -414,7 +414,7 @@ def test_a_second_server_learns_that_a_study_was_closed(listener, tmp_path, monk
     other.code = listener.code
     assert other.get("state").status_code == 200
     listener.rooms.close(listener.token)
-    monkeypatch.setattr("robustaudio.listening.rooms.FRESH_S", 0.0)
+    monkeypatch.setattr("robustaudio.listening.run.host.FRESH_S", 0.0)
     assert other.get("state").status_code == other.post("start").status_code == 410
     assert list(tmp_path.rglob("*.jsonl")) == []
 
@@ -550,7 +550,7 @@ def test_purging_goes_on_when_the_store_comes_back(rooms, tmp_path, monkeypatch)
         tried.set()
         raise OSError("503")
 
-    monkeypatch.setattr("robustaudio.listening.rooms.PURGE_S", 0.01)
+    monkeypatch.setattr("robustaudio.listening.run.host.PURGE_S", 0.01)
     with monkeypatch.context() as trouble:
         trouble.setattr(JsonLinesStore, "studies", away)
         stop = rooms.keep_purging()
@@ -725,7 +725,7 @@ def test_a_file_that_the_system_locks_is_no_wrong_key(listener, monkeypatch, pat
         raise PermissionError(errno.EACCES, "Permission denied", str(file))
 
     client = TestClient(application(Rooms(listener.rooms.store)))
-    monkeypatch.setattr("robustaudio.listening.store._content", locked)
+    monkeypatch.setattr("robustaudio.listening.run.store._content", locked)
     ask = client.get if path in ("study", "pooled") else partial(client.post, json={"agreed": True})
     told = ask(f"/listen/{listener.token}/{path}", headers={"X-Teacher": key})
     sentence = "the server cannot read or write answers now: Permission denied."

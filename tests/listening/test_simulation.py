@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from robustaudio.listening import ABX, Quest, Staircase
-from robustaudio.listening.analysis import analyse
-from robustaudio.listening.forced_choice import Adaptive
-from robustaudio.listening.simulation import Listener, panel, simulate
-from robustaudio.listening.thresholds import STAIRCASE_TARGET
-from robustaudio.listening.trial import Trial
+from robustaudio.listening.analysis.analyse import analyse
+from robustaudio.listening.analysis.thresholds import STAIRCASE_TARGET
+from robustaudio.listening.design.forced_choice import Adaptive
+from robustaudio.listening.design.trial import Trial
+from robustaudio.listening.simulated_listeners import Listener, panel, simulate
 
 COUNT = 100
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from robustaudio.listening.d_prime import d_prime, log_linear, proportion_at
-from robustaudio.listening.statistics import (
+from robustaudio.listening.analysis.d_prime import d_prime, log_linear, proportion_at
+from robustaudio.listening.analysis.statistics import (
     ALPHA,
     Mean,
     holm,

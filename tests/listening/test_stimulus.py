@@ -10,8 +10,8 @@ import torch
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.listening.stimulus import RATE, Stimuli, given, stimulus_of
-from robustaudio.listening.wav import encode
+from robustaudio.listening.design.stimulus import RATE, Stimuli, given, stimulus_of
+from robustaudio.listening.run.blind_wav import encode
 
 FAMILIES = ("white", "shaped", "shift")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
-from robustaudio.listening.database import DatabaseStore
-from robustaudio.listening.hub import HubStore, connect
-from robustaudio.listening.store import (
+from robustaudio.listening.run.database import DatabaseStore
+from robustaudio.listening.run.hub import HubStore, connect
+from robustaudio.listening.run.store import (
     DAMAGED,
     STUDY,
     Event,
@@ -137,7 +137,7 @@ def test_a_line_that_was_not_finished_is_cut_off(tmp_path):
 
 WRITER = """
 import itertools, sys
-from robustaudio.listening.store import Event, open_store
+from robustaudio.listening.run.store import Event, open_store
 store = open_store(sys.argv[1])
 for index in itertools.count():
     store.append(Event("abcd", "aaaa0001", "trial", index, {"filler": "x" * 2000}))
@@ -383,7 +383,7 @@ def test_a_public_data_set_is_refused(tmp_path):
 def test_the_name_of_a_store_is_no_folder_of_the_hubs_answers(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "hub://me/answers")
-    monkeypatch.setattr("robustaudio.listening.hub.HfApi", FakeHub)
+    monkeypatch.setattr("robustaudio.listening.run.hub.HfApi", FakeHub)
     open_store("hub://me/answers").remote.stop()
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["listening-hub"]
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]

@@ -8,8 +8,8 @@ import torch
 from listening.small_study import TEXT, small_study
 
 from robustaudio.audio.clip import Clip
-from robustaudio.listening.procedures import ABX, Quest
-from robustaudio.listening.study_file import StudyError, load_study, parse
+from robustaudio.listening.design.procedures import ABX, Quest
+from robustaudio.listening.design.study_file import StudyError, load_study, parse
 
 SHIPPED = sorted((Path(__file__).parents[2] / "assets" / "studies").glob("*.yaml"))
 

@@ -13,11 +13,11 @@ from limited import run_limited
 from listening.small_study import TEXT, small_study
 
 from robustaudio.audio.clip import Clip
-from robustaudio.listening import study_file, study_sound
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.store import JsonLinesStore
-from robustaudio.listening.study_file import StudyError, parse
-from robustaudio.listening.study_sound import FLAC, WAV, as_kept, decoded, sound_text
+from robustaudio.listening.design import study_file, study_sound
+from robustaudio.listening.design.study_file import StudyError, parse
+from robustaudio.listening.design.study_sound import FLAC, WAV, as_kept, decoded, sound_text
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import JsonLinesStore
 
 RATE = 192_000
 
@@ -202,9 +202,9 @@ TEACHERS = """
 import sys, tempfile
 from pathlib import Path
 import numpy as np, soundfile
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.store import JsonLinesStore
-from robustaudio.listening.study_file import load_study, parse
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import JsonLinesStore
+from robustaudio.listening.design.study_file import load_study, parse
 import json
 folder, rng, lines = Path(tempfile.mkdtemp()), np.random.default_rng(0), []
 time = np.arange(12 * 44100) / 44100

@@ -9,15 +9,15 @@ import pytest
 from listening.small_study import small_study
 from starlette.testclient import TestClient
 
-from robustaudio.listening import outcome, teaching
-from robustaudio.listening.headphones import beep_count
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.server import application
-from robustaudio.listening.session import new_code, session_of, start
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import JsonLinesStore, MemoryStore
-from robustaudio.listening.study_file import parse
+from robustaudio.listening.design.study_file import parse
+from robustaudio.listening.run.headphones import beep_count
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.store import JsonLinesStore, MemoryStore
+from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.listening.simulated_study import simulate
+from robustaudio.listening.web import feedback, teacher_routes
+from robustaudio.listening.web.listener_routes import application
 
 QUEST = "{kind: quest, trials: 12, practice: 1, catch_every: 6}"
 
@@ -75,7 +75,7 @@ def test_counts_grow_and_results_come_from_who_has_finished(opened, ask):
 def overview_of(procedure: str, listeners: list[Listener]) -> dict:
     room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
     simulate(room, listeners, seed=0)
-    return teaching.overview(room)
+    return teacher_routes.overview(room)
 
 
 @pytest.mark.parametrize("kind", ["mushra", "impairment"])
@@ -95,10 +95,10 @@ def test_ratings_have_one_card_per_condition_with_all_levels_in_its_picture(kind
 def test_who_is_left_out_is_counted_by_reason(opened):
     _, room, _ = opened
     simulate(room, [Listener(20.0, lapse_rate=0.5)] * 12, seed=0)
-    simulated, remark = teaching.overview(room)["remarks"]
+    simulated, remark = teacher_routes.overview(room)["remarks"]
     assert simulated == "12 of 12 are simulated: no people."
     counts = [int(n) for n in re.findall(r"(\d+) who missed \d of \d catch trials", remark)]
-    excluded = outcome.pooled(room)["analysis"]["excluded"]
+    excluded = feedback.pooled(room)["analysis"]["excluded"]
     assert remark.startswith("Left out: ") and sum(counts) == len(excluded) > len(counts)
 
 

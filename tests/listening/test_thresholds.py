@@ -2,15 +2,15 @@
 
 import pytest
 
-from robustaudio.listening.d_prime import proportion_at
-from robustaudio.listening.psychometric import fit
-from robustaudio.listening.thresholds import (
+from robustaudio.listening.analysis.d_prime import proportion_at
+from robustaudio.listening.analysis.thresholds import (
     Threshold,
     criteria,
     faint_db,
     mean_threshold,
     threshold,
 )
+from robustaudio.listening.psychometric import fit
 
 LEVELS = [-60.0] * 10 + [-40.0] * 10 + [-20.0] * 10
 

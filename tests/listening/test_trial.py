@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from robustaudio.listening.trial import Response, Trial, from_record, to_record, to_rows
+from robustaudio.listening.design.trial import Response, Trial, from_record, to_record, to_rows
 
 ABX = Trial(4, "test", "abx", "seven/white", (None, -30.0, -30.0), 1)
 PAGE = Trial(1, "test", "mushra", "seven/white", (-20.0, None, -40.0), None)

@@ -24,11 +24,11 @@ from ui.driving import (
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
-from robustaudio.listening import rows
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import MemoryStore
+from robustaudio.listening.run import export
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import MemoryStore
+from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.listening.simulated_study import simulate
 from robustaudio.ui.launch import launch
 from robustaudio.ui.listen import study_of
 
@@ -415,7 +415,7 @@ def test_what_a_class_heard_stands_beside_the_proof(page, tmp_path):
     options = {"kind": "quest", "trials": 12, "audible_db": 0}
     room, _ = Rooms(MemoryStore()).open(study_of("seven", clip, "x", None, ["white"], options))
     simulate(room, [Listener(-43.0)], seed=0)
-    (tmp_path / "seven-heard.json").write_text(rows.as_json(room, rows.tidy(room)))
+    (tmp_path / "seven-heard.json").write_text(export.as_json(room, export.tidy(room)))
     choose(page, "classifier", "digits-cnn-ibp")
     tab(page, "Ruler")
     page.get_by_role("button", name="What people heard of this clip").click()

@@ -8,8 +8,8 @@ import pytest
 
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier, read_card
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.store import MemoryStore
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import MemoryStore
 from robustaudio.ui import intake
 from robustaudio.ui.convert import NoClip, Services, Source, open_source, take_upload
 from robustaudio.ui.jobs import in_place

@@ -17,13 +17,13 @@ import pytest
 from listening.small_study import TEXT
 from playwright.sync_api import Page, expect
 
-from robustaudio.listening.headphones import Screening, beep_count
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.session import MOST_ATTEMPTS, Session, session_of
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import JsonLinesStore, MemoryStore, open_store
-from robustaudio.listening.study_file import parse
+from robustaudio.listening.design.study_file import parse
+from robustaudio.listening.run.headphones import Screening, beep_count
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.session import MOST_ATTEMPTS, Session, session_of
+from robustaudio.listening.run.store import JsonLinesStore, MemoryStore, open_store
+from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.listening.simulated_study import simulate
 from robustaudio.ui.launch import launch
 
 pytestmark = pytest.mark.browser

@@ -7,10 +7,10 @@ from listening.small_study import small_study
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.simulated import simulate
-from robustaudio.listening.simulation import Listener
-from robustaudio.listening.store import JsonLinesStore, MemoryStore
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import JsonLinesStore, MemoryStore
+from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.listening.simulated_study import simulate
 from robustaudio.ui import listen
 
 

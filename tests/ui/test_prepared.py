@@ -12,8 +12,8 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier, read_card
-from robustaudio.listening.rooms import Rooms
-from robustaudio.listening.store import MemoryStore
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.store import MemoryStore
 from robustaudio.ui.convert import NoClip, Services, Source, open_source, take_upload
 from robustaudio.ui.prepared import AT_A_TIME, Prepared
 

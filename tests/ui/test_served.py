@@ -22,9 +22,9 @@ from ui.conftest import CHROMIUM_ARGS, find_chromium
 from ui.driving import SLOW_MS, choose, opened, run, tab, upload
 
 from robustaudio.audio.datasets import BUNDLED
-from robustaudio.listening.headphones import beep_count
-from robustaudio.listening.room import Room
-from robustaudio.listening.rooms import NoStudy
+from robustaudio.listening.run.headphones import beep_count
+from robustaudio.listening.run.host import NoStudy
+from robustaudio.listening.run.open_study import Room
 from robustaudio.serving import Serving, self_signed
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.launch import launch

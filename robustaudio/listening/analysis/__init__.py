@@ -1,0 +1,1 @@
+"""What answers mean: a table of responses in, thresholds, tests and claims out."""

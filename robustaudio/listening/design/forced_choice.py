@@ -1,0 +1,181 @@
+"""What every forced choice shares: practice, catch trials, and tracks that are interleaved."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, inf
+
+from robustaudio.listening.design import schedule
+from robustaudio.listening.design.options import check_conditions, check_counts, check_level
+from robustaudio.listening.design.trial import CHOICES, Kind, Paradigm, Response, Trial
+
+Track = tuple[str, float | None]  # a condition, and its level where that is fixed
+Outcome = tuple[float, bool]  # a level in dB, and whether the answer was right
+FEWEST_CATCHES = 4  # of a session, short as it may be: a guesser hits half of them
+LEAST_STEP_DB = 0.25  # finer, nobody hears the difference, and the grid grows
+MOST_LEVELS = 200  # of a grid: QUEST+ weighs every one of them after each answer
+
+
+@dataclass(frozen=True)
+class ForcedChoice(ABC):
+    """A forced choice asks for one interval; subclasses say at which level, and until when.
+
+    The first `practice` trials, and one in each `catch_every` after them (0 for none), are at the
+    clearly audible `audible_db`: a catch trial says whether the listener attends. Short tests have
+    more of them. The tests are tracks, one per condition or level, taken in turn, in a new order
+    each round.
+
+    Raises:
+        ValueError: for options that make no test.
+    """
+
+    conditions: tuple[str, ...]
+    practice: int = 4
+    catch_every: int = 10
+    audible_db: float = -10.0
+
+    def __post_init__(self) -> None:
+        check_conditions(self.conditions)
+        check_counts(self, practice=0, catch_every=0)
+        if self.catch_every == 1:
+            raise ValueError("catch_every 1 leaves no trial to test; choose 2 or more, or 0.")
+        check_level("audible_db", self.audible_db)
+
+    @property
+    @abstractmethod
+    def paradigm(self) -> Paradigm: ...
+
+    @property
+    @abstractmethod
+    def stimulus_levels_db(self) -> tuple[float, ...]: ...
+
+    @property
+    @abstractmethod
+    def tracks(self) -> tuple[Track, ...]: ...
+
+    @property
+    @abstractmethod
+    def expected_length(self) -> int:
+        """Tests of a track, or about how many."""
+
+    @abstractmethod
+    def track_of(self, trial: Trial) -> Track:
+        """Where a test belongs."""
+
+    @abstractmethod
+    def has_ended(self, outcomes: Sequence[Outcome]) -> bool:
+        """Whether a track with these outcomes asks no more."""
+
+    @abstractmethod
+    def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float:
+        """The level in dB at which a track that has not ended asks next."""
+
+    @property
+    def expected_trials(self) -> int:
+        tests = len(self.tracks) * self.expected_length
+        return self.practice + tests + (tests // (self.block - 1) if self.block else 0)
+
+    @property
+    def block(self) -> int:
+        """One of so many trials is a catch trial; 0 for none."""
+        tests = len(self.tracks) * self.expected_length
+        return min(self.catch_every, max(3, 1 + tests // FEWEST_CATCHES))
+
+    def next(self, responses: Sequence[Response], seed: int) -> Trial | None:
+        number = len(responses)
+        if number < self.practice:
+            return self._audible("practice", number, number, seed)
+        outcomes = self._outcomes(responses)
+        open_tracks = {t: len(done) for t, done in outcomes.items() if not self.has_ended(done)}
+        if not open_tracks:
+            return None
+        counted = number - self.practice
+        if schedule.is_catch(seed, counted, self.block):
+            return self._audible("catch", number, counted // self.block, seed)
+        track = schedule.least_asked(seed, number, open_tracks)
+        right = self._right(self.tracks.index(track), len(outcomes[track]), number, seed)
+        return self._trial("test", number, track[0], self.ask(track, outcomes[track]), right)
+
+    def _outcomes(self, responses: Sequence[Response]) -> dict[Track, list[Outcome]]:
+        """What was tested in each track, in order."""
+        outcomes: dict[Track, list[Outcome]] = {track: [] for track in self.tracks}
+        for response in responses:
+            trial = response.trial
+            if trial.kind == "test":
+                track, level = self.track_of(trial), trial.level_db
+                if track not in outcomes or level is None or trial.paradigm != self.paradigm:
+                    raise ValueError(f"{trial} is not of this procedure.")
+                outcomes[track].append((level, bool(response.correct)))
+        return outcomes
+
+    def _right(self, track: int, tested: int, number: int, seed: int) -> int:
+        """ABX tosses a coin, for only then is its test exact whatever the listener does.
+
+        Where X is A as often as B, one who guesses A as often as B gets 12 of 16 right by chance
+        in 7 % of sessions, and in 9 % where it holds in blocks of four; the binomial says 4 %.
+        A threshold is no such test, and gains from balanced intervals.
+        """
+        if self.paradigm == "abx":
+            return schedule.fair(seed, number, 2)
+        return schedule.balanced(seed, track, tested, CHOICES[self.paradigm])
+
+    def _audible(self, kind: Kind, number: int, turn: int, seed: int) -> Trial:
+        condition = self.conditions[turn % len(self.conditions)]
+        right = schedule.fair(seed, number, CHOICES[self.paradigm])
+        return self._trial(kind, number, condition, self.audible_db, right)
+
+    def _trial(
+        self, kind: Kind, number: int, condition: str, level_db: float | None, right: int
+    ) -> Trial:
+        if self.paradigm == "abx":
+            intervals = (None, level_db, (None, level_db)[right])
+        else:
+            places = range(CHOICES[self.paradigm])
+            intervals = tuple(level_db if place == right else None for place in places)
+        return Trial(number, kind, self.paradigm, condition, intervals, right)
+
+
+@dataclass(frozen=True)
+class Adaptive(ForcedChoice):
+    """Two or three intervals, one of them perturbed; each condition's level follows the answers.
+
+    Levels are a grid of `step_db` from `audible_db` down to `min_db`.
+    """
+
+    alternatives: int = 2
+    min_db: float = -80.0
+    step_db: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.alternatives not in (2, 3):
+            raise ValueError(f"alternatives {self.alternatives} must be 2 or 3.")
+        if not LEAST_STEP_DB <= self.step_db < inf:
+            raise ValueError(f"step_db {self.step_db} must be {LEAST_STEP_DB} or more, and finite.")
+        check_level("min_db", self.min_db)
+        if self.min_db > self.audible_db - 2 * self.step_db:
+            least = self.audible_db - 2 * self.step_db
+            raise ValueError(
+                f"min_db {self.min_db} must be at most {least:g}, two steps below audible_db."
+            )
+        if len(self.stimulus_levels_db) > MOST_LEVELS:
+            raise ValueError(
+                f"step_db {self.step_db} makes {len(self.stimulus_levels_db)} levels from min_db "
+                f"to audible_db; at most {MOST_LEVELS}, please: a longer step or a shorter range."
+            )
+
+    @property
+    def paradigm(self) -> Paradigm:
+        return "2afc" if self.alternatives == 2 else "3afc"
+
+    @property
+    def stimulus_levels_db(self) -> tuple[float, ...]:
+        steps = floor((self.audible_db - self.min_db) / self.step_db)
+        return tuple(self.audible_db - k * self.step_db for k in range(steps, -1, -1))
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        return tuple((condition, None) for condition in self.conditions)
+
+    def track_of(self, trial: Trial) -> Track:
+        return trial.condition, None

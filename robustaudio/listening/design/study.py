@@ -1,0 +1,153 @@
+"""A study: which sounds are judged, how, and what listeners are told. `study_file` reads one."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+from robustaudio.audio.clip import Clip
+from robustaudio.listening.design.forced_choice import Adaptive
+from robustaudio.listening.design.procedures import ABX, INAUDIBLE_BELOW, Quest, Staircase
+from robustaudio.listening.design.ratings import Impairment, Mushra
+from robustaudio.listening.design.stimulus import Stimuli, stimulus_of
+from robustaudio.listening.design.study_sound import sound_text
+
+PROCEDURES: dict[str, Any] = {
+    "abx": ABX, "staircase": Staircase, "quest": Quest, "mushra": Mushra, "impairment": Impairment,
+}  # fmt: skip
+SCREENINGS = ("antiphase", "huggins", "none")
+HEARD_DB = 6.0  # noise-to-mask ratio that practice and catch trials must reach
+LONGEST_H = 366 * 24  # that a study may be open
+JOINED = " · "  # clip and family, in the name of a condition
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What listeners read; None stands for what the page says by itself."""
+
+    about: str = "You will hear short sounds, and compare them."
+    question: str | None = None  # by the paradigm
+    purpose: str = "To find out how loud a change has to be before people hear it."
+    contact: str = "Whoever gave you this link."
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is known of the classifier that was attacked or proven; it travels with every row."""
+
+    name: str | None = None
+    certified_radius: float | None = None  # L2, in the clip's own units
+    sigma: float | None = None
+    alpha: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StudyClip:
+    """A clip, and perturbed versions of it by the name of their family."""
+
+    clip: Clip
+    perturbed: Mapping[str, Clip] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a study file says; `options` are those of the procedure, its `kind` among them."""
+
+    title: str
+    clips: tuple[StudyClip, ...]
+    families: tuple[str, ...]
+    options: Mapping[str, Any]
+    texts: Texts = Texts()
+    model: Model = Model()
+    screening: str = SCREENINGS[0]
+    expires_h: int = 7 * 24
+    seed: int = 0
+
+    @cached_property
+    def procedure(self) -> Any:
+        """The test, of every clip under every family: a `Procedure`."""
+        conditions = tuple(
+            f"{of.clip.name}{JOINED}{family}" for of in self.clips for family in self.families
+        )
+        options = {name: value for name, value in self.options.items() if name != "kind"}
+        return PROCEDURES[self.options["kind"]](conditions=conditions, **options)
+
+    @property
+    def inaudible_below(self) -> float:
+        """The proportion correct below which a perturbation counts as inaudible."""
+        return getattr(self.procedure, "inaudible_below", INAUDIBLE_BELOW)
+
+    @cached_property
+    def stimuli(self) -> Stimuli:
+        pairs = [(of, family) for of in self.clips for family in self.families]
+        made = [
+            stimulus_of(of.clip, family, of.perturbed, [self.seed, number])
+            for number, (of, family) in enumerate(pairs)
+        ]
+        conditions = dict(zip(self.procedure.conditions, made, strict=True))
+        return Stimuli(conditions, max(self.procedure.stimulus_levels_db))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all of it: two studies with one digest ask the same."""
+        digest = hashlib.sha256()
+        for of in self.clips:  # not their files, which hold the time of writing
+            for clip in (of.clip, *of.perturbed.values()):
+                digest.update(clip.samples.numpy().tobytes())
+        words = {**self._words(), "clips": [[of.clip.name, *of.perturbed] for of in self.clips]}
+        digest.update(json.dumps(words, sort_keys=True).encode())
+        return digest.hexdigest()
+
+    def unanswerable(self) -> list[str]:
+        """What is wrong with questions that have no answer, or easy ones that nobody could hear."""
+        if isinstance(self.procedure, Adaptive) and "shift" in self.families:
+            return [
+                "a shift has no answer without a reference, which a choice between two or three "
+                "sounds lacks; ask about it with kind abx."
+            ]
+        level_db = getattr(self.procedure, "audible_db", None)
+        if level_db is None or not (self.procedure.practice or self.procedure.catch_every):
+            return []
+        problems = []
+        for name, stimulus in self.stimuli.conditions.items():
+            ratio_db = self.stimuli.noise_to_mask_db(name, level_db)
+            if stimulus.family == "shift":
+                problems.append(
+                    f"{name}: nobody hears a shift, so that its practice and catch trials would "
+                    "fail every listener; set practice and catch_every to 0."
+                )
+            elif ratio_db < HEARD_DB:
+                problems.append(
+                    f"{name}: practice and catch trials must be heard, but at audible_db "
+                    f"{level_db:g} the noise-to-mask ratio is {ratio_db:.1f} dB; audible_db "
+                    f"{level_db + HEARD_DB - ratio_db:.0f} would do."
+                )
+        return problems
+
+    def record(self) -> dict[str, Any]:
+        """The study as JSON with its sounds inside, which `parse` reads."""
+        clips = [
+            {
+                "name": of.clip.name,
+                "sound": sound_text(of.clip),
+                "perturbed": {name: sound_text(clip) for name, clip in of.perturbed.items()},
+            }
+            for of in self.clips
+        ]
+        return {"title": self.title, "clips": clips, **self._words()}
+
+    def _words(self) -> dict[str, Any]:
+        """All of the record but its sounds."""
+        return {
+            "title": self.title,
+            "families": list(self.families),
+            "procedure": json.loads(json.dumps(self.options)),
+            "texts": asdict(self.texts),
+            "model": asdict(self.model),
+            "screening": self.screening,
+            "expires_h": self.expires_h,
+            "seed": self.seed,
+        }

@@ -1,0 +1,1 @@
+"""A study under way: listeners' answers in, an append-only store, sessions and tables out."""

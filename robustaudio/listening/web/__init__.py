@@ -1,0 +1,1 @@
+"""The web side of a study: requests of browsers in, pages, trials, sounds and charts out."""

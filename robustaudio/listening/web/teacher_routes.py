@@ -1,0 +1,137 @@
+"""What a teacher's page asks for: the class's answers so far, exports, the study's end."""
+
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import segno
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from robustaudio.listening.analysis.by_paradigm import Record, grouped
+from robustaudio.listening.design.trial import SCALES
+from robustaudio.listening.run import export
+from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.web.charts import psychometric, ratings
+from robustaudio.listening.web.feedback import LEGENDS, db, in_words, pooled
+from robustaudio.listening.web.http import HEADERS, answered, page
+
+Answer = Callable[[Room, dict[str, Any]], Any]
+LINK = r"https?://[\w.:\[\]-]+(/[\w.~-]+)*/listen/"
+LONGEST_LINK = 300
+
+
+def teacher_routes(rooms: Rooms) -> list[BaseRoute]:
+    """All of them need the key, but the page itself and the picture of its link."""
+
+    def route(path: str, answer: Answer, method: str = "GET") -> Route:
+        async def endpoint(request: Request) -> Response:
+            key = request.headers.get("X-Teacher", "")
+
+            def allowed(told: dict[str, Any]) -> Any:
+                return answer(rooms.of_teacher(told["token"], key), told)
+
+            return await answered(request, allowed)
+
+        return Route(f"/listen/{{token}}/{path}", endpoint, methods=[method])
+
+    def expire(room: Room, told: dict[str, Any]) -> dict[str, Any]:
+        rooms.expire(room.token, told.get("hours"))
+        return overview(room)
+
+    def close(room: Room, told: dict[str, Any]) -> dict[str, Any]:
+        rooms.close(room.token)
+        return {}
+
+    async def picture(request: Request) -> Response:
+        return await answered(request, lambda told: qr_code(rooms.room(told["token"]), told))
+
+    return [
+        Route("/listen/{token}/teacher", page("teacher.html")),
+        Route("/listen/{token}/qr.svg", picture),
+        route("pooled", lambda room, told: overview(room)),
+        route("export/{format}", lambda room, told: exported(room, told["format"])),
+        route("expire", expire, "POST"),
+        route("close", close, "POST"),
+    ]
+
+
+def overview(room: Room) -> dict[str, Any]:
+    """The class so far: counts, and what those who have finished heard."""
+    found = pooled(room)
+    excluded, results = found["analysis"]["excluded"], found["analysis"]["results"]
+    remarks = []
+    if found["simulated"]:
+        remarks.append(f"{found['simulated']} of {found['begun']} are simulated: no people.")
+    if found["unscreened"]:
+        remarks.append(f"{found['unscreened']} went on without headphones.")
+    if found["wireless"]:
+        remarks.append(f"{found['wireless']} listened without a wire (Bluetooth).")
+    if found["damage"]:
+        remarks.append(found["damage"])
+    if excluded:
+        reasons = Counter(excluded.values()).most_common()
+        remarks.append(f"Left out: {', '.join(f'{n} who {reason}' for reason, n in reasons)}.")
+    counts = {key: value for key, value in found.items() if key != "analysis"}
+    legend = LEGENDS[results[0]["paradigm"]] if results else ""
+    return {**counts, "remarks": remarks, "results": _cards(results), "legend": legend}
+
+
+def exported(room: Room, format: str) -> Response:
+    """The answers as a table or with their study, or the study file alone.
+
+    Raises:
+        ValueError: for the answers of a demonstration, whose listeners were promised otherwise.
+        LookupError: for another format.
+    """
+    if room.demo and format in ("csv", "json"):
+        raise ValueError("this is a demonstration: it shows results, and hands out no answers.")
+    match format:
+        case "csv":
+            table = export.as_csv(export.tidy(room)).encode(export.CSV_ENCODING)
+            return Response(table, media_type="text/csv; charset=utf-8", headers=HEADERS)
+        case "json":
+            text = export.as_json(room, export.tidy(room))
+        case "study":
+            text = json.dumps(room.study.record(), indent=1)
+        case _:
+            raise LookupError(f"no export {format!r}; csv, json and study are.")
+    return Response(text, media_type="application/json", headers=HEADERS)
+
+
+def qr_code(room: Room, told: dict[str, Any]) -> Response:
+    """The link to a study as a picture; only of that link, whatever the server is called.
+
+    Raises:
+        ValueError: for any other text.
+    """
+    link = str(told.get("link", ""))
+    if len(link) > LONGEST_LINK or not re.fullmatch(LINK + re.escape(room.token), link):
+        raise ValueError(f"{link[:80]!r} is no link to this study.")
+    out = io.BytesIO()
+    segno.make(link, error="m").save(out, kind="svg", border=1, scale=8, xmldecl=False)
+    return Response(out.getvalue(), media_type="image/svg+xml", headers=HEADERS)
+
+
+def _cards(results: list[Record]) -> list[dict[str, Any]]:
+    """One per result, but of ratings one per condition, with all of its levels."""
+    cards = []
+    for (condition, paradigm), mine in grouped(results, "condition", "paradigm").items():
+        if paradigm in SCALES:
+            cards.append(
+                {"name": condition, "sentence": in_words(mine[0]), "picture": ratings(mine)}
+            )
+        else:
+            cards += [_card(one) for one in mine]
+    return cards
+
+
+def _card(result: Record) -> dict[str, Any]:
+    at = f" at {db(result['level_db'])}" if "level_db" in result else ""
+    picture = psychometric(result) if "thresholds" in result["group"] else None
+    return {"name": result["condition"] + at, "sentence": in_words(result), "picture": picture}
