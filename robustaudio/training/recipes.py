@@ -10,6 +10,7 @@ import torch
 from robustaudio import __version__
 from robustaudio.audio.datasets import Dataset
 from robustaudio.certification.verify import Verifier
+from robustaudio.classifiers.card import Accuracies, Card, Training
 from robustaudio.classifiers.checkpoints import save_classifier
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import Architecture
@@ -103,12 +104,12 @@ class Recipe:
             classifier.to(device), x.to(device), y.to(device), self.objective, self.schedule,
             generator=generator, log=log,
         )  # fmt: skip
-        settings = {
-            "objective": {"kind": type(self.objective).__name__, **asdict(self.objective)},
-            "schedule": asdict(self.schedule),
-        }
+        training = Training(
+            objective={"kind": type(self.objective).__name__, **asdict(self.objective)},
+            schedule=asdict(self.schedule),
+        )
         data = f"{corpus.about_data} x {self.rendered}; {len(y)} clips in all"
-        return Trained(classifier.cpu(), self.architecture, settings, data)
+        return Trained(classifier.cpu(), self.architecture, training, data)
 
 
 RECIPES = {
@@ -166,52 +167,48 @@ def run(
     started, corpus = time.monotonic(), CORPORA[recipe.task]()
     trained = recipe.train(corpus, device, log)
     classifier = trained.classifier
-    scores: dict = {name: _accuracy(classifier, some) for name, some in corpus.held_out.items()}
-    log("  ".join(f"{name} {score:.4f}" for name, score in scores.items()))
-    scores["test_accuracy"] = _accuracy(classifier, corpus.test)
+    accuracies = Accuracies(
+        validation=_accuracy(classifier, corpus.validation),
+        rendered=_accuracy(classifier, corpus.rendered_validation),
+        bundled=_accuracy(classifier, corpus.bundled),
+    )
+    log("  ".join(f"{k}_accuracy {v:.4f}" for k, v in asdict(accuracies).items() if v is not None))
+    accuracies = replace(accuracies, test=_accuracy(classifier, corpus.test))
+    verified_validation = verified = None
     if recipe.name in CERTIFIED:
-        held_out = corpus.held_out["validation_accuracy"]
-        scores["verified_validation"] = _verified(classifier, held_out)
-        scores["verified"] = _verified(classifier, corpus.test)
-        log("  ".join(f"{k} {v:.4f}" for k, v in scores["verified_validation"].items()))
-    seconds = round(time.monotonic() - started)
-    card = _card(recipe, corpus, trained, scores, seconds, device)
-    save_classifier(classifier, trained.architecture, card, folder)
-    return classifier
-
-
-def _card(
-    recipe: Recipe | SvmRecipe, corpus: Corpus, trained: Trained, scores: dict, seconds: int,
-    device: str,
-) -> dict:  # fmt: skip
-    classifier = trained.classifier
-    return {
-        "name": recipe.name,
-        "task": recipe.task,
-        "about": recipe.about,
-        "labels": list(classifier.labels),
-        "sample_rate": classifier.sample_rate,
-        "length": classifier.length,
-        "representations": list(classifier.representations),
-        "gain": f"{classifier.gain_policy}: the clean clip is scaled once, to a peak of 1",
-        **scores,
-        "test": f"{corpus.about_test}, {len(corpus.test)} clips, all of them",
-        "data": trained.data,
-        "licence": corpus.licence,
-        "attribution": corpus.attribution,
-        "training": {
-            "command": f"python -m robustaudio train {recipe.name}"
+        verified_validation = _verified(classifier, corpus.validation)
+        verified = _verified(classifier, corpus.test)
+        log("  ".join(f"{k} {v:.4f}" for k, v in verified_validation.items()))
+    card = Card(
+        name=recipe.name,
+        task=recipe.task,
+        architecture=trained.architecture,
+        sha256="",
+        about=recipe.about,
+        representations=classifier.representations,
+        gain=classifier.gain_policy,
+        accuracies=accuracies,
+        verified_validation=verified_validation,
+        verified=verified,
+        test=f"{corpus.about_test}, {len(corpus.test)} clips, all of them",
+        data=trained.data,
+        licence=corpus.licence,
+        attribution=corpus.attribution,
+        training=replace(
+            trained.training,
+            command=f"python -m robustaudio train {recipe.name}"
             + (f" --seed {recipe.seed}" if recipe.seed else ""),
-            **trained.settings,
-            "seed": recipe.seed,
-            "seconds": seconds,
-            "device": device,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "robustaudio": __version__,
-            "date": datetime.now(UTC).date().isoformat(),
-        },
-    }  # fmt: skip
+            seed=recipe.seed,
+            seconds=round(time.monotonic() - started),
+            device=device,
+            threads=torch.get_num_threads(),
+            torch=str(torch.__version__),
+            robustaudio=__version__,
+            date=datetime.now(UTC).date().isoformat(),
+        ),
+    )
+    save_classifier(classifier, trained.architecture, card.to_json(), folder)
+    return classifier
 
 
 def _verified(classifier: Classifier, dataset: Dataset) -> dict[str, float]:

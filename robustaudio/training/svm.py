@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from robustaudio.classifiers.card import Training
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.svm import Standardise, SupportVectorMachine, SvmArchitecture
 from robustaudio.training.corpora import INSTRUMENTS, Corpus
@@ -51,17 +52,12 @@ class SvmRecipe:
         best, accuracy = self._search(features.numpy(), y.numpy(), groups)
         log(f"C {best['svc__C']:.3g}  gamma {best['svc__gamma']:.3g}  folds {accuracy:.4f}")
         trained = fitted(untrained, self.name, features, y, best, self.seed)
-        settings = {
-            "cross_validation_accuracy": accuracy,
-            "C": best["svc__C"],
-            "gamma": best["svc__gamma"],
-            "searches": self.searches,
-            "folds": self.folds,
-            "noisy": self.noisy,
-            "denoise": self.denoise,
-        }
+        settings = {"C": best["svc__C"], "gamma": best["svc__gamma"]}
+        options = ("searches", "folds", "noisy", "denoise")
+        settings |= {name: getattr(self, name) for name in options}
+        training = Training(cross_validation_accuracy=accuracy, more=settings)
         data = f"{corpus.about_data}; {len(y)} clips in all"
-        return Trained(*trained, settings, data)
+        return Trained(*trained, training, data)
 
     def _search(self, x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[dict, float]:
         """The best C and gamma, and their accuracy over the folds."""

@@ -86,7 +86,7 @@ def build_verification(
         why = proof_obstacle(services.classifiers[classifier], method, norm)
         if why is None:
             return [gr.update(interactive=True), "", tried(None)]
-        others = services.classifiers_of(services.cards[classifier]["task"])
+        others = services.classifiers_of(services.cards[classifier].task)
         able = (n for n in others if not proof_obstacle(services.classifiers[n], method, norm))
         return [gr.update(interactive=False), verdicts.unable_words(why), tried(next(able, None))]
 

@@ -67,7 +67,7 @@ def test_the_shapes_that_are_compared_are_those_of_the_network(kind, tmp_path):
 
 
 def test_so_are_those_of_a_support_vector_machine():
-    architecture = checkpoints.architecture_of(checkpoints.read_card(SVM))
+    architecture = checkpoints.read_card(SVM).architecture
     state = checkpoints.load_classifier(SVM).state_dict()
     assert isinstance(architecture, SvmArchitecture)
     assert architecture.shapes() == {key: tuple(value.shape) for key, value in state.items()}
