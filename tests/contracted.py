@@ -9,11 +9,13 @@ import csv
 import io
 import json
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,8 @@ class Case:
 
     `{clip}` in a word stands for a bundled clip, `{folder}` for the case's own folder, `{token}`
     for the study of its store. Results that are `drawn` at random are compared by their types, but
-    for what is `FIXED`. `texts` are files that stand in the folder before.
+    for what is `FIXED`. `texts` are files that stand in the folder before; with `stored` it has a
+    store that an older version wrote, of a study that is not over.
     """
 
     group: str
@@ -59,6 +62,7 @@ class Case:
     files: Sequence[str] = ()
     drawn: bool = False
     texts: Mapping[str, str] = field(default_factory=dict)
+    stored: bool = False
 
 
 # --- running -------------------------------------------------------------------------------------
@@ -68,6 +72,11 @@ def run(case: Case) -> dict[str, Any]:
     """What each command of a case answers, and what stands in its files, normalised."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if case.stored:
+            shutil.copytree(GOLDEN / "store", folder / "store")
+            study = next((folder / "store").glob("*/study.jsonl"))
+            end = (datetime.now(UTC) + timedelta(days=7)).isoformat(timespec="seconds")
+            study.write_text(study.read_text("utf-8").replace("EXPIRES", end), "utf-8")
         for file, text in case.texts.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_text(text, "utf-8")
@@ -300,6 +309,9 @@ PROCEDURES = {
 }
 
 
+TABLES = ("out", "out/rows.csv", "out/rows.json", "out/analysis.json")
+
+
 def clip_cases() -> Iterator[Case]:
     """Every verb on a clip."""
 
@@ -463,7 +475,7 @@ def listening_cases() -> Iterator[Case]:
                 f"{simulated} --store {{folder}}/store --json",
                 "listen analyse {folder}/store --output {folder}/out --json",
             ],
-            ["out", "out/rows.csv", "out/rows.json", "out/analysis.json"],
+            TABLES,
             texts={"study.yaml": text},
         )
     quest = STUDY.format(procedure=PROCEDURES["quest"], screening="none")
@@ -474,6 +486,7 @@ def listening_cases() -> Iterator[Case]:
     named = text.replace("name: seven,", "name: seven-slt,")  # as the file is called
     heard = [simulated, analysed, f"{ruler}/rows.json", f"{ruler}/analysis.json"]
     yield Case("listening", "heard", heard, drawn=True, texts={"study.yaml": named})
+    yield Case("listening", "stored", [analysed], TABLES, stored=True)
     purged = [simulated, "listen purge {folder}/store --json"]
     purged += ["listen purge {folder}/store --study {token} --json"]
     yield Case("listening", "purge", purged, texts={"study.yaml": text})
