@@ -10,6 +10,8 @@ import io
 import json
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +21,8 @@ from datetime import UTC, datetime, timedelta
 from math import isclose
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import soundfile
 
@@ -42,6 +46,12 @@ FIXED = {
     "survive_rounding", "subtype", "representation", "probability_before", "clean_accuracy",
     "verified_db", "verified_l2_db", "verified_masking_db", "floor_16_bit_db", "heard",
     "samplerate", "frames", "channels", "flags",
+}  # fmt: skip
+# what is compared of a study that is served; of the rest the types, for its seeds are secrets
+SERVED = {
+    "status", "kind", "step", "paradigm", "screening", "columns", "gain_db", "sounds", "choices",
+    "trials", "practice", "most_attempts", "of", "number", "answers", "begun", "finished",
+    "simulated", "wireless", "unscreened", "demo", "schema_version", "consent_version",
 }  # fmt: skip
 FIXED_IN_LISTS = {("levels", "level_db"), ("radii", "radius")}
 
@@ -70,6 +80,8 @@ class Case:
 
 def run(case: Case) -> dict[str, Any]:
     """What each command of a case answers, and what stands in its files, normalised."""
+    if case.group == "served":
+        return served()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if case.stored:
@@ -107,6 +119,78 @@ def answer(command: str, folder: Path) -> dict[str, Any]:
         print(err, file=sys.stderr)  # a test that fails shows it
         return said | {"out": out, "says": bool(err.strip())}
     return said | {"json": json.loads(out)}
+
+
+def served() -> dict[str, Any]:
+    """What pages get of a study that is served: one listener's way, and the teacher's exports."""
+    with tempfile.TemporaryDirectory() as name:
+        study = Path(name) / "study.yaml"
+        procedure = (
+            "{kind: abx, levels_db: [-20], trials: 2, practice: 1, catch_every: 0, audible_db: 4}"
+        )
+        study.write_text(STUDY.format(procedure=procedure, screening="antiphase"), "utf-8")
+        command = [sys.executable, "-m", "robustaudio", "listen", "serve", str(study), "--json"]
+        command += ["--port", "0", "--store", f"{name}/store"]
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as server:
+            try:
+                assert server.stderr
+                lines = (server.stderr.readline() for _ in range(2))
+                home, teacher = (line.split()[-1] for line in lines)
+                pages = _visited(home, teacher.partition("#")[2])
+            finally:
+                server.send_signal(signal.SIGINT)
+                out, err = server.communicate(timeout=60)
+        assert "Traceback" not in err, err
+        return {**pages, "at-the-end": json.loads(out), "code": server.returncode}
+
+
+def _visited(home: str, key: str) -> dict[str, Any]:
+    """What the server answers by the way, under the name of each step."""
+    code = ""
+
+    def ask(path: str, **sent: Any) -> dict[str, Any]:
+        headers = {"X-Listener": code, "X-Teacher": key, "Content-Type": "application/json"}
+        body = json.dumps(sent).encode() if sent else None
+        try:
+            with urlopen(Request(f"{home}/{path}", body, headers), timeout=60) as reply:
+                status, kind, text = reply.status, reply.headers["Content-Type"], reply.read()
+        except HTTPError as error:
+            status, kind, text = error.code, error.headers["Content-Type"], error.read()
+        if kind == "application/json":
+            return {"status": status, "json": json.loads(text)}
+        if kind.startswith("text/csv"):
+            return {
+                "status": status,
+                "columns": text.decode("utf-8-sig").splitlines()[0].split(","),
+            }
+        return {"status": status, "kind": kind}
+
+    pages = {"study": ask("study"), "no-consent": ask("start", agreed=False)}
+    pages["start"] = ask("start", agreed=True)
+    code = pages["start"]["json"]["code"]
+    pages["too-early"] = ask("result")
+    pages["beeps"] = ask("check/beeps/0")
+    counted = (ask("sound", beeps=n, sample_rate=48000, device="wireless") for n in range(2, 6))
+    pages["sound"] = next(one for one in counted if one["status"] == 200)
+    pages["screening"] = ask("check/screening/0")
+    pages["unscreened"] = ask("unscreened", on=True)
+    pages["level"] = ask("level", gain_db=-12.5)
+    pages["first-trial"] = ask("trial/0/0")
+    told = {"answer": 1, "response_time_s": 1.5, "plays": 3, "switches": 1}
+    pages["wrong-answer"] = ask("answer", trial=0, **{**told, "answer": 7})
+    pages["practice"] = state = ask("answer", trial=0, **told)
+    while trial := state["json"]["trial"]:
+        pages["answer"] = pages.get("answer", state)
+        state = ask("answer", trial=trial["number"], **told)
+    pages |= {"done": state, "result": ask("result"), "state": ask("state")}
+    for path in ("pooled", "export/csv", "export/json", "export/study", "export/none"):
+        pages[path] = ask(path)
+    pages["expire"] = ask("expire", hours=1)
+    key = "nobody's"
+    pages["wrong-key"] = ask("pooled")
+    return {**pages, "forget": ask("forget", yes=True), "forgotten": ask("state")}
 
 
 def call(argv: Sequence[str]) -> tuple[int, str, str]:
@@ -182,6 +266,19 @@ def recorded(value: Any, drawn: bool, path: tuple[str, ...] = ()) -> Any:
     if drawn and is_drawn and value is not None and not _is_fixed(path):
         return {TYPE: _kind(value)}
     return round(value, 6) if isinstance(value, float) and abs(value) > 1 else value
+
+
+def typed(value: Any, key: str = "") -> Any:
+    """What a golden copy holds where seeds cannot be chosen: types, and what is `SERVED`."""
+    match value:
+        case dict():
+            return {name: typed(one, name) for name, one in value.items()}
+        case list() if value and all(isinstance(one, dict) for one in value):
+            first, last = typed(value[0]), typed(value[-1])
+            return {LIST: len(value), "first": first, "last": last}
+        case list() if key != "columns":
+            return {LIST: None, "types": sorted({*map(_kind, value)})}
+    return value if value is None or key in SERVED else {TYPE: _kind(value)}
 
 
 def _ends(items: list, most: int, drawn: bool, path: tuple[str, ...]) -> Any:
@@ -264,7 +361,9 @@ def record(names: Sequence[str]) -> None:
         before = json.loads(path.read_text("utf-8")) if path.exists() else {}
         cases = [case for case in CASES if case.group == group]
         made = {
-            case.name: recorded(run(case), case.drawn)
+            case.name: (
+                typed(run(case)) if case.group == "served" else recorded(run(case), case.drawn)
+            )
             if not names or case.name in names
             else before.get(case.name)
             for case in cases
@@ -520,6 +619,7 @@ def error_cases() -> Iterator[Case]:
 
 CASES = [
     *clip_cases(), *file_cases(), *data_cases(), *listening_cases(), *error_cases(),
+    Case("served", "abx", ()),
 ]  # fmt: skip
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ recorded (`python tests/contracted.py`). The rule by which they are compared:
   tokens, paths that are written) and of texts above 200 characters the type is compared.
 - Where results are drawn at random, numbers, truth values and predictions are compared by type,
   but for what was asked and what no draw changes (`contracted.FIXED`).
+- Of a study that is served over HTTP, whose seeds are secret, types and `contracted.SERVED`.
 - Of a wrong call the exit code is compared, that stdout stays empty, and that stderr says
   something; of `--help` that every flag is still named.
 """
