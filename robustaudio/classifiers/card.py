@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.gain import PEAK, Gain, read_gain
-from robustaudio.classifiers.networks import Architecture
-from robustaudio.classifiers.svm import SvmArchitecture
 from robustaudio.columns import is_number, is_text
 from robustaudio.outside import shown
 
-AnyArchitecture = Architecture | SvmArchitecture
 NEEDED = ("name", "task", "labels", "architecture", "sha256")  # what every card says
 LONGEST_TEXT, MOST_LABELS = 2_000, 1_000  # characters
 
@@ -74,11 +72,10 @@ class Card:
 
     name: str
     task: str
-    architecture: AnyArchitecture
+    architecture: Architecture
     sha256: str  # of the file of the weights
     about: str = ""
     representations: tuple[str, ...] = ()
-    gain: Gain = PEAK
     accuracies: Accuracies = Accuracies()
     verified_validation: dict | None = None
     verified: dict | None = None
@@ -92,6 +89,10 @@ class Card:
     @property
     def labels(self) -> tuple[str, ...]:
         return self.architecture.labels
+
+    @property
+    def gain(self) -> Gain:
+        return self.architecture.gain
 
     @property
     def sample_rate(self) -> int:
@@ -112,15 +113,16 @@ class Card:
             TypeError, AttributeError: for an architecture that is none.
         """
         check_card(data)
+        gain, said = PEAK, {"labels"}
+        if is_text(data.get("gain"), LONGEST_TEXT):
+            gain, said = read_gain(data["gain"]), {"labels", "gain"}
         try:
-            architecture = architecture_of(data)
+            architecture = Architecture.from_json(data["architecture"], gain)
         except KeyError as error:
             raise ValueError(f"its architecture lacks {error}") from error
         if list(architecture.labels) != data["labels"]:
             raise ValueError("its labels are not its architecture's")
         values: dict[str, Any] = {"architecture": architecture}
-        if is_text(gain := data.get("gain"), LONGEST_TEXT):
-            values["gain"] = read_gain(gain)
         if _are_texts(names := data.get("representations")):
             values["representations"] = tuple(names)
         if isinstance(training := data.get("training"), dict):
@@ -131,7 +133,7 @@ class Card:
             if is_number(value := data.get(f"{f.name}_accuracy"))
         }
         values = _fitting(cls, data) | values | {"accuracies": Accuracies(**accuracies)}
-        said = {*values, "labels", *(f"{name}_accuracy" for name in accuracies)}
+        said |= {*values, *(f"{name}_accuracy" for name in accuracies)}
         said |= {
             key for key in ("sample_rate", "length") if data.get(key) == vars(architecture)[key]
         }
@@ -181,17 +183,6 @@ def check_card(data: Any) -> None:
         raise ValueError("its 'labels' must be a list of texts")
     if not labels or len(set(labels)) < len(labels) or len(labels) > MOST_LABELS:
         raise ValueError(f"its 'labels' must be one to {MOST_LABELS}, each of them once")
-
-
-def architecture_of(data: dict) -> AnyArchitecture:
-    """What the JSON of a card says of the classifier's build.
-
-    Raises:
-        TypeError, KeyError: if keys are missing or unknown.
-    """
-    build = data["architecture"]
-    kind = SvmArchitecture if build["network"] == "svm" else Architecture
-    return kind.from_json(build)
 
 
 def _are_texts(value: Any) -> bool:

@@ -15,7 +15,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from robustaudio.classifiers.card import AnyArchitecture, Card, check_card
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.card import Card, check_card
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.weights import NotFinite, check_size, read_weights
 from robustaudio.outside import read_json
@@ -106,7 +107,7 @@ def load_checkpoint(name_or_path: str | os.PathLike) -> Checkpoint:
         raise ValueError(f"{path.name} needs more memory than there is.") from error
     except UNUSABLE as error:
         raise ValueError(f"{other}: {_first_line(error)}") from error
-    classifier.sha256, classifier.gain_policy = card.sha256, card.gain
+    classifier.sha256 = card.sha256
     # TF32 rounds to 10 bits: logits would stray further from the proof's than its margin
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return Checkpoint(card, classifier.eval())
@@ -130,12 +131,12 @@ def _check_finite(classifier: Classifier, path: Path) -> None:
 
 
 def save_classifier(
-    classifier: Classifier, architecture: AnyArchitecture, card: Mapping[str, Any], folder: Path
+    classifier: Classifier, architecture: Architecture, card: Mapping[str, Any], folder: Path
 ) -> Path:
     """Writes <name>.safetensors and <name>.json, both or none; returns the path of the weights.
 
-    `card` is what the card says as JSON: `name`, `task` and `labels` at least. `sha256` and
-    `architecture` are added.
+    `card` is what the card says as JSON: `name`, `task` and `labels` at least. `sha256`,
+    `gain` and `architecture` are added.
 
     Raises:
         ValueError: if the card is not the classifier's, or what would be written cannot be read.
@@ -143,8 +144,8 @@ def save_classifier(
     name, labels = classifier.name, list(classifier.labels)
     if not name or Path(name).name != name or "\\" in name:
         raise ValueError(f"the classifier's name {name!r} must be the name of a file.")
-    said = {**card, "sha256": "-", "architecture": architecture.to_json()}
-    said = json.loads(json.dumps(said))
+    build = {"gain": str(architecture.gain), "architecture": architecture.to_json()}
+    said = json.loads(json.dumps({**card, **build, "sha256": "-"}))
     try:
         check_card(said)
     except ValueError as error:
@@ -157,7 +158,9 @@ def save_classifier(
         path = Path(scratch) / f"{name}.safetensors"
         state = classifier.state_dict()
         save_file({key: value.contiguous().cpu() for key, value in state.items()}, path)
-        written = replace(Card.from_json(said), sha256=sha256(path)).to_json()
+        written = replace(
+            Card.from_json(said), architecture=architecture, sha256=sha256(path)
+        ).to_json()
         text = json.dumps(written, indent=2)
         path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
         load_checkpoint(path)  # what is written is what can be read

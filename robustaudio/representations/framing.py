@@ -1,11 +1,13 @@
 """How a waveform is cut into frames, and how frames are put together again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from robustaudio.columns import FLAG, holds, number, one_of, whole
 
 
 @dataclass(frozen=True)
@@ -15,11 +17,13 @@ class Framing:
     `pre_emphasis` p filters y[n] = x[n] - p x[n-1] (x[-1] = 0); `unitary` divides by sqrt(n_fft).
     """
 
-    n_fft: int = 256
-    hop_length: int = 160
-    window: Literal["hann", "hamming"] = "hann"
-    pre_emphasis: float = 0.0
-    unitary: bool = False
+    n_fft: int = field(default=256, metadata=holds(whole(2, 16_384)))
+    hop_length: int = field(default=160, metadata=holds(whole(1, 16_384)))
+    window: Literal["hann", "hamming"] = field(
+        default="hann", metadata=holds(one_of("hann", "hamming"))
+    )
+    pre_emphasis: float = field(default=0.0, metadata=holds(number(-1, 1)))
+    unitary: bool = field(default=False, metadata=holds(FLAG))
 
     @property
     def taps(self) -> int:

@@ -4,7 +4,7 @@ Every stage takes a batch and returns a batch; spectra have the shape (batch, ba
 Frames lie where librosa puts them with center=False: frame t starts at sample t * hop_length.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf, log, log10, pi
 from typing import Literal
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from robustaudio.audio.exact import exact
+from robustaudio.columns import holds, number, one_of, whole
 from robustaudio.representations.framing import Framing, overlap_add, window
 from robustaudio.representations.inversion import inverse, phase_of
 from robustaudio.representations.stage import Invertible, Stage
@@ -27,11 +28,11 @@ TINY_POWER = 1e-20  # keeps the gradient of |X| finite at digital silence
 class MelScale:
     """Triangular bands, equally spaced on the mel scale between f_min and f_max in Hz."""
 
-    sample_rate: int = 8_000
-    n_mels: int = 24
-    f_min: float = 0.0
-    f_max: float = 4_000.0
-    scale: Literal["htk", "slaney"] = "htk"
+    sample_rate: int = field(default=8_000, metadata=holds(whole(1, 192_000)))
+    n_mels: int = field(default=24, metadata=holds(whole(1, 1_024)))
+    f_min: float = field(default=0.0, metadata=holds(number(0, 192_000)))
+    f_max: float = field(default=4_000.0, metadata=holds(number(0, 192_000)))
+    scale: Literal["htk", "slaney"] = field(default="htk", metadata=holds(one_of("htk", "slaney")))
 
 
 @lru_cache(maxsize=32)

@@ -10,10 +10,12 @@ import torch
 from robustaudio import __version__
 from robustaudio.audio.datasets import Dataset
 from robustaudio.certification.verify import Verifier
+from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.card import Accuracies, Card, Training
 from robustaudio.classifiers.checkpoints import save_classifier
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.networks import Architecture
+from robustaudio.classifiers.networks import Cnn, Cnn2d, DeepCnn, Lstm
+from robustaudio.classifiers.stages import LogMelStages
 from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.training.corpora import CORPORA, DIGITS, INSTRUMENTS, Corpus
 from robustaudio.training.loop import Schedule, train
@@ -21,54 +23,42 @@ from robustaudio.training.objectives import Objective, Plain, UnderNoise, WorstC
 from robustaudio.training.svm import SvmRecipe
 from robustaudio.training.trained import Log, Trained
 
-CNN = Architecture(DIGITS, sample_rate=8_000, length=8_000, framing=Framing(unitary=True))
+CNN = Architecture(DIGITS, 8_000, 8_000, LogMelStages(Framing(unitary=True)), Cnn())
 DEEP_CNN = Architecture(
-    DIGITS,
-    sample_rate=8_000,
-    length=8_000,
-    framing=Framing(n_fft=512, unitary=True),
-    mel=MelScale(n_mels=40),
-    network="deep_cnn",
-    width=128,
-)
+    DIGITS, 8_000, 8_000,
+    LogMelStages(Framing(n_fft=512, unitary=True), MelScale(n_mels=40)), DeepCnn(width=128),
+)  # fmt: skip
 NOISE_SCHEDULE = Schedule(
     epochs=150, learning_rate=2e-3, final_rate=0.01, decay=0.7, clip_gradient=5.0,
     weight_decay=1e-3, max_shift_s=0.05, max_tempo=0.1,
 )  # fmt: skip
-BALANCED = replace(CNN, floor=0.4, width=192)
-STRONG = replace(CNN, floor=0.6, width=192)
+BALANCED = replace(CNN, stages=replace(CNN.stages, floor=0.4), network=Cnn(width=192))
+STRONG = replace(CNN, stages=replace(CNN.stages, floor=0.6), network=Cnn(width=192))
 # 16 ms frames: the masking model knows no time, so its frames must not be longer than hearing's
 INAUDIBLE = replace(
-    CNN, framing=Framing(n_fft=128, hop_length=80, unitary=True), compression="log", floor=1e-5,
-    width=256, convolutions=((17, 8),), thresholds=4,
-)  # fmt: skip
+    CNN,
+    stages=LogMelStages(
+        Framing(n_fft=128, hop_length=80, unitary=True), compression="log", floor=1e-5
+    ),
+    network=Cnn(width=256, convolutions=((17, 8),), thresholds=4),
+)
 CERTIFIED_SCHEDULE = Schedule(epochs=100, learning_rate=2e-3, max_tempo=0.1)
 LSTM = Architecture(
-    DIGITS,
-    sample_rate=8_000,
-    length=8_000,
-    framing=Framing(window="hamming", pre_emphasis=0.97, unitary=True),
-    mel=MelScale(n_mels=16),
-    compression="log",
-    floor=1e-3,
-    n_mfcc=16,
-    lifter=22,
-    network="lstm",
-    width=40,
-)
-
-
+    DIGITS, 8_000, 8_000,
+    LogMelStages(
+        Framing(window="hamming", pre_emphasis=0.97, unitary=True), MelScale(n_mels=16),
+        compression="log", floor=1e-3, n_mfcc=16, lifter=22,
+    ),
+    Lstm(width=40),
+)  # fmt: skip
 SPECTRAL_CNN = Architecture(
-    INSTRUMENTS,
-    sample_rate=22_050,
-    length=44_100,
-    framing=Framing(n_fft=1024, hop_length=512, unitary=True),
-    mel=MelScale(22_050, n_mels=64, f_max=11_025.0),
-    compression="log",
-    floor=1e-6,
-    network="cnn_2d",
-    width=24,
-)
+    INSTRUMENTS, 22_050, 44_100,
+    LogMelStages(
+        Framing(n_fft=1024, hop_length=512, unitary=True),
+        MelScale(22_050, n_mels=64, f_max=11_025.0), compression="log", floor=1e-6,
+    ),
+    Cnn2d(width=24),
+)  # fmt: skip
 SPECTRAL_SCHEDULE = Schedule(
     epochs=40, learning_rate=3e-3, final_rate=0.01, decay=0.8, clip_gradient=5.0,
     weight_decay=1e-4, max_shift_s=0.2, max_tempo=0.06, background_db=-60.0,
@@ -186,7 +176,6 @@ def run(
         sha256="",
         about=recipe.about,
         representations=classifier.representations,
-        gain=classifier.gain_policy,
         accuracies=accuracies,
         verified_validation=verified_validation,
         verified=verified,

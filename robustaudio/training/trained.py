@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from robustaudio.classifiers.card import AnyArchitecture, Training
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.card import Training
 from robustaudio.classifiers.classifier import Classifier
 
 Log = Callable[[str], None]
@@ -14,6 +15,6 @@ class Trained:
     """A trained classifier, its architecture, its settings, and the card's words on the data."""
 
     classifier: Classifier
-    architecture: AnyArchitecture
+    architecture: Architecture
     training: Training
     data: str

@@ -12,7 +12,8 @@ import torch
 
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers import checkpoints
-from robustaudio.classifiers.networks import Architecture
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.networks import Cnn
 from robustaudio.training.recipes import RECIPES, Recipe
 from robustaudio.ui import launch
 from robustaudio.ui.learn import card_words
@@ -154,7 +155,7 @@ def test_a_name_is_the_name_of_a_file(name, tmp_path):
 def test_nothing_is_left_half_written_and_the_old_stays(tmp_path):
     path = saved(tmp_path)
     before = path.read_bytes(), path.with_suffix(".json").read_bytes()
-    other = replace(OWN, width=8)  # not what the weights were built with
+    other = replace(OWN, network=Cnn(width=8))  # not what the weights were built with
     with pytest.raises(ValueError, match="does not hold the weights its card describes"):
         checkpoints.save_classifier(OWN.build("mine"), other, OWN_CARD, tmp_path)
     with pytest.raises(TypeError, match="not JSON serializable"):
