@@ -17,6 +17,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import Cnn, Cnn2d, DeepCnn, Lstm
 from robustaudio.classifiers.stages import LogMelStages
 from robustaudio.representations.spectral import Framing, MelScale
+from robustaudio.threats.norms import LINF, MASKING, Norm
 from robustaudio.training.corpora import CORPORA, DIGITS, INSTRUMENTS, Corpus
 from robustaudio.training.loop import Schedule, train
 from robustaudio.training.objectives import Objective, Plain, UnderNoise, WorstCase
@@ -94,10 +95,7 @@ class Recipe:
             classifier.to(device), x.to(device), y.to(device), self.objective, self.schedule,
             generator=generator, log=log,
         )  # fmt: skip
-        training = Training(
-            objective={"kind": type(self.objective).__name__, **asdict(self.objective)},
-            schedule=asdict(self.schedule),
-        )
+        training = Training(objective=_settings(self.objective), schedule=asdict(self.schedule))
         data = f"{corpus.about_data} x {self.rendered}; {len(y)} clips in all"
         return Trained(classifier.cpu(), self.architecture, training, data)
 
@@ -125,7 +123,7 @@ RECIPES = {
         Recipe("digits-inaudible",
                "CNN of soft thresholds, trained on its bounds over the masking set up to +1 dB.",
                INAUDIBLE,
-               WorstCase(1.0, ramp="epsilon", ramp_from=0.1, ramp_until=0.6, norm="masking"),
+               WorstCase(1.0, ramp="epsilon", ramp_from=0.1, ramp_until=0.6, norm=MASKING),
                replace(CERTIFIED_SCHEDULE, epochs=160, max_shift_s=0.03)),
         Recipe("instruments-cnn", "CNN over time and frequency on log-mel energies.",
                SPECTRAL_CNN, Plain(label_smoothing=0.05), SPECTRAL_SCHEDULE, task="instruments"),
@@ -140,10 +138,10 @@ CERTIFIED = tuple(
     r.name for r in RECIPES.values() if isinstance(r, Recipe) and isinstance(r.objective, WorstCase)
 )
 # what a card says of the test split, by CROWN-IBP
-REPORTED_DB = {
-    "linf": (-90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
-    "masking": (-12.0, -6.0, 0.0),
-}
+REPORTED_DB = (
+    (LINF, (-90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0)),
+    (MASKING, (-12.0, -6.0, 0.0)),
+)
 
 
 def run(
@@ -200,6 +198,12 @@ def run(
     return classifier
 
 
+def _settings(objective: Objective) -> dict:
+    """An objective's kind and options, as a card has them: a norm by its name."""
+    options = {k: v.name if isinstance(v, Norm) else v for k, v in vars(objective).items()}
+    return {"kind": type(objective).__name__, **options}
+
+
 def _verified(classifier: Classifier, dataset: Dataset) -> dict[str, float]:
     """Verified accuracy by CROWN-IBP, per threat and level."""
     x, y = classifier.prepare_dataset(dataset)
@@ -209,7 +213,7 @@ def _verified(classifier: Classifier, dataset: Dataset) -> dict[str, float]:
         f"{norm} {level:g} dB": float(
             (correct & verifier.verified_at(x, y, level, norm)).double().mean()
         )
-        for norm, levels in REPORTED_DB.items()
+        for norm, levels in REPORTED_DB
         for level in levels
     }
 
