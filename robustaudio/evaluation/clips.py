@@ -50,13 +50,13 @@ def load_clips(
     readable, clips = dataset.read(
         classifier.prepare, skip_unreadable=skip_unreadable, sample_rate=classifier.sample_rate
     )
-    labels = [classifier.label_index(row["label"]) for row in readable.rows]
+    labels = [classifier.label_index(row.label) for row in readable.rows]
     return LabelledClips(
         dataset.name,
-        dataset.rows[0]["split"],
+        dataset.rows[0].split,
         torch.stack([clip.samples for clip in clips]).to(classifier.device),
         torch.tensor(labels, device=classifier.device),
-        tuple(row["file"] for row in readable.rows),
+        tuple(row.file for row in readable.rows),
         len(dataset) - len(readable) if skip_unreadable else None,
     )
 

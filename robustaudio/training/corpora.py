@@ -70,5 +70,5 @@ CORPORA: dict[str, Callable[[], Corpus]] = {"digits": digits, "instruments": ins
 
 def _with_indices(dataset: Dataset, indices: range) -> Dataset:
     """The recordings <digit>_<speaker>_<index> with one of the indices."""
-    rows = (row for row in dataset.rows if int(row["group"].rsplit("_", 1)[1]) in indices)
+    rows = (row for row in dataset.rows if int(row.group.rsplit("_", 1)[1]) in indices)
     return replace(dataset, rows=tuple(rows))

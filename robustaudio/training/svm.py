@@ -49,7 +49,7 @@ class SvmRecipe:
         log(f"{self.name}: {len(y)} training clips")
         rng = torch.Generator().manual_seed(self.seed)
         features = statistics(classifier, under_noise(x, self.noisy, rng))
-        groups = np.array([row["group"] for row in corpus.recorded.rows])
+        groups = np.array([row.group for row in corpus.recorded.rows])
         best, accuracy = self._search(features.numpy(), y.numpy(), groups)
         log(f"C {best['svc__C']:.3g}  gamma {best['svc__gamma']:.3g}  folds {accuracy:.4f}")
         trained = fitted(untrained, self.name, features, y, best, self.seed)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from robustaudio.audio.datasets import BUNDLED_PREFIX, Dataset, open_dataset
+from robustaudio.audio.datasets import BUNDLED_PREFIX, Dataset, Row, open_dataset
 from robustaudio.evaluation.figures import shown_label
 
 CORPUS_CLIPS = 44  # of a data set's test split, offered beside the bundled ones
@@ -27,17 +27,17 @@ class Task:
     def clips(self) -> dict[str, Path]:
         """The clips to choose from, by the name shown: the bundled ones first."""
         bundled = open_dataset(BUNDLED_PREFIX + self.name)
-        clips = _named(bundled, lambda row: row["speaker_or_source"])
+        clips = _named(bundled, lambda row: row.speaker_or_source)
         for corpus in self._at_hand():
-            clips |= _named(corpus, lambda row, of=corpus.name: f"{of} {Path(row['file']).stem}")
+            clips |= _named(corpus, lambda row, of=corpus.name: f"{of} {Path(row.file).stem}")
         return clips
 
     def one_per_label(self) -> dict[str, Path]:
         """The first bundled clip of every label, by the name shown."""
         bundled = open_dataset(BUNDLED_PREFIX + self.name)
-        firsts = {row["label"]: row for row in reversed(bundled.rows)}
+        firsts = {row.label: row for row in reversed(bundled.rows)}
         rows = tuple(firsts[label] for label in sorted(firsts))
-        return _named(replace(bundled, rows=rows), lambda row: row["speaker_or_source"])
+        return _named(replace(bundled, rows=rows), lambda row: row.speaker_or_source)
 
     def _at_hand(self) -> Iterator[Dataset]:
         for name in self.corpora:
@@ -47,10 +47,10 @@ class Task:
                 continue
 
 
-def _named(dataset: Dataset, source: Callable[[dict[str, str]], str]) -> dict[str, Path]:
+def _named(dataset: Dataset, source: Callable[[Row], str]) -> dict[str, Path]:
     """The files of a data set by "label · source"."""
     return {
-        f"{shown_label(row['label'])} · {source(row)}": dataset.folder / row["file"]
+        f"{shown_label(row.label)} · {source(row)}": dataset.folder / row.file
         for row in dataset.rows
     }
 

@@ -54,7 +54,7 @@ def test_a_task_without_a_classifier_is_not_offered(services):
 def test_the_bundled_clips_come_first_and_every_file_has_a_name(task):
     bundled, clips = open_dataset(f"bundled-{task.name}"), task.clips()
     assert [path.name for path in clips.values()][: len(bundled)] == [
-        row["file"] for row in bundled.rows
+        row.file for row in bundled.rows
     ]
     assert len(set(clips.values())) == len(clips) and task.clip in clips
     assert not any("_" in name.split(" · ")[0] for name in clips)
