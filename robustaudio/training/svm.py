@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from robustaudio.audio.tasks import INSTRUMENTS, Task
 from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.card import Training
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.stages import DescriptorStages
 from robustaudio.classifiers.svm import Standardise, SupportVectorMachine, Svm
-from robustaudio.training.corpora import INSTRUMENTS, Corpus
+from robustaudio.training.corpora import Corpus
 from robustaudio.training.trained import Log, Trained
 
 C, GAMMA = (1.0, 1000.0), (1e-4, 1.0)  # ranges of the search, by their logarithms
@@ -36,12 +37,12 @@ class SvmRecipe:
     searches: int = 100
     folds: int = 5
     seed: int = 0
-    task: str = "instruments"
+    task: Task = INSTRUMENTS
 
     def train(self, corpus: Corpus, device: str, log: Log) -> Trained:
         """The machine, in torch; `device` is not used: scikit-learn knows the CPU only."""
         stages = DescriptorStages(denoise=self.denoise)
-        untrained = Architecture(INSTRUMENTS, 22_050, 44_100, stages, Svm())
+        untrained = Architecture(self.task.labels, 22_050, 44_100, stages, Svm())
         classifier = untrained.build(self.name)
         recorded, labels = classifier.prepare_dataset(corpus.recorded)
         rendered, more_labels = classifier.prepare_dataset(corpus.rendered)
@@ -57,7 +58,7 @@ class SvmRecipe:
         options = ("searches", "folds", "noisy", "denoise")
         settings |= {name: getattr(self, name) for name in options}
         training = Training(cross_validation_accuracy=accuracy, more=settings)
-        data = f"{corpus.about_data}; {len(y)} clips in all"
+        data = f"{self.task.data.about}; {len(y)} clips in all"
         return Trained(*trained, training, data)
 
     def _search(self, x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[dict, float]:

@@ -19,13 +19,13 @@ from ui.driving import (
 
 from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.audio.tasks import TASKS
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.ui import launch, verdicts
 from robustaudio.ui.ruler import ruler_html
-from robustaudio.ui.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
