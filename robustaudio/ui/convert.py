@@ -12,10 +12,8 @@ from torch import Tensor
 
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.exhibits import Exhibit
-from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
-from robustaudio.evaluation.verify import NoisePair
+from robustaudio.evaluation.results import Exhibit, NoisePair, PerturbedClip
 from robustaudio.limits import PRIVATE, Limits
 from robustaudio.listening.run.host import Rooms
 from robustaudio.paths import HOME
