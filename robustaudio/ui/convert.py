@@ -17,7 +17,7 @@ from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.verify import NoisePair
 from robustaudio.limits import PRIVATE, Limits
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.paths import HOME
 from robustaudio.serving import Serving
 from robustaudio.streams import Streams
@@ -48,7 +48,7 @@ class Services:
     clips: Mapping[str, Mapping[str, Path]]
     upload_folder: Path
     device: torch.device
-    rooms: Rooms
+    rooms: Host
     kept: Kept = field(default_factory=Kept)
     prepared: Prepared = field(default_factory=Prepared)
     serving: Serving = field(default_factory=Serving)
