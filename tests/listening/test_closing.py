@@ -352,7 +352,7 @@ def test_one_copy_of_the_end_is_enough(tmp_path):
         flipped = bytearray(line)
         flipped[len(line) // 2] ^= 1
         path.write_bytes(b"".join([*lines[:number], bytes(flipped), *lines[number + 1 :]]))
-        ends = Host(JsonLinesStore(tmp_path)).ends()
+        ends = Host(JsonLinesStore(tmp_path)).charters.ends()
         assert ends == {room.token: room.expires.replace(microsecond=0)}
 
 

@@ -570,7 +570,7 @@ def test_a_study_file_is_open_for_the_hours_that_were_chosen(app, page_at, tmp_p
     page.get_by_text("Open a study file instead").click()
     page.locator("#listen-file input[type=file]").set_input_files(tmp_path / "study.yaml")
     expect(page.locator("#listen-opened iframe")).to_be_visible(timeout=SLOW_MS)
-    (end,) = Host(JsonLinesStore(tmp_path / "answers")).ends().values()
+    (end,) = Host(JsonLinesStore(tmp_path / "answers")).charters.ends().values()
     assert (end - datetime.now(UTC)) / timedelta(hours=1) == pytest.approx(2, abs=0.05)
 
 
