@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 
 import pytest
 import torch
@@ -25,6 +25,7 @@ from robustaudio.evaluation.exhibits import exhibits
 from robustaudio.evaluation.maximise import maximise_clip
 from robustaudio.evaluation.noise import noise_clip, noise_dataset
 from robustaudio.evaluation.predict import predict_clip, predict_dataset
+from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip
@@ -137,16 +138,16 @@ CALLS: dict[str, Callable[[Classifier], object]] = {
     ).epsilon.detach(),
     "noise_clip": lambda c: noise_clip(
         c, WAVEFORM, representation="mel", sigma=0.1, seed=0
-    ).record,
+    ),
     "noise_dataset": lambda c: noise_dataset(
         c, labelled(), representation="log_mel", sigmas=[0.0, 0.3], seed=0
     ),
     "attack_clip": lambda c: attack_clip(
         c, WAVEFORM, PLAN, level_db=-20, target=None, seed=0
-    ).record,
+    ),
     "attack_clip after rounding": lambda c: attack_clip(
         c, WAVEFORM, replace(PLAN, survive_rounding=True), level_db=-20, target=None, seed=0
-    ).record,
+    ),
     "attack_dataset": lambda c: attack_dataset(
         c, labelled(), PLAN, levels_db=[-20], targeted=True, seed=0
     ),
@@ -155,10 +156,10 @@ CALLS: dict[str, Callable[[Classifier], object]] = {
     ),
     "maximise_clip": lambda c: maximise_clip(
         c, WAVEFORM, Genetic(queries=40), label="b", level_db=-20, seed=0
-    ).record,
+    ),
     "levels_by_target": lambda c: levels_by_target(c, WAVEFORM, PLAN, seed=0),
     "exhibits": lambda c: [
-        one.record for one in exhibits(c, WAVEFORM, WAVEFORM * 0.9, seed=0)
+        to_json(one) for one in exhibits(c, WAVEFORM, WAVEFORM * 0.9, seed=0)
     ],
     "certify_clip": lambda c: certify_clip(
         c, WAVEFORM, SMOOTHING, representation="log_mel", seed=0
@@ -172,6 +173,7 @@ CALLS: dict[str, Callable[[Classifier], object]] = {
 
 
 def timeless(told: object) -> object:
+    told = to_json(told) if is_dataclass(told) else told
     if isinstance(told, Tensor):
         return told.tolist()
     return {k: v for k, v in told.items() if k != "seconds"} if isinstance(told, dict) else told
