@@ -15,8 +15,8 @@ from robustaudio.attacks import (
     DeepFool,
     Psychoacoustic,
 )
-from robustaudio.attacks.rounding import rounded_to_16_bit
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.audio.sixteen_bit import rounded_to_16_bit
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import attacked_digits as page

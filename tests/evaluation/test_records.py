@@ -8,9 +8,9 @@ import torch
 from rosetta import rosetta
 
 from robustaudio.attacks import PGD, AttackResult
-from robustaudio.attacks.rounding import rounded_to_16_bit
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.audio.sixteen_bit import rounded_to_16_bit
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import figures
