@@ -139,8 +139,8 @@ class Statistics(Stage):
 def _zero_crossing_rate(waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch frame"]:
     """Share of the samples of a frame at which the sign changes; edges are repeated."""
     half = FRAMING.n_fft // 2
-    heard = torch.where(waveform.abs() <= AUDIBLE_CROSSING, 0.0, waveform)
-    crossing = (heard < 0).diff(dim=-1).to(waveform)
+    audible = torch.where(waveform.abs() <= AUDIBLE_CROSSING, 0.0, waveform)
+    crossing = (audible < 0).diff(dim=-1).to(waveform)
     crossing = nn.functional.pad(crossing, (half + 1, half))
     first = crossing[:, : crossing.shape[1] - FRAMING.n_fft + 1 : FRAMING.hop_length]
     return (_over_frames(crossing) - first) / FRAMING.n_fft

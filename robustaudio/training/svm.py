@@ -51,17 +51,19 @@ class SvmRecipe:
         rng = torch.Generator().manual_seed(self.seed)
         features = statistics(classifier, under_noise(x, self.noisy, rng))
         groups = np.array([row.group for row in corpus.recorded.rows])
-        best, accuracy = self._search(features.numpy(), y.numpy(), groups)
-        log(f"C {best['svc__C']:.3g}  gamma {best['svc__gamma']:.3g}  folds {accuracy:.4f}")
-        trained = fitted(untrained, self.name, features, y, best, self.seed)
-        settings = {"C": best["svc__C"], "gamma": best["svc__gamma"]}
+        c, gamma, accuracy = self._search(features.numpy(), y.numpy(), groups)
+        log(f"C {c:.3g}  gamma {gamma:.3g}  folds {accuracy:.4f}")
+        trained = fitted(untrained, self.name, features, y, (c, gamma), self.seed)
+        settings = {"C": c, "gamma": gamma}
         options = ("searches", "folds", "noisy", "denoise")
         settings |= {name: getattr(self, name) for name in options}
         training = Training(cross_validation_accuracy=accuracy, more=settings)
         data = f"{self.task.data.about}; {len(y)} clips in all"
         return Trained(*trained, training, data)
 
-    def _search(self, x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[dict, float]:
+    def _search(
+        self, x: np.ndarray, y: np.ndarray, groups: np.ndarray
+    ) -> tuple[float, float, float]:
         """The best C and gamma, and their accuracy over the folds."""
         from scipy.stats import loguniform  # here: nothing but training needs them
         from sklearn.model_selection import RandomizedSearchCV
@@ -72,7 +74,8 @@ class SvmRecipe:
             random_state=self.seed, refit=False,
         )  # fmt: skip
         search.fit(x, y)
-        return search.best_params_, float(search.best_score_)
+        best = search.best_params_
+        return best["svc__C"], best["svc__gamma"], float(search.best_score_)
 
 
 def folds(
@@ -118,10 +121,11 @@ def statistics(
 
 def fitted(
     untrained: Architecture, name: str, x: Float[Tensor, "clip feature"],
-    y: Int[Tensor, " clip"], best: dict, seed: int,
+    y: Int[Tensor, " clip"], c_and_gamma: tuple[float, float], seed: int,
 ) -> tuple[Classifier, Architecture]:  # fmt: skip
     """The machine fitted with probabilities, and its architecture with so many support vectors."""
-    model = pipeline(probability=True, random_state=seed).set_params(**best)
+    c, gamma = c_and_gamma
+    model = pipeline(C=c, gamma=gamma, probability=True, random_state=seed)
     with warnings.catch_warnings():  # its successor averages other probabilities
         warnings.filterwarnings("ignore", category=FutureWarning, module="sklearn")
         model.fit(x.numpy(), y.numpy())

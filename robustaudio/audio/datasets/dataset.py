@@ -108,7 +108,7 @@ class Dataset:
             )
         return replace(self, rows=tuple(rows)), clips
 
-    def check_labels(self, known: Sequence[str], of: str) -> None:
+    def check_labels(self, known: Sequence[str], classifier: str) -> None:
         """Refuses labels that are not among the known ones of a classifier.
 
         Raises:
@@ -119,7 +119,7 @@ class Dataset:
             labels = [f"{label!r} ({n} of {len(self)} files)" for label, n in counts.items()]
             more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
             raise ValueError(
-                f"{of} has no label {', '.join(labels[:NAMED])}{more}; "
+                f"{classifier} has no label {', '.join(labels[:NAMED])}{more}; "
                 f"its labels are {', '.join(known)}."
             )
 
