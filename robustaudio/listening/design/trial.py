@@ -1,7 +1,7 @@
 """What a listener is asked and what came back: the records that the listening tests share."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from robustaudio.listening.design.paradigm import Answer, Intervals, Paradigm
@@ -164,7 +164,7 @@ def _condition(written: Any, procedure: Procedure) -> Condition:
 class Row:
     """A tidy row: one per trial, and of ratings one per item graded (`answer` is its grade).
 
-    The last six are what the analysis does not read.
+    The analysis reads the positional fields only.
     """
 
     listener: str
@@ -173,35 +173,38 @@ class Row:
     paradigm: Paradigm
     condition: Condition
     level_db: float | None
+    interval: int | None = field(default=None, kw_only=True)
+    right: int | None = field(default=None, kw_only=True)
     answer: float
     correct: bool | None
-    interval: int | None = None
-    right: int | None = None
-    response_time_s: float | None = None
-    plays: int | None = None
-    switches: int | None = None
-    hour: str | None = None
+    response_time_s: float | None = field(default=None, kw_only=True)
+    plays: int | None = field(default=None, kw_only=True)
+    switches: int | None = field(default=None, kw_only=True)
+    hour: str | None = field(default=None, kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """The columns of an export, paradigm and condition by their names."""
-        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        row = {column.name: getattr(self, column.name) for column in fields(self)}
         return row | {"paradigm": self.paradigm.name, "condition": str(self.condition)}
 
 
-COLUMNS = tuple(field.name for field in fields(Row))[:8]  # that a row needs to be analysed
+# that a row needs to be analysed
+COLUMNS = tuple(column.name for column in fields(Row) if not column.kw_only)
 
 
 def to_rows(response: Response, listener: str) -> list[Row]:
     """The rows of one answer."""
     trial = response.trial
     about = listener, trial.number, trial.kind, trial.paradigm, trial.condition
-    how = response.response_time_s, response.plays, response.switches, response.hour
+    how: dict[str, Any] = {
+        name: getattr(response, name) for name in ("response_time_s", "plays", "switches", "hour")
+    }
     if not isinstance(response.answer, tuple):
         score = trial.level_db, response.answer, response.correct
-        return [Row(*about, *score, None, trial.right, *how)]
+        return [Row(*about, *score, right=trial.right, **how)]
     graded = zip(trial.intervals, response.answer, strict=True)
     return [
-        Row(*about, level_db, grade, None, place, None, *how)
+        Row(*about, level_db, grade, None, interval=place, **how)
         for place, (level_db, grade) in enumerate(graded)
     ]
 
