@@ -119,10 +119,14 @@ def parser() -> argparse.ArgumentParser:
         default="interval",
         help="crown: slower, and never looser",
     )
-    for command in (attack, verify):
+    for command in (predict, attack, noise, verify, certify):
         command.add_argument(
             "--resume", type=Path, metavar="FILE",
             help="on a data set: keep a line per clip in FILE, and go on where it ends",
+        )  # fmt: skip
+        command.add_argument(
+            "--workers", type=int, metavar="N",
+            help="on a data set: so many processes share the clips (default: 1)",
         )  # fmt: skip
     for command in (attack, targets):
         command.add_argument("--attack", choices=sorted(attacks), default="pgd")

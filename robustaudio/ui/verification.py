@@ -9,8 +9,10 @@ from gradio.components import Component
 
 from robustaudio.certification.verify import proof_obstacle
 from robustaudio.evaluation import figures
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.results import NoisePair, to_json
-from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
+from robustaudio.evaluation.verify import Verifying, noise_under_threshold
+from robustaudio.evaluation.verify import verify as prove
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import (
     NO_FILE,
@@ -99,7 +101,9 @@ def build_verification(
         options = {"norm": norm, "level_db": level_db, "method": method}
 
         def job(chosen, clip, progress):
-            record = to_json(verify_clip(chosen, clip.samples, **options, progress=progress))
+            verifying = Verifying(**options)
+            result = measure_clip(prove, chosen, clip.samples, verifying, progress=progress)
+            record = to_json(result)
             if norm != "masking":
                 return record, ["", None]
             pair = noise_under_threshold(chosen, clip.samples, level_db=level_db, seed=SEED)
