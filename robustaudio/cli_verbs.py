@@ -35,7 +35,7 @@ from robustaudio.evaluation.certify import (
     certify_radii,
     summary_of_radii,
 )
-from robustaudio.evaluation.engine import Asked, Measure, measure_clip, run
+from robustaudio.evaluation.engine import Asked, Measure, measure_clip, summarised
 from robustaudio.evaluation.maximise import Maximising, maximise, start_from
 from robustaudio.evaluation.noise import (
     AddingNoise,
@@ -62,15 +62,8 @@ from robustaudio.evaluation.verify import (
     verify,
     verify_levels,
 )
+from robustaudio.threats.norms import norm_named
 
-ATTACK_LEVEL_DB = {"linf": -40.0, "l2": -40.0, "masking": 0.0}
-LARGEST_LEVEL_DB = {"linf": 0.0, "l2": 0.0, "masking": 20.0}  # for what minimises by itself
-DEFAULT_LEVEL_DB = {"linf": -70.0, "l2": -70.0, "masking": -12.0}
-DEFAULT_LEVELS_DB = {
-    "linf": (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
-    "l2": (-100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0),
-    "masking": (-36.0, -24.0, -12.0, -6.0, 0.0),
-}
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
 DEFAULT_SIGMA = 0.1
 ESTIMATED_AFTER_S, LONG_S = 10.0, 120.0  # when a run is estimated, and what is long
@@ -94,7 +87,7 @@ def run_predict(arguments: argparse.Namespace) -> dict:
 def run_attack(arguments: argparse.Namespace) -> dict:
     classifier, plan = _classifier(arguments), _plan(arguments)
     by_itself = isinstance(plan.attack, MINIMISING)
-    start_db = (LARGEST_LEVEL_DB if by_itself else ATTACK_LEVEL_DB)[plan.norm]
+    start_db = plan.norm.levels.largest if by_itself else plan.norm.levels.attack
     if arguments.dataset:
         if arguments.target not in (None, "random"):
             raise ValueError(f"--target {arguments.target} on a data set: only 'random' is known.")
@@ -124,12 +117,12 @@ def run_noise(arguments: argparse.Namespace) -> dict:
 
 
 def run_verify(arguments: argparse.Namespace) -> dict:
-    classifier, norm, method = _classifier(arguments), arguments.norm, arguments.method
+    classifier, norm, method = _classifier(arguments), norm_named(arguments.norm), arguments.method
     if arguments.dataset:
-        levels_db = tuple(arguments.level_db or DEFAULT_LEVELS_DB[norm])
+        levels_db = tuple(arguments.level_db or norm.levels.proofs)
         asked = VerifyLevels(norm, levels_db, method)
         return _over(arguments, classifier, verify_levels, asked, summary_of_verdicts)
-    level_db = _single(arguments.level_db, "--level-db", DEFAULT_LEVEL_DB[norm])
+    level_db = _single(arguments.level_db, "--level-db", norm.levels.proof)
     clip = _clip(arguments, classifier)
     result = _on(arguments, classifier, clip, verify, Verifying(norm, level_db, method))
     return {**to_json(result), **judged(clip)}
@@ -246,7 +239,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     for name in given.keys() - own:
         raise ValueError(f"--{name.replace('_', '-')} is no option of {arguments.attack}.")
     return Plan(
-        ATTACKS[arguments.attack](**given), arguments.norm, arguments.representation,
+        ATTACKS[arguments.attack](**given), norm_named(arguments.norm), arguments.representation,
         arguments.survive_rounding,
     )  # fmt: skip
 
@@ -284,11 +277,11 @@ def _over(
 ) -> dict:  # fmt: skip
     """A measure over a data set, and what its rows come to."""
     batch, seed = _dataset(arguments, classifier), getattr(arguments, "seed", 0)
-    rows = run(
-        measure, classifier, batch, asked, seed=seed, rows=arguments.resume,
+    result = summarised(
+        measure, summary, classifier, batch, asked, seed=seed, rows=arguments.resume,
         workers=arguments.workers or 1, progress=_progress(),
     )  # fmt: skip
-    return to_json(summary(classifier, batch, asked, seed, rows))
+    return to_json(result)
 
 
 def _written(

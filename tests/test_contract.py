@@ -22,4 +22,5 @@ import pytest
 
 @pytest.mark.parametrize("case", contracted.CASES, ids=lambda case: f"{case.group}-{case.name}")
 def test_what_a_command_gives_is_what_it_gave(case):
-    assert [*contracted.broken(contracted.golden_of(case), contracted.run(case))] == []
+    problems = [*contracted.broken(contracted.golden_of(case), contracted.run(case))]
+    assert not problems, "\n".join(problems)

@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
-from robustaudio.threats.norms import per_item
+from robustaudio.audio.draws import Randomness
+from robustaudio.threats.geometry import per_item
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,13 @@ class JSMA(SearchAttack):
         if self.share > 1:
             raise ValueError(f"share {self.share} must be at most 1.")
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """
         Raises:
             ValueError: for the masking norm, which gives no feature a size of its own.
         """
         x, threat = search.x, search.threat
-        if threat.norm == "masking":
+        if threat.norm.needs_threshold:
             raise ValueError("jsma changes single features; choose the norm linf or l2.")
         features = x[0].numel()
         most = max(1, int(self.share * features))

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, check
 from robustaudio.attacks.carlini_wagner import quietest
+from robustaudio.audio.draws import Randomness
 from robustaudio.perception.masking import (
     MaskingThreshold,
     max_noise_to_mask_db,
@@ -15,7 +16,7 @@ from robustaudio.perception.masking import (
 )
 from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Magnitude
-from robustaudio.threats.norms import TINY
+from robustaudio.threats.geometry import TINY
 
 CALM = 3.0  # the second stage starts with every bin at most so far above the threshold
 FINAL_RATE = 0.1  # of the second stage's rate
@@ -59,7 +60,7 @@ class Psychoacoustic(SearchAttack):
         sizes = ("step_size", "hiding_rate", "alpha")
         check(self, {"steps": 1, "hiding_steps": 1}, sizes)
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """
         Raises:
             ValueError: if the threat does not carry the clips' masking threshold.
@@ -80,7 +81,7 @@ class Psychoacoustic(SearchAttack):
             return max_noise_to_mask_db(noise_to_mask_ratio(delta, threshold[index]))
 
         first = search.adversarial - x
-        rank = None if search.threat.norm == "masking" else loudest
+        rank = None if search.threat.norm.needs_threshold else loudest
         if rank:
             search.order = torch.where(
                 search.found, loudest(first, x, search.everything), search.order

@@ -1,6 +1,6 @@
 """Random numbers for a batch: from one source for all of it, or from one source per item."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,7 @@ class Generators:
     def __len__(self) -> int:
         return len(self.each)
 
-    def __getitem__(self, index: Sequence[int]) -> "Generators":
+    def __getitem__(self, index: Iterable[int | Tensor]) -> "Generators":
         return Generators(tuple(self.each[int(at)] for at in index))
 
     def anew(self) -> "Generators":

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import median
-from typing import Annotated, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from jaxtyping import Float, Int
@@ -29,12 +29,13 @@ from robustaudio.evaluation.batch import (
 from robustaudio.evaluation.comparison import compare
 from robustaudio.evaluation.engine import Asked
 from robustaudio.evaluation.predict import predict
-from robustaudio.evaluation.results import AttackedClip, Entry, Standing, Summary
-from robustaudio.perception import metrics
+from robustaudio.evaluation.results import AttackedClip, Standing, Summary
+from robustaudio.perception.levels import amplitude_db
 from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.progress import Progress
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
 from robustaudio.threats.noise import audible_representations, check_audible, sound_of
+from robustaudio.threats.norms import LINF, Norm
 from robustaudio.threats.threat_model import threat_at
 
 
@@ -46,7 +47,7 @@ class Plan:
     """
 
     attack: Attack
-    norm: str = "linf"
+    norm: Norm = LINF
     representation: str = "waveform"
     survive_rounding: bool = False
 
@@ -75,7 +76,9 @@ class Plan:
         model = After16Bit(back) if self.survive_rounding else back
         with evaluation_mode(classifier):
             features = front(x)
-        return self.attack(model, features, criterion, threat, generator=generator, progress=progress)
+        return self.attack(
+            model, features, criterion, threat, generator=generator, progress=progress
+        )
 
     @property
     def record(self) -> dict:
@@ -91,7 +94,7 @@ class Plan:
     @property
     def settings(self) -> dict:
         """The same as JSON."""
-        return self.record | {"settings": asdict(self.attack)}
+        return self.record | {"norm": self.norm.name, "settings": asdict(self.attack)}
 
     def _check_waveform(self) -> None:
         if self.representation != "waveform":
@@ -135,14 +138,14 @@ def attack(
     criterion = criterion_of(label, None if target is None else torch.full_like(label, target))
     front, _ = classifier.split(plan.representation)
     check_audible(classifier, plan.representation)
-    reference = metrics.REFERENCES[plan.norm](front(x))
+    reference = plan.norm.reference(front(x))
     mean = float(reference.mean())
 
     def sound(features: Tensor) -> Float[Tensor, "clip time"]:
         return sound_of(classifier, x, plan.representation, features).detach()
 
     def standing(step: Step) -> Standing:
-        level, best = finite(metrics.amplitude_db(step.distance / mean)), step.best
+        level, best = finite(amplitude_db(step.distance / mean)), step.best
         return Standing(step.loss, level, step.population, best and (lambda: sound(best())[0]))
 
     def tell(done: float, step: Step | None = None) -> None:
@@ -162,7 +165,7 @@ def attack(
             targeted=target is not None,
             target=classifier.label_of(target),
             budget_db=settings.level_db,
-            reached_db=finite(metrics.amplitude_db(float(result.distance[i] / reference[i]))),
+            reached_db=finite(amplitude_db(float(result.distance[i] / reference[i]))),
             queries=int(result.queries[i]),
             course=history,
             seed=generator.each[i].initial_seed(),
@@ -280,7 +283,7 @@ class Aim:
     def criterion(self) -> Criterion:
         return criterion_of(self.labels, self.targets)
 
-    def fields(self, item: int) -> dict:
+    def fields(self, item: int) -> dict[str, Any]:
         """The entries of a clip's row that no attack changes."""
         label, clean = int(self.labels[item]), int(self.clean[item])
         target = None if self.targets is None else int(self.targets[item])

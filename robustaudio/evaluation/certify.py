@@ -18,8 +18,8 @@ from robustaudio.evaluation.batch import Batch, LabelledBatch, part_of, seconds_
 from robustaudio.evaluation.engine import Asked
 from robustaudio.evaluation.predict import predict
 from robustaudio.evaluation.results import CertifiedClip, Prediction, Summary
-from robustaudio.perception import metrics
 from robustaudio.progress import Progress
+from robustaudio.threats.norms import L2, LINF
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,8 @@ def certify(
                 confidence=certificate.confidence,
                 p_lower=votes[i].p_lower,
                 counts=dict(zip(classifier.labels, votes[i].counts.tolist(), strict=True)),
-                level_l2_db=metrics.level_of(radius, waveform, "l2") if at_waveform else None,
-                level_linf_db=(
-                    metrics.level_of(inscribed, waveform, "linf") if at_waveform else None
-                ),
+                level_l2_db=L2.level_db(radius, waveform) if at_waveform else None,
+                level_linf_db=(LINF.level_db(inscribed, waveform) if at_waveform else None),
                 smoothing=smoothing,
                 n=votes[i].n,
                 largest_radius=smoothing.largest_radius_of(votes[i].n),

@@ -6,9 +6,11 @@ order, size of the batches, resuming and workers change no draw. Over a data set
 `Asked`, results are rows, and a file keeps them.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -29,6 +31,8 @@ Spread = Callable[[list[list[int]]], Iterator[tuple[list[int], Lines]]]
 Clips = TypeVar("Clips", bound=Batch, contravariant=True)
 Settings = TypeVar("Settings", contravariant=True)
 Result = TypeVar("Result", covariant=True)
+Over = TypeVar("Over", bound=LabelledBatch)
+Came = TypeVar("Came")
 SHARES = 4  # parts of the work for every worker, so that none waits long for the last
 
 
@@ -114,9 +118,9 @@ class Job:
 
 
 def run(
-    measure: Measure[LabelledBatch, Any, Result],
+    measure: Measure[Over, Any, Result],
     classifier: Classifier,
-    batch: LabelledBatch,
+    batch: Over,
     settings: Asked,
     *,
     seed: int = 0,
@@ -157,6 +161,35 @@ def run(
         spread=elsewhere if workers > 1 else None,
     )
     return [settings.row(**line) for line in lines]
+
+
+def summarised(
+    measure: Measure[Over, Any, Result],
+    summary: Callable[[Classifier, Over, Any, int, list[Result]], Came],
+    classifier: Classifier,
+    batch: Over,
+    settings: Asked,
+    *,
+    seed: int = 0,
+    rows: Path | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Came:
+    """A run over a data set, and what its rows come to."""
+    made = run(
+        measure, classifier, batch, settings, seed=seed, rows=rows, workers=workers,
+        progress=progress,
+    )  # fmt: skip
+    return summary(classifier, batch, settings, seed, made)
+
+
+def run_file(
+    folder: Path, classifier: Classifier, batch: LabelledBatch, settings: Asked, seed: int
+) -> Path:
+    """Where the rows of a run lie in a folder, by the checkpoint, what is asked, and the clips."""
+    asked = {"names": batch.names, **settings.about(classifier, batch, seed), **settings.header}
+    digest = sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    return folder / classifier.sha256[:16] / f"{type(settings).__name__}-{digest}.jsonl"
 
 
 def resumable(

@@ -12,7 +12,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.batch import finite, generator, predictions
 from robustaudio.evaluation.results import Exhibit
 from robustaudio.perception.audibility import distances
-from robustaudio.perception.metrics import l2
+from robustaudio.perception.levels import l2
 
 SHIFT = 5  # samples
 

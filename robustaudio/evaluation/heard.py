@@ -43,6 +43,7 @@ from robustaudio.perception.masking import (
     noise_to_mask_ratio,
 )
 from robustaudio.progress import Progress, Watched
+from robustaudio.threats.norms import L2
 
 L2_ATTACK = "attack in L2"  # a part of the ruler, as its record names it
 SAME_SOUND = 0.99  # correlation of two clips that are one sound
@@ -129,9 +130,7 @@ def ruler_with_heard(
     first = part_of(progress, 0, 1, RULER_SHARE)
     last = part_of(progress, RULER_SHARE, 1, 1 - RULER_SHARE)
     asked = Measuring(smoothing)
-    ruler = measure_clip(
-        measure_ruler, classifier, clip.samples, asked, seed=seed, progress=first
-    )
+    ruler = measure_clip(measure_ruler, classifier, clip.samples, asked, seed=seed, progress=first)
     return _beside(ruler, classifier, clip.samples, heard, seed, last)
 
 
@@ -144,7 +143,7 @@ def _beside(
     progress: Progress | None,
 ) -> HeardRuler:
     """The thresholds, an attack in their own norm, and what may be claimed of them."""
-    plan, proven = Plan(PGD(), "l2"), ruler.level_db("verified", "l2")
+    plan, proven = Plan(PGD(), L2), ruler.level_db("verified", L2)
     watched = Watched(progress)
     attacked = finite(
         measure_clip(changing_levels, classifier, waveform, plan, seed=seed, progress=watched)

@@ -13,9 +13,10 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.batch import Batch, finite, generator, seconds_since
 from robustaudio.evaluation.comparison import compare
 from robustaudio.evaluation.results import MaximisedClip, Standing
-from robustaudio.perception.metrics import amplitude, amplitude_db, check_level
+from robustaudio.perception.levels import amplitude, amplitude_db, check_level
 from robustaudio.progress import Progress
 from robustaudio.threats.criterion import TargetedMisclassification
+from robustaudio.threats.norms import LINF
 from robustaudio.threats.threat_model import ThreatModel
 
 STARTS = ("clip", "noise", "silence")
@@ -66,7 +67,7 @@ def maximise(
     started, x, label = time.monotonic(), batch.waveforms, settings.label
     target = torch.full((len(x),), classifier.label_index(label), device=x.device)
     level = amplitude(check_level(settings.level_db))
-    threat = ThreatModel("linf", x.new_full((len(x),), level))
+    threat = ThreatModel(LINF, x.new_full((len(x),), level))
     criterion, search = TargetedMisclassification(target), replace(settings.attack, stops=False)
 
     def standing(step: Step) -> Standing:

@@ -15,8 +15,7 @@ from robustaudio.attacks import Attack
 from robustaudio.attacks.attack import Population
 from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.smoothing import Smoothing
-
-AXIS = "linf"  # the norm of the ruler's axis
+from robustaudio.threats.norms import LINF, Norm
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Entry:
 
 Value = TypeVar("Value")
 Carried = Annotated[Value, Entry(carried=True)]
+Named = Annotated[Norm, Entry(by=str)]
 
 
 def to_json(result: Any) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class AttackedClip(PerturbedClip):
     success: bool
     success_of_sound: bool
     attack: str
-    norm: str
+    norm: Named
     representation: str
     survive_rounding: bool
     settings: Attack
@@ -209,7 +209,7 @@ class VerifiedClip:
     classifier: str
     prediction: str
     certificate: Carried[Certificate | None]
-    norm: str
+    norm: Named
     method: str
     level_db: float
     epsilon: float
@@ -236,7 +236,7 @@ class CertifiedClip:
     prediction: str | None
     certificate: Carried[Certificate]
     radius: float
-    norm: str
+    norm: Named
     representation: str
     confidence: float
     p_lower: float
@@ -257,7 +257,7 @@ class TargetLevels:
     classifier: str
     prediction: str
     attack: str
-    norm: str
+    norm: Named
     representation: str
     survive_rounding: bool
     settings: Attack
@@ -277,7 +277,7 @@ class Mark:
     """
 
     kind: str
-    norm: str
+    norm: Named
     source: str
     level_db: float | None
 
@@ -285,7 +285,7 @@ class Mark:
 def levels_by_mark(marks: Sequence[Mark]) -> dict[str, float | None]:
     """The record of the marks; those of the ruler's own axis are not named after their norm."""
     return {
-        f"{mark.kind}{'' if mark.norm == AXIS else f'_{mark.norm}'}_db": mark.level_db
+        f"{mark.kind}{'' if mark.norm is LINF else f'_{mark.norm}'}_db": mark.level_db
         for mark in marks
     }
 
@@ -313,7 +313,7 @@ class Ruler:
     prediction: str
     marks: Annotated[tuple[Mark, ...], Entry(by=levels_by_mark, key="ruler")]
     method: str
-    norms: tuple[str, ...]
+    norms: Annotated[tuple[Norm, ...], Entry(by=lambda norms: [norm.name for norm in norms])]
     unproven: str | None
     smoothed_prediction: str | None
     attack: Annotated[Attack, Entry(by=named_options)]
@@ -322,7 +322,7 @@ class Ruler:
     seed: int
     seconds: float
 
-    def level_db(self, kind: str, norm: str = AXIS) -> float | None:
+    def level_db(self, kind: str, norm: Norm = LINF) -> float | None:
         """The level of a mark; None where there is none."""
         levels = (m.level_db for m in self.marks if (m.kind, m.norm) == (kind, norm))
         return next(levels, None)

@@ -12,16 +12,17 @@ from torch import Tensor
 from robustaudio.attacks import PGD, Attack
 from robustaudio.audio.draws import Generators
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.certification.verify import RANGES_DB, Verifier, proof_obstacle
+from robustaudio.certification.verify import Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.batch import Batch, finite, part_of, seconds_since
 from robustaudio.evaluation.certify import Certifying, certify
 from robustaudio.evaluation.predict import predict
-from robustaudio.evaluation.results import AXIS, Mark, Ruler
+from robustaudio.evaluation.results import Mark, Ruler
 from robustaudio.evaluation.smallest import changing_levels
-from robustaudio.perception.metrics import floor_16_bit_db
+from robustaudio.perception.levels import floor_16_bit_db
 from robustaudio.progress import Progress, Watched
+from robustaudio.threats.norms import LINF, NORMS, Norm
 
 SHARES = (0.3, 0.55, 0.15)  # of the time: proofs, attack, smoothing
 PARTS = PROOFS, ATTACK, SMOOTHING = "proofs", "attack", "smoothing"
@@ -49,9 +50,7 @@ def measure_ruler(
     attack or none, fewer votes. `ended` names those parts.
     """
     return [
-        _ruler(
-            classifier, batch[[i]], settings, generator[[i]], part_of(progress, i, len(batch))
-        )
+        _ruler(classifier, batch[[i]], settings, generator[[i]], part_of(progress, i, len(batch)))
         for i in range(len(batch))
     ]
 
@@ -76,14 +75,14 @@ def _ruler(
     agrees, name = smoothed.prediction == before.prediction, type(attack).__name__
     proofs = [
         Mark(kind="verified", norm=norm, source=METHOD, level_db=verified.get(norm))
-        for norm in RANGES_DB
+        for norm in NORMS.values()
     ]
     smoothed_db, floor_db = smoothed.level_linf_db, floor_16_bit_db(clip.waveforms[0])
     method = smoothed.certificate.method
     beside = [
-        Mark(kind="attacked", norm=AXIS, source=name, level_db=finite(attacked)),
-        Mark(kind="smoothed", norm=AXIS, source=method, level_db=smoothed_db if agrees else None),
-        Mark(kind="floor_16_bit", norm=AXIS, source="16 bit", level_db=floor_db),
+        Mark(kind="attacked", norm=LINF, source=name, level_db=finite(attacked)),
+        Mark(kind="smoothed", norm=LINF, source=method, level_db=smoothed_db if agrees else None),
+        Mark(kind="floor_16_bit", norm=LINF, source="16 bit", level_db=floor_db),
     ]
     ruler = Ruler(
         classifier=classifier.name,
@@ -106,14 +105,14 @@ def _ruler(
 
 def _largest_levels(
     classifier: Classifier, x: Tensor, label: Tensor, progress: Progress | None
-) -> tuple[dict[str, float | None], str | None]:
+) -> tuple[dict[Norm, float | None], str | None]:
     """The largest verified level per norm; none, and why, where a layer has no interval rule.
 
     A classifier without a magnitude has no masking set.
     """
     if reason := proof_obstacle(classifier, METHOD):
         return {}, reason
-    norms = [norm for norm in RANGES_DB if proof_obstacle(classifier, METHOD, norm) is None]
+    norms = [norm for norm in NORMS.values() if proof_obstacle(classifier, METHOD, norm) is None]
     verifier, levels = Verifier(classifier, method=METHOD), {}
     for number, norm in enumerate(norms):
         part = part_of(progress, number, len(norms))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from statistics import median
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -30,15 +30,11 @@ from robustaudio.evaluation.attack import (
 )
 from robustaudio.evaluation.batch import Batch, LabelledBatch, finite, part_of, predictions
 from robustaudio.evaluation.results import Summary
-from robustaudio.perception import metrics
 from robustaudio.perception.audibility import distances
 from robustaudio.progress import Progress
 from robustaudio.threats.criterion import Criterion, Misclassification
 from robustaudio.threats.noise import audible_representations
 
-# levels in which a smallest one is looked for; the masking set begins under hearing and ends where
-# the perturbation is as loud as the clip
-RANGES_DB = {"linf": (-120.0, 0.0), "l2": (-120.0, 0.0), "masking": (-60.0, 60.0)}
 METRICS = ("snr_db", "level_db", "noise_to_mask_db", "max_noise_to_mask_db")
 
 
@@ -84,9 +80,9 @@ def smallest_levels(
     searched by sections, all clips in one batch: a few clips in 12 sections at a time, many by
     bisection. The level is that of the perturbation found, which may be below the ball's.
     """
-    lowest, highest = RANGES_DB[plan.norm]
+    lowest, highest = plan.norm.levels.attacked
     features = classifier.split(plan.representation)[0](x)
-    reference = metrics.REFERENCES[plan.norm](features)
+    reference = plan.norm.reference(features)
     sections, rounds = search.cuts, search.rounds
     if isinstance(plan.attack, MINIMISING):
         sections, rounds = 1, 1
@@ -190,14 +186,19 @@ def attack_smallest(
     sounds = sounds_of(classifier, x, settings.plan, least.adversarial)
     as_sound, after_rounding = labels_of_sounds(classifier, sounds, len(batch))
     measured = {} if sounds is None else distances(sounds, x, classifier.sample_rate)
-    fell = least.is_adversarial
+
+    def sizes(item: int) -> dict[str, Any]:
+        """What the sound of a success is like."""
+        here = METRICS if measured and least.is_adversarial[item] else ()
+        return {key: finite(measured[key][item]) for key in here}
+
     return [
         SmallestRow(
             **aim.fields(i),
             smallest_db=finite(least.level_db[i]),
             as_sound=as_sound[i],
             after_rounding=after_rounding[i],
-            **{key: finite(measured[key][i]) if fell[i] else None for key in METRICS if measured},
+            **sizes(i),
             queries=int(least.queries[i]),
         )
         for i in range(len(batch))

@@ -3,8 +3,10 @@
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,44 +15,30 @@ from torch import Tensor
 from robustaudio import __version__
 from robustaudio.attacks import PGD, Psychoacoustic
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.audio.draws import Generators
 from robustaudio.certification.verify import METHODS, Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import Plan, attacked, smallest_levels
-from robustaudio.evaluation.clips import (
-    BATCH,
-    LabelledClips,
-    generator,
-    load_clips,
-    predictions,
-    share,
-)
-from robustaudio.evaluation.engine import kept
+from robustaudio.columns import FLAG, Column, list_of, needed
+from robustaudio.evaluation.attack import Plan
+from robustaudio.evaluation.batch import LabelledBatch, load_clips, predictions, share
+from robustaudio.evaluation.engine import Asked, run, run_file
 from robustaudio.evaluation.markdown import percent, table
+from robustaudio.evaluation.results import Entry, to_json
+from robustaudio.evaluation.smallest import smallest_levels
 from robustaudio.evaluation.svg import scatter_svg
 from robustaudio.paths import RESULTS
-from robustaudio.perception.metrics import STEP_16_BIT, amplitude
+from robustaudio.perception.levels import STEP_16_BIT, amplitude
+from robustaudio.progress import Progress
 from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import L2, LINF, MASKING, Norm
 from robustaudio.training.recipes import CERTIFIED
 
 SEEDS = RESULTS / "seeds"  # the cards of further training runs
 KEPT = Path("runs") / "verified-digits"
-LEVELS_DB = {
-    "linf": (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -46.0, -40.0, -36.0),
-    "l2": (-90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
-    "masking": (-36.0, -24.0, -12.0, -6.0, 0.0, 6.0),
-}
-UNITS = {
-    "linf": "dB relative to the clip's peak",
-    "l2": "dB relative to the clip's l2 norm (minus the SNR)",
-    "masking": "dB relative to the clip's masking threshold",
-}
 PARETO_DB = -50.0
-TIMED_DB = {"linf": -60.0, "l2": -60.0, "masking": -12.0}
-# the upper bounds; a step in the masking set costs many transforms, and gets fewer restarts
-ATTACKS = {"linf": PGD(steps=20, restarts=10), "masking": PGD(steps=20, restarts=1)}
-HIDING = Plan(Psychoacoustic(steps=100, hiding_steps=50), "masking")  # finds the lowest level
+HIDING = Plan(Psychoacoustic(steps=100, hiding_steps=50), MASKING)  # finds the lowest level
 SEED = 0
 # provability in per cent of the correct clips at -100, -95, -90, -85, -80 dB, and seconds per clip
 PUBLISHED = {
@@ -63,35 +51,177 @@ PUBLISHED_DB = (-100.0, -95.0, -90.0, -85.0, -80.0)
 Log = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What is measured in a norm: at which levels, and what attacks where nothing is proven."""
+
+    norm: Norm
+    levels_db: tuple[float, ...]
+    timed_db: float
+    attack: PGD | None = None
+
+
+MEASURED = (
+    Measured(
+        LINF, (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -46.0, -40.0, -36.0), -60.0,
+        PGD(steps=20, restarts=10),
+    ),
+    Measured(L2, (-90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0), -60.0),
+    # a step in the masking set costs many transforms, and gets fewer restarts
+    Measured(MASKING, (-36.0, -24.0, -12.0, -6.0, 0.0, 6.0), -12.0, PGD(steps=20, restarts=1)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundsRow:
+    """A clip in a norm: what is proven and what is left of it, at each level.
+
+    All but `correct` are false where the clip is misclassified. `published` is CROWN-IBP at the
+    published levels, `hidden` what the hiding attack leaves, `robust` what all attacks leave; None
+    where nothing attacks.
+    """
+
+    correct: bool
+    interval: list[bool]
+    crown: list[bool]
+    published: list[bool]
+    hidden: list[bool] | None = None
+    robust: list[bool] | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bounding(Asked):
+    """Proofs by both methods, and attacks where nothing is proven, at the levels of a norm."""
+
+    threat: Measured
+    hiding: Plan | None = None
+
+    row: ClassVar[type] = BoundsRow
+
+    @property
+    def record(self) -> dict[str, Any]:
+        plan, hiding = self.plan and self.plan.settings, self.hiding and self.hiding.settings
+        levels = list(self.threat.levels_db)
+        return {"norm": self.threat.norm.name, "levels_db": levels, "plan": plan, "hiding": hiding}
+
+    @property
+    def plan(self) -> Plan | None:
+        return self.threat.attack and Plan(self.threat.attack, self.threat.norm)
+
+    @property
+    def published_db(self) -> tuple[float, ...]:
+        return PUBLISHED_DB if self.threat.norm is LINF else ()
+
+    def columns(self, classifier: Classifier) -> dict[str, Column]:
+        flags = list_of(len(self.threat.levels_db), needed(FLAG))
+        published = {"published": needed(list_of(len(self.published_db), needed(FLAG)))}
+        proven = dict.fromkeys(METHODS, needed(flags)) | published
+        return {"correct": needed(FLAG)} | proven | dict.fromkeys(("hidden", "robust"), flags)
+
+
+def bounds(
+    classifier: Classifier,
+    batch: LabelledBatch,
+    settings: Bounding,
+    generator: Generators,
+    progress: Progress | None = None,
+) -> list[BoundsRow]:
+    """Proofs by intervals and CROWN-IBP; attacks on every correct clip that is not proven."""
+    x, y, norm, levels = (
+        batch.waveforms,
+        batch.labels,
+        settings.threat.norm,
+        settings.threat.levels_db,
+    )
+    correct = predictions(classifier, x) == y
+    verifiers = {method: Verifier(classifier, method=method) for method in METHODS}
+
+    def proven(method: str, levels_db: Sequence[float]) -> list[Tensor]:
+        return [correct & verifiers[method].verified_at(x, y, db, norm) for db in levels_db]
+
+    interval, crown = proven("interval", levels), proven("crown", levels)
+    standing, hidden, robust = [correct] * len(levels), None, None
+    if settings.hiding:
+        aim = Misclassification(y)
+        least = smallest_levels(classifier, x, aim, settings.hiding, generator=generator)
+        hidden = standing = [correct & (least.level_db > db) for db in levels]
+        pairs = zip(standing, crown, strict=True)
+        assert all((left | ~held).all() for left, held in pairs), "a proof is wrong"
+    if settings.plan:
+        robust, fallen = [correct] * len(levels), torch.zeros_like(correct)
+        for at in sorted(range(len(levels)), key=levels.__getitem__):  # who falls stays fallen
+            tried = (standing[at] & ~crown[at] & ~fallen).nonzero()[:, 0]
+            if len(tried):
+                aim, source = Misclassification(y[tried]), generator[tried]
+                result = settings.plan(classifier, x[tried], aim, levels[at], source)
+                after = predictions(classifier, result.adversarial)
+                fallen = fallen.index_put((tried,), after != y[tried])
+            robust[at] = standing[at] & ~fallen
+    published = proven("crown", settings.published_db)
+    return [
+        BoundsRow(
+            correct=bool(correct[i]),
+            interval=_of(i, interval),
+            crown=_of(i, crown),
+            published=_of(i, published),
+            hidden=None if hidden is None else _of(i, hidden),
+            robust=None if robust is None else _of(i, robust),
+        )
+        for i in range(len(batch))
+    ]
+
+
+def _of(item: int, levels: Sequence[Tensor]) -> list[bool]:
+    return [bool(level[item]) for level in levels]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Shares of ALL clips by level, but for provability and the published: of the correct ones."""
+
+    interval: dict[str, float]
+    crown: dict[str, float]
+    provability: dict[str, float]
+    published: dict[str, float]
+    hidden: dict[str, float]
+    robust: dict[str, float]
+
+
+def _known(norms: dict[str, Bounds]) -> dict[str, dict[str, dict[str, float]]]:
+    """The record of bounds by norm, without those that were not measured."""
+    records = {name: to_json(bounds) for name, bounds in norms.items()}
+    return {name: {k: v for k, v in record.items() if v} for name, record in records.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """A classifier: its clean accuracy, its bounds by norm, and its times in s per clip."""
+
+    classifier: str
+    clean: float
+    correct: int
+    norms: Annotated[dict[str, Bounds], Entry(by=_known)]
+    seconds: dict[str, float]
+    frame_ms: float
+
+
 def verified_digits(
     output: Path | None = None, *, limit: int | None = None, log: Log = print
 ) -> dict:
     """Every classifier with a certified recipe, under every threat, by both methods.
 
-    What was measured of a checkpoint is kept in `runs/` by its sha256, a file for each norm: a
-    killed run goes on there.
+    Rows are kept in `runs/` by the checkpoint's sha256, a file for each norm: a killed run goes on
+    there.
     """
     split = open_dataset("fsdd").select("test", limit)
-    shipped = set(checkpoints.names())
     rows = []
     for name in CERTIFIED:
-        if name in shipped:
+        if name in checkpoints.names():
             log(name)
             classifier = checkpoints.load_classifier(name)
-            clips = load_clips(classifier, split)
-            correct = predictions(classifier, clips.waveforms) == clips.labels
-            rows.append(
-                {
-                    "classifier": name,
-                    "clean": share(correct),
-                    "correct": int(correct.sum()),
-                    "norms": {
-                        norm: _kept(classifier, clips, norm, correct, log) for norm in LEVELS_DB
-                    },
-                    "seconds": _seconds(classifier, clips),
-                    "frame_ms": _frame_ms(classifier),
-                }
-            )
+            batch = load_clips(classifier, split)
+            rows.append(_verified(classifier, batch, log))
     peaks = torch.tensor([clip.peak for clip in split.clips()], dtype=torch.float64)
     path = output or RESULTS / "verified-digits.md"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,67 +230,62 @@ def verified_digits(
     command = "python -m robustaudio table verified-digits"
     command += f" --limit {limit}" if limit else ""
     path.write_text(_page(command, rows, peaks, picture.name), encoding="utf-8")
-    return {"output": str(path), "classifiers": rows}
+    return {"output": str(path), "classifiers": [to_json(row) for row in rows]}
 
 
-def _kept(
-    classifier: Classifier, clips: LabelledClips, norm: str, correct: Tensor, log: Log
-) -> dict:
-    """What was measured in a norm, now or before."""
-    path = KEPT / f"{classifier.sha256[:16]}-{len(clips.labels)}-{norm}.json"
+def _verified(classifier: Classifier, batch: LabelledBatch, log: Log) -> Verified:
+    norms, correct = {}, 0
+    for threat in MEASURED:
+        log(f"  {threat.norm}")
+        asked = Bounding(threat, HIDING if threat.norm is HIDING.norm else None)
+        path = run_file(KEPT, classifier, batch, asked, SEED)
+        rows = run(bounds, classifier, batch, asked, seed=SEED, rows=path)
+        correct = sum(row.correct for row in rows)
+        norms[threat.norm.name] = shares_of(rows, asked)
+    return Verified(
+        classifier=classifier.name,
+        clean=correct / len(batch),
+        correct=correct,
+        norms=norms,
+        seconds=_seconds(classifier, batch),
+        frame_ms=_frame_ms(classifier),
+    )
 
-    def measure() -> dict:
-        log(f"  {norm}")
-        return _measured(classifier, clips, norm, correct)
 
-    return kept(path, measure)
+def shares_of(rows: Sequence[BoundsRow], asked: Bounding) -> Bounds:
+    """What the rows of a norm come to."""
+    right = [row for row in rows if row.correct]
 
-
-def _measured(
-    classifier: Classifier, clips: LabelledClips, norm: str, correct: Tensor
-) -> dict[str, dict[str, float]]:
-    """Verified and robust accuracy of one classifier at the levels of a norm."""
-    x, y, levels = clips.waveforms, clips.labels, LEVELS_DB[norm]
-    found: dict = {}
-    held: dict[float, Tensor] = {}
-    verifiers = {method: Verifier(classifier, method=method) for method in METHODS}
-    for method, verifier in verifiers.items():  # CROWN-IBP last: what follows speaks of it
-        held = {db: correct & verifier.verified_at(x, y, db, norm) for db in levels}
-        found[method] = {f"{db:g}": share(proven) for db, proven in held.items()}
-    found["provability"] = {f"{db:g}": share(held[db][correct]) for db in levels}
-    if norm == "linf":
-        found["published"] = {
-            f"{db:g}": share(verifiers["crown"].verified_at(x, y, db, norm)[correct])
-            for db in PUBLISHED_DB
+    def shares(flags: Iterable[list[bool] | None], levels_db: Sequence[float]) -> dict[str, float]:
+        known = [each for each in flags if each is not None]
+        return {
+            f"{db:g}": share([each[at] for each in known])
+            for at, db in enumerate(levels_db)
+            if known
         }
-    if norm not in ATTACKS:
-        return found
-    standing = {db: correct for db in levels}
-    if norm == "masking":
-        hidden_db = _hidden_db(classifier, clips)
-        standing = {db: correct & (hidden_db > db) for db in levels}
-        assert all((standing[db] | ~held[db]).all() for db in levels), "a proof is wrong"
-        found["hidden"] = {f"{db:g}": share(left) for db, left in standing.items()}
-    fallen = torch.zeros_like(correct)  # who falls falls in every larger ball
-    found["robust"] = {}
-    for db in sorted(levels):
-        tried = standing[db] & ~held[db] & ~fallen
-        fallen = fallen | tried & ~_survivors(classifier, clips, tried, norm, db)
-        found["robust"][f"{db:g}"] = share(standing[db] & ~fallen)
-    return found
+
+    levels = asked.threat.levels_db
+    return Bounds(
+        interval=shares((row.interval for row in rows), levels),
+        crown=shares((row.crown for row in rows), levels),
+        provability=shares((row.crown for row in right), levels),
+        published=shares((row.published for row in right), asked.published_db),
+        hidden=shares((row.hidden for row in rows), levels),
+        robust=shares((row.robust for row in rows), levels),
+    )
 
 
-def _seconds(classifier: Classifier, clips: LabelledClips) -> dict[str, float]:
+def _seconds(classifier: Classifier, batch: LabelledBatch) -> dict[str, float]:
     """Time per clip to verify the split at one level."""
-    found = {}
-    for norm in LEVELS_DB:
+    seconds = {}
+    for threat in MEASURED:
         for method in METHODS:
             started = time.monotonic()
             Verifier(classifier, method=method).verified_at(
-                clips.waveforms, clips.labels, TIMED_DB[norm], norm
+                batch.waveforms, batch.labels, threat.timed_db, threat.norm
             )
-            found[f"{norm}, {method}"] = (time.monotonic() - started) / len(clips.labels)
-    return found
+            seconds[f"{threat.norm}, {method}"] = (time.monotonic() - started) / len(batch)
+    return seconds
 
 
 def _frame_ms(classifier: Classifier) -> float:
@@ -168,29 +293,6 @@ def _frame_ms(classifier: Classifier) -> float:
     magnitude = classifier.stages["magnitude"]
     assert isinstance(magnitude, Magnitude)
     return 1e3 * magnitude.framing.n_fft / classifier.sample_rate
-
-
-def _survivors(
-    classifier: Classifier, clips: LabelledClips, tried: Tensor, norm: str, level_db: float
-) -> Bool[Tensor, " clip"]:
-    """Which of the clips `tried` the attack leaves correct."""
-    after = torch.zeros_like(tried)
-    if tried.any():
-        x, y = clips.waveforms[tried], clips.labels[tried]
-        rng = generator(SEED, x.device)
-        plan = Plan(ATTACKS[norm], norm)
-        adversarial = attacked(classifier, x, Misclassification(y), plan, level_db, rng)
-        after[tried] = predictions(classifier, adversarial) == y
-    return after
-
-
-def _hidden_db(classifier: Classifier, clips: LabelledClips) -> Float[Tensor, " clip"]:
-    """The lowest level, over the masking threshold, at which the psychoacoustic attack succeeds."""
-    rng, levels = generator(SEED, clips.labels.device), []
-    for x, y in zip(clips.waveforms.split(BATCH), clips.labels.split(BATCH), strict=True):
-        found = smallest_levels(classifier, x, Misclassification(y), HIDING, rng=rng)
-        levels.append(found.level_db)
-    return torch.cat(levels)
 
 
 def holds_no_other_file(peaks: Float[Tensor, " clip"], level_db: float) -> Bool[Tensor, " clip"]:
@@ -201,19 +303,26 @@ def holds_no_other_file(peaks: Float[Tensor, " clip"], level_db: float) -> Bool[
 # --- the page ------------------------------------------------------------------------------------
 
 
-def _page(command: str, rows: list[dict], peaks: Tensor, picture: str) -> str:
-    def levels(norm: str, key: str) -> str:
-        head = ["classifier", "clean", *(f"{db:+.0f}" if norm == "masking" else f"{db:.0f}"
-                                         for db in LEVELS_DB[norm])]  # fmt: skip
+def _page(command: str, rows: list[Verified], peaks: Tensor, picture: str) -> str:
+    linf, l2, masking = MEASURED
+    assert linf.attack and masking.attack
+
+    def levels(threat: Measured, shares: Callable[[Bounds], dict[str, float]]) -> str:
+        sign = "+" if threat.norm.needs_threshold else ""
+        head = ["classifier", "clean", *(f"{db:{sign}.0f}" for db in threat.levels_db)]
+        name = threat.norm.name
         return table(
             head,
             [
-                [r["classifier"], *map(percent, (r["clean"], *r["norms"][norm][key].values()))]
-                for r in rows
+                [
+                    row.classifier,
+                    *map(percent, (row.clean, *shares(row.norms[name]).values())),
+                ]
+                for row in rows
             ],
         )
 
-    alone = [percent(share(holds_no_other_file(peaks, db))) for db in LEVELS_DB["linf"]]
+    alone = [percent(share(holds_no_other_file(peaks, db))) for db in linf.levels_db]
     threads = torch.get_num_threads()
     return f"""# Verified spoken digits
 
@@ -223,38 +332,38 @@ are per cent of ALL clips unless a heading says otherwise; float64; a margin has
 clip counts as verified if it is classified correctly and no perturbation of the threat can change \
 that.
 
-Upper bounds come from PGD (L-infinity: {ATTACKS["linf"].steps} steps, \
-{ATTACKS["linf"].restarts} restarts; masking set: {ATTACKS["masking"].steps} steps, \
-{ATTACKS["masking"].restarts} start) on every correct clip that is not verified: a verified clip \
+Upper bounds come from PGD (L-infinity: {linf.attack.steps} steps, \
+{linf.attack.restarts} restarts; masking set: {masking.attack.steps} steps, \
+{masking.attack.restarts} start) on every correct clip that is not verified: a verified clip \
 cannot fall (`python -m benchmarks.soundness` tries). In the masking set the psychoacoustic attack \
 (Qin et al. 2019, both stages) tries as well, on every clip: it looks for the lowest level.
 
-## L-infinity: {UNITS["linf"]}
+## L-infinity: {LINF.words.unit}
 
 ### Verified accuracy, CROWN-IBP
 
-{levels("linf", "crown")}
+{levels(linf, lambda bounds: bounds.crown)}
 
 ### Verified accuracy, intervals alone
 
-{levels("linf", "interval")}
+{levels(linf, lambda bounds: bounds.interval)}
 
 ### Robust accuracy under PGD: what no proof can exceed
 
-{levels("linf", "robust")}
+{levels(linf, lambda bounds: bounds.robust)}
 
 ### What a 16-bit file has of these balls
 
 Share of clips whose ball holds no other 16-bit file: there a proof speaks of nothing that could \
 be saved.
 
-{table([f"{db:.0f}" for db in LEVELS_DB["linf"]], [alone])}
+{table([f"{db:.0f}" for db in linf.levels_db], [alone])}
 
 ### Clean against verified
 
 ![Clean accuracy against verified accuracy at {PARETO_DB:.0f} dB]({picture})
 
-## The inaudibility certificate: {UNITS["masking"]}
+## The inaudibility certificate: {MASKING.words.unit}
 
 At 0 dB: nothing that stays under the clip's own masking threshold (Qin et al. 2019, on the \
 classifier's own frames, loudest bin at 96 dB SPL), in every bin of every frame, changes the \
@@ -264,21 +373,21 @@ The frames are {_frames(rows)}; the shorter they are, the lower is the threshold
 
 ### Verified accuracy, CROWN-IBP
 
-{levels("masking", "crown")}
+{levels(masking, lambda bounds: bounds.crown)}
 
 ### Robust accuracy under PGD, projected onto the set, and the psychoacoustic attack together
 
-{levels("masking", "robust")}
+{levels(masking, lambda bounds: bounds.robust)}
 
 ### Robust accuracy under the psychoacoustic attack alone
 
-{levels("masking", "hidden")}
+{levels(masking, lambda bounds: bounds.hidden)}
 
-## L2: {UNITS["l2"]}
+## L2: {L2.words.unit}
 
 ### Verified accuracy, CROWN-IBP
 
-{levels("l2", "crown")}
+{levels(l2, lambda bounds: bounds.crown)}
 
 ## Provability of the correct clips, beside the published
 
@@ -297,27 +406,27 @@ Three training runs of each recipe, with mean and spread: [seeds.md](seeds.md).
 """
 
 
-def _published(rows: list[dict]) -> str:
+def _published(rows: list[Verified]) -> str:
     head = ["verifier or classifier", *(f"{db:.0f}" for db in PUBLISHED_DB), "s per clip"]
     ours = [
         [
-            f"{r['classifier']}, CROWN-IBP",
-            *map(percent, r["norms"]["linf"]["published"].values()),
-            f"{r['seconds']['linf, crown']:.3f}",
+            f"{row.classifier}, CROWN-IBP",
+            *map(percent, row.norms[LINF.name].published.values()),
+            f"{row.seconds['linf, crown']:.3f}",
         ]
-        for r in rows
+        for row in rows
     ]
     return table(head, [[name, *numbers] for name, numbers in PUBLISHED.items()] + ours)
 
 
-def _frames(rows: list[dict]) -> str:
-    return ", ".join(f"{r['frame_ms']:.0f} ms ({r['classifier']})" for r in rows)
+def _frames(rows: list[Verified]) -> str:
+    return ", ".join(f"{row.frame_ms:.0f} ms ({row.classifier})" for row in rows)
 
 
-def _times(rows: list[dict]) -> str:
+def _times(rows: list[Verified]) -> str:
     return table(
-        ["classifier", *rows[0]["seconds"]],
-        [[r["classifier"], *(f"{1e3 * s:.1f}" for s in r["seconds"].values())] for r in rows],
+        ["classifier", *rows[0].seconds],
+        [[row.classifier, *(f"{1e3 * s:.1f}" for s in row.seconds.values())] for row in rows],
     )
 
 
@@ -368,9 +477,9 @@ def _spread(runs: dict[str, dict[str, float]]) -> str:
     return table(["run", *next(iter(runs.values()))], lines)
 
 
-def _pareto(rows: Sequence[dict]) -> str:
+def _pareto(rows: Sequence[Verified]) -> str:
     points = {
-        r["classifier"]: (100 * r["clean"], 100 * r["norms"]["linf"]["crown"][f"{PARETO_DB:g}"])
-        for r in rows
+        row.classifier: (100 * row.clean, 100 * row.norms[LINF.name].crown[f"{PARETO_DB:g}"])
+        for row in rows
     }
     return scatter_svg(points, "clean accuracy (%)", f"verified at {PARETO_DB:.0f} dB (%)")

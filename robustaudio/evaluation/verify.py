@@ -31,13 +31,14 @@ from robustaudio.evaluation.results import (
     Summary,
     VerifiedClip,
 )
-from robustaudio.perception import metrics
+from robustaudio.perception.levels import amplitude_db, floor_16_bit_db, l2, snr_db
 from robustaudio.perception.masking import (
     ASSUMED_PEAK_SPL_DB,
     noise_to_mask_ratio,
     total_noise_to_mask_db,
 )
 from robustaudio.progress import Progress
+from robustaudio.threats.norms import MASKING, Norm
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
 
@@ -45,7 +46,7 @@ from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 class Verifying:
     """A proof at a level in a norm, by a method of `Verifier`."""
 
-    norm: str
+    norm: Norm
     level_db: float
     method: str = "interval"
 
@@ -83,14 +84,14 @@ def verify(
             largest_level_db=finite(largest[i]),
             duration_s=x.shape[1] / classifier.sample_rate,
             masking=masking_assumptions(at.threat),
-            floor_16_bit_db=metrics.floor_16_bit_db(x[i]),
+            floor_16_bit_db=floor_16_bit_db(x[i]),
             seconds=seconds,
         )
         for i in range(len(batch))
     ]
 
 
-def _check_provable(classifier: Classifier, method: str, norm: str) -> None:
+def _check_provable(classifier: Classifier, method: str, norm: Norm) -> None:
     """
     Raises:
         UnsupportedLayer: where no proof is possible, before anything is computed.
@@ -128,16 +129,16 @@ def noise_under_threshold(
     """
     x = exact(waveform[None])
     rng = generator(seed, x.device)
-    threat = threat_at(classifier, x, level_db, "masking", UNBOUNDED)
+    threat = threat_at(classifier, x, level_db, MASKING, UNBOUNDED)
     shaped = threat.sample(x, rng) - x
     white = torch.randn(x.shape, generator=rng, device=x.device).double() * (x != 0)
-    white = white * metrics.l2(shaped) / metrics.l2(white).clamp_min(1e-30)
+    white = white * l2(shaped) / l2(white).clamp_min(1e-30)
 
     threshold = threat.threshold
     assert threshold is not None
 
     def exceeds_db(noise: Tensor) -> float | None:
-        return finite(metrics.amplitude_db(float(threat.distance(noise)[0])))
+        return finite(amplitude_db(float(threat.distance(noise)[0])))
 
     def to_mask_db(noise: Tensor) -> float:
         return float(total_noise_to_mask_db(noise_to_mask_ratio(noise, threshold)))
@@ -147,7 +148,7 @@ def noise_under_threshold(
         white[0].to(waveform),
         level_db=level_db,
         seed=seed,
-        snr_db=finite(metrics.snr_db(shaped, x)[0]),
+        snr_db=finite(snr_db(shaped, x)[0]),
         exceeds_threshold_db=OfNoises(exceeds_db(shaped), exceeds_db(white)),
         noise_to_mask_db=OfNoises(to_mask_db(shaped), to_mask_db(white)),
     )
@@ -166,7 +167,7 @@ class VerdictRow:
 class VerifyLevels(Asked):
     """Proofs in a norm at every level."""
 
-    norm: str
+    norm: Norm
     levels_db: tuple[float, ...]
     method: str = "interval"
 
@@ -176,7 +177,7 @@ class VerifyLevels(Asked):
 
     @property
     def record(self) -> dict[str, Any]:
-        return {"norm": self.norm, "method": self.method}
+        return {"norm": self.norm.name, "method": self.method}
 
     @property
     def header(self) -> dict[str, Any]:

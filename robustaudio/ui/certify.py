@@ -9,8 +9,8 @@ import gradio as gr
 from gradio.components import Component
 
 from robustaudio.certification.smoothing import Smoothing, vote_obstacle
-from robustaudio.evaluation import figures
 from robustaudio.evaluation import certify as certification
+from robustaudio.evaluation import figures
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.heard import ruler_with_heard
 from robustaudio.evaluation.results import to_json

@@ -71,7 +71,10 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         about = card_words(services.cards[classifier])
         try:
             chosen, opened = convert.open_source(services, source, classifier)
-            record = {**to_json(measure_clip(predict_it, chosen, opened.samples, None)), **judged(opened)}
+            record = {
+                **to_json(measure_clip(predict_it, chosen, opened.samples, None)),
+                **judged(opened),
+            }
         except EXPECTED as error:
             return [in_place(error), about]
         except Exception:  # of a classifier, or of the machine: the last clip's verdict must go

@@ -1,6 +1,5 @@
 """Attacks over clips: the smallest level is the true one, runs resume, rounding and inversion."""
 
-import json
 import math
 from dataclasses import dataclass
 
@@ -17,13 +16,31 @@ from robustaudio.attacks import (
 )
 from robustaudio.attacks.rounding import rounded_to_16_bit
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.audio.draws import Generators
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import attacked_digits as page
-from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset, smallest_levels
-from robustaudio.evaluation.clips import generator, load_clips, predictions
+from robustaudio.evaluation.attack import (
+    Attacking,
+    AttackLevels,
+    Plan,
+    attack,
+    attack_levels,
+    summary_of_attack,
+)
+from robustaudio.evaluation.batch import generator, load_clips, predictions
+from robustaudio.evaluation.engine import measure_clip, summarised
+from robustaudio.evaluation.smallest import (
+    FEW_CLIPS,
+    MANY_CLIPS,
+    SmallestLevels,
+    attack_smallest,
+    smallest_levels,
+    summary_of_smallest,
+)
 from robustaudio.evaluation.svg import curves_svg
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import L2, LINF, MASKING
 
 SEVEN = 7  # a clip that digits-cnn gets right
 
@@ -38,11 +55,15 @@ def clips(classifier):
     return load_clips(classifier, open_dataset("bundled-digits"))
 
 
+def sources(count: int) -> Generators:
+    return Generators(tuple(generator(seed) for seed in range(count)))
+
+
 def wave(clips):
     return clips.waveforms[SEVEN]
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", [LINF, L2])
 @pytest.mark.parametrize("attack", [PGD(steps=10), DeepFool(), CarliniWagnerAudio(steps=40)])
 def test_the_smallest_levels_of_many_clips_break_them_and_lie_above_the_proof(
     classifier, clips, norm, attack
@@ -50,7 +71,7 @@ def test_the_smallest_levels_of_many_clips_break_them_and_lie_above_the_proof(
     x = clips.waveforms[:6]
     label = predictions(classifier, x)
     found = smallest_levels(
-        classifier, x, Misclassification(label), Plan(attack, norm), rng=generator(0)
+        classifier, x, Misclassification(label), Plan(attack, norm), generator=sources(len(x))
     )
     assert found.is_adversarial.any()
     changed = predictions(classifier, found.adversarial) != label
@@ -62,10 +83,12 @@ def test_the_smallest_levels_of_many_clips_break_them_and_lie_above_the_proof(
 @pytest.mark.parametrize("name", ["digits-cnn", "digits-lstm"])  # without pre-emphasis, and with
 def test_the_psychoacoustic_attack_lies_above_the_proof_on_the_classifiers_own_frames(name, clips):
     classifier, x = checkpoints.load_classifier(name), clips.waveforms[:6]
-    label, plan = predictions(classifier, x), Plan(Psychoacoustic(60, 60), "masking")
-    found = smallest_levels(classifier, x, Misclassification(label), plan, rng=generator(0))
+    label, plan = predictions(classifier, x), Plan(Psychoacoustic(60, 60), MASKING)
+    found = smallest_levels(
+        classifier, x, Misclassification(label), plan, generator=sources(len(x))
+    )
     assert found.is_adversarial.double().mean() > 0.8
-    proven = Verifier(classifier, method="crown").largest_level(x, label, "masking")
+    proven = Verifier(classifier, method="crown").largest_level(x, label, MASKING)
     assert (found.level_db > proven).all()
 
 
@@ -87,52 +110,59 @@ def test_an_attack_that_fails_when_it_may_be_loud_is_not_taken_for_a_failure(
 ):
     x = clips.waveforms[:count]
     criterion = Misclassification(predictions(classifier, x))
-    found = smallest_levels(classifier, x, criterion, Plan(FailsWhenLoud()), rng=generator(0))
+    search = FEW_CLIPS if count == 1 else MANY_CLIPS
+    found = smallest_levels(
+        classifier, x, criterion, Plan(FailsWhenLoud()), generator=sources(count), search=search
+    )
     assert (found.level_db + 60).abs().max() < 0.07
 
 
 def test_twelve_sections_of_one_clip_find_no_louder_level_than_bisection_of_many(classifier, clips):
     x = clips.waveforms[:4]
     label, plan = predictions(classifier, x), Plan(PGD(steps=20, random_start=False))
-    together = smallest_levels(classifier, x, Misclassification(label), plan, rng=generator(0))
+    together = smallest_levels(classifier, x, Misclassification(label), plan, generator=sources(4))
     for i in range(4):
         alone = smallest_levels(
-            classifier, x[i : i + 1], Misclassification(label[i : i + 1]), plan, rng=generator(0)
-        )
+            classifier, x[i : i + 1], Misclassification(label[i : i + 1]), plan,
+            generator=sources(1), search=FEW_CLIPS,
+        )  # fmt: skip
         assert -80 < float(alone.level_db) < float(together.level_db[i]) + 0.5
 
 
 @pytest.mark.parametrize("smallest", [False, True])
 def test_a_run_over_a_data_set_goes_on_where_it_was_killed(classifier, clips, tmp_path, smallest):
     path, plan = tmp_path / "rows.jsonl", Plan(PGD(steps=3, random_start=False))
-    options = {"levels_db": [-60.0, -30.0], "targeted": False, "seed": 0, "smallest": smallest}
-    whole = attack_dataset(classifier, clips, plan, path=path, **options)
+    kind, measure, summary = (
+        (SmallestLevels, attack_smallest, summary_of_smallest)
+        if smallest
+        else (AttackLevels, attack_levels, summary_of_attack)
+    )
+    asked = kind(plan, (-60.0, -30.0))
+    whole = summarised(measure, summary, classifier, clips, asked, rows=path)
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:5]) + "\n" + lines[5][:9])
-    again = attack_dataset(classifier, clips, plan, path=path, **options)
-    assert json.dumps(again["levels"]) == json.dumps(whole["levels"])
+    again = summarised(measure, summary, classifier, clips, asked, rows=path)
+    assert again.levels == whole.levels
     with pytest.raises(ValueError, match="holds another run"):
-        attack_dataset(classifier, clips, Plan(PGD(steps=4)), path=path, **options)
+        other = kind(Plan(PGD(steps=4)), (-60.0, -30.0))
+        summarised(measure, summary, classifier, clips, other, rows=path)
 
 
 def test_the_curve_of_the_smallest_levels_rises_and_its_median_is_that_of_the_clips(
     classifier, clips
 ):
-    record = attack_dataset(
-        classifier, clips, Plan(PGD(steps=10)),
-        levels_db=[-80.0, -50.0, -30.0, 0.0], targeted=False, seed=0, smallest=True,
-    )  # fmt: skip
-    rates = [level["success_rate"] for level in record["levels"]]
-    assert rates == sorted(rates) and rates[0] == 0 and rates[-1] == record["success_rate"] == 1
-    assert -60 < record["median_smallest_db"] < -20
-    assert record["median_level_db"] == pytest.approx(record["median_smallest_db"], abs=0.01)
+    asked = SmallestLevels(Plan(PGD(steps=10)), (-80.0, -50.0, -30.0, 0.0))
+    summary = summarised(attack_smallest, summary_of_smallest, classifier, clips, asked)
+    rates = [level.success_rate for level in summary.levels]
+    assert rates == sorted(rates) and rates[0] == 0 and rates[-1] == summary.success_rate == 1
+    assert -60 < summary.median_smallest_db < -20
+    assert summary.median_level_db == pytest.approx(summary.median_smallest_db, abs=0.01)
 
 
 def test_what_survives_rounding_by_request_does_so_where_the_plain_attack_fails(classifier, clips):
     quiet = (rounded_to_16_bit(wave(clips)[None] / 64) * 64)[0]  # only 512 steps high
-    options = {"level_db": -48.0, "target": None, "seed": 0}
     plan = Plan(CarliniWagnerAudio(steps=60), survive_rounding=True)
-    result = attack_clip(classifier, quiet, plan, **options)
+    result = measure_clip(attack, classifier, quiet, Attacking(plan, -48.0))
     assert result.success and result.success_after_rounding
     assert result.survive_rounding is True
 
@@ -140,7 +170,7 @@ def test_what_survives_rounding_by_request_does_so_where_the_plain_attack_fails(
 @pytest.mark.parametrize("representation", ["magnitude", "mel"])
 def test_an_attack_at_a_representation_is_heard_by_its_inversion(classifier, clips, representation):
     plan = Plan(PGD(steps=5), representation=representation)
-    result = attack_clip(classifier, wave(clips), plan, level_db=-20, target=None, seed=0)
+    result = measure_clip(attack, classifier, wave(clips), Attacking(plan, -20))
     assert result.representation == representation
     assert result.perturbed.shape == result.clean.shape
     assert result.difference.l2 > 0
@@ -149,25 +179,28 @@ def test_an_attack_at_a_representation_is_heard_by_its_inversion(classifier, cli
         Plan(Psychoacoustic(), representation=representation),
     ):
         with pytest.raises(ValueError, match="are of a waveform, not of"):
-            attack_clip(classifier, wave(clips), plan, level_db=-20, target=None, seed=0)
+            measure_clip(attack, classifier, wave(clips), Attacking(plan, -20))
 
 
 def test_an_attack_beyond_every_sound_is_refused(classifier, clips):
     plan = Plan(PGD(steps=1), representation=classifier.representations[-1])
     with pytest.raises(ValueError, match="cannot be brought back to sound"):
-        attack_clip(classifier, wave(clips), plan, level_db=-20, target=None, seed=0)
+        measure_clip(attack, classifier, wave(clips), Attacking(plan, -20))
     with pytest.raises(ValueError, match="the masking set is one of waveforms"):
-        plan = Plan(PGD(), "masking", "mel")
-        attack_clip(classifier, wave(clips), plan, level_db=0, target=None, seed=0)
+        plan = Plan(PGD(), MASKING, "mel")
+        measure_clip(attack, classifier, wave(clips), Attacking(plan, 0))
 
 
 def test_progress_tells_loss_and_level(classifier, clips):
     told = []
     plan = Plan(PGD(steps=5, random_start=False))
-    result = attack_clip(
-        classifier, wave(clips), plan, level_db=-90, target=None, seed=0,
+    result = measure_clip(
+        attack,
+        classifier,
+        wave(clips),
+        Attacking(plan, -90),
         progress=lambda share, step=None: told.append((share, step)),
-    )  # fmt: skip
+    )
     assert [step.loss for _, step in told] == [step.loss for step in result.course]
     levels = [step.level_db for _, step in told]
     assert levels == [step.level_db for step in result.course]
@@ -177,10 +210,8 @@ def test_progress_tells_loss_and_level(classifier, clips):
 
 def test_the_psychoacoustic_attack_hides_better_than_noise_of_its_energy(classifier, clips):
     plan = Plan(Psychoacoustic(steps=60, hiding_steps=120))
-    result = attack_clip(classifier, wave(clips), plan, level_db=0, target=None, seed=0)
-    loud = attack_clip(
-        classifier, wave(clips), Plan(PGD()), level_db=-40, target=None, seed=0
-    ).difference
+    result = measure_clip(attack, classifier, wave(clips), Attacking(plan, 0))
+    loud = measure_clip(attack, classifier, wave(clips), Attacking(Plan(PGD()), -40)).difference
     assert result.success
     hidden = result.difference
     assert hidden.max_noise_to_mask_db < loud.max_noise_to_mask_db - 15
@@ -199,7 +230,7 @@ def test_the_page_of_a_small_run(tmp_path, monkeypatch):
     plans = {
         "PGD, linf": Plan(PGD(steps=5)),
         "APGD (CE), linf": Plan(APGD(steps=5)),
-        "DeepFool, l2": Plan(DeepFool(), "l2"),
+        "DeepFool, l2": Plan(DeepFool(), L2),
     }
     monkeypatch.setattr(page, "PLANS", plans)
     monkeypatch.setattr(page, "TARGETED_PLANS", {"PGD, linf": plans["PGD, linf"]})
@@ -218,7 +249,7 @@ def test_the_page_of_a_small_run(tmp_path, monkeypatch):
     gap = record["sandwich"]["digits-lstm"]["linf"]
     assert gap["contradicted"] == 0 and 0 < gap["smallest_gap_db"] <= gap["median_gap_db"]
     assert not math.isnan(record["untargeted"]["digits-lstm"]["PGD, linf"]["median_snr_db"])
-    kept = sorted((tmp_path / "kept").rglob("*.json"))
+    kept = sorted((tmp_path / "kept").rglob("*.jsonl"))
     times = [path.stat().st_mtime_ns for path in kept]
     page.attacked_digits(tmp_path / "attacks.md", limit=3, log=lambda line: None)
     assert len(kept) == 4 and times == [path.stat().st_mtime_ns for path in kept]

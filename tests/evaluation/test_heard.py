@@ -31,6 +31,7 @@ from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback
 from robustaudio.perception.audibility import distances
+from robustaudio.threats.norms import L2
 
 FOLDER = open_dataset("bundled-digits").folder
 CLASSIFIER = checkpoints.load_classifier("digits-cnn-ibp", "cpu")
@@ -224,7 +225,7 @@ def test_claims_say_how_many_heard_what():
 def test_the_ruler_with_what_was_heard(exported):
     options = {"smoothing": Smoothing(n=50), "seed": 0}
     ruler = ruler_with_heard(exported / "rows.json", CLASSIFIER, SEVEN, **options)
-    assert ruler.level_db("verified", "l2") < ruler.attacked_l2_db < 0
+    assert ruler.level_db("verified", L2) < ruler.attacked_l2_db < 0
     assert [one.family for one in ruler.heard] == ["shaped", "white"]
     assert len(ruler.claims) == 2
     record = to_json(ruler)

@@ -14,20 +14,39 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset, smallest_level
-from robustaudio.evaluation.certify import certify_clip, certify_dataset
-from robustaudio.evaluation.clips import LabelledClips, load_clips
+from robustaudio.evaluation.attack import (
+    Attacking,
+    AttackLevels,
+    Plan,
+    attack,
+    attack_levels,
+    summary_of_attack,
+)
+from robustaudio.evaluation.batch import LabelledBatch, load_clips
+from robustaudio.evaluation.certify import (
+    Certifying,
+    CertifyRadii,
+    certify,
+    certify_radii,
+    summary_of_radii,
+)
 from robustaudio.evaluation.comparison import compare
-from robustaudio.evaluation.noise import noise_clip
+from robustaudio.evaluation.engine import measure_clip, summarised
+from robustaudio.evaluation.noise import AddingNoise, add_noise
 from robustaudio.evaluation.report import save_perturbed
 from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.ruler import Measuring, measure_ruler
+from robustaudio.evaluation.smallest import changing_levels
 from robustaudio.evaluation.verify import (
+    Verifying,
+    VerifyLevels,
     noise_under_threshold,
-    verify_clip,
-    verify_dataset,
+    summary_of_verdicts,
+    verify,
+    verify_levels,
 )
-from robustaudio.perception import metrics
+from robustaudio.perception import levels
+from robustaudio.threats.norms import L2, LINF, MASKING
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +59,13 @@ def clips(classifier):
     return load_clips(classifier, open_dataset("bundled-digits"))
 
 
-@pytest.mark.parametrize("norm, key, sign", [("linf", "level_db", 1), ("l2", "snr_db", -1)])
+@pytest.mark.parametrize("norm, key, sign", [(LINF, "level_db", 1), (L2, "snr_db", -1)])
 @pytest.mark.parametrize("level_db", [-60.0, -20.0])
 def test_an_attack_stays_at_its_level_in_its_own_decibels(
     classifier, clips, norm, key, sign, level_db
 ):
-    result = attack_clip(
-        classifier, clips.waveforms[0], Plan(PGD(), norm), level_db=level_db, target=None, seed=0
+    result = measure_clip(
+        attack, classifier, clips.waveforms[0], Attacking(Plan(PGD(), norm), level_db)
     )
     assert sign * getattr(result.difference, key) <= level_db + 1e-3
 
@@ -54,23 +73,23 @@ def test_an_attack_stays_at_its_level_in_its_own_decibels(
 def test_levels_by_hand():
     clean = torch.tensor([[0.5, -0.25, 0.0]])
     delta = torch.tensor([[0.05, 0.0, 0.0]])
-    assert metrics.level_db(delta, clean).item() == pytest.approx(-20, abs=1e-4)
-    assert metrics.snr_db(delta, clean).item() == pytest.approx(
+    assert levels.level_db(delta, clean).item() == pytest.approx(-20, abs=1e-4)
+    assert levels.snr_db(delta, clean).item() == pytest.approx(
         10 * math.log10((0.25 + 0.0625) / 0.0025), abs=1e-4
     )
-    assert metrics.snr_db(3 * delta, 3 * clean) == pytest.approx(metrics.snr_db(delta, clean))
-    assert metrics.floor_16_bit_db(torch.tensor([1.0])) == pytest.approx(-90.309, abs=1e-3)
-    for norm in ("linf", "l2"):
-        epsilon = metrics.epsilon_at(-37.0, clean, norm)
-        assert metrics.level_of(float(epsilon), clean[0], norm) == pytest.approx(-37, abs=1e-4)
+    assert levels.snr_db(3 * delta, 3 * clean) == pytest.approx(levels.snr_db(delta, clean))
+    assert levels.floor_16_bit_db(torch.tensor([1.0])) == pytest.approx(-90.309, abs=1e-3)
+    for norm in (LINF, L2):
+        epsilon = norm.epsilon(-37.0, clean)
+        assert norm.level_db(float(epsilon), clean[0]) == pytest.approx(-37, abs=1e-4)
 
 
 def test_the_smallest_level_breaks_and_a_little_less_was_not_found_to(classifier, clips):
     waveform = clips.waveforms[7]
-    level = smallest_level(classifier, waveform, Plan(PGD()), seed=0)
+    level = measure_clip(changing_levels, classifier, waveform, Plan(PGD()))
     assert -80 < level < -20
-    at = attack_clip(
-        classifier, waveform, Plan(PGD(restarts=4)), level_db=level + 1, target=None, seed=1
+    at = measure_clip(
+        attack, classifier, waveform, Attacking(Plan(PGD(restarts=4)), level + 1), seed=1
     )
     assert at.success
 
@@ -83,7 +102,7 @@ def test_an_attack_that_never_succeeds_has_no_smallest_level(clips):
         def forward(self, x):
             return torch.eye(3)[0] + 0 * x[:, :3]
 
-    level = smallest_level(Certain(), clips.waveforms[0], Plan(PGD(steps=2), "l2"), seed=0)
+    level = measure_clip(changing_levels, Certain(), clips.waveforms[0], Plan(PGD(steps=2), L2))
     assert level == math.inf
 
 
@@ -91,12 +110,12 @@ def test_rounding_to_16_bit_is_what_a_16_bit_file_does(tmp_path, clips):
     waveform = clips.waveforms[0] * 0.999
     Clip(waveform, 8_000).save(tmp_path / "a.wav", "PCM_16")
     read = Clip.load(tmp_path / "a.wav").samples
-    assert (read - rounded_to_16_bit(waveform[None])[0]).abs().max() <= metrics.STEP_16_BIT
+    assert (read - rounded_to_16_bit(waveform[None])[0]).abs().max() <= levels.STEP_16_BIT
 
 
 def test_a_perturbation_below_half_a_step_does_not_survive_rounding(classifier, clips):
     waveform = rounded_to_16_bit(clips.waveforms[:1] * 0.9)[0]
-    tiny = waveform + 0.3 * metrics.STEP_16_BIT * torch.ones_like(waveform)
+    tiny = waveform + 0.3 * levels.STEP_16_BIT * torch.ones_like(waveform)
     assert torch.equal(rounded_to_16_bit(tiny[None])[0], waveform)
 
 
@@ -105,30 +124,32 @@ def test_the_ruler_is_in_order_for_every_classifier(name):
     classifier = checkpoints.load_classifier(name)
     waveform = load_clips(classifier, open_dataset("bundled-digits")).waveforms[7]
     shares = []
-    ruler = measure_ruler(
+    ruler = measure_clip(
+        measure_ruler,
         classifier,
         waveform,
-        smoothing=Smoothing(n=200),
-        seed=0,
+        Measuring(Smoothing(n=200)),
         progress=lambda share, step=None: shares.append(share),
     )
     verified_db, attacked_db = ruler.level_db("verified"), ruler.level_db("attacked")
     assert attacked_db is not None
     assert verified_db is None or verified_db < attacked_db
-    for norm in ("l2", "masking"):
+    for norm in (L2, MASKING):
         level_db = ruler.level_db("verified", norm)
-        at = verify_clip(classifier, waveform, norm=norm, level_db=level_db, method=ruler.method)
+        at = measure_clip(verify, classifier, waveform, Verifying(norm, level_db, ruler.method))
         assert at.verified and at.largest_level_db == level_db
     assert shares == sorted(shares) and shares[-1] <= 1
 
 
 def test_a_classifier_without_a_magnitude_has_no_masking_mark():
     case = rosetta(0)
-    ruler = measure_ruler(case.classifier, case.x[0], smoothing=Smoothing(n=50, n0=10))
-    assert ruler.norms == ("linf", "l2")
-    assert ruler.level_db("verified", "masking") is None
-    for norm in ("linf", "l2"):
-        true_db = metrics.level_of(float(case.radius(norm)[0]), case.x[0], norm)
+    ruler = measure_clip(
+        measure_ruler, case.classifier, case.x[0], Measuring(Smoothing(n=50, n0=10))
+    )
+    assert ruler.norms == (LINF, L2)
+    assert ruler.level_db("verified", MASKING) is None
+    for norm in (LINF, L2):
+        true_db = norm.level_db(float(case.radius(norm)[0]), case.x[0])
         assert true_db - 0.1 < ruler.level_db("verified", norm) <= true_db
 
 
@@ -148,9 +169,9 @@ def test_the_two_noises_have_one_energy_and_only_one_is_in_the_set(clips):
 
 def test_a_verdict_names_what_the_masking_set_supposes(clips):
     classifier = checkpoints.load_classifier("digits-lstm-ibp")
-    at = {"level_db": -60.0}
-    assert verify_clip(classifier, clips.waveforms[7], norm="linf", **at).masking is None
-    result = verify_clip(classifier, clips.waveforms[7], norm="masking", method="crown", **at)
+    x = clips.waveforms[7]
+    assert measure_clip(verify, classifier, x, Verifying(LINF, -60.0)).masking is None
+    result = measure_clip(verify, classifier, x, Verifying(MASKING, -60.0, "crown"))
     framing = classifier.stages["magnitude"].framing
     assert result.duration_s == 1.0 and result.method == "crown"
     assert to_json(result.masking) == {
@@ -161,28 +182,24 @@ def test_a_verdict_names_what_the_masking_set_supposes(clips):
 
 def test_noise_of_sigma_zero_changes_nothing(classifier, clips):
     for representation in ("waveform", "magnitude", "mel"):
-        result = noise_clip(
-            classifier, clips.waveforms[0], representation=representation, sigma=0.0, seed=0
+        result = measure_clip(
+            add_noise, classifier, clips.waveforms[0], AddingNoise(0.0, representation)
         )
         assert result.perturbation.abs().max() < 1e-5
         assert result.clean_prediction == result.prediction
 
 
 def test_noise_has_the_size_that_sigma_says(classifier, clips):
-    result = noise_clip(
-        classifier, clips.waveforms[0], representation="waveform", sigma=0.1, seed=0
-    )
+    result = measure_clip(add_noise, classifier, clips.waveforms[0], AddingNoise(0.1))
     assert result.perturbation.std().item() == pytest.approx(0.1, rel=0.05)
 
 
 def test_certified_accuracy_falls_with_the_radius(clips):
     classifier = checkpoints.load_classifier("digits-cnn-noise")
     some = load_clips(classifier, open_dataset("bundled-digits").select("bundled", 4))
-    record = certify_dataset(
-        classifier, some, Smoothing(n=300), representation="waveform",
-        radii=(0.0, 0.1, 0.3, 9.0), seed=0,
-    )  # fmt: skip
-    shares = [radius["certified_accuracy"] for radius in record["radii"]]
+    asked = CertifyRadii(Smoothing(n=300), (0.0, 0.1, 0.3, 9.0))
+    summary = summarised(certify_radii, summary_of_radii, classifier, some, asked)
+    shares = [radius.certified_accuracy for radius in summary.radii]
     assert shares == sorted(shares, reverse=True) and shares[-1] == 0 < shares[0]
 
 
@@ -225,35 +242,35 @@ class Scripted:
         return AttackResult(x, reached, nothing > 0, nothing, nothing.long(), ())
 
 
-def scripted(says: list[int], labels: list[int], attack: Scripted, *, targeted: bool) -> dict:
-    waveforms = torch.eye(3)[torch.tensor(says)]
-    data = LabelledClips(
-        "made", "test", waveforms, torch.tensor(labels), tuple(map(str, range(len(labels))))
-    )
-    options = {"levels_db": [-20.0], "targeted": targeted, "seed": 0}
-    return attack_dataset(Reader(), data, Plan(attack), **options)
+def scripted(says: list[int], labels: list[int], attack: Scripted, *, targeted: bool):
+    batch = LabelledBatch(
+        dataset="made", split="test", waveforms=torch.eye(3)[torch.tensor(says)],
+        labels=torch.tensor(labels), names=tuple(map(str, range(len(labels)))),
+    )  # fmt: skip
+    asked = AttackLevels(Plan(attack), (-20.0,), targeted)
+    return summarised(attack_levels, summary_of_attack, Reader(), batch, asked)
 
 
 def test_shares_of_an_attack_by_hand():
     """Clean a b c a, labels a b b c, attacked a a b c: one right, one broken, and two that were
     wrong before and are right now: they count for nobody."""
     attack = Scripted((0, 0, 1, 2))
-    record = scripted([0, 1, 2, 0], [0, 1, 1, 2], attack, targeted=False)
-    assert record["clean_accuracy"] == 0.5
+    summary = scripted([0, 1, 2, 0], [0, 1, 1, 2], attack, targeted=False)
+    assert summary.clean_accuracy == 0.5
     shares = {"level_db": -20.0, "success_rate": 0.5, "robust_accuracy": 0.25}
     shares |= {"success_of_sound": 0.5, "success_after_rounding": 0.5}
-    assert record["levels"] == [shares]
+    assert [to_json(level) for level in summary.levels] == [shares]
 
 
 def test_a_clip_that_is_at_its_target_already_is_not_a_success():
     says, labels = [1, 2] * 20, [0] * 40
-    record = scripted(says, labels, Scripted(), targeted=True)
-    assert record["levels"][0]["success_rate"] == 1.0
-    record = scripted(says, labels, Scripted(tuple(says)), targeted=True)
-    assert record["levels"][0]["success_rate"] == 0.0
+    summary = scripted(says, labels, Scripted(), targeted=True)
+    assert summary.levels[0].success_rate == 1.0
+    summary = scripted(says, labels, Scripted(tuple(says)), targeted=True)
+    assert summary.levels[0].success_rate == 0.0
 
 
-def one_label_wrong(classifier) -> LabelledClips:
+def one_label_wrong(classifier) -> LabelledBatch:
     some = load_clips(classifier, open_dataset("bundled-digits").select("bundled", 4))
     labels = some.labels.clone()
     labels[0] = (labels[0] + 1) % 10
@@ -262,32 +279,28 @@ def one_label_wrong(classifier) -> LabelledClips:
 
 def test_provability_is_of_the_correct_clips_and_verified_accuracy_of_all():
     classifier = checkpoints.load_classifier("digits-cnn-ibp")
-    record = verify_dataset(
-        classifier, one_label_wrong(classifier), norm="linf", levels_db=[-140.0]
-    )
-    assert record["clean_accuracy"] == 0.75
-    (level,) = record["levels"]
-    assert (level["verified_accuracy"], level["provability"]) == (0.75, 1.0)
+    batch, asked = one_label_wrong(classifier), VerifyLevels(LINF, (-140.0,))
+    summary = summarised(verify_levels, summary_of_verdicts, classifier, batch, asked)
+    assert summary.clean_accuracy == 0.75
+    (level,) = summary.levels
+    assert (level.verified_accuracy, level.provability) == (0.75, 1.0)
 
 
 def test_a_certificate_of_the_wrong_label_counts_for_nothing():
     classifier = checkpoints.load_classifier("digits-cnn-noise")
-    record = certify_dataset(
-        classifier, one_label_wrong(classifier), Smoothing(n=200),
-        representation="waveform", radii=(0.0,), seed=0,
-    )  # fmt: skip
-    assert record["abstained"] == 0
-    assert record["radii"] == [{"radius": 0.0, "certified_accuracy": 0.75}]
+    batch, asked = one_label_wrong(classifier), CertifyRadii(Smoothing(n=200), (0.0,))
+    summary = summarised(certify_radii, summary_of_radii, classifier, batch, asked)
+    assert summary.abstained == 0
+    assert [to_json(each) for each in summary.radii] == [
+        {"radius": 0.0, "certified_accuracy": 0.75}
+    ]
     with pytest.raises(ValueError, match="must be 0 or more"):
-        certify_dataset(
-            classifier, one_label_wrong(classifier), Smoothing(n=20),
-            representation="waveform", radii=(-1.0,), seed=0,
-        )  # fmt: skip
+        CertifyRadii(Smoothing(n=20), (-1.0,))
 
 
 def test_the_levels_of_a_radius_by_hand(clips):
     classifier, x = checkpoints.load_classifier("digits-cnn-noise"), clips.waveforms[0]
-    result = certify_clip(classifier, x, Smoothing(n=100), representation="waveform", seed=0)
+    result = measure_clip(certify, classifier, x, Certifying(Smoothing(n=100)))
     radius, peak, size = result.radius, float(x.abs().max()), float(x.norm())
     assert result.level_l2_db == pytest.approx(20 * math.log10(radius / size), abs=1e-4)
     inscribed = radius / math.sqrt(8_000)
@@ -300,7 +313,7 @@ class Fine(torch.nn.Module):
     name, labels, sample_rate = "fine", ("a", "b"), 8_000
 
     def forward(self, x):
-        return torch.stack([0 * x[:, 1], x[:, 1] - 0.2 * metrics.STEP_16_BIT], 1)
+        return torch.stack([0 * x[:, 1], x[:, 1] - 0.2 * levels.STEP_16_BIT], 1)
 
     def probabilities(self, x):
         return self(x).softmax(-1)
@@ -308,7 +321,7 @@ class Fine(torch.nn.Module):
 
 @pytest.mark.parametrize("steps, survives", [(0.3, False), (1.0, True)])
 def test_success_after_rounding_is_that_of_the_rounded_clip(steps, survives):
-    perturbed = torch.tensor([0.5, steps * metrics.STEP_16_BIT])
+    perturbed = torch.tensor([0.5, steps * levels.STEP_16_BIT])
     result = compare(Fine(), torch.tensor([0.5, 0.0]), perturbed)
     assert result.prediction == "b"
     assert result.success_after_rounding is survives
@@ -317,7 +330,7 @@ def test_success_after_rounding_is_that_of_the_rounded_clip(steps, survives):
 
 def test_worst_logits_are_negative_where_something_is_proven(clips):
     classifier = checkpoints.load_classifier("digits-cnn-ibp")
-    result = verify_clip(classifier, clips.waveforms[7], norm="linf", level_db=-80)
+    result = measure_clip(verify, classifier, clips.waveforms[7], Verifying(LINF, -80))
     rivals = {k: v for k, v in result.worst_logits.items() if k != result.prediction}
     assert result.verified and max(rivals.values()) < 0
 
@@ -326,9 +339,7 @@ def test_worst_logits_are_negative_where_something_is_proven(clips):
 def test_the_file_of_a_loud_noise_is_what_was_classified(clips, classifier, tmp_path, subtype):
     clip = Clip(clips.waveforms[3], 8_000, "three", gain=1.0)
     for seed in range(3):
-        result = noise_clip(
-            classifier, clip.samples, representation="waveform", sigma=0.3, seed=seed
-        )
+        result = measure_clip(add_noise, classifier, clip.samples, AddingNoise(0.3), seed=seed)
         path = tmp_path / "loud.wav"
         saved = save_perturbed(classifier, clip, result, path, subtype)
         assert saved["headroom_gain_db"] < 0
