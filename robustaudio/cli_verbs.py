@@ -72,7 +72,8 @@ CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  #
 
 def classifiers(arguments: argparse.Namespace) -> list[dict]:
     # by the name that --classifier takes, which is the file's
-    cards = [{**card, "name": name} for name, card in checkpoints.cards().items()]
+    usable = checkpoints.usable().items()
+    cards = [replace(some.card, name=name).to_json() for name, some in usable]
     return cards if arguments.json else [{k: card.get(k) for k in CARD_COLUMNS} for card in cards]
 
 
@@ -185,7 +186,7 @@ def run_train(arguments: argparse.Namespace) -> dict:
 
     recipe = replace(recipes.RECIPES[arguments.name], seed=arguments.seed)
     recipes.run(recipe, arguments.output, device=arguments.device or default_device(), log=_log)
-    return checkpoints.read_card(arguments.output / f"{recipe.name}.safetensors")
+    return checkpoints.read_card(arguments.output / f"{recipe.name}.safetensors").to_json()
 
 
 def run_table(arguments: argparse.Namespace) -> dict:

@@ -272,8 +272,8 @@ def _accuracy(classifier: Classifier, split: Dataset) -> Accuracy:
     confusion.index_put_((batch.labels, heard), torch.tensor(1), accumulate=True)
     return Accuracy(
         test=float(exact(heard == batch.labels).mean()),
-        validation=card["validation_accuracy"],
-        folds=card["training"].get("cross_validation_accuracy"),
+        validation=card.accuracies.validation,
+        folds=card.training.cross_validation_accuracy,
         confusion=confusion.tolist(),
         labels=list(classifier.labels),
     )

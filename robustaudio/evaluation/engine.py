@@ -8,7 +8,8 @@ order, size of the batches, resuming and workers change no draw. Over a data set
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +28,8 @@ from robustaudio.evaluation.workers import over_processes
 from robustaudio.progress import Progress
 
 Lines = list[dict]
-Spread = Callable[[list[list[int]]], Iterator[tuple[list[int], Lines]]]
+Measured = Generator[tuple[list[int], Lines], None, None]
+Spread = Callable[[list[list[int]]], Measured]
 Clips = TypeVar("Clips", bound=Batch, contravariant=True)
 Settings = TypeVar("Settings", contravariant=True)
 Result = TypeVar("Result", covariant=True)
@@ -141,7 +143,7 @@ def run(
     def here(numbers: list[int]) -> Lines:
         return job(batch[numbers], part_of(progress, numbers[0], len(batch), len(numbers)))
 
-    def elsewhere(parts: list[list[int]]) -> Iterator[tuple[list[int], Lines]]:
+    def elsewhere(parts: list[list[int]]) -> Measured:
         return over_processes(job, batch, parts, workers)
 
     if workers > 1:
@@ -218,12 +220,13 @@ def resumable(
     done = len(names) - len(missing)
     if progress and parts:
         progress(done / len(names))
-    for numbers, new in spread(parts) if spread else ((part, job(part)) for part in parts):
-        fresh = dict(zip((names[n] for n in numbers), new, strict=True))
-        if path:
-            append_rows(path, [{"clip": name, **line} for name, line in fresh.items()])
-        lines |= fresh
-        done += len(numbers)
-        if progress and done < len(names):
-            progress(done / len(names))
+    with closing(spread(parts) if spread else ((part, job(part)) for part in parts)) as measured:
+        for numbers, new in measured:
+            fresh = dict(zip((names[n] for n in numbers), new, strict=True))
+            if path:
+                append_rows(path, [{"clip": name, **line} for name, line in fresh.items()])
+            lines |= fresh
+            done += len(numbers)
+            if progress and done < len(names):
+                progress(done / len(names))
     return [lines[name] for name in names]

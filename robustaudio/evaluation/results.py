@@ -17,6 +17,8 @@ from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.threats.norms import LINF, Norm
 
+AXIS = LINF  # the norm of the ruler's axis
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -30,7 +32,6 @@ class Entry:
 
 Value = TypeVar("Value")
 Carried = Annotated[Value, Entry(carried=True)]
-Named = Annotated[Norm, Entry(by=str)]
 
 
 def to_json(result: Any) -> dict[str, Any]:
@@ -54,6 +55,8 @@ def to_json(result: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Norm):
+        return value.name
     if is_dataclass(value):
         return to_json(value)
     if isinstance(value, Mapping):
@@ -147,7 +150,7 @@ class AttackedClip(PerturbedClip):
     success: bool
     success_of_sound: bool
     attack: str
-    norm: Named
+    norm: Norm
     representation: str
     survive_rounding: bool
     settings: Attack
@@ -209,7 +212,7 @@ class VerifiedClip:
     classifier: str
     prediction: str
     certificate: Carried[Certificate | None]
-    norm: Named
+    norm: Norm
     method: str
     level_db: float
     epsilon: float
@@ -236,7 +239,7 @@ class CertifiedClip:
     prediction: str | None
     certificate: Carried[Certificate]
     radius: float
-    norm: Named
+    norm: Norm
     representation: str
     confidence: float
     p_lower: float
@@ -257,7 +260,7 @@ class TargetLevels:
     classifier: str
     prediction: str
     attack: str
-    norm: Named
+    norm: Norm
     representation: str
     survive_rounding: bool
     settings: Attack
@@ -277,7 +280,7 @@ class Mark:
     """
 
     kind: str
-    norm: Named
+    norm: Norm
     source: str
     level_db: float | None
 
@@ -285,7 +288,7 @@ class Mark:
 def levels_by_mark(marks: Sequence[Mark]) -> dict[str, float | None]:
     """The record of the marks; those of the ruler's own axis are not named after their norm."""
     return {
-        f"{mark.kind}{'' if mark.norm is LINF else f'_{mark.norm}'}_db": mark.level_db
+        f"{mark.kind}{'' if mark.norm is AXIS else f'_{mark.norm.name}'}_db": mark.level_db
         for mark in marks
     }
 
@@ -313,7 +316,7 @@ class Ruler:
     prediction: str
     marks: Annotated[tuple[Mark, ...], Entry(by=levels_by_mark, key="ruler")]
     method: str
-    norms: Annotated[tuple[Norm, ...], Entry(by=lambda norms: [norm.name for norm in norms])]
+    norms: tuple[Norm, ...]
     unproven: str | None
     smoothed_prediction: str | None
     attack: Annotated[Attack, Entry(by=named_options)]
@@ -322,7 +325,7 @@ class Ruler:
     seed: int
     seconds: float
 
-    def level_db(self, kind: str, norm: Norm = LINF) -> float | None:
+    def level_db(self, kind: str, norm: Norm = AXIS) -> float | None:
         """The level of a mark; None where there is none."""
         levels = (m.level_db for m in self.marks if (m.kind, m.norm) == (kind, norm))
         return next(levels, None)

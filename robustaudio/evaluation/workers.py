@@ -3,7 +3,7 @@
 import multiprocessing
 import pickle
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -18,7 +18,7 @@ Done = TypeVar("Done")
 
 def over_processes(
     job: Callable[[Batch], Done], batch: Batch, parts: Sequence[list[int]], workers: int
-) -> Iterator[tuple[list[int], Done]]:
+) -> Generator[tuple[list[int], Done], None, None]:
     """`job` on parts of a batch, in whatever order they come; (numbers, what the job gave).
 
     The part of a worker that dies is done by another. Ending the iteration ends the workers.
@@ -65,16 +65,17 @@ def over_processes(
                     begin()
                     continue
                 if isinstance(made, Exception):
+                    pipe.close()
                     raise made
-                yield numbers, made
                 if waiting:
                     give(pipe, process)
                 else:
                     pipe.close()  # which ends it
+                yield numbers, made
     finally:
         for pipe, (process, _) in busy.items():
-            pipe.close()
             process.terminate()
+            pipe.close()
 
 
 def _work(pipe: Connection, threads: int) -> None:

@@ -69,7 +69,7 @@ def build_verification(
         why = proof_obstacle(services.classifiers[classifier], method, norm_named(norm))
         if why is None:
             return [gr.update(interactive=True), "", tried(None)]
-        others = services.classifiers_of(services.cards[classifier]["task"])
+        others = services.classifiers_of(services.cards[classifier].task)
         able = (
             name for name in others
             if not proof_obstacle(services.classifiers[name], method, norm_named(norm))

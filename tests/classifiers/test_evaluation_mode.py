@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from robustaudio.attacks import ATTACKS, PGD, Genetic
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import evaluation_mode as room
+from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
-from robustaudio.classifiers.networks import Architecture, LastHidden, build
+from robustaudio.classifiers.networks import DeepCnn, LastHidden
+from robustaudio.classifiers.stages import LogMelStages
 from robustaudio.evaluation.attack import (
     Attacking,
     AttackLevels,
@@ -134,10 +136,10 @@ def classifier() -> Classifier:
     """A deep network with normalisation and dropout, its running statistics those of some sound."""
     torch.manual_seed(0)
     architecture = Architecture(
-        ("a", "b", "c"), 8_000, 2_048, Framing(256, 128), MelScale(n_mels=12), network="deep_cnn",
-        width=8,
+        ("a", "b", "c"), 8_000, 2_048, LogMelStages(Framing(256, 128), MelScale(n_mels=12)),
+        DeepCnn(width=8),
     )  # fmt: skip
-    made = build(architecture, "small").train()
+    made = architecture.build("small").train()
     for seed in range(3):
         made(waveforms(seed))
     return made.eval()

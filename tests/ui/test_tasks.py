@@ -48,7 +48,7 @@ def test_a_task_has_its_own_classifiers_and_begins_with_a_clip_of_its_own(servic
 
 
 def test_a_task_without_a_classifier_is_not_offered(services):
-    digits = {name: card for name, card in services.cards.items() if card["task"] == "digits"}
+    digits = {name: card for name, card in services.cards.items() if card.task == "digits"}
     assert list(replace(services, cards=digits).tasks) == ["digits"]
 
 
@@ -190,7 +190,7 @@ def test_an_own_clip_stays_when_the_task_changes(page, services):
     expect(page.locator("#prediction")).to_contain_text("instruments-svm · your own clip")
     heard = page.locator("#prediction strong").inner_text()
     assert heard in {
-        figures.shown_label(label) for label in services.cards["instruments-svm"]["labels"]
+        figures.shown_label(label) for label in services.cards["instruments-svm"].labels
     }
     expect(page.locator("#perturb-words")).to_contain_text("on instruments-svm", timeout=SLOW_MS)
 
