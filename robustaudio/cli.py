@@ -162,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument("--seed", type=int, default=0, help="0 is the shipped run")
     training.add_argument("--device", help=DEVICE)
     table = verb("table", "run_table", "Make a table of docs/results again.")
-    table.add_argument("name", choices=sorted(declared.keys("evaluation.tables", "TABLES")))
+    table.add_argument("name", choices=sorted(declared.keys("reports.tables", "TABLES")))
     table.add_argument("--output", type=Path, help="file to write (default: docs/results/NAME.md)")
     table.add_argument("--limit", type=int, help="clips per split, for a quick look")
     fetch = verb("download", "run_download", "Download a data set's official release.")

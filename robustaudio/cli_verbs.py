@@ -190,7 +190,7 @@ def run_train(arguments: argparse.Namespace) -> dict:
 
 
 def run_table(arguments: argparse.Namespace) -> dict:
-    from robustaudio.evaluation import tables
+    from robustaudio.reports import tables
 
     made = tables.TABLES[arguments.name](arguments.output, limit=arguments.limit, log=_log)
     return made if arguments.json else {"output": made["output"]}

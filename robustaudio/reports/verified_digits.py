@@ -23,13 +23,13 @@ from robustaudio.columns import FLAG, Column, list_of, needed
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.batch import LabelledBatch, load_clips, predictions, share
 from robustaudio.evaluation.engine import Asked, run, run_file
-from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.results import Entry, to_json
 from robustaudio.evaluation.smallest import smallest_levels
-from robustaudio.evaluation.svg import scatter_svg
 from robustaudio.paths import RESULTS
 from robustaudio.perception.levels import STEP_16_BIT, amplitude
 from robustaudio.progress import Progress
+from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.svg import scatter_svg
 from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import L2, LINF, MASKING, Norm

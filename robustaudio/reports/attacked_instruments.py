@@ -23,12 +23,12 @@ from robustaudio.columns import FLAG, Column, needed, number, whole
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.batch import LabelledBatch, finite, load_clips, predictions
 from robustaudio.evaluation.engine import Asked, run, run_file
-from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.svg import curves_svg, groups_svg
 from robustaudio.paths import RESULTS
 from robustaudio.perception.audibility import distances
 from robustaudio.progress import Progress
+from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.svg import curves_svg, groups_svg
 from robustaudio.threats.criterion import TargetedMisclassification
 from robustaudio.threats.norms import L2
 

@@ -28,7 +28,6 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.batch import LabelledBatch, generator, load_clips
 from robustaudio.evaluation.engine import run, run_file
-from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.smallest import (
     SmallestLevels,
@@ -37,7 +36,6 @@ from robustaudio.evaluation.smallest import (
     attack_smallest,
     shares_of_smallest,
 )
-from robustaudio.evaluation.svg import curves_svg
 from robustaudio.paths import RESULTS
 from robustaudio.perception.levels import l2
 from robustaudio.perception.masking import (
@@ -46,6 +44,8 @@ from robustaudio.perception.masking import (
     max_noise_to_mask_db,
     noise_to_mask_ratio,
 )
+from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.svg import curves_svg
 from robustaudio.threats.norms import L2, LINF
 
 KEPT = Path("runs") / "attacks"

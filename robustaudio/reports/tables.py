@@ -14,8 +14,6 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import AttackLevels, Plan, attack_levels, summary_of_attack
-from robustaudio.evaluation.attacked_digits import attacked_digits
-from robustaudio.evaluation.attacked_instruments import attacked_instruments
 from robustaudio.evaluation.batch import LabelledBatch, load_clips
 from robustaudio.evaluation.certify import (
     CertifiedSummary,
@@ -24,11 +22,13 @@ from robustaudio.evaluation.certify import (
     summary_of_radii,
 )
 from robustaudio.evaluation.engine import summarised
-from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.verified_digits import seeds, verified_digits
 from robustaudio.evaluation.verify import VerifyLevels, summary_of_verdicts, verify_levels
 from robustaudio.paths import RESULTS
+from robustaudio.reports.attacked_digits import attacked_digits
+from robustaudio.reports.attacked_instruments import attacked_instruments
+from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.verified_digits import seeds, verified_digits
 from robustaudio.threats.norms import LINF
 from robustaudio.training.recipes import CERTIFIED
 
