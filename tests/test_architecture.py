@@ -55,6 +55,7 @@ def test_listening_judges_sounds_wherever_they_came_from():
     for path in (PACKAGE / "listening").rglob("*.py"):
         assert imports(path) <= {
             "audio",
+            "columns",
             "limits",
             "listening",
             "outside",
