@@ -12,7 +12,8 @@ from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.open_store import open_store
 from robustaudio.listening.run.open_study import OpenStudy
-from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.sent import start
+from robustaudio.listening.run.session import new_code, session_of
 from robustaudio.listening.run.store import DAMAGED, Event, MemoryStore
 from robustaudio.listening.web.feedback import pooled
 

@@ -20,7 +20,8 @@ from robustaudio.listening.run.database import DatabaseStore
 from robustaudio.listening.run.host import Closed, Host, NoStudy, Quarantined
 from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.open_store import open_store
-from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.sent import start
+from robustaudio.listening.run.session import new_code, session_of
 from robustaudio.listening.run.store import STUDY, Event
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate

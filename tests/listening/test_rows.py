@@ -18,7 +18,8 @@ from robustaudio.listening.design.trial import Response, to_record
 from robustaudio.listening.run import export
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.json_lines import JsonLinesStore
-from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.sent import start
+from robustaudio.listening.run.session import new_code, session_of
 from robustaudio.listening.run.store import STUDY, Event, MemoryStore
 from robustaudio.listening.simulated_listeners import HOW, Listener
 from robustaudio.listening.simulated_study import simulate

@@ -5,7 +5,8 @@ from typing import Any
 from robustaudio.listening.analysis.analyse import analyse
 from robustaudio.listening.analysis.by_paradigm import Record, standing
 from robustaudio.listening.run import export
-from robustaudio.listening.run.open_study import OpenStudy, Reading
+from robustaudio.listening.run.open_study import OpenStudy
+from robustaudio.listening.run.replays import Reading
 from robustaudio.listening.run.session import Session
 
 FEW = 5  # listeners: with fewer, what is said of a group says little about others
@@ -73,8 +74,8 @@ def pooled(room: OpenStudy) -> dict[str, Any]:
         "damaged": [*reading.damaged],
         "unreadable": reading.unreadable,
         "damage": damage(reading),
-        "wireless": sum(of.checks.get("device") == "wireless" for of in sessions.values()),
-        "unscreened": sum("unscreened" in session.checks for session in sessions.values()),
+        "wireless": sum(of.checks.device == "wireless" for of in sessions.values()),
+        "unscreened": sum(bool(session.checks.unscreened) for session in sessions.values()),
         # whoever has not ended yet may have been asked too little to say anything
         "analysis": found,
     }
