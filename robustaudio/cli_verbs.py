@@ -26,18 +26,12 @@ from robustaudio.evaluation.maximise import maximise_clip, start_from
 from robustaudio.evaluation.noise import noise_clip, noise_dataset
 from robustaudio.evaluation.predict import predict_clip, predict_dataset
 from robustaudio.evaluation.report import judged, make_report, save_perturbed, save_report
+from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip, verify_dataset
+from robustaudio.threats.norms import norm_named
 
-ATTACK_LEVEL_DB = {"linf": -40.0, "l2": -40.0, "masking": 0.0}
-LARGEST_LEVEL_DB = {"linf": 0.0, "l2": 0.0, "masking": 20.0}  # for what minimises by itself
-DEFAULT_LEVEL_DB = {"linf": -70.0, "l2": -70.0, "masking": -12.0}
-DEFAULT_LEVELS_DB = {
-    "linf": (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
-    "l2": (-100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0),
-    "masking": (-36.0, -24.0, -12.0, -6.0, 0.0),
-}
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
 DEFAULT_SIGMA = 0.1
 ESTIMATED_AFTER_S, LONG_S = 10.0, 120.0  # when a run is estimated, and what is long
@@ -46,7 +40,8 @@ CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  #
 
 def classifiers(arguments: argparse.Namespace) -> list[dict]:
     # by the name that --classifier takes, which is the file's
-    cards = [{**card, "name": name} for name, card in checkpoints.cards().items()]
+    usable = checkpoints.usable().items()
+    cards = [replace(some.card, name=name).to_json() for name, some in usable]
     return cards if arguments.json else [{k: card.get(k) for k in CARD_COLUMNS} for card in cards]
 
 
@@ -55,13 +50,13 @@ def run_predict(arguments: argparse.Namespace) -> dict:
     if arguments.dataset:
         return predict_dataset(classifier, _dataset(arguments, classifier))
     clip = _clip(arguments, classifier)
-    return {**predict_clip(classifier, clip.samples), **judged(clip)}
+    return {**to_json(predict_clip(classifier, clip.samples)), **judged(clip)}
 
 
 def run_attack(arguments: argparse.Namespace) -> dict:
     classifier, plan = _classifier(arguments), _plan(arguments)
     by_itself = isinstance(plan.attack, MINIMISING)
-    start_db = (LARGEST_LEVEL_DB if by_itself else ATTACK_LEVEL_DB)[plan.norm]
+    start_db = plan.norm.levels.largest if by_itself else plan.norm.levels.attack
     common = {"seed": arguments.seed, "progress": _progress()}
     if arguments.dataset:
         if arguments.target not in (None, "random"):
@@ -94,17 +89,17 @@ def run_noise(arguments: argparse.Namespace) -> dict:
 
 
 def run_verify(arguments: argparse.Namespace) -> dict:
-    classifier = _classifier(arguments)
-    common = {"norm": arguments.norm, "method": arguments.method, "progress": _progress()}
+    classifier, norm = _classifier(arguments), norm_named(arguments.norm)
+    common = {"norm": norm, "method": arguments.method, "progress": _progress()}
     if arguments.dataset:
         return verify_dataset(
             classifier, _dataset(arguments, classifier), path=arguments.resume,
-            levels_db=arguments.level_db or DEFAULT_LEVELS_DB[arguments.norm], **common,
+            levels_db=arguments.level_db or norm.levels.proofs, **common,
         )  # fmt: skip
-    level_db = _single(arguments.level_db, "--level-db", DEFAULT_LEVEL_DB[arguments.norm])
+    level_db = _single(arguments.level_db, "--level-db", norm.levels.proof)
     clip = _clip(arguments, classifier)
-    record = verify_clip(classifier, clip.samples, level_db=level_db, **common)
-    return {**record, **judged(clip)}
+    result = verify_clip(classifier, clip.samples, level_db=level_db, **common)
+    return {**to_json(result), **judged(clip)}
 
 
 def run_certify(arguments: argparse.Namespace) -> dict:
@@ -119,7 +114,8 @@ def run_certify(arguments: argparse.Namespace) -> dict:
             radii=arguments.radius or DEFAULT_RADII, **common,
         )  # fmt: skip
     clip = _clip(arguments, classifier)
-    return {**certify_clip(classifier, clip.samples, smoothing, **common), **judged(clip)}
+    result = certify_clip(classifier, clip.samples, smoothing, **common)
+    return {**to_json(result), **judged(clip)}
 
 
 def run_ruler(arguments: argparse.Namespace) -> dict:
@@ -128,18 +124,18 @@ def run_ruler(arguments: argparse.Namespace) -> dict:
     classifier = _classifier(arguments)
     clip = _clip(arguments, classifier)
     if arguments.heard is None:
-        record = measure_ruler(
+        ruler = measure_ruler(
             classifier, clip.samples, smoothing=_smoothing(arguments), seed=arguments.seed,
             progress=_progress(),
         )  # fmt: skip
-        return {**record, **judged(clip)}
+        return {**to_json(ruler), **judged(clip)}
     from robustaudio.evaluation.heard import ruler_with_heard
 
-    record = ruler_with_heard(
+    ruler = ruler_with_heard(
         arguments.heard, classifier, clip, smoothing=_smoothing(arguments), seed=arguments.seed,
         progress=_progress(),
     )  # fmt: skip
-    return {**record, **judged(clip)}
+    return {**to_json(ruler), **judged(clip)}
 
 
 def run_targets(arguments: argparse.Namespace) -> dict:
@@ -147,10 +143,10 @@ def run_targets(arguments: argparse.Namespace) -> dict:
         raise ValueError("the levels by target belong to a single clip.")
     classifier, plan = _classifier(arguments), _plan(arguments)
     clip = _clip(arguments, classifier)
-    record = levels_by_target(
+    result = levels_by_target(
         classifier, clip.samples, plan, seed=arguments.seed, progress=_progress()
     )
-    return {**record, **judged(clip)}
+    return {**to_json(result), **judged(clip)}
 
 
 def run_maximise(arguments: argparse.Namespace) -> dict:
@@ -158,7 +154,7 @@ def run_maximise(arguments: argparse.Namespace) -> dict:
         raise ValueError("maximise works on a single clip.")
     classifier = _classifier(arguments)
     clip = _clip(arguments, classifier)
-    label = arguments.label or predict_clip(classifier, clip.samples)["prediction"]
+    label = arguments.label or predict_clip(classifier, clip.samples).prediction
     start = start_from(arguments.start, clip.samples, arguments.seed)
     attack = _from_fields(Genetic, arguments)
     result = maximise_clip(
@@ -175,7 +171,7 @@ def run_train(arguments: argparse.Namespace) -> dict:
 
     recipe = replace(recipes.RECIPES[arguments.name], seed=arguments.seed)
     recipes.run(recipe, arguments.output, device=arguments.device or default_device(), log=_log)
-    return checkpoints.read_card(arguments.output / f"{recipe.name}.safetensors")
+    return checkpoints.read_card(arguments.output / f"{recipe.name}.safetensors").to_json()
 
 
 def run_table(arguments: argparse.Namespace) -> dict:
@@ -229,7 +225,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     for name in given.keys() - own:
         raise ValueError(f"--{name.replace('_', '-')} is no option of {arguments.attack}.")
     attack = ATTACKS[arguments.attack](**given)
-    return Plan(attack, arguments.norm, arguments.representation, arguments.survive_rounding)
+    norm = norm_named(arguments.norm)
+    return Plan(attack, norm, arguments.representation, arguments.survive_rounding)
 
 
 def _up_to(level_db: float) -> list[float]:
@@ -254,7 +251,7 @@ def _written(
     arguments: argparse.Namespace, classifier: Classifier, clip: Clip, result: Any
 ) -> dict:
     """The record, after the files that were asked for are written."""
-    record = {**result.record, **judged(clip)}
+    record = {**to_json(result), **judged(clip)}
     if arguments.output:
         record = {
             **record,

@@ -24,6 +24,7 @@ from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset, sma
 from robustaudio.evaluation.clips import generator, load_clips, predictions
 from robustaudio.evaluation.svg import curves_svg
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import L2, LINF, MASKING
 
 SEVEN = 7  # a clip that digits-cnn gets right
 
@@ -42,7 +43,7 @@ def wave(clips):
     return clips.waveforms[SEVEN]
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", [LINF, L2])
 @pytest.mark.parametrize("attack", [PGD(steps=10), DeepFool(), CarliniWagnerAudio(steps=40)])
 def test_the_smallest_levels_of_many_clips_break_them_and_lie_above_the_proof(
     classifier, clips, norm, attack
@@ -62,10 +63,10 @@ def test_the_smallest_levels_of_many_clips_break_them_and_lie_above_the_proof(
 @pytest.mark.parametrize("name", ["digits-cnn", "digits-lstm"])  # without pre-emphasis, and with
 def test_the_psychoacoustic_attack_lies_above_the_proof_on_the_classifiers_own_frames(name, clips):
     classifier, x = checkpoints.load_classifier(name), clips.waveforms[:6]
-    label, plan = predictions(classifier, x), Plan(Psychoacoustic(60, 60), "masking")
+    label, plan = predictions(classifier, x), Plan(Psychoacoustic(60, 60), MASKING)
     found = smallest_levels(classifier, x, Misclassification(label), plan, rng=generator(0))
     assert found.is_adversarial.double().mean() > 0.8
-    proven = Verifier(classifier, method="crown").largest_level(x, label, "masking")
+    proven = Verifier(classifier, method="crown").largest_level(x, label, MASKING)
     assert (found.level_db > proven).all()
 
 
@@ -132,18 +133,18 @@ def test_what_survives_rounding_by_request_does_so_where_the_plain_attack_fails(
     quiet = (rounded_to_16_bit(wave(clips)[None] / 64) * 64)[0]  # only 512 steps high
     options = {"level_db": -48.0, "target": None, "seed": 0}
     plan = Plan(CarliniWagnerAudio(steps=60), survive_rounding=True)
-    record = attack_clip(classifier, quiet, plan, **options).record
-    assert record["success"] and record["success_after_rounding"]
-    assert record["survive_rounding"] is True
+    result = attack_clip(classifier, quiet, plan, **options)
+    assert result.success and result.success_after_rounding
+    assert result.survive_rounding is True
 
 
 @pytest.mark.parametrize("representation", ["magnitude", "mel"])
 def test_an_attack_at_a_representation_is_heard_by_its_inversion(classifier, clips, representation):
     plan = Plan(PGD(steps=5), representation=representation)
     result = attack_clip(classifier, wave(clips), plan, level_db=-20, target=None, seed=0)
-    assert result.record["representation"] == representation
+    assert result.representation == representation
     assert result.perturbed.shape == result.clean.shape
-    assert result.record["l2"] > 0
+    assert result.difference.l2 > 0
     for plan in (
         Plan(PGD(), representation=representation, survive_rounding=True),
         Plan(Psychoacoustic(), representation=representation),
@@ -157,7 +158,7 @@ def test_an_attack_beyond_every_sound_is_refused(classifier, clips):
     with pytest.raises(ValueError, match="cannot be brought back to sound"):
         attack_clip(classifier, wave(clips), plan, level_db=-20, target=None, seed=0)
     with pytest.raises(ValueError, match="the masking set is one of waveforms"):
-        plan = Plan(PGD(), "masking", "mel")
+        plan = Plan(PGD(), MASKING, "mel")
         attack_clip(classifier, wave(clips), plan, level_db=0, target=None, seed=0)
 
 
@@ -168,22 +169,23 @@ def test_progress_tells_loss_and_level(classifier, clips):
         classifier, wave(clips), plan, level_db=-90, target=None, seed=0,
         progress=lambda share, step=None: told.append((share, step)),
     )  # fmt: skip
-    assert [step.loss for _, step in told] == result.record["history"]
+    assert [step.loss for _, step in told] == [step.loss for step in result.course]
     levels = [step.level_db for _, step in told]
-    assert levels == result.record["history_level_db"]
+    assert levels == [step.level_db for step in result.course]
     # five steps of a tenth of epsilon: half of it, 6.02 dB less
     assert levels[0] is None and max(levels[1:]) == pytest.approx(-96.02, abs=0.01)
 
 
 def test_the_psychoacoustic_attack_hides_better_than_noise_of_its_energy(classifier, clips):
     plan = Plan(Psychoacoustic(steps=60, hiding_steps=120))
-    record = attack_clip(classifier, wave(clips), plan, level_db=0, target=None, seed=0).record
+    result = attack_clip(classifier, wave(clips), plan, level_db=0, target=None, seed=0)
     loud = attack_clip(
         classifier, wave(clips), Plan(PGD()), level_db=-40, target=None, seed=0
-    ).record
-    assert record["success"]
-    assert record["max_noise_to_mask_db"] < loud["max_noise_to_mask_db"] - 15
-    assert record["snr_db"] < loud["snr_db"]  # although it is louder
+    ).difference
+    assert result.success
+    hidden = result.difference
+    assert hidden.max_noise_to_mask_db < loud.max_noise_to_mask_db - 15
+    assert hidden.snr_db < loud.snr_db  # although it is louder
 
 
 def test_curves_go_where_their_numbers_are():
@@ -198,7 +200,7 @@ def test_the_page_of_a_small_run(tmp_path, monkeypatch):
     plans = {
         "PGD, linf": Plan(PGD(steps=5)),
         "APGD (CE), linf": Plan(APGD(steps=5)),
-        "DeepFool, l2": Plan(DeepFool(), "l2"),
+        "DeepFool, l2": Plan(DeepFool(), L2),
     }
     monkeypatch.setattr(page, "PLANS", plans)
     monkeypatch.setattr(page, "TARGETED_PLANS", {"PGD, linf": plans["PGD, linf"]})
