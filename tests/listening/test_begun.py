@@ -64,7 +64,7 @@ def test_the_teachers_page_stays_quick(room):
     passes(room, room.begin(True)["code"])
     reads.clear()
     pooled(room)
-    assert len(reads) <= 1 and reads[0][0] == room.token
+    assert len(reads) == 0  # this server has read it already, for the listener
 
 
 def test_only_who_passed_the_first_check_counts(room, monkeypatch):

@@ -665,6 +665,7 @@ def test_any_error_is_one_json_sentence_and_the_log_holds_no_data(
 
     monkeypatch.setattr(type(listener.rooms.store), "read", fails)
     monkeypatch.setattr(type(listener.rooms.store), "append", fails)
+    monkeypatch.setattr(type(listener.rooms.store), "stamp", fails)  # else nothing is read
     client = TestClient(application(listener.rooms), raise_server_exceptions=False)
     headers = {"X-Listener": listener.code}
     room = listener.rooms.find(listener.token)
