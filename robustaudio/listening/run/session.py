@@ -46,7 +46,6 @@ class Session:
         answers, unread = self.answers, self.unread
         responses = {response.trial.number: response for response in self.responses}
         procedure = self.study.procedure
-        first = procedure.next((), 0)
         for event in events:
             try:
                 match event.kind:
@@ -57,7 +56,7 @@ class Session:
                     case "screening":
                         checks = checks.after_attempt(event)
                     case "trial":
-                        responses[event.index] = stored.response(event, procedure, first)
+                        responses[event.index] = stored.response(event, procedure)
                     case "end":
                         ended, answers = True, stored.answer_count(event.data)
                     case _:

@@ -6,15 +6,8 @@ from math import inf
 from typing import Any, get_args
 
 from robustaudio.columns import is_number
-from robustaudio.listening.design.trial import (
-    CHOICES,
-    SCALES,
-    Kind,
-    Procedure,
-    Response,
-    Trial,
-    from_record,
-)
+from robustaudio.listening.design.paradigm import Choice
+from robustaudio.listening.design.trial import Kind, Procedure, Response, from_record
 from robustaudio.listening.run.store import Event
 from robustaudio.perception.levels import MAX_LEVEL_DB
 
@@ -124,27 +117,23 @@ def answer_count(data: dict[str, Any]) -> int:
     return answers
 
 
-def response(event: Event, procedure: Procedure, first: Trial | None) -> Response:
-    """An answer to a question that this study may ask; `first` is its first one.
+def response(event: Event, procedure: Procedure) -> Response:
+    """An answer to a question that this study may ask.
 
     Raises:
         ValueError: for anything else.
     """
-    read = from_record(event.data)
+    read = from_record(event.data, procedure)
     trial = read.trial
     levels = [level for level in trial.intervals if level is not None]
-    rated = trial.paradigm in SCALES
-    right = trial.right is None if rated else type(trial.right) is int
+    choices = trial.paradigm.choices if isinstance(trial.paradigm, Choice) else 0
+    right = trial.right
     sensible = (
         type(trial.number) is int
         and trial.number == index(event)
         and trial.kind in get_args(Kind)
-        and first is not None
-        and trial.paradigm == first.paradigm
-        and trial.condition in procedure.conditions
         and all(_is_finite(level) and abs(level) <= MAX_LEVEL_DB for level in levels)
-        and right
-        and (rated or 0 <= (trial.right or 0) < CHOICES[trial.paradigm])
+        and (type(right) is int and 0 <= right < choices if choices else right is None)
         and _is_finite(read.response_time_s)
         and _is_whole(read.plays)
         and _is_whole(read.switches)
