@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from robustaudio.evaluation.ruler import measure_ruler
     from robustaudio.perception.masking import masking_threshold
     from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
+    from robustaudio.threats.norms import L2, LINF, MASKING
     from robustaudio.threats.threat_model import ThreatModel, threat_at
 
 __version__ = "0.1.0"
 __all__ = [
+    "L2",
+    "LINF",
+    "MASKING",
     "PGD",
     "Certificate",
     "Classifier",
@@ -45,6 +49,9 @@ __all__ = [
     "threat_at",
 ]
 _MODULES = {
+    "L2": "threats.norms",
+    "LINF": "threats.norms",
+    "MASKING": "threats.norms",
     "PGD": "attacks",
     "Certificate": "certification.certificate",
     "Classifier": "classifiers.classifier",
