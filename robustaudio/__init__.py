@@ -48,26 +48,20 @@ __all__ = [
     "open_dataset",
     "threat_at",
 ]
-_MODULES = {
-    "L2": "threats.norms",
-    "LINF": "threats.norms",
-    "MASKING": "threats.norms",
-    "PGD": "attacks",
-    "Certificate": "certification.certificate",
-    "Classifier": "classifiers.classifier",
-    "Clip": "audio.clip",
-    "Genetic": "attacks",
-    "Misclassification": "threats.criterion",
-    "Psychoacoustic": "attacks",
-    "Smoothing": "certification.smoothing",
-    "TargetedMisclassification": "threats.criterion",
-    "ThreatModel": "threats.threat_model",
-    "Verifier": "certification.verify",
-    "load_classifier": "classifiers.checkpoints",
-    "masking_threshold": "perception.masking",
-    "measure_ruler": "evaluation.ruler",
-    "open_dataset": "audio.datasets",
-    "threat_at": "threats.threat_model",
+_NAMES = {
+    "attacks": ("PGD", "Genetic", "Psychoacoustic"),
+    "audio.clip": ("Clip",),
+    "audio.datasets": ("open_dataset",),
+    "certification.certificate": ("Certificate",),
+    "certification.smoothing": ("Smoothing",),
+    "certification.verify": ("Verifier",),
+    "classifiers.checkpoints": ("load_classifier",),
+    "classifiers.classifier": ("Classifier",),
+    "evaluation.ruler": ("measure_ruler",),
+    "perception.masking": ("masking_threshold",),
+    "threats.criterion": ("Misclassification", "TargetedMisclassification"),
+    "threats.norms": ("L2", "LINF", "MASKING"),
+    "threats.threat_model": ("ThreatModel", "threat_at"),
 }
 
 
@@ -77,11 +71,11 @@ def __getattr__(name: str) -> Any:
     Raises:
         AttributeError: for any other name.
     """
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+    for module, names in _NAMES.items():
+        if name in names:
+            globals()[name] = value = getattr(import_module(f"{__name__}.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -69,6 +69,28 @@ def test_listening_judges_sounds_wherever_they_came_from():
         }, path
 
 
+LISTENING, PREFIX = PACKAGE / "listening", "robustaudio.listening"
+INNER = {
+    "psychometric": 0, "design": 1, "analysis": 2, "run": 2, "simulated_listeners": 2,
+    "web": 3, "simulated_study": 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        path for path in LISTENING.rglob("*.py") if path.parent != LISTENING or path.stem[0] != "_"
+    ),
+    ids=lambda path: path.relative_to(LISTENING).as_posix(),
+)
+def test_listening_is_designed_before_it_is_run_or_analysed_and_shown_last(path):
+    room = path.relative_to(LISTENING).with_suffix("").parts[0]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
+            other = f"{node.module}.{node.names[0].name}".removeprefix(PREFIX).split(".")[1]
+            assert other == room or INNER[other] < INNER[room], f"{room} imports {other}"
+
+
 def test_only_the_page_knows_gradio():
     for path in PACKAGE.rglob("*.py"):
         if path.relative_to(PACKAGE).parts[0] != "ui":
