@@ -40,9 +40,6 @@ class Descriptors(Stage):
 
     (batch, time) -> (batch, 25, frame), rows as in `DESCRIPTORS`. Differentiable but for roll-off
     and zero crossings, which count: their gradient is zero.
-
-    >>> Descriptors(sample_rate=22_050)(torch.zeros(2, 22_050)).shape
-    torch.Size([2, 25, 44])
     """
 
     window: Tensor
@@ -115,9 +112,6 @@ class Statistics(Stage):
     """Of every descriptor over the frames: its mean, standard deviation, and mean |change|.
 
     (batch, descriptor, frame) -> (batch, statistic * descriptor), statistic by statistic.
-
-    >>> Statistics(("mean", "delta"))(torch.tensor([[[1.0, 2.0, 6.0]]]))
-    tensor([[3.0000, 2.5000]])
     """
 
     def __init__(self, statistics: tuple[Statistic, ...] = ("mean",)):

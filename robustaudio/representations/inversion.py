@@ -25,9 +25,6 @@ def phase_of(spectrum: Complex[Tensor, "batch bin frame"]) -> Float[Tensor, "bat
 
     Digital silence has no phase: it gets one fixed random draw, so that what is added there
     sounds like noise (equal phases would be a click in every frame).
-
-    >>> phase_of(torch.tensor([[[1 + 1j, -1 + 0j]]]))
-    tensor([[[0.7854, 3.1416]]])
     """
     draw = torch.rand(spectrum.shape[1:], generator=torch.Generator().manual_seed(0))
     return torch.where(spectrum == 0, 2 * pi * draw.to(spectrum.real), spectrum.angle())
@@ -39,11 +36,6 @@ def inverse(
     """The sound whose frames come closest to `spectrum` (Griffin & Lim 1984, eq. 6).
 
     Weighted overlap-add, then the inverse of the pre-emphasis filter.
-
-    >>> from robustaudio.representations.spectral import Magnitude
-    >>> stage, x = Magnitude(Framing(n_fft=8, hop_length=2)), torch.linspace(-1, 1, 32)[None]
-    >>> bool((inverse(stage, stage.spectrum(x), 32) - x)[:, 8:-8].abs().max() < 1e-6)
-    True
     """
     framing = stage.framing
     frames = torch.fft.irfft(spectrum.transpose(1, 2), framing.n_fft) * stage.window
