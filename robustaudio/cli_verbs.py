@@ -129,9 +129,9 @@ def run_ruler(arguments: argparse.Namespace) -> dict:
             progress=_progress(),
         )  # fmt: skip
         return {**to_json(ruler), **judged(clip)}
-    from robustaudio.evaluation.heard import ruler_with_heard
+    from robustaudio.evaluation.hearing_thresholds import ruler_with_thresholds
 
-    ruler = ruler_with_heard(
+    ruler = ruler_with_thresholds(
         arguments.heard, classifier, clip, smoothing=_smoothing(arguments), seed=arguments.seed,
         progress=_progress(),
     )  # fmt: skip

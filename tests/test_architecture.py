@@ -62,6 +62,7 @@ def test_listening_judges_sounds_wherever_they_came_from():
         assert imports(path) <= {
             "audio",
             "background",
+            "columns",
             "limits",
             "listening",
             "outside",

@@ -11,7 +11,7 @@ from gradio.components import Component
 from robustaudio.certification.smoothing import Smoothing, vote_obstacle
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.certify import certify_clip
-from robustaudio.evaluation.heard import ruler_with_heard
+from robustaudio.evaluation.hearing_thresholds import ruler_with_thresholds
 from robustaudio.evaluation.results import to_json
 from robustaudio.ui import verdicts
 from robustaudio.ui.blocks import (
@@ -160,7 +160,7 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
         def job(chosen, clip, progress):
             smoothing = Smoothing(sigma=sigma)
             named = replace(clip, name=source.name)  # as the Listen tab names it
-            ruler = ruler_with_heard(
+            ruler = ruler_with_thresholds(
                 heard, chosen, named, smoothing=smoothing, seed=seed, progress=progress
             )
             return to_json(ruler), None

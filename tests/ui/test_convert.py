@@ -12,7 +12,8 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.cli import parser
 from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.exhibits import exhibits
-from robustaudio.evaluation.heard import Heard, Listener, claims
+from robustaudio.evaluation.hearing_thresholds import HearingThreshold, claims
+from robustaudio.evaluation.listening_study import ListenerThreshold
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import measure_ruler
@@ -295,7 +296,7 @@ def test_the_ruler_tells_whose_mark_is_whose(services, source, name, smoothed):
     assert f"left:{THRESHOLD.at(0):.2f}%" in picture.split("ra-zero")[1]
 
 
-def heard_record(heard: list[Heard]) -> dict:
+def heard_record(heard: list[HearingThreshold]) -> dict:
     none = dict.fromkeys(("smoothed_db", "verified_masking_db"))
     levels = {"verified_db": -46.6, "attacked_db": -31.1, "floor_16_bit_db": -90.3, **none}
     levels["verified_l2_db"] = -49.1
@@ -310,9 +311,13 @@ def heard_record(heard: list[Heard]) -> dict:
 
 def test_what_people_heard_stands_on_the_l2_strip_with_both_claims():
     heard = [
-        Heard("white", (Listener(-66.0, -63.0, -57.0),) * 9, "=", -60.0, -63.0, -57.0, -70.0),
-        Heard("shaped", (Listener(-25.0, -22.0, None),) * 9, ">=", -20.0, -22.0, None, -29.0),
-        Heard("<b>", (Listener(None, None, None),) * 9, None, None, None, None),
+        HearingThreshold(
+            "white", (ListenerThreshold(-66.0, -63.0, -57.0),) * 9, "=", -60.0, -63.0, -57.0, -70.0
+        ),
+        HearingThreshold(
+            "shaped", (ListenerThreshold(-25.0, -22.0, None),) * 9, ">=", -20.0, -22.0, None, -29.0
+        ),
+        HearingThreshold("<b>", (ListenerThreshold(None, None, None),) * 9, None, None, None, None),
     ]
     picture = ruler_html(heard_record(heard))
     strip = picture.split("ra-of-l2")[1].split("</section>")[0]
@@ -326,15 +331,15 @@ def test_what_people_heard_stands_on_the_l2_strip_with_both_claims():
     assert "<strong>not shown</strong>, not yet heard where the certificate ends: shaped" in strip
     assert "95 % interval −63.0 dB to −57.0 dB; by the masking model inaudible below" in strip
     assert "95 % interval from −22.0 dB on" in strip and "<b>" not in strip.split("<dl>")[1]
-    alone = (Listener(None, None, -58.0),)
-    one = Heard("white", alone, "<=", -60.0, None, -58.0, simulated=True)
+    alone = (ListenerThreshold(None, None, -58.0),)
+    one = HearingThreshold("white", alone, "<=", -60.0, None, -58.0, simulated=True)
     assert "One simulated listener heard white noise at ≤ −60.0 dB" in ruler_html(
         heard_record([one])
     )
 
 
 def test_an_attack_on_another_classifier_is_called_so():
-    own = Heard("pgd", (Listener(None, None, None),), "=", -40.0, None, None)
+    own = HearingThreshold("pgd", (ListenerThreshold(None, None, None),), "=", -40.0, None, None)
     for against, said in ((None, False), ("digits-cnn-ibp", False), ("digits-<b>", True)):
         picture = ruler_html(heard_record([replace(own, made_against=against)]))
         words = "The attack pgd was made against digits-&lt;b&gt;, not against this classifier."
@@ -342,7 +347,11 @@ def test_an_attack_on_another_classifier_is_called_so():
 
 
 def test_beside_another_ruler_what_people_heard_is_not_drawn_again():
-    heard = [Heard("pgd", (Listener(None, None, -58.0),), "=", -60.0, None, None, None, False, "x")]
+    heard = [
+        HearingThreshold(
+            "pgd", (ListenerThreshold(None, None, -58.0),), "=", -60.0, None, None, None, False, "x"
+        )
+    ]
     picture = ruler_html(heard_record(heard), beside=True)
     assert "ra-heard'" not in picture and "Heard: at d′ = 1" not in picture
     assert (

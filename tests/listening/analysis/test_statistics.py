@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from robustaudio.listening.analysis.d_prime import d_prime, log_linear, proportion_at
 from robustaudio.listening.analysis.statistics import (
     ALPHA,
     Mean,
@@ -158,50 +157,3 @@ def test_listeners_who_agree_by_luck_are_no_surer_than_their_trials():
     assert (found.lower, found.upper) == (pooled.lower, pooled.upper)
     assert not is_inaudible(16, 32, 0.6) and found.upper > 0.6
     assert score_of_group([(12, 16), (12, 16)]).p == p_value(24, 32)
-
-
-# --- d' ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "paradigm, at_one, at_75, at_79",
-    [
-        ("2afc", 0.760, 0.95, 1.16),
-        ("3afc", 0.634, 1.43, 1.62),
-        ("abx-independent", 0.600, 1.79, 2.03),
-        ("abx", 0.582, 2.02, 2.31),
-    ],
-)
-def test_d_prime_of_each_paradigm(paradigm, at_one, at_75, at_79):
-    """Macmillan & Creelman 2005, tables A5.2 to A5.4; R's psyphy."""
-    assert proportion_at(1, paradigm) == pytest.approx(at_one, abs=5e-4)
-    assert d_prime(0.75, paradigm) == pytest.approx(at_75, abs=6e-3)
-    assert d_prime(0.5 ** (1 / 3), paradigm) == pytest.approx(at_79, abs=6e-3)
-
-
-@pytest.mark.parametrize("paradigm, chance", [("2afc", 1 / 2), ("3afc", 1 / 3), ("abx", 1 / 2)])
-def test_d_prime_is_zero_at_chance_and_below(paradigm, chance):
-    assert proportion_at(0, paradigm) == pytest.approx(chance)
-    assert d_prime(chance, paradigm) == 0 and d_prime(0.1, paradigm) == 0
-    assert d_prime(1 - 1e-15, paradigm) > 8
-
-
-@given(d=st.floats(0.05, 5), paradigm=st.sampled_from(["2afc", "3afc", "abx", "abx-independent"]))
-def test_d_prime_inverts_the_proportion(d, paradigm):
-    assert d_prime(proportion_at(d, paradigm), paradigm) == pytest.approx(d, abs=1e-4)
-
-
-def test_three_intervals_by_simulation():
-    generator = np.random.default_rng(0)
-    clean = generator.standard_normal((200_000, 2)).max(1)
-    won = np.mean(generator.standard_normal(200_000) + 1.2 > clean)
-    assert proportion_at(1.2, "3afc") == pytest.approx(won, abs=0.004)
-
-
-def test_a_perfect_score_has_a_finite_d_prime():
-    assert log_linear(16, 16) == pytest.approx(16.5 / 17)
-    assert log_linear(0, 16) == pytest.approx(0.5 / 17)
-    with pytest.raises(ValueError, match="proportion 1 must lie between 0 and 1; use log_linear"):
-        d_prime(1, "2afc")
-    with pytest.raises(ValueError, match="no d' for 'mushra'; choose from 2afc, 3afc, abx"):
-        d_prime(0.7, "mushra")

@@ -203,8 +203,9 @@ import sys, tempfile
 from pathlib import Path
 import numpy as np, soundfile
 from robustaudio.listening.run.host import Host
-from robustaudio.listening.run.store import JsonLinesStore
+from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.design.study_file import load_study, parse
+from robustaudio.listening.design.trial import Condition
 import json
 folder, rng, lines = Path(tempfile.mkdtemp()), np.random.default_rng(0), []
 time = np.arange(12 * 44100) / 44100
@@ -221,7 +222,7 @@ room, key = Host(JsonLinesStore(folder / "answers")).open(study)
 code = room.begin(True)["code"]
 assert Host(JsonLinesStore(folder / "answers")).find(room.token).study.digest == study.digest
 assert len(json.dumps(study.record(), indent=1)) < 50_000_000
-assert room.study.stimuli.render("c0 \\u00b7 a", -20.0).size == 12 * 48000
+assert room.study.stimuli.render(Condition("c0", "a"), -20.0).size == 12 * 48000
 print("opened")
 """
 

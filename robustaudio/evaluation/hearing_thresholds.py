@@ -1,14 +1,14 @@
-"""What people heard, beside what is proven and broken: the thresholds of a listening study.
+"""The thresholds of a listening study, beside what is proven and broken on the ruler.
 
 Every level here is 20 log10(|d| / |x|) of L2 norms, minus the SNR, for so a listening study plays
 its sounds. They stand beside the L2 proof and an L2 attack, never on the linf ball's axis.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
@@ -20,20 +20,24 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.clips import Progress, finite, part_of
-from robustaudio.evaluation.heard_file import ADAPTIVE, CRITERION, ENDS, Export, read_results
-from robustaudio.evaluation.results import Ruler
-from robustaudio.evaluation.ruler import measure_ruler
-from robustaudio.listening.analysis.analyse import screen
-from robustaudio.listening.analysis.by_paradigm import (
-    Record,
-    Row,
-    group_record,
-    grouped,
-    listener_record,
-    standing,
+from robustaudio.evaluation.listening_study import (
+    Export,
+    GroupThreshold,
+    ListenerThreshold,
+    read_results,
 )
+from robustaudio.evaluation.results import Entry, Ruler
+from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.listening.analysis.by_paradigm import (
+    ThresholdResult,
+    grouped,
+    threshold_result,
+)
+from robustaudio.listening.analysis.exclusion import excluded
+from robustaudio.listening.design.paradigm import TrackedChoice
 from robustaudio.listening.design.stimulus import Stimulus
-from robustaudio.listening.design.study import JOINED, Study
+from robustaudio.listening.design.study import Study
+from robustaudio.listening.design.trial import Condition, Row
 from robustaudio.perception.masking import (
     masking_framing,
     masking_threshold,
@@ -52,20 +56,7 @@ OUTSIDE = "any successful attack must be audible"
 
 
 @dataclass(frozen=True)
-class Listener:
-    """What one listener shows of a family, in dB; None where nothing bounds it.
-
-    Below `faint_db` hardly anything is heard (60 % of two intervals right); the threshold (76 %)
-    lies between `lower_db` and `upper_db`. All are ends of 95 % intervals.
-    """
-
-    faint_db: float | None
-    lower_db: float | None
-    upper_db: float | None
-
-
-@dataclass(frozen=True)
-class Heard:
+class HearingThreshold:
     """The threshold of one family (d' = 1), in dB of L2: of one listener, or the listeners' mean.
 
     With `sign` "<=" or ">=" `level_db` is a bound; with None some heard everything and some
@@ -75,7 +66,7 @@ class Heard:
     """
 
     family: str
-    listeners: tuple[Listener, ...]
+    listeners: tuple[ListenerThreshold, ...]
     sign: str | None
     level_db: float | None
     lower_db: float | None
@@ -95,17 +86,20 @@ class Heard:
         low = -inf if self.lower_db is None else self.lower_db
         return low, inf if self.upper_db is None else self.upper_db
 
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"listeners": [*map(asdict, self.listeners)]}
+
 
 @dataclass(frozen=True, kw_only=True)
 class HeardRuler(Ruler):
     """A ruler with an attack in a study's norm, its thresholds, and what they allow to claim."""
 
     attacked_l2_db: float | None
-    heard: tuple[Heard, ...]
+    heard: Annotated[tuple[HearingThreshold, ...], Entry(by=lambda ts: [t.to_json() for t in ts])]
     claims: tuple[dict[str, str], ...]
 
 
-def ruler_with_heard(
+def ruler_with_thresholds(
     study: Path | None,
     classifier: Classifier,
     clip: Clip,
@@ -123,18 +117,18 @@ def ruler_with_heard(
         return measure_ruler(
             classifier, clip.samples, smoothing=smoothing, seed=seed, progress=progress
         )
-    heard = heard_in(study, classifier, clip)
+    thresholds = thresholds_in(study, classifier, clip)
     first = part_of(progress, 0, 1, RULER_SHARE)
     last = part_of(progress, RULER_SHARE, 1, 1 - RULER_SHARE)
     ruler = measure_ruler(classifier, clip.samples, smoothing=smoothing, seed=seed, progress=first)
-    return _beside(ruler, classifier, clip.samples, heard, seed, last)
+    return _beside(ruler, classifier, clip.samples, thresholds, seed, last)
 
 
 def _beside(
     ruler: Ruler,
     classifier: Classifier,
     waveform: Float[Tensor, " time"],
-    heard: Sequence[Heard],
+    thresholds: Sequence[HearingThreshold],
     seed: int,
     progress: Progress | None,
 ) -> HeardRuler:
@@ -148,12 +142,12 @@ def _beside(
     return HeardRuler(
         **vars(replace(ruler, ended=ended)),
         attacked_l2_db=attacked,
-        heard=tuple(heard),
-        claims=tuple(claims(proven, heard)),
+        heard=tuple(thresholds),
+        claims=tuple(claims(proven, thresholds)),
     )
 
 
-def heard_in(path: Path, classifier: Classifier, clip: Clip) -> list[Heard]:
+def thresholds_in(path: Path, classifier: Classifier, clip: Clip) -> list[HearingThreshold]:
     """A study's thresholds of a prepared clip, from either JSON that the listening test writes.
 
     Its export (`rows.json`) holds the sounds, by which the clip is found; an analysis
@@ -163,40 +157,39 @@ def heard_in(path: Path, classifier: Classifier, clip: Clip) -> list[Heard]:
     Raises:
         ValueError: for anything else, another clip, or a study without thresholds.
     """
-    told, clip = read_results(path), clip.to("cpu")
-    if isinstance(told, Export):
-        name, stimuli = _same_sound(told.study, classifier, clip)
-        results = _results(told.rows, name)
-        fake = any(row.get("simulated") for row in told.rows)
-        model = told.study.model.name
-        known = {row["condition"] for row in told.rows}
+    content, clip = read_results(path), clip.to("cpu")
+    stimuli: Mapping[Condition, Stimulus] = {}
+    if isinstance(content, Export):
+        name, stimuli = _same_sound(content.study, classifier, clip)
+        by_family = _analysed(content.rows, name)
+        model, clips = content.study.model.name, {row.condition.clip for row in content.rows}
     else:
-        name, stimuli, results = clip.name, {}, told.results
-        fake, model = told.simulated, told.model
-        known = {one["condition"] for one in results}
-    mine = {
-        family: one
-        for one in results
-        for clip_name, _, family in [one["condition"].rpartition(JOINED)]
-        if clip_name == name
-    }
-    groups = {f: _threshold(one) for f, one in mine.items() if "thresholds" in one["group"]}
-    if not mine:
-        others = ", ".join(sorted({one.rpartition(JOINED)[0] for one in known})) or "nothing yet"
+        name, model = clip.name, content.model
+        listed = [(result.family_of(name), result.threshold) for result in content.results]
+        by_family = {family: threshold for family, threshold in listed if family is not None}
+        clips = {result.clip for result in content.results}
+    if not by_family:
         raise ValueError(
-            f"{path.name} has no answers of {name}, but of: {others}. An analysis knows clips by "
-            "name only; the export of the answers (rows.json) holds their sounds."
+            f"{path.name} has no answers of {name}, but of: "
+            f"{', '.join(sorted(clips)) or 'nothing yet'}. An analysis knows clips by name only; "
+            "the export of the answers (rows.json) holds their sounds."
         )
-    if not groups:
-        raise ValueError(f"{path.name} has no thresholds; quest and staircase studies find them.")
-    played = {family: stimuli.get(f"{name}{JOINED}{family}") for family in groups}
-    return [
-        Heard(
-            family, **found, predicted_db=(of := played[family]) and predicted_level_db(of),
-            simulated=fake, made_against=None if family in FAMILY_NAMES else model,
+    thresholds = [
+        HearingThreshold(
+            family=family, **vars(threshold), predicted_db=_predicted(stimuli, name, family),
+            simulated=content.simulated, made_against=None if family in FAMILY_NAMES else model,
         )
-        for family, found in groups.items()
+        for family, threshold in by_family.items()
+        if threshold is not None
     ]  # fmt: skip
+    if not thresholds:
+        raise ValueError(f"{path.name} has no thresholds; quest and staircase studies find them.")
+    return thresholds
+
+
+def _predicted(stimuli: Mapping[Condition, Stimulus], clip: str, family: str) -> float | None:
+    stimulus = stimuli.get(Condition(clip, family))
+    return stimulus and predicted_level_db(stimulus)
 
 
 def predicted_level_db(stimulus: Stimulus) -> float | None:
@@ -213,7 +206,7 @@ def predicted_level_db(stimulus: Stimulus) -> float | None:
     return -float(max_noise_to_mask_db(noise_to_mask_ratio(at_0_db, threshold)))
 
 
-def claims(proven_db: float | None, heard: Sequence[Heard]) -> list[dict[str, str]]:
+def claims(proven_db: float | None, thresholds: Sequence[HearingThreshold]) -> list[dict[str, str]]:
     """What the thresholds say of an L2 certificate, in both directions.
 
     "Inaudible inside" needs it below what the most sensitive listener hears of the MOST audible
@@ -225,15 +218,15 @@ def claims(proven_db: float | None, heard: Sequence[Heard]) -> list[dict[str, st
         nothing = "no L2 certificate, so there is nothing to compare with"
         return [_claim(claim, "open", nothing) for claim in (INSIDE, OUTSIDE)]
 
-    def who(is_so: Callable[[Listener], bool]) -> tuple[str, bool]:
+    def who(is_so: Callable[[ListenerThreshold], bool]) -> tuple[str, bool]:
         """By how many listeners of which families, and whether that is everybody."""
-        counts = {one: sum(map(is_so, one.listeners)) for one in heard}
-        some = (f"{one.shown} ({n} of {len(one.listeners)})" for one, n in counts.items() if n)
-        return ", ".join(some), all(n == len(one.listeners) for one, n in counts.items())
+        counts = [(family, sum(map(is_so, family.listeners))) for family in thresholds]
+        some = [f"{family.shown} ({n} of {len(family.listeners)})" for family, n in counts if n]
+        return ", ".join(some), all(n == len(family.listeners) for family, n in counts)
 
-    heard_inside, by_all = who(lambda one: one.upper_db is not None and one.upper_db <= proven_db)
-    not_yet, _ = who(lambda one: one.lower_db is not None and one.lower_db > proven_db)
-    _, faint_for_all = who(lambda one: one.faint_db is not None and one.faint_db > proven_db)
+    heard_inside, by_all = who(lambda at: at.upper_db is not None and at.upper_db <= proven_db)
+    not_yet, _ = who(lambda at: at.lower_db is not None and at.lower_db > proven_db)
+    _, faint_for_all = who(lambda at: at.faint_db is not None and at.faint_db > proven_db)
     both = "for some listeners the certificate ends where they may hear it or not"
     within, beyond = _claim(INSIDE, "open", both), _claim(OUTSIDE, "open", both)
     if heard_inside:
@@ -255,39 +248,33 @@ def _claim(claim: str, verdict: str, because: str) -> dict[str, str]:
     return {"claim": claim, "verdict": verdict, "because": because}
 
 
-def _results(rows: Sequence[Row], name: str) -> list[Record]:
-    """What `analyse` finds of one clip, without the curves, which nobody draws here.
+def _analysed(rows: Sequence[Row], name: str) -> dict[str, GroupThreshold | None]:
+    """What `analyse` finds of one clip, by family, without the curves, which nobody draws here.
 
-    Listeners are screened by their answers to all clips.
+    None where the paradigm finds no threshold. Listeners are screened by their answers to all
+    clips.
     """
-    counted = sorted((row for row in rows if row["kind"] != "practice"), key=_listener)
-    excluded, results = screen(counted), []
-    kept = [row for row in counted if row["listener"] not in excluded]
-    for condition, mine in sorted(grouped(kept, "condition").items()):
-        if condition.rpartition(JOINED)[0] != name:
-            continue
-        paradigm = mine[0]["paradigm"]
-        if paradigm not in ADAPTIVE:
-            results.append({"condition": condition, "listeners": {}, "group": {}})
-            continue
-        listeners = {
-            listener: listener_record(of_one, paradigm, [])
-            for listener, of_one in grouped(mine, "listener").items()
-            if any(row["kind"] == "test" for row in of_one)
-        }
-        if listeners:
-            group = group_record([*listeners.values()], mine, paradigm, [])
-            results.append({"condition": condition, "listeners": listeners, "group": group})
-    return results
+    counted = sorted((row for row in rows if row.kind != "practice"), key=lambda row: row.listener)
+    left_out, thresholds = excluded(counted), {}
+    kept = [row for row in counted if row.listener not in left_out and row.condition.clip == name]
+    for condition, mine in sorted(grouped(kept, lambda row: row.condition).items()):
+        paradigm = mine[0].paradigm
+        if not isinstance(paradigm, TrackedChoice):
+            thresholds[condition.family] = None
+        elif result := threshold_result(paradigm, condition, mine, curve=False):
+            thresholds[condition.family] = _of_group(result)
+    return thresholds
 
 
-def _listener(row: Row) -> str:
-    return row["listener"]
+def _of_group(result: ThresholdResult) -> GroupThreshold:
+    fits = [(fit.faint_db, fit.thresholds.d_prime_1) for fit in result.listeners.values()]
+    each = [ListenerThreshold(faint, own.lower_db, own.upper_db) for faint, own in fits]
+    return GroupThreshold.of(each, result.thresholds.d_prime_1)
 
 
 def _same_sound(
-    found: Study, classifier: Classifier, clip: Clip
-) -> tuple[str, Mapping[str, Stimulus]]:
+    study: Study, classifier: Classifier, clip: Clip
+) -> tuple[str, Mapping[Condition, Stimulus]]:
     """The name in a study of the clip that this one is, but for gain; and all its stimuli.
 
     Of another rate, or cut by the classifier, it has other levels in dB.
@@ -295,25 +282,14 @@ def _same_sound(
     Raises:
         ValueError: if the clip is none of the study's.
     """
-    for of in found.clips:
-        other = of.clip
+    others = [sounds.clip for sounds in study.clips]
+    for other in others:
         if other.sample_rate == clip.sample_rate and len(other.samples) <= len(clip.samples):
             pair = (classifier.prepare(other).samples, clip.samples)
             if float(torch.cosine_similarity(*pair, dim=0)) >= SAME_SOUND:
-                return other.name, found.stimuli.conditions
-    names = ", ".join(f"{of.clip.name} ({of.clip.sample_rate} Hz)" for of in found.clips)
+                return other.name, study.stimuli.conditions
+    names = ", ".join(f"{other.name} ({other.sample_rate} Hz)" for other in others)
     raise ValueError(
         f"the study asks about another sound than {clip.name} as the classifier takes it "
         f"({len(clip.samples)} samples at {clip.sample_rate} Hz): {names}."
     )
-
-
-def _threshold(result: dict[str, Any]) -> dict[str, Any]:
-    """Sign, level, interval: of a single listener their own, of several their mean; and each's."""
-    records = list(result["listeners"].values())
-    each = tuple(
-        Listener(one["faint_db"], *(one["thresholds"][CRITERION][end] for end in ENDS))
-        for one in records
-    )
-    found = standing(result)["thresholds"][CRITERION] or {}
-    return {"listeners": each} | {key: found.get(key) for key in ("sign", "level_db", *ENDS)}

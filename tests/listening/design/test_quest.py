@@ -7,8 +7,10 @@ import pytest
 
 from robustaudio.listening.design import quest
 from robustaudio.listening.design.procedures import Quest
-from robustaudio.listening.simulated_listeners import Listener, run
+from robustaudio.listening.design.trial import Condition
+from robustaudio.listening.simulated_listeners import Listener, simulated_session
 
+ONE = (Condition("one", "white"),)
 # Watson 2017, "Estimation of contrast threshold {1, 1, 2}": contrasts in dB and answers
 CONTRASTS = [
     -18, -22, -25, -28, -30, -22, -13, -15, -16, -18, -19, -20, -21, -22, -23, -19,
@@ -49,7 +51,7 @@ def test_the_trials_that_watson_printed(slopes, printed, wrong):
 
 def test_information_is_the_expected_fall_of_entropy():
     """By its definition: the entropy now, less its mean over both answers (Watson's eq. 11)."""
-    table = quest.table(Quest(("one",)).stimulus_levels_db, 0.5, 2.0, (-45.0, 12.0))
+    table = quest.table(Quest(ONE).stimulus_levels_db, 0.5, 2.0, (-45.0, 12.0))
     levels, correct = [-40.0, -48.0, -30.0], [True, False, True]
     weights = quest.posterior(table, levels, correct)
 
@@ -67,7 +69,7 @@ def test_information_is_the_expected_fall_of_entropy():
 
 
 def test_the_order_of_answers_changes_nothing():
-    table = quest.table(Quest(("one",)).stimulus_levels_db, 0.5, 2.0, (-45.0, 12.0))
+    table = quest.table(Quest(ONE).stimulus_levels_db, 0.5, 2.0, (-45.0, 12.0))
     levels, correct = [-40.0, -48.0, -30.0, -40.0], [True, False, True, False]
     there = quest.posterior(table, levels, correct)
     back = quest.posterior(table, levels[::-1], correct[::-1])
@@ -76,13 +78,13 @@ def test_the_order_of_answers_changes_nothing():
 
 def test_a_trial_takes_less_than_5_ms_of_the_processor():
     procedure = Quest(("a", "b", "c", "d"), trials=10)
-    run(procedure, Listener(-45), 0)
+    simulated_session(procedure, Listener(-45), 0)
     started = time.process_time()
-    trials = len(run(procedure, Listener(-45), 1))
+    trials = len(simulated_session(procedure, Listener(-45), 1))
     assert (time.process_time() - started) / trials < 0.005
 
 
 def test_quest_goes_where_the_threshold_is():
     for truth in (-65, -45, -25):
-        levels = [r.trial.level_db for r in run(Quest(("one",)), Listener(truth), 3)]
+        levels = [r.trial.level_db for r in simulated_session(Quest(ONE), Listener(truth), 3)]
         assert np.median(levels[-10:]) == pytest.approx(truth, abs=6)

@@ -10,8 +10,9 @@ from listening.small_study import TEXT, small_study
 from robustaudio.audio.clip import Clip
 from robustaudio.listening.design.procedures import ABX, Quest
 from robustaudio.listening.design.study_file import StudyError, load_study, parse
+from robustaudio.listening.design.trial import Condition
 
-SHIPPED = sorted((Path(__file__).parents[2] / "assets" / "studies").glob("*.yaml"))
+SHIPPED = sorted((Path(__file__).parents[3] / "assets" / "studies").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -23,8 +24,10 @@ def test_every_shipped_study_opens(path):
 
 def test_a_study_says_what_it_means():
     study = small_study(procedure="{kind: abx, levels_db: [-20, -40], trials: 6}")
-    assert study.procedure == ABX(("seven · white",), levels_db=(-20.0, -40.0), trials=6)
-    assert list(study.stimuli.conditions) == ["seven · white"]
+    assert study.procedure == ABX(
+        (Condition("seven", "white"),), levels_db=(-20.0, -40.0), trials=6
+    )
+    assert list(map(str, study.stimuli.conditions)) == ["seven · white"]
     assert (study.screening, study.expires_h) == ("none", 168)
 
 
@@ -32,7 +35,7 @@ def test_its_record_is_complete_in_itself():
     study = small_study(model="{name: digits-cnn, certified_radius: 0.1}")
     again = parse(json.dumps(study.record()), folder=None)
     assert again.digest == study.digest and again.record()["model"]["name"] == "digits-cnn"
-    condition, samples = "seven · white", study.clips[0].clip.samples
+    condition, samples = Condition("seven", "white"), study.clips[0].clip.samples
     assert torch.equal(again.clips[0].clip.samples, samples)
     assert (again.stimuli.render(condition, -40.0) == study.stimuli.render(condition, -40.0)).all()
     assert small_study(seed="1").digest != study.digest
@@ -47,7 +50,8 @@ def test_a_perturbed_clip_beside_the_study_is_a_family(tmp_path):
         "families: [pgd, white]\nprocedure: {kind: quest, audible_db: 0}\n"
     )
     study = load_study(tmp_path / "study.yaml")
-    assert study.procedure == Quest(("tone · pgd", "tone · white"), audible_db=0.0)
+    conditions = Condition("tone", "pgd"), Condition("tone", "white")
+    assert study.procedure == Quest(conditions, audible_db=0.0)
     assert parse(json.dumps(study.record()), None).digest == study.digest
 
 

@@ -5,15 +5,16 @@ from collections import Counter
 import pytest
 
 from robustaudio.listening.design.ratings import Impairment, Mushra
-from robustaudio.listening.simulated_listeners import Listener, run
+from robustaudio.listening.design.trial import Condition
+from robustaudio.listening.simulated_listeners import Listener, simulated_session
 
-TWO = ("seven/white", "seven/masked")
+TWO = (Condition("seven", "white"), Condition("seven", "masked"))
 BOTH = [Mushra(TWO, repeats=3), Impairment(TWO, repeats=3)]
 
 
 @pytest.mark.parametrize("procedure", BOTH, ids=["mushra", "impairment"])
 def test_a_session_is_its_replay_and_as_long_as_expected(procedure):
-    responses = run(procedure, Listener(-35), 7)
+    responses = simulated_session(procedure, Listener(-35), 7)
     assert len(responses) == procedure.expected_trials
     for number, response in enumerate(responses):
         assert procedure.next(responses[:number], 7) == response.trial
@@ -23,7 +24,7 @@ def test_a_session_is_its_replay_and_as_long_as_expected(procedure):
 
 
 def test_a_mushra_page_has_every_level_and_one_hidden_reference():
-    trials = [r.trial for r in run(BOTH[0], Listener(-35), 0)]
+    trials = [r.trial for r in simulated_session(BOTH[0], Listener(-35), 0)]
     for trial in trials:
         levels = [level for level in trial.intervals if level is not None]
         assert sorted(levels) == list(BOTH[0].stimulus_levels_db)
@@ -32,7 +33,7 @@ def test_a_mushra_page_has_every_level_and_one_hidden_reference():
 
 
 def test_an_impairment_is_beside_its_hidden_reference():
-    trials = [r.trial for r in run(BOTH[1], Listener(-35), 0)]
+    trials = [r.trial for r in simulated_session(BOTH[1], Listener(-35), 0)]
     assert trials[0].level_db == -20  # practice begins with what is heard
     counts = Counter((t.condition, t.level_db) for t in trials if t.kind == "test")
     assert counts == {(c, level): 3 for c in TWO for level in (-50, -40, -30, -20)}
@@ -41,14 +42,17 @@ def test_an_impairment_is_beside_its_hidden_reference():
 
 @pytest.mark.parametrize("procedure", BOTH, ids=["mushra", "impairment"])
 def test_each_round_has_every_page_once(procedure):
-    pages = [(r.trial.condition, r.trial.level_db) for r in run(procedure, Listener(-35), 1)]
+    pages = [
+        (r.trial.condition, r.trial.level_db)
+        for r in simulated_session(procedure, Listener(-35), 1)
+    ]
     pages, size = pages[procedure.practice :], (procedure.expected_trials - procedure.practice) // 3
     rounds = [pages[start : start + size] for start in range(0, len(pages), size)]
     assert all(len(set(one)) == size for one in rounds)
 
 
 def test_a_louder_perturbation_is_graded_lower():
-    for response in run(Mushra(TWO), Listener(-30, spread_db=4), 0):
+    for response in simulated_session(Mushra(TWO), Listener(-30, spread_db=4), 0):
         grades = dict(zip(response.trial.intervals, response.answer, strict=True))
         assert grades[None] > 80 > grades[-20.0] > grades[-10.0] - 15
 

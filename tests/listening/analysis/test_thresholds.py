@@ -10,6 +10,7 @@ from robustaudio.listening.analysis.thresholds import (
     mean_threshold,
     threshold,
 )
+from robustaudio.listening.design.forced_choice import THREE_INTERVALS, TWO_INTERVALS
 from robustaudio.listening.psychometric import fit
 
 LEVELS = [-60.0] * 10 + [-40.0] * 10 + [-20.0] * 10
@@ -19,10 +20,10 @@ def found(lower: float | None, level: float, upper: float | None, sign="=") -> T
     return Threshold(sign, level, lower, upper)
 
 
-@pytest.mark.parametrize("paradigm, at_one", [("2afc", 0.760), ("3afc", 0.634)])
+@pytest.mark.parametrize("paradigm, at_one", [(TWO_INTERVALS, 0.760), (THREE_INTERVALS, 0.634)])
 def test_a_d_prime_of_1_is_another_proportion_in_each_paradigm(paradigm, at_one):
-    assert criteria(paradigm)["d_prime_1"] == pytest.approx(at_one, abs=5e-4)
-    assert criteria(paradigm)["correct_79"] == pytest.approx(0.7937, abs=1e-4)
+    assert criteria(paradigm).d_prime_1 == pytest.approx(at_one, abs=5e-4)
+    assert criteria(paradigm).correct_79 == pytest.approx(0.7937, abs=1e-4)
 
 
 @pytest.mark.parametrize("hits, sign, at", [((10, 10, 10), "<=", -60), ((5, 5, 4), ">=", -20)])
@@ -68,14 +69,14 @@ def test_far_from_what_was_played_nothing_bounds_a_threshold():
     level_db, lower_db, upper_db = posterior.level_at(0.66)
     assert lower_db < -70 and upper_db > -40
     assert threshold(posterior, 0.66, few) == found(None, level_db, None)
-    assert faint_db(posterior, "2afc", few) is None
+    assert faint_db(posterior, TWO_INTERVALS, few) is None
 
 
 def test_hearing_begins_below_the_threshold():
     """At 60 % right of two intervals, 2.4 dB below the middle of a logistic spread of 1.75 dB."""
     posterior = fit(LEVELS, [n < k for k in (5, 8, 10) for n in range(10)], 0.5)
-    begins = faint_db(posterior, "2afc", LEVELS)
-    assert begins == posterior.level_at(proportion_at(0.36, "2afc")).lower
-    assert proportion_at(0.36, "2afc") == pytest.approx(0.6, abs=1e-3)
-    at_1 = threshold(posterior, criteria("2afc")["d_prime_1"], LEVELS)
+    begins = faint_db(posterior, TWO_INTERVALS, LEVELS)
+    assert begins == posterior.level_at(proportion_at(0.36, TWO_INTERVALS)).lower
+    assert proportion_at(0.36, TWO_INTERVALS) == pytest.approx(0.6, abs=1e-3)
+    at_1 = threshold(posterior, criteria(TWO_INTERVALS).d_prime_1, LEVELS)
     assert begins is not None and at_1.lower_db is not None and begins < at_1.lower_db - 1

@@ -8,7 +8,13 @@ from limited import run_limited
 from listening.small_study import small_study
 
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.evaluation.heard_file import KNOWN, MOST_ROWS, Analysis, Export, read_results
+from robustaudio.evaluation.listening_study import (
+    KNOWN,
+    MOST_ROWS,
+    Export,
+    ListedAnalysis,
+    read_results,
+)
 from robustaudio.listening.psychometric import fit
 from robustaudio.listening.run import export
 from robustaudio.listening.run.host import Host
@@ -34,7 +40,10 @@ def left():
         families = "[white, shaped]" if kind != "abx" else "[white]"
         room, _ = Host(MemoryStore()).open(small_study(procedure=procedure, families=families))
         simulate(room, [Listener(-43.0)] * 2, seed=3)
-        found[kind] = export.as_json(room, export.tidy(room)), json.dumps(feedback.pooled(room))
+        found[kind] = (
+            export.as_json(room, export.tidy(room)),
+            json.dumps(feedback.pooled(room).to_json()),
+        )
     return found
 
 
@@ -45,9 +54,10 @@ def test_what_a_study_leaves_is_read(left, kind, tmp_path):
     analysis.write_text(left[kind][1])
     read = read_results(export)
     assert isinstance(read, Export) and len(read.rows) == len(json.loads(left[kind][0])["rows"])
-    assert isinstance(read_results(analysis), Analysis)
+    assert isinstance(read_results(analysis), ListedAnalysis)
     known = {*KNOWN}
-    assert {name for row in read.rows for name in row} == known  # no column goes unchecked
+    rows = json.loads(left[kind][0])["rows"]
+    assert {name for row in rows for name in row} == known  # no column goes unchecked
 
 
 def changed(left, tmp_path, column, value, row=4, kind="quest"):
@@ -187,13 +197,13 @@ import sys, time
 from pathlib import Path
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation.heard import heard_in
+from robustaudio.evaluation.hearing_thresholds import thresholds_in
 classifier = checkpoints.load_classifier("digits-cnn-ibp")
 clip = classifier.prepare(Clip.load(sys.argv[1]))
 for path in sys.argv[2:]:
     started = time.monotonic()
     try:
-        print(len(heard_in(Path(path), classifier, clip)))
+        print(len(thresholds_in(Path(path), classifier, clip)))
     except ValueError as error:
         print(str(error).replace("\n", " "))
     assert time.monotonic() - started < 60

@@ -12,14 +12,14 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation.heard import (
-    Heard,
+from robustaudio.evaluation.hearing_thresholds import (
+    HearingThreshold,
     claims,
-    heard_in,
     predicted_level_db,
-    ruler_with_heard,
+    ruler_with_thresholds,
+    thresholds_in,
 )
-from robustaudio.evaluation.heard import Listener as Listened
+from robustaudio.evaluation.listening_study import ListenerThreshold
 from robustaudio.evaluation.results import to_json
 from robustaudio.listening.design.stimulus import stimulus_of
 from robustaudio.listening.design.study import sound_text
@@ -31,6 +31,7 @@ from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback
 from robustaudio.perception.audibility import distances
+from robustaudio.threats.norms import L2
 
 FOLDER = open_dataset("bundled-digits").folder
 CLASSIFIER = checkpoints.load_classifier("digits-cnn-ibp", "cpu")
@@ -53,14 +54,14 @@ def exported(tmp_path_factory):
     room, _ = Host(MemoryStore()).open(study)
     simulate(room, [Listener(-43.0)], seed=3)
     (folder / "rows.json").write_text(export.as_json(room, export.tidy(room)))
-    (folder / "analysis.json").write_text(json.dumps(feedback.pooled(room)))
+    (folder / "analysis.json").write_text(json.dumps(feedback.pooled(room).to_json()))
     return folder
 
 
 def test_the_export_and_the_analysis_say_the_same_of_a_clip(exported):
-    of_rows = heard_in(exported / "rows.json", CLASSIFIER, SEVEN)
+    of_rows = thresholds_in(exported / "rows.json", CLASSIFIER, SEVEN)
     named = replace(SEVEN, name="seven")
-    of_analysis = heard_in(exported / "analysis.json", CLASSIFIER, named)
+    of_analysis = thresholds_in(exported / "analysis.json", CLASSIFIER, named)
     assert [one.family for one in of_rows] == ["shaped", "white"]
     for one, other in zip(of_rows, of_analysis, strict=True):
         assert replace(one, predicted_db=None) == replace(other, predicted_db=None)
@@ -81,7 +82,9 @@ def test_an_attack_is_of_the_studys_model_and_noise_of_none(tmp_path):
             analysis(LEVEL | {"level_db": -40.0}, "pgd") | {"model": model.get("name")}
         )
         (tmp_path / "analysis.json").write_text(text)
-        (one,) = heard_in(tmp_path / "analysis.json", CLASSIFIER, replace(SEVEN, name="seven-slt"))
+        (one,) = thresholds_in(
+            tmp_path / "analysis.json", CLASSIFIER, replace(SEVEN, name="seven-slt")
+        )
         assert one.made_against == against
     clip = [
         {"name": "seven", "sound": sound_text(SEVEN), "perturbed": {"pgd": sound_text(ATTACKED)}}
@@ -91,11 +94,38 @@ def test_an_attack_is_of_the_studys_model_and_noise_of_none(tmp_path):
     room, _ = Host(MemoryStore()).open(parse(json.dumps(study), None))
     simulate(room, [Listener(-43.0)], seed=3)
     (tmp_path / "rows.json").write_text(export.as_json(room, export.tidy(room)))
-    found = heard_in(tmp_path / "rows.json", CLASSIFIER, SEVEN)
+    found = thresholds_in(tmp_path / "rows.json", CLASSIFIER, SEVEN)
     assert {one.family: one.made_against for one in found} == {"white": None, "pgd": "other"}
-    (tmp_path / "analysis.json").write_text(json.dumps(feedback.pooled(room)))
-    named = heard_in(tmp_path / "analysis.json", CLASSIFIER, replace(SEVEN, name="seven"))
+    (tmp_path / "analysis.json").write_text(json.dumps(feedback.pooled(room).to_json()))
+    named = thresholds_in(tmp_path / "analysis.json", CLASSIFIER, replace(SEVEN, name="seven"))
     assert [one.made_against for one in named] == [one.made_against for one in found]
+
+
+def test_a_family_whose_name_looks_like_a_condition_is_found(tmp_path):
+    """In files of earlier versions too: their `clip` and `family` were cut at the last mark."""
+    name = "pgd · 40 steps"
+    sounds = {"sound": sound_text(SEVEN), "perturbed": {name: sound_text(ATTACKED)}}
+    study = {"title": "t", "clips": [{"name": "seven", **sounds}], "families": [name],
+             "procedure": {"kind": "quest", "trials": 6, "audible_db": 20}}  # fmt: skip
+    room, _ = Host(MemoryStore()).open(parse(json.dumps(study), None))
+    simulate(room, [Listener(-43.0)], seed=3)
+    record = json.loads(export.as_json(room, export.tidy(room)))
+    assert {(row["clip"], row["family"]) for row in record["rows"]} == {("seven", name)}
+    pooled = feedback.pooled(room).to_json()
+    (result,) = pooled["analysis"]["results"]
+    assert (result["clip"], result["family"]) == ("seven", name)
+    named, rows, analysis = replace(SEVEN, name="seven"), tmp_path / "rows", tmp_path / "analysis"
+    for _ in ("new", "old"):
+        rows.write_text(json.dumps(record))
+        analysis.write_text(json.dumps(pooled))
+        for path in (rows, analysis):
+            assert [one.family for one in thresholds_in(path, CLASSIFIER, named)] == [name]
+        record["rows"] = [
+            {**row, "clip": "seven · pgd", "family": "40 steps"} for row in record["rows"]
+        ]
+        pooled["analysis"]["results"] = [
+            {key: value for key, value in result.items() if key not in ("clip", "family")}
+        ]
 
 
 def test_who_has_not_finished_does_not_count(exported, tmp_path):
@@ -103,14 +133,14 @@ def test_who_has_not_finished_does_not_count(exported, tmp_path):
     stray = [{**row, "listener": "stray", "ended": False} for row in told["rows"][:3]]
     path = tmp_path / "rows.json"
     path.write_text(json.dumps({**told, "rows": told["rows"] + stray}))
-    assert len(heard_in(path, CLASSIFIER, SEVEN)[0].listeners) == 1
+    assert len(thresholds_in(path, CLASSIFIER, SEVEN)[0].listeners) == 1
 
 
 def test_another_sound_is_refused(exported):
     with pytest.raises(ValueError, match=r"another sound than eight-en-us-m3 .*: seven \(8000 Hz"):
-        heard_in(exported / "rows.json", CLASSIFIER, bundled("eight-en-us-m3"))
+        thresholds_in(exported / "rows.json", CLASSIFIER, bundled("eight-en-us-m3"))
     with pytest.raises(ValueError, match="no answers of seven-slt, but of: seven"):
-        heard_in(exported / "analysis.json", CLASSIFIER, SEVEN)
+        thresholds_in(exported / "analysis.json", CLASSIFIER, SEVEN)
 
 
 def analysis(threshold: object, family: str = "white") -> dict:
@@ -145,18 +175,18 @@ def test_rubbish_is_refused_in_a_sentence(tmp_path, text, sentence):
     path = tmp_path / "study.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=sentence):
-        heard_in(path, CLASSIFIER, SEVEN)
+        thresholds_in(path, CLASSIFIER, SEVEN)
 
 
 def test_no_file_is_a_sentence_too(tmp_path):
     with pytest.raises(ValueError, match="cannot be read as text"):
-        heard_in(tmp_path / "none.json", CLASSIFIER, SEVEN)
+        thresholds_in(tmp_path / "none.json", CLASSIFIER, SEVEN)
 
 
 def test_listeners_at_both_ends_have_no_common_threshold(tmp_path):
     path = tmp_path / "study.json"
     path.write_text(json.dumps(analysis(None, "pgd")))
-    (one,) = heard_in(path, CLASSIFIER, SEVEN)
+    (one,) = thresholds_in(path, CLASSIFIER, SEVEN)
     assert one.sign is one.level_db is one.predicted_db is None and len(one.listeners) == 2
     assert one.range_db == (-inf, inf)
 
@@ -182,9 +212,13 @@ def test_masking_hides_shaped_noise_better_than_white_and_says_nothing_of_a_shif
     assert predicted_level_db(stimulus_of(SEVEN, "shift", {}, [0])) is None
 
 
-def heard_by(family: str, *listeners: tuple[float | None, float | None, float | None]) -> Heard:
+def heard_by(
+    family: str, *listeners: tuple[float | None, float | None, float | None]
+) -> HearingThreshold:
     """Of each listener where hearing begins, and the ends of the threshold's interval."""
-    return Heard(family, tuple(Listened(*one) for one in listeners), "=", -40.0, None, None)
+    return HearingThreshold(
+        family, tuple(ListenerThreshold(*one) for one in listeners), "=", -40.0, None, None
+    )
 
 
 SOFT = heard_by("white", *[(-65.0, -63.0, -57.0)] * 9)
@@ -223,10 +257,10 @@ def test_claims_say_how_many_heard_what():
 
 def test_the_ruler_with_what_was_heard(exported):
     options = {"smoothing": Smoothing(n=50), "seed": 0}
-    ruler = ruler_with_heard(exported / "rows.json", CLASSIFIER, SEVEN, **options)
-    assert ruler.level_db("verified", "l2") < ruler.attacked_l2_db < 0
-    assert [one.family for one in ruler.heard] == ["shaped", "white"]
+    ruler = ruler_with_thresholds(exported / "rows.json", CLASSIFIER, SEVEN, **options)
+    assert ruler.level_db("verified", L2) < ruler.attacked_l2_db < 0
+    assert [threshold.family for threshold in ruler.heard] == ["shaped", "white"]
     assert len(ruler.claims) == 2
     record = to_json(ruler)
     assert json.loads(json.dumps(record)) == record
-    assert "heard" not in to_json(ruler_with_heard(None, CLASSIFIER, SEVEN, **options))
+    assert "heard" not in to_json(ruler_with_thresholds(None, CLASSIFIER, SEVEN, **options))
