@@ -7,5 +7,6 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+def percent(share: float | None) -> str:
+    """A share in per cent; a dash where it is not known."""
+    return "–" if share is None else f"{100 * share:.1f}"

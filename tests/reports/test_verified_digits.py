@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from robustaudio.attacks import PGD, Psychoacoustic
-from robustaudio.evaluation import verified_digits as page
 from robustaudio.evaluation.attack import Plan
-from robustaudio.evaluation.markdown import percent, table
-from robustaudio.evaluation.svg import scatter_svg
+from robustaudio.reports import verified_digits as page
+from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.svg import scatter_svg
 from robustaudio.threats.norms import L2, LINF, MASKING
 
 NEEDS_FSDD = pytest.mark.skipif(

@@ -3,9 +3,10 @@
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,23 +15,21 @@ from torch import Tensor
 from robustaudio import __version__
 from robustaudio.attacks import PGD, Psychoacoustic
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.audio.draws import Generators
 from robustaudio.certification.verify import METHODS, Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import Plan, attacked, smallest_levels
-from robustaudio.evaluation.clips import (
-    BATCH,
-    LabelledClips,
-    generator,
-    load_clips,
-    predictions,
-    share,
-)
-from robustaudio.evaluation.engine import kept
-from robustaudio.evaluation.markdown import percent, table
-from robustaudio.evaluation.svg import scatter_svg
+from robustaudio.columns import FLAG, Column, list_of, needed
+from robustaudio.evaluation.attack import Plan
+from robustaudio.evaluation.batch import LabelledBatch, load_clips, predictions, share
+from robustaudio.evaluation.engine import Asked, run, run_file
+from robustaudio.evaluation.results import Entry, to_json
+from robustaudio.evaluation.smallest import smallest_levels
 from robustaudio.paths import RESULTS
 from robustaudio.perception.levels import STEP_16_BIT, amplitude
+from robustaudio.progress import Progress
+from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.svg import scatter_svg
 from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import L2, LINF, MASKING, Norm
@@ -73,36 +72,156 @@ MEASURED = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True)
+class BoundsRow:
+    """A clip in a norm: what is proven and what is left of it, at each level.
+
+    All but `correct` are false where the clip is misclassified. `published` is CROWN-IBP at the
+    published levels, `hidden` what the hiding attack leaves, `robust` what all attacks leave; None
+    where nothing attacks.
+    """
+
+    correct: bool
+    interval: list[bool]
+    crown: list[bool]
+    published: list[bool]
+    hidden: list[bool] | None = None
+    robust: list[bool] | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bounding(Asked):
+    """Proofs by both methods, and attacks where nothing is proven, at the levels of a norm."""
+
+    threat: Measured
+    hiding: Plan | None = None
+
+    row: ClassVar[type] = BoundsRow
+
+    @property
+    def record(self) -> dict[str, Any]:
+        plan, hiding = self.plan and self.plan.settings, self.hiding and self.hiding.settings
+        levels = list(self.threat.levels_db)
+        return {"norm": self.threat.norm.name, "levels_db": levels, "plan": plan, "hiding": hiding}
+
+    @property
+    def plan(self) -> Plan | None:
+        return self.threat.attack and Plan(self.threat.attack, self.threat.norm)
+
+    @property
+    def published_db(self) -> tuple[float, ...]:
+        return PUBLISHED_DB if self.threat.norm is LINF else ()
+
+    def columns(self, classifier: Classifier) -> dict[str, Column]:
+        flags = list_of(len(self.threat.levels_db), needed(FLAG))
+        published = {"published": needed(list_of(len(self.published_db), needed(FLAG)))}
+        proven = dict.fromkeys(METHODS, needed(flags)) | published
+        return {"correct": needed(FLAG)} | proven | dict.fromkeys(("hidden", "robust"), flags)
+
+
+def bounds(
+    classifier: Classifier,
+    batch: LabelledBatch,
+    settings: Bounding,
+    generator: Generators,
+    progress: Progress | None = None,
+) -> list[BoundsRow]:
+    """Proofs by intervals and CROWN-IBP; attacks on every correct clip that is not proven."""
+    x, y, norm, levels = (
+        batch.waveforms,
+        batch.labels,
+        settings.threat.norm,
+        settings.threat.levels_db,
+    )
+    correct = predictions(classifier, x) == y
+    verifiers = {method: Verifier(classifier, method=method) for method in METHODS}
+
+    def proven(method: str, levels_db: Sequence[float]) -> list[Tensor]:
+        return [correct & verifiers[method].verified_at(x, y, db, norm) for db in levels_db]
+
+    interval, crown = proven("interval", levels), proven("crown", levels)
+    standing, hidden, robust = [correct] * len(levels), None, None
+    if settings.hiding:
+        aim = Misclassification(y)
+        least = smallest_levels(classifier, x, aim, settings.hiding, generator=generator)
+        hidden = standing = [correct & (least.level_db > db) for db in levels]
+        pairs = zip(standing, crown, strict=True)
+        assert all((left | ~held).all() for left, held in pairs), "a proof is wrong"
+    if settings.plan:
+        robust, fallen = [correct] * len(levels), torch.zeros_like(correct)
+        for at in sorted(range(len(levels)), key=levels.__getitem__):  # who falls stays fallen
+            tried = (standing[at] & ~crown[at] & ~fallen).nonzero()[:, 0]
+            if len(tried):
+                aim, source = Misclassification(y[tried]), generator[tried]
+                result = settings.plan(classifier, x[tried], aim, levels[at], source)
+                after = predictions(classifier, result.adversarial)
+                fallen = fallen.index_put((tried,), after != y[tried])
+            robust[at] = standing[at] & ~fallen
+    published = proven("crown", settings.published_db)
+    return [
+        BoundsRow(
+            correct=bool(correct[i]),
+            interval=_of(i, interval),
+            crown=_of(i, crown),
+            published=_of(i, published),
+            hidden=None if hidden is None else _of(i, hidden),
+            robust=None if robust is None else _of(i, robust),
+        )
+        for i in range(len(batch))
+    ]
+
+
+def _of(item: int, levels: Sequence[Tensor]) -> list[bool]:
+    return [bool(level[item]) for level in levels]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Shares of ALL clips by level, but for provability and the published: of the correct ones."""
+
+    interval: dict[str, float]
+    crown: dict[str, float]
+    provability: dict[str, float]
+    published: dict[str, float]
+    hidden: dict[str, float]
+    robust: dict[str, float]
+
+
+def _known(norms: dict[str, Bounds]) -> dict[str, dict[str, dict[str, float]]]:
+    """The record of bounds by norm, without those that were not measured."""
+    records = {name: to_json(bounds) for name, bounds in norms.items()}
+    return {name: {k: v for k, v in record.items() if v} for name, record in records.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """A classifier: its clean accuracy, its bounds by norm, and its times in s per clip."""
+
+    classifier: str
+    clean: float
+    correct: int
+    norms: Annotated[dict[str, Bounds], Entry(by=_known)]
+    seconds: dict[str, float]
+    frame_ms: float
+
+
 def verified_digits(
     output: Path | None = None, *, limit: int | None = None, log: Log = print
 ) -> dict:
     """Every classifier with a certified recipe, under every threat, by both methods.
 
-    What was measured of a checkpoint is kept in `runs/` by its sha256, a file for each norm: a
-    killed run goes on there.
+    Rows are kept in `runs/` by the checkpoint's sha256, a file for each norm: a killed run goes on
+    there.
     """
     split = open_dataset("fsdd").select("test", limit)
-    shipped = set(checkpoints.names())
     rows = []
     for name in CERTIFIED:
-        if name in shipped:
+        if name in checkpoints.names():
             log(name)
             classifier = checkpoints.load_classifier(name)
-            clips = load_clips(classifier, split)
-            correct = predictions(classifier, clips.waveforms) == clips.labels
-            rows.append(
-                {
-                    "classifier": name,
-                    "clean": share(correct),
-                    "correct": int(correct.sum()),
-                    "norms": {
-                        threat.norm.name: _kept(classifier, clips, threat, correct, log)
-                        for threat in MEASURED
-                    },
-                    "seconds": _seconds(classifier, clips),
-                    "frame_ms": _frame_ms(classifier),
-                }
-            )
+            batch = load_clips(classifier, split)
+            rows.append(_verified(classifier, batch, log))
     peaks = torch.tensor([clip.peak for clip in split.clips()], dtype=torch.float64)
     path = output or RESULTS / "verified-digits.md"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,68 +230,62 @@ def verified_digits(
     command = "python -m robustaudio table verified-digits"
     command += f" --limit {limit}" if limit else ""
     path.write_text(_page(command, rows, peaks, picture.name), encoding="utf-8")
-    return {"output": str(path), "classifiers": rows}
+    return {"output": str(path), "classifiers": [to_json(row) for row in rows]}
 
 
-def _kept(
-    classifier: Classifier, clips: LabelledClips, threat: Measured, correct: Tensor, log: Log
-) -> dict:
-    """What was measured in a norm, now or before."""
-    norm = threat.norm
-    path = KEPT / f"{classifier.sha256[:16]}-{len(clips.labels)}-{norm}.json"
+def _verified(classifier: Classifier, batch: LabelledBatch, log: Log) -> Verified:
+    norms, correct = {}, 0
+    for threat in MEASURED:
+        log(f"  {threat.norm}")
+        asked = Bounding(threat, HIDING if threat.norm is HIDING.norm else None)
+        path = run_file(KEPT, classifier, batch, asked, SEED)
+        rows = run(bounds, classifier, batch, asked, seed=SEED, rows=path)
+        correct = sum(row.correct for row in rows)
+        norms[threat.norm.name] = shares_of(rows, asked)
+    return Verified(
+        classifier=classifier.name,
+        clean=correct / len(batch),
+        correct=correct,
+        norms=norms,
+        seconds=_seconds(classifier, batch),
+        frame_ms=_frame_ms(classifier),
+    )
 
-    def measure() -> dict:
-        log(f"  {norm}")
-        return _measured(classifier, clips, threat, correct)
 
-    return kept(path, measure)
+def shares_of(rows: Sequence[BoundsRow], asked: Bounding) -> Bounds:
+    """What the rows of a norm come to."""
+    right = [row for row in rows if row.correct]
 
-
-def _measured(
-    classifier: Classifier, clips: LabelledClips, threat: Measured, correct: Tensor
-) -> dict[str, dict[str, float]]:
-    """Verified and robust accuracy of one classifier at the levels of a norm."""
-    x, y, norm, levels = clips.waveforms, clips.labels, threat.norm, threat.levels_db
-    found: dict = {}
-    held: dict[float, Tensor] = {}
-    verifiers = {method: Verifier(classifier, method=method) for method in METHODS}
-    for method, verifier in verifiers.items():  # CROWN-IBP last: what follows speaks of it
-        held = {db: correct & verifier.verified_at(x, y, db, norm) for db in levels}
-        found[method] = {f"{db:g}": share(proven) for db, proven in held.items()}
-    found["provability"] = {f"{db:g}": share(held[db][correct]) for db in levels}
-    if norm is LINF:
-        found["published"] = {
-            f"{db:g}": share(verifiers["crown"].verified_at(x, y, db, norm)[correct])
-            for db in PUBLISHED_DB
+    def shares(flags: Iterable[list[bool] | None], levels_db: Sequence[float]) -> dict[str, float]:
+        known = [each for each in flags if each is not None]
+        return {
+            f"{db:g}": share([each[at] for each in known])
+            for at, db in enumerate(levels_db)
+            if known
         }
-    if threat.attack is None:
-        return found
-    plan, standing = Plan(threat.attack, norm), {db: correct for db in levels}
-    if norm.needs_threshold:
-        hidden_db = _hidden_db(classifier, clips)
-        standing = {db: correct & (hidden_db > db) for db in levels}
-        assert all((standing[db] | ~held[db]).all() for db in levels), "a proof is wrong"
-        found["hidden"] = {f"{db:g}": share(left) for db, left in standing.items()}
-    fallen = torch.zeros_like(correct)  # who falls falls in every larger ball
-    found["robust"] = {}
-    for db in sorted(levels):
-        tried = standing[db] & ~held[db] & ~fallen
-        fallen = fallen | tried & ~_survivors(classifier, clips, tried, plan, db)
-        found["robust"][f"{db:g}"] = share(standing[db] & ~fallen)
-    return found
+
+    levels = asked.threat.levels_db
+    return Bounds(
+        interval=shares((row.interval for row in rows), levels),
+        crown=shares((row.crown for row in rows), levels),
+        provability=shares((row.crown for row in right), levels),
+        published=shares((row.published for row in right), asked.published_db),
+        hidden=shares((row.hidden for row in rows), levels),
+        robust=shares((row.robust for row in rows), levels),
+    )
 
 
-def _seconds(classifier: Classifier, clips: LabelledClips) -> dict[str, float]:
+def _seconds(classifier: Classifier, batch: LabelledBatch) -> dict[str, float]:
     """Time per clip to verify the split at one level."""
-    found = {}
+    seconds = {}
     for threat in MEASURED:
         for method in METHODS:
             started = time.monotonic()
             Verifier(classifier, method=method).verified_at(
-                clips.waveforms, clips.labels, threat.timed_db, threat.norm
+                batch.waveforms, batch.labels, threat.timed_db, threat.norm
             )
-            found[f"{threat.norm}, {method}"] = (time.monotonic() - started) / len(clips.labels)
-    return found
+            seconds[f"{threat.norm}, {method}"] = (time.monotonic() - started) / len(batch)
+    return seconds
 
 
 def _frame_ms(classifier: Classifier) -> float:
@@ -180,28 +293,6 @@ def _frame_ms(classifier: Classifier) -> float:
     magnitude = classifier.stages["magnitude"]
     assert isinstance(magnitude, Magnitude)
     return 1e3 * magnitude.framing.n_fft / classifier.sample_rate
-
-
-def _survivors(
-    classifier: Classifier, clips: LabelledClips, tried: Tensor, plan: Plan, level_db: float
-) -> Bool[Tensor, " clip"]:
-    """Which of the clips `tried` the attack leaves correct."""
-    after = torch.zeros_like(tried)
-    if tried.any():
-        x, y = clips.waveforms[tried], clips.labels[tried]
-        rng = generator(SEED, x.device)
-        adversarial = attacked(classifier, x, Misclassification(y), plan, level_db, rng)
-        after[tried] = predictions(classifier, adversarial) == y
-    return after
-
-
-def _hidden_db(classifier: Classifier, clips: LabelledClips) -> Float[Tensor, " clip"]:
-    """The lowest level, over the masking threshold, at which the psychoacoustic attack succeeds."""
-    rng, levels = generator(SEED, clips.labels.device), []
-    for x, y in zip(clips.waveforms.split(BATCH), clips.labels.split(BATCH), strict=True):
-        found = smallest_levels(classifier, x, Misclassification(y), HIDING, rng=rng)
-        levels.append(found.level_db)
-    return torch.cat(levels)
 
 
 def holds_no_other_file(peaks: Float[Tensor, " clip"], level_db: float) -> Bool[Tensor, " clip"]:
@@ -212,11 +303,11 @@ def holds_no_other_file(peaks: Float[Tensor, " clip"], level_db: float) -> Bool[
 # --- the page ------------------------------------------------------------------------------------
 
 
-def _page(command: str, rows: list[dict], peaks: Tensor, picture: str) -> str:
+def _page(command: str, rows: list[Verified], peaks: Tensor, picture: str) -> str:
     linf, l2, masking = MEASURED
     assert linf.attack and masking.attack
 
-    def levels(threat: Measured, key: str) -> str:
+    def levels(threat: Measured, shares: Callable[[Bounds], dict[str, float]]) -> str:
         sign = "+" if threat.norm.needs_threshold else ""
         head = ["classifier", "clean", *(f"{db:{sign}.0f}" for db in threat.levels_db)]
         name = threat.norm.name
@@ -224,10 +315,10 @@ def _page(command: str, rows: list[dict], peaks: Tensor, picture: str) -> str:
             head,
             [
                 [
-                    r["classifier"],
-                    *map(percent, (r["clean"], *r["norms"][name][key].values())),
+                    row.classifier,
+                    *map(percent, (row.clean, *shares(row.norms[name]).values())),
                 ]
-                for r in rows
+                for row in rows
             ],
         )
 
@@ -251,15 +342,15 @@ cannot fall (`python -m benchmarks.soundness` tries). In the masking set the psy
 
 ### Verified accuracy, CROWN-IBP
 
-{levels(linf, "crown")}
+{levels(linf, lambda bounds: bounds.crown)}
 
 ### Verified accuracy, intervals alone
 
-{levels(linf, "interval")}
+{levels(linf, lambda bounds: bounds.interval)}
 
 ### Robust accuracy under PGD: what no proof can exceed
 
-{levels(linf, "robust")}
+{levels(linf, lambda bounds: bounds.robust)}
 
 ### What a 16-bit file has of these balls
 
@@ -282,21 +373,21 @@ The frames are {_frames(rows)}; the shorter they are, the lower is the threshold
 
 ### Verified accuracy, CROWN-IBP
 
-{levels(masking, "crown")}
+{levels(masking, lambda bounds: bounds.crown)}
 
 ### Robust accuracy under PGD, projected onto the set, and the psychoacoustic attack together
 
-{levels(masking, "robust")}
+{levels(masking, lambda bounds: bounds.robust)}
 
 ### Robust accuracy under the psychoacoustic attack alone
 
-{levels(masking, "hidden")}
+{levels(masking, lambda bounds: bounds.hidden)}
 
 ## L2: {L2.words.unit}
 
 ### Verified accuracy, CROWN-IBP
 
-{levels(l2, "crown")}
+{levels(l2, lambda bounds: bounds.crown)}
 
 ## Provability of the correct clips, beside the published
 
@@ -315,27 +406,27 @@ Three training runs of each recipe, with mean and spread: [seeds.md](seeds.md).
 """
 
 
-def _published(rows: list[dict]) -> str:
+def _published(rows: list[Verified]) -> str:
     head = ["verifier or classifier", *(f"{db:.0f}" for db in PUBLISHED_DB), "s per clip"]
     ours = [
         [
-            f"{r['classifier']}, CROWN-IBP",
-            *map(percent, r["norms"][LINF.name]["published"].values()),
-            f"{r['seconds']['linf, crown']:.3f}",
+            f"{row.classifier}, CROWN-IBP",
+            *map(percent, row.norms[LINF.name].published.values()),
+            f"{row.seconds['linf, crown']:.3f}",
         ]
-        for r in rows
+        for row in rows
     ]
     return table(head, [[name, *numbers] for name, numbers in PUBLISHED.items()] + ours)
 
 
-def _frames(rows: list[dict]) -> str:
-    return ", ".join(f"{r['frame_ms']:.0f} ms ({r['classifier']})" for r in rows)
+def _frames(rows: list[Verified]) -> str:
+    return ", ".join(f"{row.frame_ms:.0f} ms ({row.classifier})" for row in rows)
 
 
-def _times(rows: list[dict]) -> str:
+def _times(rows: list[Verified]) -> str:
     return table(
-        ["classifier", *rows[0]["seconds"]],
-        [[r["classifier"], *(f"{1e3 * s:.1f}" for s in r["seconds"].values())] for r in rows],
+        ["classifier", *rows[0].seconds],
+        [[row.classifier, *(f"{1e3 * s:.1f}" for s in row.seconds.values())] for row in rows],
     )
 
 
@@ -386,9 +477,9 @@ def _spread(runs: dict[str, dict[str, float]]) -> str:
     return table(["run", *next(iter(runs.values()))], lines)
 
 
-def _pareto(rows: Sequence[dict]) -> str:
+def _pareto(rows: Sequence[Verified]) -> str:
     points = {
-        r["classifier"]: (100 * r["clean"], 100 * r["norms"][LINF.name]["crown"][f"{PARETO_DB:g}"])
-        for r in rows
+        row.classifier: (100 * row.clean, 100 * row.norms[LINF.name].crown[f"{PARETO_DB:g}"])
+        for row in rows
     }
     return scatter_svg(points, "clean accuracy (%)", f"verified at {PARETO_DB:.0f} dB (%)")

@@ -1,9 +1,7 @@
 """docs/results/attacks.md: every attack against the digit classifiers, by level and by ear."""
 
-import json
-import time
-from collections.abc import Callable
-from hashlib import sha256
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -27,16 +25,17 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import (
-    Plan,
-    random_targets,
-    smallest_rows,
-    summary_of_smallest,
+from robustaudio.evaluation.attack import Plan
+from robustaudio.evaluation.batch import LabelledBatch, generator, load_clips
+from robustaudio.evaluation.engine import run, run_file
+from robustaudio.evaluation.results import to_json
+from robustaudio.evaluation.smallest import (
+    SmallestLevels,
+    SmallestRow,
+    SmallestShares,
+    attack_smallest,
+    shares_of_smallest,
 )
-from robustaudio.evaluation.clips import LabelledClips, generator, load_clips, seconds_since
-from robustaudio.evaluation.engine import kept
-from robustaudio.evaluation.markdown import percent, table
-from robustaudio.evaluation.svg import curves_svg
 from robustaudio.paths import RESULTS
 from robustaudio.perception.levels import l2
 from robustaudio.perception.masking import (
@@ -45,6 +44,8 @@ from robustaudio.perception.masking import (
     max_noise_to_mask_db,
     noise_to_mask_ratio,
 )
+from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.svg import curves_svg
 from robustaudio.threats.norms import L2, LINF
 
 KEPT = Path("runs") / "attacks"
@@ -76,119 +77,129 @@ DRAWN_DB = tuple(float(level) for level in range(-80, 1, 2))
 Log = Callable[[str], None]
 
 
+Rows = Mapping[str, Sequence[SmallestRow]]  # by the name of the attack
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far the quietest success of all attacks lies above the largest verified level."""
+
+    clips: int
+    contradicted: int
+    smallest_gap_db: float
+    median_gap_db: float
+
+
+@dataclass(frozen=True)
+class Targeted:
+    """An attack towards random targets, and white noise of the same l2 against the threshold."""
+
+    rows: Sequence[SmallestRow]
+    white: list[float]
+
+
 def attacked_digits(
     output: Path | None = None, *, limit: int | None = None, log: Log = print
 ) -> dict:
     """Smallest successful level of every attack, clip and classifier.
 
-    What was measured is kept in `runs/` by the checkpoint's sha256 and the attack's settings: a
-    killed run goes on there.
+    Rows are kept in `runs/` by the checkpoint's sha256 and the attack's settings: a killed run goes
+    on there.
     """
     split = open_dataset("fsdd").select("test", limit or CLIPS)
-    found, targeted, sandwich = {}, {}, {}
+    untargeted: dict[str, Rows] = {}
+    targeted: dict[str, dict[str, Targeted]] = {}
+    sandwich: dict[str, dict[str, Gap]] = {}
     for name in CLASSIFIERS:
         log(name)
         classifier = checkpoints.load_classifier(name)
-        clips = load_clips(classifier, split)
-        found[name] = {
-            attack: _kept(classifier, clips, plan, False, log) for attack, plan in PLANS.items()
-        }
-        sandwich[name] = _sandwich(classifier, clips, found[name])
+        batch = load_clips(classifier, split)
+        rows = {label: _rows(classifier, batch, plan, False, log) for label, plan in PLANS.items()}
+        untargeted[name], sandwich[name] = rows, _sandwich(classifier, batch, rows)
         if name in TARGETED:
-            rows = {a: _kept(classifier, clips, p, True, log) for a, p in TARGETED_PLANS.items()}
+            aimed = {a: _rows(classifier, batch, p, True, log) for a, p in TARGETED_PLANS.items()}
             targeted[name] = {
-                attack: {"rows": found_rows, "white": _white(classifier, clips, found_rows)}
-                for attack, found_rows in rows.items()
+                label: Targeted(rows, _white(classifier, batch, rows))
+                for label, rows in aimed.items()
             }
     path = output or RESULTS / "attacks.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     for name in CLASSIFIERS:
         picture = path.with_name(f"attacks-{name}.svg")
-        picture.write_text(_curves(found[name]), encoding="utf-8")
+        picture.write_text(_curves(untargeted[name]), encoding="utf-8")
     command = "python -m robustaudio table attacks" + (f" --limit {limit}" if limit else "")
-    page = _page(command, len(split), found, targeted, sandwich)
+    page = _page(command, len(split), untargeted, targeted, sandwich)
     path.write_text(page, encoding="utf-8")
     return {
         "output": str(path),
-        "untargeted": _summaries(found),
-        "targeted": _summaries(
-            {n: {a: r["rows"] for a, r in by_attack.items()} for n, by_attack in targeted.items()}
-        ),
-        "sandwich": sandwich,
+        "untargeted": {
+            name: {label: to_json(_shares(rows)) for label, rows in by_attack.items()}
+            for name, by_attack in untargeted.items()
+        },
+        "targeted": {
+            name: {label: to_json(_shares(each.rows)) for label, each in by_attack.items()}
+            for name, by_attack in targeted.items()
+        },
+        "sandwich": {
+            name: {norm: to_json(gap) for norm, gap in gaps.items()}
+            for name, gaps in sandwich.items()
+        },
     }
 
 
-def _kept(
-    classifier: Classifier, clips: LabelledClips, plan: Plan, targeted: bool, log: Log
-) -> list[dict]:
-    """The rows of one attack and its seconds, measured or read."""
-    settings = {**plan.settings, "targeted": targeted, "seed": SEED, "clips": len(clips.labels)}
-    digest = sha256(json.dumps(settings).encode()).hexdigest()[:16]
-    path = KEPT / classifier.sha256[:16] / f"{settings['attack']}-{digest}.json"
-
-    def measure() -> dict:
-        log(f"  {settings['attack']} {plan.norm}{' targeted' if targeted else ''}")
-        x, y, started = clips.waveforms, clips.labels, time.monotonic()
-        targets = random_targets(classifier, clips, SEED) if targeted else None
-        rows = smallest_rows(classifier, x, y, targets, plan, generator(SEED, x.device))
-        seconds = seconds_since(started) / len(rows)
-        return {"settings": settings, "rows": [{**row, "seconds": seconds} for row in rows]}
-
-    return kept(path, measure)["rows"]
+def _rows(
+    classifier: Classifier, batch: LabelledBatch, plan: Plan, targeted: bool, log: Log
+) -> list[SmallestRow]:
+    """The rows of one attack, measured or read."""
+    log(f"  {type(plan.attack).__name__} {plan.norm}{' targeted' if targeted else ''}")
+    asked = SmallestLevels(plan, LEVELS_DB, targeted)
+    path = run_file(KEPT, classifier, batch, asked, SEED)
+    return run(attack_smallest, classifier, batch, asked, seed=SEED, rows=path)
 
 
-def _sandwich(
-    classifier: Classifier, clips: LabelledClips, found: dict[str, list[dict]]
-) -> dict[str, dict]:
+def _shares(rows: Sequence[SmallestRow]) -> SmallestShares:
+    return shares_of_smallest(rows, LEVELS_DB)
+
+
+def _sandwich(classifier: Classifier, batch: LabelledBatch, attacked: Rows) -> dict[str, Gap]:
     """How far the quietest success of all attacks lies above the largest verified level."""
     verifier, gaps = Verifier(classifier, method="crown"), {}
+    right = torch.tensor([row.attackable for row in next(iter(attacked.values()))])
     for norm in (LINF, L2):
-        least = torch.full((len(clips.labels),), inf, dtype=torch.float64)
-        for name, plan in PLANS.items():
-            if plan.norm == norm:
-                smallest = [row["smallest_db"] for row in found[name]]
+        least = torch.full((len(batch),), inf, dtype=torch.float64)
+        for label, plan in PLANS.items():
+            if plan.norm is norm:
+                smallest = (row.smallest_db for row in attacked[label])
                 levels = [inf if level is None else level for level in smallest]
                 least = torch.minimum(least, torch.tensor(levels, dtype=torch.float64))
-        rows = next(iter(found.values()))
-        right = torch.tensor([row["attackable"] for row in rows])
-        verified = verifier.largest_level(clips.waveforms, clips.labels, norm)
-        gap = (least - verified)[right]
-        gaps[norm.name] = {
-            "clips": int(right.sum()),
-            "contradicted": int((gap <= 0).sum()),
-            "smallest_gap_db": float(gap.min()),
-            "median_gap_db": float(gap.median()),
-        }
+        gap = (least - verifier.largest_level(batch.waveforms, batch.labels, norm))[right]
+        gaps[norm.name] = Gap(
+            int(right.sum()), int((gap <= 0).sum()), float(gap.min()), float(gap.median())
+        )
     return gaps
 
 
-def _white(classifier: Classifier, clips: LabelledClips, rows: list[dict]) -> list[float]:
+def _white(
+    classifier: Classifier, batch: LabelledBatch, rows: Sequence[SmallestRow]
+) -> list[float]:
     """Maximum noise-to-mask ratio of white noise of the same l2, over the clip's own samples."""
-    fallen = [i for i, row in enumerate(rows) if row["attackable"] and row["snr_db"] is not None]
-    x = clips.waveforms[fallen]
+    fallen = {i: r.snr_db for i, r in enumerate(rows) if r.attackable and r.snr_db is not None}
+    x = batch.waveforms[list(fallen)]
     noise = torch.randn(x.shape, generator=generator(SEED, x.device), device=x.device) * (x != 0)
-    snr = x.new_tensor([rows[i]["snr_db"] for i in fallen])
-    size = l2(x) * 10 ** (-snr / 20)
+    size = l2(x) * 10 ** (-x.new_tensor(list(fallen.values())) / 20)
     noise = noise * (size / l2(noise))[:, None]
     rate = classifier.sample_rate
     threshold = masking_threshold(x, masking_framing(rate), rate)
     return max_noise_to_mask_db(noise_to_mask_ratio(noise, threshold)).tolist()
 
 
-def _summaries(found: dict[str, dict[str, list[dict]]]) -> dict:
-    return {
-        name: {attack: summary_of_smallest(rows, LEVELS_DB) for attack, rows in by_attack.items()}
-        for name, by_attack in found.items()
-    }
-
-
-def _curves(found: dict[str, list[dict]]) -> str:
+def _curves(attacked: Rows) -> str:
     curves = {
-        name: [
-            (point["level_db"], 100 * point["success_rate"])
-            for point in summary_of_smallest(found[name], DRAWN_DB)["levels"]
+        label: [
+            (point.level_db, 100 * point.success_rate)
+            for point in shares_of_smallest(attacked[label], DRAWN_DB).levels
         ]
-        for name, plan in PLANS.items()
+        for label, plan in PLANS.items()
         if plan.norm is LINF
     }
     return curves_svg(curves, "level of the perturbation (dB)", "fooled (%)")
@@ -197,8 +208,11 @@ def _curves(found: dict[str, list[dict]]) -> str:
 # --- the page ------------------------------------------------------------------------------------
 
 
-def _page(command: str, clips: int, found: dict, targeted: dict, sandwich: dict) -> str:
-    parts = [_classifier_part(name, rows) for name, rows in found.items()]
+def _page(
+    command: str, clips: int, untargeted: Mapping[str, Rows],
+    targeted: Mapping[str, Mapping[str, Targeted]], sandwich: Mapping[str, Mapping[str, Gap]],
+) -> str:  # fmt: skip
+    parts = [_classifier_part(name, rows) for name, rows in untargeted.items()]
     return f"""# Every attack against the spoken digits
 
 Made by `{command}` (robustaudio {__version__}, torch {torch.__version__}, \
@@ -229,7 +243,7 @@ samples: at equal energy it is that much more audible to the model.
 The largest lead of PGD over APGD of as many steps, at any level of -80 to 0 dB by 2 dB: how much \
 larger the share of clips is that PGD fools there.
 
-{_leads_table(found)}
+{_leads_table(untargeted)}
 
 ## Nothing found below what is proven
 
@@ -239,28 +253,37 @@ The quietest success of all attacks, against the largest level verified by CROWN
 """
 
 
-def _classifier_part(name: str, found: dict[str, list[dict]]) -> str:
+def _medians(shares: SmallestShares) -> list[str]:
+    """Level, SNR and both noise-to-mask ratios."""
+    return [
+        _db(shares.median_smallest_db),
+        _db(shares.median_snr_db),
+        _db(shares.median_noise_to_mask_db),
+        _db(shares.median_max_noise_to_mask_db),
+    ]
+
+
+def _classifier_part(name: str, attacked: Rows) -> str:
     head = ["attack", "fooled", "16 bit", "median level", "SNR", "NMR", "max NMR", "queries",
             "s per clip"]  # fmt: skip
-    rows, curves = [], []
-    for attack, rows_of in found.items():
-        s = summary_of_smallest(rows_of, LEVELS_DB)
-        rows.append(
+    lines, curves = [], []
+    for label, rows in attacked.items():
+        shares = _shares(rows)
+        lines.append(
             [
-                attack,
-                percent(s["success_rate"]),
-                percent(s["success_after_rounding"]),
-                *(_db(s[f"median_{key}"]) for key in
-                  ("smallest_db", "snr_db", "noise_to_mask_db", "max_noise_to_mask_db")),
-                f"{s['median_queries']:.0f}",
-                f"{rows_of[0]['seconds']:.2f}",
+                label,
+                percent(shares.success_rate),
+                percent(shares.success_after_rounding),
+                *_medians(shares),
+                f"{shares.median_queries:.0f}",
+                f"{shares.seconds / len(rows):.2f}",
             ]
-        )  # fmt: skip
-        curves.append([attack, *(percent(level["success_rate"]) for level in s["levels"])])
+        )
+        curves.append([label, *(percent(level.success_rate) for level in shares.levels)])
     levels = [f"{level:.0f} dB" for level in LEVELS_DB]
     return f"""## {name}
 
-{table(head, rows)}
+{table(head, lines)}
 
 Fooled at a level of its norm or below:
 
@@ -270,38 +293,36 @@ Fooled at a level of its norm or below:
 """
 
 
-def _targeted_table(targeted: dict[str, dict[str, dict]]) -> str:
+def _targeted_table(targeted: Mapping[str, Mapping[str, Targeted]]) -> str:
     head = ["classifier", "attack", "fooled", "median level", "SNR", "NMR", "max NMR",
             "max NMR <= 0 dB", "white", "s per clip"]  # fmt: skip
     lines = []
     for name, by_attack in targeted.items():
-        for attack, found in by_attack.items():
-            rows = [row for row in found["rows"] if row["attackable"]]
-            s = summary_of_smallest(found["rows"], LEVELS_DB)
-            loudest = [row["max_noise_to_mask_db"] for row in rows]
-            hidden = sum(db is not None and db <= 0 for db in loudest) / len(rows)
-            keys = ("smallest_db", "snr_db", "noise_to_mask_db", "max_noise_to_mask_db")
+        for label, each in by_attack.items():
+            loudest = [row.max_noise_to_mask_db for row in each.rows if row.attackable]
+            hidden = sum(db is not None and db <= 0 for db in loudest) / len(loudest)
+            shares = _shares(each.rows)
             lines.append(
                 [
                     name,
-                    attack,
-                    percent(s["success_rate"]),
-                    *(_db(s[f"median_{key}"]) for key in keys),
+                    label,
+                    percent(shares.success_rate),
+                    *_medians(shares),
                     percent(hidden),
-                    _db(median(found["white"]) if found["white"] else None),
-                    f"{found['rows'][0]['seconds']:.2f}",
+                    _db(median(each.white) if each.white else None),
+                    f"{shares.seconds / len(each.rows):.2f}",
                 ]
             )
     return table(head, lines)
 
 
-def _leads_table(found: dict[str, dict[str, list[dict]]]) -> str:
+def _leads_table(untargeted: Mapping[str, Rows]) -> str:
     pairs = [(a, f"PGD, {plan.norm}") for a, plan in PLANS.items() if a.startswith("APGD")]
     lines = []
-    for name, by_attack in found.items():
+    for name, by_attack in untargeted.items():
         curves = {
-            attack: [p["success_rate"] for p in summary_of_smallest(rows, DRAWN_DB)["levels"]]
-            for attack, rows in by_attack.items()
+            label: [point.success_rate for point in shares_of_smallest(rows, DRAWN_DB).levels]
+            for label, rows in by_attack.items()
         }
         leads = [
             max(0.0, *(b - a for a, b in zip(curves[apgd], curves[pgd], strict=True)))
@@ -311,7 +332,7 @@ def _leads_table(found: dict[str, dict[str, list[dict]]]) -> str:
     return table(["classifier", *(apgd for apgd, _ in pairs)], lines)
 
 
-def _sandwich_table(sandwich: dict[str, dict[str, dict]]) -> str:
+def _sandwich_table(sandwich: Mapping[str, Mapping[str, Gap]]) -> str:
     head = ["classifier", "norm", "clips", "contradicted", "smallest gap", "median gap"]
     return table(
         head,
@@ -319,10 +340,10 @@ def _sandwich_table(sandwich: dict[str, dict[str, dict]]) -> str:
             [
                 name,
                 norm,
-                str(gap["clips"]),
-                str(gap["contradicted"]),
-                f"{gap['smallest_gap_db']:.1f} dB",
-                f"{gap['median_gap_db']:.1f} dB",
+                str(gap.clips),
+                str(gap.contradicted),
+                f"{gap.smallest_gap_db:.1f} dB",
+                f"{gap.median_gap_db:.1f} dB",
             ]
             for name, norms in sandwich.items()
             for norm, gap in norms.items()

@@ -7,8 +7,8 @@ import torch
 
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers.checkpoints import load_classifier
-from robustaudio.evaluation import attacked_instruments as page
 from robustaudio.evaluation.attack import Plan
+from robustaudio.reports import attacked_instruments as page
 from robustaudio.threats.norms import L2
 
 

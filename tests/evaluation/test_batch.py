@@ -8,7 +8,7 @@ import pytest
 from robustaudio.audio.datasets import BUNDLED, NAMED, open_dataset
 from robustaudio.classifiers.checkpoints import load_classifier
 from robustaudio.cli import main
-from robustaudio.evaluation.clips import load_clips
+from robustaudio.evaluation.batch import load_clips
 
 GOOD = ("seven-slt.wav", "two-slt.wav", "nine-slt.wav")
 
