@@ -17,8 +17,7 @@ RANK = {
     "serving": 0, "gate": 0,
     "audio": 0, "representations": 1, "perception": 2, "classifiers": 3, "listening": 3,
     "threats": 4, "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "ui": 8,
-    "cli_options": 8, "cli_files": 9, "cli_verbs": 8, "cli_listen": 8, "app": 9, "cli": 10,
-    "__main__": 11,
+    "cli": 9, "__main__": 10,
 }  # fmt: skip
 
 

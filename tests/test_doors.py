@@ -10,7 +10,7 @@ import pytest
 
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.cli import main
-from robustaudio.cli_files import check_files
+from robustaudio.cli.main import read
 
 ROOT = Path(__file__).parents[1]
 CLIP = str(BUNDLED / "seven-slt.wav")
@@ -97,7 +97,7 @@ def refused(capsys, monkeypatch):
     """The sentence of a command that is refused before its verb is imported."""
 
     def call(*arguments):
-        monkeypatch.setattr("robustaudio.cli.import_module", None)
+        monkeypatch.setattr("robustaudio.cli.options.import_module", None)
         assert main(list(map(str, arguments))) == 2
         out, err = capsys.readouterr()
         assert not out and err.count("\n") == 1
@@ -179,9 +179,7 @@ def test_training_writes_into_a_folder(refused, tmp_path):
     (tmp_path / "file").write_text("no folder")
     sentence = refused("train", "digits-cnn", "--output", tmp_path / "file")
     assert f"--output: the folder {tmp_path / 'file'} cannot be made" in sentence
-    from robustaudio.cli import parser
-
-    check_files(parser().parse_args(["train", "digits-cnn", "--output", str(tmp_path / "new")]))
+    read(["train", "digits-cnn", "--output", str(tmp_path / "new")]).check()
     assert (tmp_path / "new").is_dir()
     sentence = refused("listen", "analyse", "answers", "--output", tmp_path / "file")
     assert f"--output: the folder {tmp_path / 'file'} cannot be made" in sentence

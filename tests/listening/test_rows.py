@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from listening.small_study import small_study
 
-from robustaudio import cli_listen
-from robustaudio.cli import main
+from robustaudio.cli import listen, main
 from robustaudio.listening.design.study_file import parse
 from robustaudio.listening.design.trial import Response, to_record
 from robustaudio.listening.run import export
@@ -102,12 +101,12 @@ def test_a_bound_is_told_as_one_and_a_single_listener_with_their_own_interval(si
     group = {"listeners": 1, "thresholds": {"correct_79": own | {"lower_db": None}}}
     listeners = {"a": {"thresholds": {"correct_79": own}}}
     result = {"condition": "c", "paradigm": "2afc", "listeners": listeners, "group": group}
-    line = cli_listen._told(result)
+    line = listen.row(result)
     assert line["threshold_db"].startswith(told)
     assert [line["lower_db"], line["upper_db"]] == ["-" if e is None else str(e) for e in ends]
     assert ("−50 dB to −30 dB" in feedback.in_words(result)) == (sign == "=")
     group["thresholds"]["correct_79"] = None
-    line = cli_listen._told(result | {"listeners": listeners | {"b": {}}})
+    line = listen.row(result | {"listeners": listeners | {"b": {}}})
     assert [line[end] for end in ("threshold_db", "lower_db", "upper_db")] == ["-"] * 3
 
 
