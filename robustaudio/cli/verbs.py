@@ -38,15 +38,6 @@ LEVEL = (
     "the threshold itself); repeatable on a data set"
 )
 SEEDS = 2**63  # as many as a generator takes
-
-ATTACK_LEVEL_DB = {"linf": -40.0, "l2": -40.0, "masking": 0.0}
-LARGEST_LEVEL_DB = {"linf": 0.0, "l2": 0.0, "masking": 20.0}  # for what minimises by itself
-DEFAULT_LEVEL_DB = {"linf": -70.0, "l2": -70.0, "masking": -12.0}
-DEFAULT_LEVELS_DB = {
-    "linf": (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
-    "l2": (-100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0),
-    "masking": (-36.0, -24.0, -12.0, -6.0, 0.0),
-}
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
 DEFAULT_SIGMA = 0.1
 CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  # as text
@@ -192,12 +183,14 @@ class Attacking(Represented, Seeded):
         """The attack with the options that were given; the others are its own defaults."""
         from robustaudio.attacks import ATTACKS
         from robustaudio.evaluation.attack import Plan
+        from robustaudio.threats.norms import norm_named
 
         kind = ATTACKS[self.attack]
         for name in sorted(self.options.keys() - {field.name for field in fields(kind)}):
             raise ValueError(f"{option(name)} is no option of {self.attack}.")
         attack = kind(**self.options)
-        return Plan(attack, self.norm, self.representation, self.survive_rounding)
+        norm = norm_named(self.norm)
+        return Plan(attack, norm, self.representation, self.survive_rounding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +251,7 @@ class Attack(Attacking, Writing, Resumable):
 
         classifier, plan = self.open_classifier(), self.plan()
         by_itself = isinstance(plan.attack, MINIMISING)
-        start_db = (LARGEST_LEVEL_DB if by_itself else ATTACK_LEVEL_DB)[plan.norm]
+        start_db = plan.norm.levels.largest if by_itself else plan.norm.levels.attack
         if self.dataset:
             if self.target not in (None, "random"):
                 raise ValueError(f"--target {self.target} on a data set: only 'random' is known.")
@@ -312,18 +305,19 @@ class Verify(Resumable):
     def run(self, progress: Progress) -> dict:
         from robustaudio.evaluation.report import judged
         from robustaudio.evaluation.verify import verify_clip, verify_dataset
+        from robustaudio.threats.norms import norm_named
 
-        classifier = self.open_classifier()
+        classifier, norm = self.open_classifier(), norm_named(self.norm)
         if self.dataset:
             return verify_dataset(
-                classifier, self.open_dataset(classifier), norm=self.norm, method=self.method,
-                levels_db=self.level_db or DEFAULT_LEVELS_DB[self.norm], path=self.resume,
+                classifier, self.open_dataset(classifier), norm=norm, method=self.method,
+                levels_db=self.level_db or norm.levels.proofs, path=self.resume,
                 progress=progress,
             )  # fmt: skip
-        level_db = single(self.level_db, "--level-db", DEFAULT_LEVEL_DB[self.norm])
+        level_db = single(self.level_db, "--level-db", norm.levels.proof)
         clip = self.open_clip(classifier)
         record = verify_clip(
-            classifier, clip.samples, level_db=level_db, norm=self.norm, method=self.method,
+            classifier, clip.samples, level_db=level_db, norm=norm, method=self.method,
             progress=progress,
         )  # fmt: skip
         return {**record, **judged(clip)}

@@ -19,6 +19,7 @@ from robustaudio.evaluation.figures import Audibility
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import make_report, save_perturbed
 from robustaudio.threats.noise import audible_representations
+from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import (
     MEASURE_PLOTS,
@@ -37,7 +38,6 @@ from robustaudio.ui.cursor import Cursor
 from robustaudio.ui.jobs import EXPECTED, in_place, one_sentence, stream
 from robustaudio.ui.live import Live, pictured
 from robustaudio.ui.methods import (
-    LEVELS,
     METHODS,
     NOISE,
     Wish,
@@ -48,7 +48,7 @@ from robustaudio.ui.methods import (
 from robustaudio.ui.old import Asked
 from robustaudio.ui.player import Player
 
-START_METHOD, START_NORM, START_AT, START_SIGMA = "pgd", "linf", "waveform", 0.1
+START_METHOD, START_NORM, START_AT, START_SIGMA = "pgd", LINF.name, "waveform", 0.1
 
 
 @dataclass(frozen=True)
@@ -199,12 +199,12 @@ def build_controls(target: gr.Dropdown) -> Controls:
     )  # fmt: skip
     with gr.Column(elem_classes="ra-tight") as of_attacks:
         norm = gr.Radio(
-            [(level.name, norm) for norm, level in LEVELS.items()],
+            [(norm.title, norm.name) for norm in NORMS.values()],
             value=START_NORM, label="Norm", elem_id="norm",
         )  # fmt: skip
-        start, start_db = LEVELS[START_NORM], start_level_db(START_METHOD, START_NORM)
+        start_db = start_level_db(START_METHOD, START_NORM)
         level_db = gr.Slider(
-            start.low, start.high, start_db, step=1, label="Level (dB)", elem_id="level",
+            *LINF.levels.attacked, start_db, step=1, label="Level (dB)", elem_id="level",
             info=about_level(START_METHOD, START_NORM, START_AT),
         )  # fmt: skip
         target.render()
@@ -236,11 +236,11 @@ def build_controls(target: gr.Dropdown) -> Controls:
 
     def follow(method: str, norm: str, representation: str, begun: float) -> list:
         """A new method or norm moves the level only where it begins elsewhere than the last one."""
-        now = LEVELS[norm]
+        low, high = norm_named(norm).levels.attacked
         start_db = begun if method == NOISE else start_level_db(method, norm)
         moved: dict[str, Any] = {} if start_db == begun else {"value": start_db}
         about = about_level(method, norm, representation)
-        level = gr.update(minimum=now.low, maximum=now.high, info=about, **moved)
+        level = gr.update(minimum=low, maximum=high, info=about, **moved)
         visible = [method != NOISE, method != NOISE, method == NOISE]
         own = [method == name and bool(options[name]) for name in groups]
         return [level, start_db, *(gr.update(visible=v) for v in [*visible, *own])]

@@ -15,6 +15,7 @@ from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.clips import Progress
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.perturbed import PerturbedClip
+from robustaudio.threats.norms import norm_named
 from robustaudio.ui import convert
 from robustaudio.ui.convert import ANY_OTHER, Source
 from robustaudio.ui.verdicts import ATTACK_NAMES, level_relative_to
@@ -27,52 +28,24 @@ ASKING = (Genetic, HillClimber, RandomSearch)
 AT_MOST = "The largest allowed: this attack looks for the smallest by itself."
 
 
-@dataclass(frozen=True)
-class Level:
-    """What the level's slider offers in a norm: the norm's name, the level's meaning, its range.
-
-    `start` is where attacks begin that use all of the level, `largest` where minimising ones do,
-    and `asking` where those do that have no gradient.
-    """
-
-    name: str
-    about: str
-    low: float
-    high: float
-    start: float
-    largest: float
-    asking: float
-
-
-LEVELS = {
-    "linf": Level("L∞", "Largest sample, relative to the clip's peak.", -120, 0, -45, 0, -25),
-    "l2": Level("L2", "Relative to the clip's L2 norm: minus the SNR.", -120, 0, -45, 0, -25),
-    "masking": Level(
-        "Masking set",
-        "Relative to the clip's masking threshold on the classifier's own frames and bins, which "
-        "is 0 dB.",
-        -60, 60, 0, 20, 20,
-    ),
-}  # fmt: skip
-
-
 def minimises(method: str) -> bool:
     return method != NOISE and issubclass(ATTACKS[method], MINIMISING)
 
 
 def start_level_db(method: str, norm: str) -> float:
-    level = LEVELS[norm]
+    levels = norm_named(norm).levels
     if minimises(method):
-        return level.largest
-    return level.asking if ATTACKS.get(method) in ASKING else level.start
+        return levels.largest
+    return levels.asking if ATTACKS.get(method) in ASKING else levels.start
 
 
 def about_level(method: str, norm: str, representation: str) -> str:
     """The sentences next to the level."""
-    about = LEVELS[norm].about
-    if representation != "waveform" and norm != "masking":
-        about = f"Relative to {level_relative_to(norm, representation)}."
-    return about + (f" {AT_MOST}" if minimises(method) else "")
+    words = norm_named(norm).words
+    about = words.about[0].upper() + words.about[1:]
+    if representation != "waveform" and words.size:
+        about = f"Relative to {level_relative_to(norm, representation)}"
+    return f"{about}." + (f" {AT_MOST}" if minimises(method) else "")
 
 
 @dataclass(frozen=True)
@@ -105,7 +78,7 @@ class Wish:
             )  # fmt: skip
         target = None if self.target == ANY_OTHER else classifier.label_index(self.target)
         attack = ATTACKS[self.method](**_whole(self.method, self.options))
-        plan = Plan(attack, self.norm, self.representation, self.survive_rounding)
+        plan = Plan(attack, norm_named(self.norm), self.representation, self.survive_rounding)
         return attack_clip(
             classifier, clip.samples, plan,
             level_db=self.level_db, target=target, seed=self.seed, progress=progress,

@@ -11,12 +11,12 @@ from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.targets import levels_by_target
+from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import NO_FILE, Visit, start_and_cancel, wire, words
 from robustaudio.ui.budget import Budget
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
-from robustaudio.ui.methods import LEVELS
 
 OFFERED = [("DeepFool", "deepfool"), ("PGD", "pgd")]
 COMPARED = "PGD finds smaller ones, several times slower."
@@ -36,8 +36,8 @@ def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
             OFFERED, value="deepfool", label="Attack", info=COMPARED, elem_id="targets-attack"
         )
         norm = gr.Radio(
-            [(level.name, norm) for norm, level in LEVELS.items()],
-            value="linf", label="Norm", elem_id="targets-norm",
+            [(norm.title, norm.name) for norm in NORMS.values()],
+            value=LINF.name, label="Norm", elem_id="targets-norm",
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", min_width=100)
     start, stop = start_and_cancel("Find out", "targets")
@@ -65,7 +65,7 @@ def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
                     file = convert.report_file(folder, name, {"runs": runs})
                     yield [
                         verdicts.targets_words(rows, len(sources)),
-                        figures.targets(rows, unit=verdicts.RELATIVE_TO[norm]),
+                        figures.targets(rows, unit=norm_named(norm).words.relative_to),
                         gr.DownloadButton(value=file, interactive=True),
                         "" if len(runs) == len(sources) or budget.ended else gr.skip(),
                     ]
@@ -84,7 +84,7 @@ def _measured(
     try:
         convert.required(seed=options["seed"])
         chosen, clip = convert.open_source(services, source, classifier)
-        plan = Plan(ATTACKS[options["attack"]](), options["norm"])
+        plan = Plan(ATTACKS[options["attack"]](), norm_named(options["norm"]))
         command = convert.command_line("targets", source, classifier, options)
         for share, _, row in stream(
             lambda progress: levels_by_target(

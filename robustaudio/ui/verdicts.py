@@ -8,14 +8,9 @@ from robustaudio.evaluation.attack import Standing
 from robustaudio.evaluation.exhibits import SHIFT, Exhibit
 from robustaudio.evaluation.figures import Audibility, rivals_in_reach, shown_label
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, DISTURBED_DB
+from robustaudio.threats.norms import norm_named
 from robustaudio.ui.convert import Source
 
-BALLS = {"linf": "L∞", "l2": "L2", "masking": "masking set"}
-RELATIVE_TO = {
-    "linf": "the clip's peak",
-    "l2": "the clip's L2 norm",
-    "masking": "the masking threshold",
-}
 ATTACK_NAMES = {  # by the attack's class, as records have it
     "FGSM": "FGSM",
     "BIM": "BIM",
@@ -176,7 +171,7 @@ def verification_words(record: dict, truth: str | None = None) -> str:
         )
     rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
     rival = max(rivals, key=rivals.__getitem__)
-    size = f"waveform {BALLS[norm]} ball of ε = {record['epsilon']:.3g}"
+    size = f"waveform {norm_named(norm).symbol} ball of ε = {record['epsilon']:.3g}"
     facts = [
         f"prediction {_label(record['prediction'])}",
         METHODS[record["method"]],
@@ -184,7 +179,9 @@ def verification_words(record: dict, truth: str | None = None) -> str:
         _closest(record["prediction"], rival, rivals[rival]),
         "largest proven level "
         + (
-            f"{decibel(largest)} relative to {RELATIVE_TO[norm]}" if largest is not None else "none"
+            "none"
+            if largest is None
+            else f"{decibel(largest)} relative to {norm_named(norm).words.relative_to}"
         ),
         f"{record['seconds']:.2f} s",
     ]
@@ -440,9 +437,9 @@ def search_bar(share: float, words: str, told: Sequence[Standing], relative_to: 
 
 def level_relative_to(norm: str, representation: str) -> str:
     """What 0 dB of an attack's level is."""
-    if representation == "waveform":
-        return RELATIVE_TO[norm]
-    return f"the {representation}'s {'largest value' if norm == 'linf' else 'L2 norm'}"
+    words = norm_named(norm).words
+    at_waveform = representation == "waveform"
+    return words.relative_to if at_waveform else f"the {representation}'s {words.size}"
 
 
 def decibel(value: float | None, none: str = "−∞ dB") -> str:
@@ -469,7 +466,7 @@ def maximised_words(record: dict) -> str:
 
 def targets_words(rows: Sequence[dict], clips: int = 1) -> str:
     """The easiest and the hardest of all the targets that were tried, of so many `clips`."""
-    norm = rows[0]["norm"]
+    norm = norm_named(rows[0]["norm"])
     pairs = [
         (level, f"{_label(row['prediction'])} → {_label(target)}")
         for row in rows
@@ -477,7 +474,7 @@ def targets_words(rows: Sequence[dict], clips: int = 1) -> str:
     ]
     reached = sorted((level, pair) for level, pair in pairs if level is not None)
     facts = [
-        f"{ATTACK_NAMES[rows[0]['attack']]} in {BALLS[norm]} on {rows[0]['classifier']}",
+        f"{ATTACK_NAMES[rows[0]['attack']]} in {norm.symbol} on {rows[0]['classifier']}",
         f"{len(reached)} of {len(pairs)} targets reached",
         f"{sum(row['queries'] for row in rows)} queries in {sum(r['seconds'] for r in rows):.1f} s",
     ]
@@ -492,7 +489,7 @@ def targets_words(rows: Sequence[dict], clips: int = 1) -> str:
         return verdict("nothing found", "no target was reached", facts, notes)
     (least, easiest), (most, hardest) = reached[0], reached[-1]
     facts.insert(0, f"hardest of those reached: {hardest}, {decibel(most)}")
-    outcome = f"is the easiest: {decibel(least)} of {RELATIVE_TO[norm]}"
+    outcome = f"is the easiest: {decibel(least)} of {norm.words.relative_to}"
     return verdict(f"<strong>{easiest}</strong>", outcome, facts, notes)
 
 
@@ -508,8 +505,9 @@ def _made_by(record: dict) -> list[str]:
     where = "" if at == "waveform" else f" at the {at}"
     rounding = ", rounded to 16 bit within" if record["survive_rounding"] else ""
     reach = "allowed" if record["linf"] else "nothing found up to"
+    symbol = norm_named(record["norm"]).symbol
     return [
-        f"{method} in {BALLS[record['norm']]} on {record['classifier']}{where}{rounding}",
+        f"{method} in {symbol} on {record['classifier']}{where}{rounding}",
         f"{reach} {decibel(record['budget_db'])} of {level_relative_to(record['norm'], at)}",
     ]
 

@@ -1,7 +1,6 @@
 """Prove, on the left: verification of the clip against a threat, and how the masking set sounds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -10,6 +9,7 @@ from gradio.components import Component
 from robustaudio.certification.verify import proof_obstacle
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.verify import NoisePair, noise_under_threshold, verify_clip
+from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import (
     NO_FILE,
@@ -29,38 +29,17 @@ HINT = "Verify the masking set to hear a noise that lies exactly under the thres
 SEED = 0  # of the noises
 
 
-@dataclass(frozen=True)
-class Threat:
-    """What the panel offers of a norm: its name, and its level's meaning and range in dB."""
-
-    name: str
-    about: str
-    low: float
-    high: float
-    start: float
-
-
-THREATS = {
-    "linf": Threat("L∞", "largest sample, relative to the clip's peak", -120, 0, -70),
-    "l2": Threat("L2", "relative to the clip's L2 norm: minus the SNR", -120, 0, -70),
-    "masking": Threat(
-        "Masking set", "relative to the clip's masking threshold, which is 0 dB", -60, 20, -12
-    ),
-}
-
-
 def build_verification(
     services: Services, visit: Visit, report: gr.DownloadButton, changed: list
 ) -> dict[Component, Any]:
     """The panel; returns what a new clip empties, and how."""
     gr.Markdown("### Verification\nA proof over every sound that the threat allows.")
     norm = gr.Radio(
-        [(threat.name, norm) for norm, threat in THREATS.items()],
-        value="linf", label="Threat", elem_id="verify-norm",
+        [(norm.title, norm.name) for norm in NORMS.values()],
+        value=LINF.name, label="Threat", elem_id="verify-norm",
     )  # fmt: skip
-    start = THREATS["linf"]
     level_db = gr.Slider(
-        start.low, start.high, start.start, step=1, label="Level (dB)", info=start.about,
+        *LINF.levels.proven, LINF.levels.proof, step=1, label="Level (dB)", info=LINF.words.about,
         elem_id="verify-level",
     )  # fmt: skip
     method = gr.Radio(
@@ -77,17 +56,21 @@ def build_verification(
         player = Player(elem_id="noise-player", hint=HINT)
 
     def follow(norm: str) -> list:
-        threat = THREATS[norm]
-        slider = gr.Slider(threat.low, threat.high, threat.start, info=threat.about)
-        return [slider, gr.update(visible=norm == "masking")]
+        chosen = norm_named(norm)
+        levels = chosen.levels
+        slider = gr.Slider(*levels.proven, levels.proof, info=chosen.words.about)
+        return [slider, gr.update(visible=chosen.needs_threshold)]
 
     def ask(classifier: str, norm: str, method: str) -> list:
         """Whether there can be a proof at all; if not why, and which classifier has one."""
-        why = proof_obstacle(services.classifiers[classifier], method, norm)
+        why = proof_obstacle(services.classifiers[classifier], method, norm_named(norm))
         if why is None:
             return [gr.update(interactive=True), "", tried(None)]
         others = services.classifiers_of(services.cards[classifier]["task"])
-        able = (n for n in others if not proof_obstacle(services.classifiers[n], method, norm))
+        able = (
+            name for name in others
+            if not proof_obstacle(services.classifiers[name], method, norm_named(norm))
+        )  # fmt: skip
         return [gr.update(interactive=False), verdicts.unable_words(why), tried(next(able, None))]
 
     asked = [visit.classifier, norm, method]
@@ -98,8 +81,12 @@ def build_verification(
         options = {"norm": norm, "level_db": level_db, "method": method}
 
         def job(chosen, clip, progress):
-            record = verify_clip(chosen, clip.samples, **options, progress=progress)
-            if norm != "masking":
+            threat = norm_named(norm)
+            record = verify_clip(
+                chosen, clip.samples, norm=threat, level_db=level_db, method=method,
+                progress=progress,
+            )  # fmt: skip
+            if not threat.needs_threshold:
                 return record, ["", None]
             pair = noise_under_threshold(chosen, clip.samples, level_db=level_db, seed=SEED)
             return {**record, "noise": pair.record}, _heard(clip, pair)

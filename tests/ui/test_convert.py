@@ -16,6 +16,7 @@ from robustaudio.evaluation.heard import Heard, Listener, claims
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
+from robustaudio.threats.norms import L2, MASKING, NORMS, norm_named
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import Turns
 from robustaudio.ui.choice import resumed
@@ -23,7 +24,6 @@ from robustaudio.ui.convert import Source
 from robustaudio.ui.explore import _shown, build_controls
 from robustaudio.ui.launch import load_services
 from robustaudio.ui.methods import (
-    LEVELS,
     METHODS,
     NOISE,
     Wish,
@@ -151,8 +151,9 @@ def test_what_minimises_by_itself_begins_at_the_largest_level_and_says_so():
     assert about_level("pgd", "linf", "mel") == "Relative to the mel's largest value."
     assert about_level("pgd", "l2", "magnitude") == "Relative to the magnitude's L2 norm."
     for method in METHODS:
-        for norm, level in LEVELS.items():
-            assert level.low <= start_level_db(method, norm) <= level.high
+        for norm in NORMS.values():
+            low, high = norm.levels.attacked
+            assert low <= start_level_db(method, norm.name) <= high
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_words_say_what_changed_and_what_rounding_leaves(services, source):
 def test_words_name_the_norm_that_was_asked_for(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     result = attack_clip(
-        classifier, clip.samples, Plan(PGD(), "l2"), level_db=-30, target=None, seed=0
+        classifier, clip.samples, Plan(PGD(), L2), level_db=-30, target=None, seed=0
     )
     assert "L2 level −30.0 dB of the clip's energy" in verdicts.perturbation_words(result.record)
 
@@ -252,7 +253,7 @@ def test_nothing_found_is_said_and_not_judged(services, source):
 
 def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
-    plan = Plan(FGSM(), "masking")
+    plan = Plan(FGSM(), MASKING)
     result = attack_clip(classifier, clip.samples, plan, level_db=10, target=None, seed=0)
     reached = verdicts.decibel(result.record["reached_db"])
     words = verdicts.perturbation_words(result.record)
@@ -374,11 +375,13 @@ def test_a_ruler_without_a_masking_set_says_so():
 @pytest.mark.parametrize("method", ["interval", "crown"])
 def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db, proven, method):
     classifier, clip = convert.open_source(services, source, "digits-cnn-ibp")
-    record = verify_clip(classifier, clip.samples, norm=norm, level_db=level_db, method=method)
+    record = verify_clip(
+        classifier, clip.samples, norm=norm_named(norm), level_db=level_db, method=method
+    )
     words = verdicts.verification_words(record)
     assert record["verified"] and ">PROVEN<" in words and proven in words
     assert "over the whole 1 s" in words and verdicts.METHODS[method] in words
-    assert f"relative to {verdicts.RELATIVE_TO[norm]}" in words
+    assert f"relative to {norm_named(norm).words.relative_to}" in words
     for assumption in ("96 dB SPL", "no temporal masking", "turns the volume up", "32 ms"):
         assert (assumption in words) == (norm == "masking")
 
@@ -388,7 +391,7 @@ def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db,
 )
 def test_a_level_at_or_above_the_threshold_is_not_called_below(services, source, level_db, subject):
     classifier, clip = convert.open_source(services, source, "digits-lstm-ibp")
-    record = verify_clip(classifier, clip.samples, norm="masking", level_db=level_db)
+    record = verify_clip(classifier, clip.samples, norm=MASKING, level_db=level_db)
     words = verdicts.verification_words(record)
     assert "NOT PROVEN" in words and "something that" in words and subject in words
     assert "not proven is not broken" in words
