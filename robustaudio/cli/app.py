@@ -3,7 +3,6 @@
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from robustaudio import threads
@@ -13,7 +12,6 @@ from robustaudio.progress import Progress
 from robustaudio.serving import LAST_PORT, Serving, ports, serving_of
 
 
-@dataclass(frozen=True, kw_only=True)
 class Served(Verb):
     """A verb that serves pages."""
 
@@ -64,7 +62,6 @@ class Served(Verb):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class App(Served):
     """Open the app in a browser."""
 

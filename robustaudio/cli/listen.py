@@ -1,7 +1,6 @@
 """Listening tests: what people hear, by a test that holds up."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -27,7 +26,6 @@ LAPSE = declared.value("listening.simulated_listeners", "TYPICAL_LAPSE")
 HOST = "robustaudio.listening.run.host"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Serve(Served):
     """Serve a study's listening test to anyone with its link."""
 
@@ -92,7 +90,6 @@ class Serve(Served):
         }
 
 
-@dataclass(frozen=True, kw_only=True)
 class OnAnswers(Verb):
     """A verb on the answers in a store."""
 
@@ -107,7 +104,6 @@ class OnAnswers(Verb):
         return Rooms(open_store(self.store, create=False))
 
 
-@dataclass(frozen=True, kw_only=True)
 class Analyse(OnAnswers):
     """What the answers in a store say."""
 
@@ -140,7 +136,6 @@ class Analyse(OnAnswers):
         return {**counts, "excluded": len(analysed["analysis"]["excluded"]), "results": results}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Purge(OnAnswers):
     """Deletes the studies of a store that are over."""
 
@@ -175,7 +170,6 @@ class Purge(OnAnswers):
         return {"deleted": closed, "kept": kept} if kept else {"deleted": closed}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Simulate(Seeded):
     """What a study finds out about listeners whose truth is known."""
 

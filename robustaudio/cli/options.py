@@ -13,7 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
 from types import NoneType
-from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, dataclass_transform, get_args, get_origin, get_type_hints
 
 from robustaudio import declared, threads
 from robustaudio.cli.files import check_apart, check_writable
@@ -85,9 +85,13 @@ def _holding(options: Iterable[declared.Option]) -> Any:
     return field(default_factory=dict, metadata={"flag": Flag(options=tuple(options))})
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Verb:
-    """A verb of the command line; its docstring is the help."""
+    """A verb of the command line; its docstring is the help. Subclasses are dataclasses as well."""
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
 
     module: ClassVar[str] = "robustaudio.evaluation.attack"  # imports what takes long
 

@@ -5,7 +5,7 @@ What takes long to import is imported by the methods: `--help` and errors come b
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,6 @@ CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  #
 # --- flags of several verbs ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
 class Seeded(Verb):
     seed: int = flag(0, "seed of all randomness")
 
@@ -55,7 +54,6 @@ class Seeded(Verb):
         super().check_options()
 
 
-@dataclass(frozen=True, kw_only=True)
 class OnClips(Verb):
     """A verb on a clip, or on a data set."""
 
@@ -119,12 +117,10 @@ class OnClips(Verb):
         return load_clips(classifier, selected, skip_unreadable=self.skip_unreadable)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Represented(OnClips):
     representation: str = flag("waveform")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Writing(OnClips):
     """A verb whose result is a sound."""
 
@@ -157,7 +153,6 @@ class Writing(OnClips):
         return record
 
 
-@dataclass(frozen=True, kw_only=True)
 class Resumable(OnClips):
     resume: Path | None = flag(
         None, "on a data set: keep a line per clip in FILE, and go on where it ends",
@@ -170,7 +165,6 @@ class Resumable(OnClips):
             raise ValueError("--resume belongs to a data set, not to a single clip.")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Attacking(Represented, Seeded):
     """A verb that runs an attack: its options are those of all attacks."""
 
@@ -193,7 +187,6 @@ class Attacking(Represented, Seeded):
         return Plan(attack, norm, self.representation, self.survive_rounding)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Smoothed(OnClips, Seeded):
     """A verb that smooths a classifier."""
 
@@ -208,7 +201,6 @@ class Smoothed(OnClips, Seeded):
 # --- the verbs -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
 class Classifiers(Verb):
     """List the classifiers that can be used."""
 
@@ -220,7 +212,6 @@ class Classifiers(Verb):
         return cards if self.json else [{k: card.get(k) for k in CARD_COLUMNS} for card in cards]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Predict(OnClips):
     """Classify a clip, or measure accuracy on a data set."""
 
@@ -235,7 +226,6 @@ class Predict(OnClips):
         return {**predict_clip(classifier, clip.samples), **judged(clip)}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Attack(Attacking, Writing, Resumable):
     """Look for the perturbation that changes the decision."""
 
@@ -271,7 +261,6 @@ class Attack(Attacking, Writing, Resumable):
         return self.write(classifier, clip, result)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Noise(Represented, Seeded, Writing):
     """Add Gaussian noise at a representation."""
 
@@ -294,7 +283,6 @@ class Noise(Represented, Seeded, Writing):
         return self.write(classifier, clip, result)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Verify(Resumable):
     """Prove that no perturbation within a level changes it."""
 
@@ -323,7 +311,6 @@ class Verify(Resumable):
         return {**record, **judged(clip)}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Certify(Represented, Smoothed):
     """Certify the smoothed classifier's radius."""
 
@@ -353,7 +340,6 @@ class Certify(Represented, Smoothed):
         return {**record, **judged(clip)}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Ruler(Smoothed):
     """Put the proof and the attack of a clip on one axis in dB."""
 
@@ -397,7 +383,6 @@ class Ruler(Smoothed):
         return {**record, **judged(clip)}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Targets(Attacking):
     """Look for the smallest level towards every label."""
 
@@ -416,7 +401,6 @@ class Targets(Attacking):
         return {**record, **judged(clip)}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Maximise(Seeded, Writing):
     """Evolve the sound that is surest to be a label."""
 
@@ -447,7 +431,6 @@ class Maximise(Seeded, Writing):
         return self.write(classifier, replace(clip, samples=start, stretch=stretch), result)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Train(Verb):
     """Train a checkpoint by its recipe."""
 
@@ -470,7 +453,6 @@ class Train(Verb):
         return checkpoints.read_card(self.output / f"{recipe.name}.safetensors")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Table(Verb):
     """Make a table of docs/results again."""
 
@@ -489,7 +471,6 @@ class Table(Verb):
         return made if self.json else {"output": made["output"]}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Download(Verb):
     """Download a data set's official release."""
 
