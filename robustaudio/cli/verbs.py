@@ -116,6 +116,13 @@ class OnClips(Verb):
         selected = dataset.select(split, self.limit)
         return load_clips(classifier, selected, skip_unreadable=self.skip_unreadable)
 
+    def record(self, clip: "Clip", result: Any) -> dict:
+        """The record of a result on a clip."""
+        from robustaudio.evaluation.report import judged
+        from robustaudio.evaluation.results import to_json
+
+        return {**to_json(result), **judged(clip)}
+
 
 class Represented(OnClips):
     representation: str = flag("waveform")
@@ -141,9 +148,9 @@ class Writing(OnClips):
 
     def write(self, classifier: "Classifier", clip: "Clip", result: Any) -> dict:
         """The record, after the files that were asked for are written."""
-        from robustaudio.evaluation.report import judged, make_report, save_perturbed, save_report
+        from robustaudio.evaluation.report import make_report, save_perturbed, save_report
 
-        record = {**result.record, **judged(clip)}
+        record = self.record(clip, result)
         if self.output:
             subtype = self.subtype or SUBTYPES[0]
             record |= save_perturbed(classifier, clip, result, self.output, subtype)
@@ -208,7 +215,8 @@ class Classifiers(Verb):
         from robustaudio.classifiers import checkpoints
 
         # by the name that --classifier takes, which is the file's
-        cards = [{**card, "name": name} for name, card in checkpoints.cards().items()]
+        usable = checkpoints.usable().items()
+        cards = [replace(some.card, name=name).to_json() for name, some in usable]
         return cards if self.json else [{k: card.get(k) for k in CARD_COLUMNS} for card in cards]
 
 
@@ -217,13 +225,12 @@ class Predict(OnClips):
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.evaluation.predict import predict_clip, predict_dataset
-        from robustaudio.evaluation.report import judged
 
         classifier = self.open_classifier()
         if self.dataset:
             return predict_dataset(classifier, self.open_dataset(classifier))
         clip = self.open_clip(classifier)
-        return {**predict_clip(classifier, clip.samples), **judged(clip)}
+        return self.record(clip, predict_clip(classifier, clip.samples))
 
 
 class Attack(Attacking, Writing, Resumable):
@@ -291,7 +298,6 @@ class Verify(Resumable):
     method: str = flag("interval", "crown: slower, and never looser", choices=METHODS)
 
     def run(self, progress: Progress) -> dict:
-        from robustaudio.evaluation.report import judged
         from robustaudio.evaluation.verify import verify_clip, verify_dataset
         from robustaudio.threats.norms import norm_named
 
@@ -304,11 +310,11 @@ class Verify(Resumable):
             )  # fmt: skip
         level_db = single(self.level_db, "--level-db", norm.levels.proof)
         clip = self.open_clip(classifier)
-        record = verify_clip(
+        result = verify_clip(
             classifier, clip.samples, level_db=level_db, norm=norm, method=self.method,
             progress=progress,
         )  # fmt: skip
-        return {**record, **judged(clip)}
+        return self.record(clip, result)
 
 
 class Certify(Represented, Smoothed):
@@ -323,7 +329,6 @@ class Certify(Represented, Smoothed):
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.evaluation.certify import certify_clip, certify_dataset
-        from robustaudio.evaluation.report import judged
 
         classifier, smoothing = self.open_classifier(), self.smoothing()
         if self.dataset:
@@ -333,11 +338,11 @@ class Certify(Represented, Smoothed):
                 seed=self.seed, progress=progress,
             )  # fmt: skip
         clip = self.open_clip(classifier)
-        record = certify_clip(
+        result = certify_clip(
             classifier, clip.samples, smoothing, representation=self.representation,
             seed=self.seed, progress=progress,
         )  # fmt: skip
-        return {**record, **judged(clip)}
+        return self.record(clip, result)
 
 
 class Ruler(Smoothed):
@@ -366,21 +371,20 @@ class Ruler(Smoothed):
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.evaluation.heard import ruler_with_heard
-        from robustaudio.evaluation.report import judged
         from robustaudio.evaluation.ruler import measure_ruler
 
         classifier, smoothing = self.open_classifier(), self.smoothing()
         clip = self.open_clip(classifier)
         if self.heard:
-            record = ruler_with_heard(
+            result = ruler_with_heard(
                 self.heard, classifier, clip, smoothing=smoothing, seed=self.seed,
                 progress=progress,
             )  # fmt: skip
         else:
-            record = measure_ruler(
+            result = measure_ruler(
                 classifier, clip.samples, smoothing=smoothing, seed=self.seed, progress=progress
             )
-        return {**record, **judged(clip)}
+        return self.record(clip, result)
 
 
 class Targets(Attacking):
@@ -392,13 +396,12 @@ class Targets(Attacking):
             raise ValueError("the levels by target belong to a single clip.")
 
     def run(self, progress: Progress) -> dict:
-        from robustaudio.evaluation.report import judged
         from robustaudio.evaluation.targets import levels_by_target
 
         classifier, plan = self.open_classifier(), self.plan()
         clip = self.open_clip(classifier)
-        record = levels_by_target(classifier, clip.samples, plan, seed=self.seed, progress=progress)
-        return {**record, **judged(clip)}
+        result = levels_by_target(classifier, clip.samples, plan, seed=self.seed, progress=progress)
+        return self.record(clip, result)
 
 
 class Maximise(Seeded, Writing):
@@ -421,7 +424,7 @@ class Maximise(Seeded, Writing):
 
         classifier = self.open_classifier()
         clip = self.open_clip(classifier)
-        label = self.label or predict_clip(classifier, clip.samples)["prediction"]
+        label = self.label or predict_clip(classifier, clip.samples).prediction
         start = start_from(self.start, clip.samples, self.seed)
         result = maximise_clip(
             classifier, start, Genetic(**self.options), label=label, level_db=self.level_db,
@@ -450,7 +453,7 @@ class Train(Verb):
 
         recipe = replace(recipes.RECIPES[self.name], seed=self.seed)
         recipes.run(recipe, self.output, device=self.device or default_device(), log=log)
-        return checkpoints.read_card(self.output / f"{recipe.name}.safetensors")
+        return checkpoints.read_card(self.output / f"{recipe.name}.safetensors").to_json()
 
 
 class Table(Verb):
