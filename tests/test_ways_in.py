@@ -15,7 +15,8 @@ from robustaudio.audio import datasets
 from robustaudio.cli import main
 from robustaudio.cli.app import check_scratch
 from robustaudio.cli.main import with_numbers
-from robustaudio.listening.run.store import JsonLinesStore, open_store
+from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.open_store import open_store
 from robustaudio.plain_json import as_json
 from robustaudio.ui import launch
 from robustaudio.ui.layout import build_page

@@ -16,8 +16,8 @@ from robustaudio.progress import Progress
 from robustaudio.serving import WARNING, BehindPrefix, bound
 
 if TYPE_CHECKING:
-    from robustaudio.listening.run.host import Rooms
-    from robustaudio.listening.run.open_study import Room
+    from robustaudio.listening.run.host import Host
+    from robustaudio.listening.run.open_study import OpenStudy
 
 FOLDER = declared.value("listening.run.store", "FOLDER")
 FORMS = declared.value("listening.run.store", "FORMS")
@@ -50,8 +50,8 @@ class Serve(Served):
         from robustaudio.gate import Gate, Rules
         from robustaudio.gate.hosts import Hosts
         from robustaudio.listening.design.study_file import load_study
-        from robustaudio.listening.run.host import Rooms
-        from robustaudio.listening.run.store import open_store
+        from robustaudio.listening.run.host import Host
+        from robustaudio.listening.run.open_store import open_store
         from robustaudio.listening.web.http import reachable
         from robustaudio.listening.web.listener_routes import application
 
@@ -60,30 +60,30 @@ class Serve(Served):
         keyfile, certfile = serving.files([reachable(self.host)])
         limits = self.limits()
         kept = FOLDER if self.store is None else self.store
-        rooms = Rooms(open_store("memory:" if self.demo else kept), limits)
+        host = Host(open_store("memory:" if self.demo else kept), limits)
         with bound(self.host, self.port) as listening:  # a link that is printed works
-            room, key = rooms.open(study, self.hours, resume=True)
+            opened, key = host.open(study, self.hours, resume=True)
             port = listening.getsockname()[1]
-            home = f"{serving.home(reachable(self.host), port)}/listen/{room.token}"
+            home = f"{serving.home(reachable(self.host), port)}/listen/{opened.token}"
             log(f"listeners  {home}")
             log(f"teacher    {home}/teacher#{key}")
-            log(f"until      {room.expires:%Y-%m-%d %H:%M} UTC, then all answers are deleted")
+            log(f"until      {opened.expires:%Y-%m-%d %H:%M} UTC, then all answers are deleted")
             if serving.self_signed:
                 log(WARNING)
-            stop = rooms.keep_purging()
+            stop = host.keep_purging()
             hosts = Hosts(self.host, serving.origin, serving.root_path, serving.hosts)
             rules = Rules(limits, hosts, serving.frames)
             config = uvicorn.Config(
-                Gate(BehindPrefix(application(rooms), serving.root_path), rules),
+                Gate(BehindPrefix(application(host), serving.root_path), rules),
                 log_level="warning", access_log=False, server_header=False, proxy_headers=False,
                 ssl_keyfile=keyfile, ssl_certfile=certfile,
             )  # fmt: skip
             with suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run([listening])
             stop()
-        sessions = room.sessions().values()
+        sessions = opened.sessions().values()
         return {
-            "study": room.token,
+            "study": opened.token,
             "listeners": len(sessions),
             "finished": sum(session.ended for session in sessions),
             "answers": sum(len(session.responses) for session in sessions),
@@ -97,11 +97,11 @@ class OnAnswers(Verb):
 
     store: str = flag(..., FORMS, positional=True)
 
-    def rooms(self) -> "Rooms":
-        from robustaudio.listening.run.host import Rooms
-        from robustaudio.listening.run.store import open_store
+    def open_host(self) -> "Host":
+        from robustaudio.listening.run.host import Host
+        from robustaudio.listening.run.open_store import open_store
 
-        return Rooms(open_store(self.store, create=False))
+        return Host(open_store(self.store, create=False))
 
 
 class Analyse(OnAnswers):
@@ -118,11 +118,11 @@ class Analyse(OnAnswers):
         """Counts and results of one study; with a folder, its tables, figures and JSON as well."""
         from robustaudio.listening.web.feedback import pooled
 
-        room = only_room(self.rooms(), self.study)
-        analysed = pooled(room)
+        opened = only_study(self.open_host(), self.study)
+        analysed = pooled(opened)
         if self.output:
             try:
-                write(self.output, room, analysed)
+                write(self.output, opened, analysed)
             except OSError as error:  # full, say: it says so of no file
                 raise ValueError(f"{self.output} cannot be written: {reason(error)}.") from error
         for words in filter(None, (analysed["damage"], analysed["closed"])):
@@ -149,24 +149,24 @@ class Purge(OnAnswers):
         deletes only if the last answer is less than two days old, or if somebody says that the
         clock is right.
         """
-        rooms = self.rooms()
+        host = self.open_host()
         if self.study is not None:
-            if self.study not in {*rooms.store.studies(), *rooms.store.orphans()}:
+            if self.study not in {*host.store.studies(), *host.store.orphans()}:
                 raise ValueError(f"there is no study {self.study} in the store.")
-            rooms.close(self.study)
+            host.close(self.study)
             return {"deleted": [self.study]}
         if self.clock_is_right:
-            rooms.clocks.believe()
-        closed, left = rooms.purge()
+            host.clocks.believe()
+        closed, left = host.purge()
         if left:
             raise ValueError(f"{', '.join(left)} could not be deleted; try again.")
         now = datetime.now(UTC)
-        if over := [token for token, end in rooms.ends().items() if end <= now]:
+        if over := [token for token, end in host.charters.ends().items() if end <= now]:
             raise ValueError(
                 f"{', '.join(over)}: over by this computer's clock ({now:%Y-%m-%d %H:%M} UTC), but "
                 "its last answer is days away; if the clock is right, add --clock-is-right."
             )
-        kept = rooms.quarantined()
+        kept = host.charters.quarantined()
         return {"deleted": closed, "kept": kept} if kept else {"deleted": closed}
 
 
@@ -190,9 +190,9 @@ class Simulate(Seeded):
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.listening.design.study_file import load_study
-        from robustaudio.listening.run.begun import MOST_LISTENERS
-        from robustaudio.listening.run.host import Rooms
-        from robustaudio.listening.run.store import open_store
+        from robustaudio.listening.run.admission import MOST_LISTENERS
+        from robustaudio.listening.run.host import Host
+        from robustaudio.listening.run.open_store import open_store
         from robustaudio.listening.simulated_listeners import Listener, panel
         from robustaudio.listening.simulated_study import simulate
 
@@ -201,53 +201,53 @@ class Simulate(Seeded):
         typical = Listener(self.threshold, self.spread, self.lapse)
         people = panel(self.listeners, typical, self.between, self.seed)
         store = open_store("memory:" if self.store is None else self.store)
-        room, _ = Rooms(store).open(load_study(self.study))
+        opened, _ = Host(store).open(load_study(self.study))
         about = {"threshold_db": self.threshold, "spread_db": self.spread, "lapse": self.lapse}
-        return {**about, **simulate(room, people, self.seed)}
+        return {**about, **simulate(opened, people, self.seed)}
 
 
 VERBS = (Serve, Analyse, Purge, Simulate)
 
 
-def only_room(rooms: "Rooms", token: str | None) -> "Room":
+def only_study(host: "Host", token: str | None) -> "OpenStudy":
     """The study that is meant; those that are over or damaged are named, and not read."""
-    from robustaudio.listening.run.host import NO_STUDY_OF, NOT_READ
+    from robustaudio.listening.run.purge import NO_STUDY_OF, NOT_READ
 
-    ends, doubtful = rooms.ends(), rooms.quarantined()
-    for broken in sorted({*rooms.store.studies()} - {*ends, *doubtful}):
+    ends, doubtful = host.charters.ends(), host.charters.quarantined()
+    for broken in sorted({*host.store.studies()} - {*ends, *doubtful}):
         log(f"study {broken} is left out: it cannot be read.")
-    for orphan in rooms.store.orphans():
+    for orphan in host.store.orphans():
         log(f"study {orphan} is left out: {NO_STUDY_OF} (listen purge).")
-    for other in rooms.store.others():
+    for other in host.store.others():
         log(f"{other!r} {NOT_READ}.")
     for over in [token for token, end in ends.items() if end <= datetime.now(UTC)]:
         log(f"study {over} ended at {ends.pop(over):%Y-%m-%d %H:%M} UTC and is not read.")
     known = [*ends, *doubtful]
     for other in known.copy() if token is None else []:
         try:
-            rooms.kept(other)
+            host.find_for_owner(other)
         except (OSError, ValueError, LookupError) as error:
             log(f"study {other} is left out: {error}")
             known.remove(other)
     certain = [other for other in known if other in ends]
     for candidates in (certain, known):
         if token is None and len(candidates) == 1:
-            return rooms.kept(*candidates)
+            return host.find_for_owner(*candidates)
     if token in known:
-        return rooms.kept(token)
+        return host.find_for_owner(token)
     names = f"open are {', '.join(known)}" if known else "none is open"
     raise ValueError(f"say which study of the store by --study TOKEN; {names}.")
 
 
-def write(folder: Path, room: "Room", analysed: dict) -> None:
+def write(folder: Path, opened: "OpenStudy", analysed: dict) -> None:
     """rows.csv, rows.json, analysis.json, and the curve of every condition that has one."""
     from robustaudio.listening.run import export
     from robustaudio.listening.web.charts import psychometric
 
     folder.mkdir(parents=True, exist_ok=True)
-    table = export.tidy(room)
+    table = export.tidy(opened)
     (folder / "rows.csv").write_bytes(export.as_csv(table).encode(export.CSV_ENCODING))
-    (folder / "rows.json").write_text(export.as_json(room, table), "utf-8")
+    (folder / "rows.json").write_text(export.as_json(opened, table), "utf-8")
     (folder / "analysis.json").write_text(as_json(analysed, indent=1), "utf-8")
     drawn = [
         result for result in analysed["analysis"]["results"] if "thresholds" in result["group"]
