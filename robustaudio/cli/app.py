@@ -70,7 +70,6 @@ class App(Served):
     open: bool | None = flag(
         None, "open the page in a browser (default: when started from a terminal)"
     )
-    threads: int | None = flag(None, threads.HELP, metavar="N")
     json: bool = False  # there is no record
 
     def check(self) -> None:

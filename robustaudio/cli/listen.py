@@ -9,15 +9,17 @@ from robustaudio import declared
 from robustaudio.cli.app import Served
 from robustaudio.cli.files import check_folder, check_study
 from robustaudio.cli.options import Verb, flag
-from robustaudio.cli.verbs import Seeded, log
+from robustaudio.cli.verbs import check_seed, log
 from robustaudio.doors import reason
 from robustaudio.plain_json import as_json
 from robustaudio.progress import Progress
 from robustaudio.serving import WARNING, BehindPrefix, bound
 
 if TYPE_CHECKING:
+    from robustaudio.listening.analysis.by_paradigm import GradeResult, ScoreResult, ThresholdResult
     from robustaudio.listening.run.host import Host
     from robustaudio.listening.run.open_study import OpenStudy
+    from robustaudio.listening.web.feedback import Pooled
 
 FOLDER = declared.value("listening.run.store", "FOLDER")
 FORMS = declared.value("listening.run.store", "FORMS")
@@ -125,15 +127,23 @@ class Analyse(OnAnswers):
                 write(self.output, opened, analysed)
             except OSError as error:  # full, say: it says so of no file
                 raise ValueError(f"{self.output} cannot be written: {reason(error)}.") from error
-        for words in filter(None, (analysed["damage"], analysed["closed"])):
+        for words in filter(None, (analysed.damage, analysed.closed)):
             log(words)
         if self.json:
-            return analysed
-        results = [row(result) for result in analysed["analysis"]["results"]]
-        shown = ("title", "begun", "simulated", "finished", "answers", "unscreened", "wireless")
-        counts = {**{key: analysed[key] for key in shown}, "damaged": len(analysed["damaged"])}
-        counts["unreadable"] = analysed["unreadable"]
-        return {**counts, "excluded": len(analysed["analysis"]["excluded"]), "results": results}
+            return analysed.to_json()
+        return {
+            "title": analysed.title,
+            "begun": analysed.begun,
+            "simulated": analysed.simulated,
+            "finished": analysed.finished,
+            "answers": analysed.answers,
+            "unscreened": analysed.unscreened,
+            "wireless": analysed.wireless,
+            "damaged": len(analysed.damaged),
+            "unreadable": analysed.unreadable,
+            "excluded": len(analysed.analysis.excluded),
+            "results": [row(result) for result in analysed.analysis.results],
+        }
 
 
 class Purge(OnAnswers):
@@ -170,7 +180,7 @@ class Purge(OnAnswers):
         return {"deleted": closed, "kept": kept} if kept else {"deleted": closed}
 
 
-class Simulate(Seeded):
+class Simulate(Verb):
     """What a study finds out about listeners whose truth is known."""
 
     module: ClassVar[str] = HOST
@@ -186,7 +196,7 @@ class Simulate(Seeded):
 
     def check_options(self) -> None:
         check_study(self.study)
-        super().check_options()
+        check_seed(self.seed)
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.listening.design.study_file import load_study
@@ -239,8 +249,9 @@ def only_study(host: "Host", token: str | None) -> "OpenStudy":
     raise ValueError(f"say which study of the store by --study TOKEN; {names}.")
 
 
-def write(folder: Path, opened: "OpenStudy", analysed: dict) -> None:
+def write(folder: Path, opened: "OpenStudy", analysed: "Pooled") -> None:
     """rows.csv, rows.json, analysis.json, and the curve of every condition that has one."""
+    from robustaudio.listening.analysis.by_paradigm import ThresholdResult
     from robustaudio.listening.run import export
     from robustaudio.listening.web.charts import psychometric
 
@@ -248,32 +259,30 @@ def write(folder: Path, opened: "OpenStudy", analysed: dict) -> None:
     table = export.tidy(opened)
     (folder / "rows.csv").write_bytes(export.as_csv(table).encode(export.CSV_ENCODING))
     (folder / "rows.json").write_text(export.as_json(opened, table), "utf-8")
-    (folder / "analysis.json").write_text(as_json(analysed, indent=1), "utf-8")
-    drawn = [
-        result for result in analysed["analysis"]["results"] if "thresholds" in result["group"]
-    ]
+    (folder / "analysis.json").write_text(as_json(analysed.to_json(), indent=1), "utf-8")
+    drawn = [r for r in analysed.analysis.results if isinstance(r, ThresholdResult)]
     for number, result in enumerate(drawn):
         (folder / f"curve-{number + 1}.svg").write_text(psychometric(result), "utf-8")
 
 
-def row(result: dict) -> dict:
+def row(result: "ScoreResult | ThresholdResult | GradeResult") -> dict:
     """The line of a result in a table."""
-    from robustaudio.listening.analysis.by_paradigm import standing
+    from robustaudio.listening.analysis.by_paradigm import ScoreResult, ThresholdResult
     from robustaudio.listening.analysis.thresholds import SIGNS
 
-    group = result["group"]
-    line = {"condition": result["condition"], "paradigm": result["paradigm"]}
-    if "thresholds" in group:
-        at = standing(result)["thresholds"]["correct_79"] or {}
-        level, *ends = (_shown_db(at.get(name)) for name in ("level_db", "lower_db", "upper_db"))
-        shown = dict(zip(("lower_db", "upper_db"), ends, strict=True))
-        sign = SIGNS[at.get("sign", "=")]
-        return {**line, "listeners": group["listeners"], "threshold_db": sign + level, **shown}
-    line |= {"level_db": result["level_db"]}
-    if "p" in group and "correct" in group:
-        return {**line, "correct": group["correct"], "trials": group["trials"], "p": group["p"]}
-    return {**line, "mean": group["mean"], "lower": group["lower"], "upper": group["upper"]}
+    line = {"condition": str(result.condition), "paradigm": result.paradigm.name}
+    if isinstance(result, ThresholdResult):
+        at = result.thresholds.correct_79
+        level, low, high = (at.level_db, at.lower_db, at.upper_db) if at else (None,) * 3
+        shown = (SIGNS[at.sign] if at else "") + shown_db(level)
+        line |= {"listeners": result.count, "threshold_db": shown}
+        return line | {"lower_db": shown_db(low), "upper_db": shown_db(high)}
+    line |= {"level_db": result.level_db}
+    group = result.group
+    if isinstance(result, ScoreResult):
+        return line | {"correct": group.correct, "trials": group.trials, "p": group.p}
+    return line | {"mean": group.mean, "lower": group.lower, "upper": group.upper}
 
 
-def _shown_db(level_db: float | None) -> str:
+def shown_db(level_db: float | None) -> str:
     return "-" if level_db is None else f"{level_db:.1f}"

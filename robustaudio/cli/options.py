@@ -96,7 +96,7 @@ class Verb:
     module: ClassVar[str] = "robustaudio.evaluation.attack"  # imports what takes long
 
     json: bool = flag(False, "print JSON")
-    threads: int | None = None
+    threads: int | None = flag(None, threads.HELP, metavar="N")
     argv: tuple[str, ...] = ()  # the words of the command
 
     def check(self) -> None:

@@ -4,13 +4,13 @@ What takes long to import is imported by the methods: `--help` and errors come b
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robustaudio import declared, threads
+from robustaudio import declared
 from robustaudio.cli.files import check_folder, check_readable
 from robustaudio.cli.options import Verb, flag, flags, option, options_of, options_of_any
 from robustaudio.paths import CHECKPOINTS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from robustaudio.certification.smoothing import Smoothing
     from robustaudio.classifiers.classifier import Classifier
     from robustaudio.evaluation.attack import Plan
-    from robustaudio.evaluation.clips import LabelledClips
+    from robustaudio.evaluation.engine import Asked, Measure
 
 NORMS = sorted(declared.keys("threats.norms", "NORMS"))
 SUBTYPES = declared.value("audio.clip", "SUBTYPES")
@@ -31,7 +31,7 @@ METHODS = declared.value("certification.verify", "METHODS")
 STARTS = declared.value("evaluation.maximise", "STARTS")
 ATTACKS = sorted(declared.keys("attacks", "ATTACKS"))
 RECIPES = sorted(declared.first_arguments("training.recipes", "Recipe", "SvmRecipe"))
-TABLES = sorted(declared.keys("evaluation.tables", "TABLES"))
+TABLES = sorted(declared.keys("reports.tables", "TABLES"))
 DEVICE = "cpu, cuda, ... (default: cuda where there is one)"
 LEVEL = (
     "level relative to the clip's peak (linf), l2 norm (l2) or masking threshold (masking; 0 is "
@@ -46,14 +46,6 @@ CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  #
 # --- flags of several verbs ----------------------------------------------------------------------
 
 
-class Seeded(Verb):
-    seed: int = flag(0, "seed of all randomness")
-
-    def check_options(self) -> None:
-        check_seed(self.seed)
-        super().check_options()
-
-
 class OnClips(Verb):
     """A verb on a clip, or on a data set."""
 
@@ -66,8 +58,6 @@ class OnClips(Verb):
         False, "on a data set: leave out files that cannot be read, and count them", of_data=True
     )
     device: str | None = flag(None, DEVICE)
-    threads: int | None = flag(None, threads.HELP, metavar="N")
-    representation: str = "waveform"
 
     def check(self) -> None:
         if bool(self.clip) == bool(self.dataset):
@@ -77,12 +67,10 @@ class OnClips(Verb):
         super().check()
 
     def check_options(self) -> None:
-        check_limit(self.limit)
-        if self.clip:
-            for name, about in flags(type(self)):
-                if about.of_data and getattr(self, name) not in (None, False, ()):
-                    raise ValueError(f"{option(name)} belongs to a data set, not to a single clip.")
-        super().check_options()
+        check_count("limit", self.limit)
+        for name, about in flags(type(self)) if self.clip else ():
+            if about.of_data and getattr(self, name) not in (None, False, ()):
+                raise ValueError(f"{option(name)} belongs to a data set, not to a single clip.")
 
     def read(self) -> Iterator[tuple[str, Path]]:
         if self.clip:
@@ -95,28 +83,33 @@ class OnClips(Verb):
         if self.dataset:
             yield "data set's table", Path(self.dataset) / "metadata.csv"
 
+    def source(self) -> int:
+        """The seed; 0 where nothing is drawn."""
+        return 0
+
     def open_classifier(self) -> "Classifier":
         from robustaudio.classifiers import checkpoints
 
-        classifier = checkpoints.load_classifier(self.classifier, usable_device(self.device))
-        classifier.split(self.representation)  # refused if unknown
-        return classifier
+        return checkpoints.load_classifier(self.classifier, usable_device(self.device))
 
     def open_clip(self, classifier: "Classifier") -> "Clip":
         assert self.clip is not None
         return classifier.load_clip(self.clip).to(classifier.device)
 
-    def open_dataset(self, classifier: "Classifier") -> "LabelledClips":
-        from robustaudio.audio.datasets import open_dataset
-        from robustaudio.evaluation.clips import load_clips
+    def measure(
+        self, measure: "Measure", classifier: "Classifier", clip: "Clip", asked: Any,
+        progress: Progress,
+    ) -> dict:  # fmt: skip
+        """The record of a measure on a clip."""
+        from robustaudio.evaluation.engine import measure_clip
 
-        assert self.dataset is not None
-        dataset = open_dataset(self.dataset)
-        split = self.split or ("test" if "test" in dataset.splits else dataset.splits[0])
-        selected = dataset.select(split, self.limit)
-        return load_clips(classifier, selected, skip_unreadable=self.skip_unreadable)
+        seed = self.source()
+        result = measure_clip(
+            measure, classifier, clip.samples, asked, seed=seed, progress=progress
+        )
+        return self.record(classifier, clip, result)
 
-    def record(self, clip: "Clip", result: Any) -> dict:
+    def record(self, classifier: "Classifier", clip: "Clip", result: Any) -> dict:
         """The record of a result on a clip."""
         from robustaudio.evaluation.report import judged
         from robustaudio.evaluation.results import to_json
@@ -124,8 +117,24 @@ class OnClips(Verb):
         return {**to_json(result), **judged(clip)}
 
 
+class Seeded(OnClips):
+    seed: int = flag(0, "seed of all randomness")
+
+    def check_options(self) -> None:
+        check_seed(self.seed)
+        super().check_options()
+
+    def source(self) -> int:
+        return self.seed
+
+
 class Represented(OnClips):
     representation: str = flag("waveform")
+
+    def open_classifier(self) -> "Classifier":
+        classifier = super().open_classifier()
+        classifier.split(self.representation)  # refused if unknown
+        return classifier
 
 
 class Writing(OnClips):
@@ -146,11 +155,11 @@ class Writing(OnClips):
                 f"--output {self.output} must end in .wav: the perturbed clip is written as WAV."
             )
 
-    def write(self, classifier: "Classifier", clip: "Clip", result: Any) -> dict:
+    def record(self, classifier: "Classifier", clip: "Clip", result: Any) -> dict:
         """The record, after the files that were asked for are written."""
         from robustaudio.evaluation.report import make_report, save_perturbed, save_report
 
-        record = self.record(clip, result)
+        record = super().record(classifier, clip, result)
         if self.output:
             subtype = self.subtype or SUBTYPES[0]
             record |= save_perturbed(classifier, clip, result, self.output, subtype)
@@ -160,16 +169,47 @@ class Writing(OnClips):
         return record
 
 
-class Resumable(OnClips):
+class OverData(OnClips):
+    """A verb that the engine runs over a data set."""
+
     resume: Path | None = flag(
         None, "on a data set: keep a line per clip in FILE, and go on where it ends",
         metavar="FILE", written=True,
+    )  # fmt: skip
+    workers: int | None = flag(
+        None, "on a data set: so many processes share the clips (default: 1)",
+        metavar="N", of_data=True,
     )  # fmt: skip
 
     def check(self) -> None:
         super().check()
         if self.clip and self.resume:
             raise ValueError("--resume belongs to a data set, not to a single clip.")
+
+    def check_options(self) -> None:
+        check_count("workers", self.workers)
+        super().check_options()
+
+    def measure_all(
+        self, measure: "Measure", classifier: "Classifier", asked: "Asked",
+        summary: Callable[..., Any], progress: Progress,
+    ) -> dict:  # fmt: skip
+        """A measure over the data set, and what its rows come to."""
+        from robustaudio.audio.datasets import open_dataset
+        from robustaudio.evaluation.batch import load_clips
+        from robustaudio.evaluation.engine import summarised
+        from robustaudio.evaluation.results import to_json
+
+        assert self.dataset is not None
+        dataset = open_dataset(self.dataset)
+        split = self.split or ("test" if "test" in dataset.splits else dataset.splits[0])
+        selected = dataset.select(split, self.limit)
+        batch = load_clips(classifier, selected, skip_unreadable=self.skip_unreadable)
+        result = summarised(
+            measure, summary, classifier, batch, asked, seed=self.source(), rows=self.resume,
+            workers=self.workers or 1, progress=progress,
+        )  # fmt: skip
+        return to_json(result)
 
 
 class Attacking(Represented, Seeded):
@@ -189,12 +229,11 @@ class Attacking(Represented, Seeded):
         kind = ATTACKS[self.attack]
         for name in sorted(self.options.keys() - {field.name for field in fields(kind)}):
             raise ValueError(f"{option(name)} is no option of {self.attack}.")
-        attack = kind(**self.options)
-        norm = norm_named(self.norm)
+        attack, norm = kind(**self.options), norm_named(self.norm)
         return Plan(attack, norm, self.representation, self.survive_rounding)
 
 
-class Smoothed(OnClips, Seeded):
+class Smoothed(Seeded):
     """A verb that smooths a classifier."""
 
     options: dict[str, Any] = options_of("certification.smoothing", "Smoothing")
@@ -220,20 +259,20 @@ class Classifiers(Verb):
         return cards if self.json else [{k: card.get(k) for k in CARD_COLUMNS} for card in cards]
 
 
-class Predict(OnClips):
+class Predict(OverData):
     """Classify a clip, or measure accuracy on a data set."""
 
     def run(self, progress: Progress) -> dict:
-        from robustaudio.evaluation.predict import predict_clip, predict_dataset
+        from robustaudio.evaluation import predict as p
 
         classifier = self.open_classifier()
         if self.dataset:
-            return predict_dataset(classifier, self.open_dataset(classifier))
-        clip = self.open_clip(classifier)
-        return self.record(clip, predict_clip(classifier, clip.samples))
+            asked, summary = p.Predicting(), p.summary_of_predictions
+            return self.measure_all(p.predict_labels, classifier, asked, summary, progress)
+        return self.measure(p.predict, classifier, self.open_clip(classifier), None, progress)
 
 
-class Attack(Attacking, Writing, Resumable):
+class Attack(Attacking, Writing, OverData):
     """Look for the perturbation that changes the decision."""
 
     level_db: tuple[float, ...] = flag((), LEVEL)
@@ -244,53 +283,48 @@ class Attack(Attacking, Writing, Resumable):
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.attacks import MINIMISING
-        from robustaudio.evaluation.attack import attack_clip, attack_dataset
+        from robustaudio.evaluation import attack as a
+        from robustaudio.evaluation import smallest as s
 
         classifier, plan = self.open_classifier(), self.plan()
-        by_itself = isinstance(plan.attack, MINIMISING)
-        start_db = plan.norm.levels.largest if by_itself else plan.norm.levels.attack
+        levels = plan.norm.levels
+        start_db = levels.largest if isinstance(plan.attack, MINIMISING) else levels.attack
         if self.dataset:
             if self.target not in (None, "random"):
                 raise ValueError(f"--target {self.target} on a data set: only 'random' is known.")
-            return attack_dataset(
-                classifier, self.open_dataset(classifier), plan,
-                levels_db=self.level_db or [start_db - below for below in (20.0, 10.0, 0.0)],
-                targeted=self.target is not None, smallest=self.smallest, path=self.resume,
-                seed=self.seed, progress=progress,
-            )  # fmt: skip
+            levels_db = self.level_db or (start_db - 20, start_db - 10, start_db)
+            targeted = self.target is not None
+            if self.smallest:
+                asked = s.SmallestLevels(plan, levels_db, targeted)
+                measure, summary = s.attack_smallest, s.summary_of_smallest
+            else:
+                asked = a.AttackLevels(plan, levels_db, targeted)
+                measure, summary = a.attack_levels, a.summary_of_attack
+            return self.measure_all(measure, classifier, asked, summary, progress)
         clip = self.open_clip(classifier)
         target = None if self.target is None else classifier.label_index(self.target)
-        level_db = single(self.level_db, "--level-db", start_db)
-        result = attack_clip(
-            classifier, clip.samples, plan, level_db=level_db, target=target, seed=self.seed,
-            progress=progress,
-        )  # fmt: skip
-        return self.write(classifier, clip, result)
+        asked = a.Attacking(plan, single(self.level_db, "--level-db", start_db), target)
+        return self.measure(a.attack, classifier, clip, asked, progress)
 
 
-class Noise(Represented, Seeded, Writing):
+class Noise(Represented, Seeded, Writing, OverData):
     """Add Gaussian noise at a representation."""
 
     sigma: tuple[float, ...] = flag((), "repeatable on a data set")
 
     def run(self, progress: Progress) -> dict:
-        from robustaudio.evaluation.noise import noise_clip, noise_dataset
+        from robustaudio.evaluation import noise as n
 
-        classifier = self.open_classifier()
+        classifier, at = self.open_classifier(), self.representation
         if self.dataset:
-            return noise_dataset(
-                classifier, self.open_dataset(classifier), sigmas=self.sigma or [DEFAULT_SIGMA],
-                representation=self.representation, seed=self.seed, progress=progress,
-            )  # fmt: skip
+            asked, summary = n.NoiseLevels(self.sigma or (DEFAULT_SIGMA,), at), n.summary_of_noise
+            return self.measure_all(n.noise_levels, classifier, asked, summary, progress)
         clip = self.open_clip(classifier)
-        result = noise_clip(
-            classifier, clip.samples, sigma=single(self.sigma, "--sigma", DEFAULT_SIGMA),
-            representation=self.representation, seed=self.seed,
-        )  # fmt: skip
-        return self.write(classifier, clip, result)
+        asked = n.AddingNoise(single(self.sigma, "--sigma", DEFAULT_SIGMA), at)
+        return self.measure(n.add_noise, classifier, clip, asked, progress)
 
 
-class Verify(Resumable):
+class Verify(OverData):
     """Prove that no perturbation within a level changes it."""
 
     norm: str = flag("linf", choices=NORMS)
@@ -298,26 +332,20 @@ class Verify(Resumable):
     method: str = flag("interval", "crown: slower, and never looser", choices=METHODS)
 
     def run(self, progress: Progress) -> dict:
-        from robustaudio.evaluation.verify import verify_clip, verify_dataset
+        from robustaudio.evaluation import verify as v
         from robustaudio.threats.norms import norm_named
 
         classifier, norm = self.open_classifier(), norm_named(self.norm)
         if self.dataset:
-            return verify_dataset(
-                classifier, self.open_dataset(classifier), norm=norm, method=self.method,
-                levels_db=self.level_db or norm.levels.proofs, path=self.resume,
-                progress=progress,
-            )  # fmt: skip
+            asked = v.VerifyLevels(norm, self.level_db or norm.levels.proofs, self.method)
+            summary = v.summary_of_verdicts
+            return self.measure_all(v.verify_levels, classifier, asked, summary, progress)
         level_db = single(self.level_db, "--level-db", norm.levels.proof)
-        clip = self.open_clip(classifier)
-        result = verify_clip(
-            classifier, clip.samples, level_db=level_db, norm=norm, method=self.method,
-            progress=progress,
-        )  # fmt: skip
-        return self.record(clip, result)
+        clip, asked = self.open_clip(classifier), v.Verifying(norm, level_db, self.method)
+        return self.measure(v.verify, classifier, clip, asked, progress)
 
 
-class Certify(Represented, Smoothed):
+class Certify(Represented, Smoothed, OverData):
     """Certify the smoothed classifier's radius."""
 
     radius: tuple[float, ...] = flag((), "repeatable", of_data=True)
@@ -328,21 +356,15 @@ class Certify(Represented, Smoothed):
         super().check_options()
 
     def run(self, progress: Progress) -> dict:
-        from robustaudio.evaluation.certify import certify_clip, certify_dataset
+        from robustaudio.evaluation import certify as c
 
-        classifier, smoothing = self.open_classifier(), self.smoothing()
+        classifier, smoothing, at = self.open_classifier(), self.smoothing(), self.representation
         if self.dataset:
-            return certify_dataset(
-                classifier, self.open_dataset(classifier), smoothing,
-                representation=self.representation, radii=self.radius or DEFAULT_RADII,
-                seed=self.seed, progress=progress,
-            )  # fmt: skip
-        clip = self.open_clip(classifier)
-        result = certify_clip(
-            classifier, clip.samples, smoothing, representation=self.representation,
-            seed=self.seed, progress=progress,
-        )  # fmt: skip
-        return self.record(clip, result)
+            asked = c.CertifyRadii(smoothing, self.radius or DEFAULT_RADII, at)
+            summary = c.summary_of_radii
+            return self.measure_all(c.certify_radii, classifier, asked, summary, progress)
+        clip, asked = self.open_clip(classifier), c.Certifying(smoothing, at)
+        return self.measure(c.certify, classifier, clip, asked, progress)
 
 
 class Ruler(Smoothed):
@@ -370,21 +392,18 @@ class Ruler(Smoothed):
         yield from super().read()
 
     def run(self, progress: Progress) -> dict:
-        from robustaudio.evaluation.heard import ruler_with_heard
-        from robustaudio.evaluation.ruler import measure_ruler
+        from robustaudio.evaluation.hearing_thresholds import ruler_with_thresholds
+        from robustaudio.evaluation.ruler import Measuring, measure_ruler
 
         classifier, smoothing = self.open_classifier(), self.smoothing()
         clip = self.open_clip(classifier)
-        if self.heard:
-            result = ruler_with_heard(
-                self.heard, classifier, clip, smoothing=smoothing, seed=self.seed,
-                progress=progress,
-            )  # fmt: skip
-        else:
-            result = measure_ruler(
-                classifier, clip.samples, smoothing=smoothing, seed=self.seed, progress=progress
-            )
-        return self.record(clip, result)
+        if not self.heard:
+            asked = Measuring(smoothing)
+            return self.measure(measure_ruler, classifier, clip, asked, progress)
+        ruler = ruler_with_thresholds(
+            self.heard, classifier, clip, smoothing=smoothing, seed=self.seed, progress=progress
+        )
+        return self.record(classifier, clip, ruler)
 
 
 class Targets(Attacking):
@@ -400,8 +419,7 @@ class Targets(Attacking):
 
         classifier, plan = self.open_classifier(), self.plan()
         clip = self.open_clip(classifier)
-        result = levels_by_target(classifier, clip.samples, plan, seed=self.seed, progress=progress)
-        return self.record(clip, result)
+        return self.measure(levels_by_target, classifier, clip, plan, progress)
 
 
 class Maximise(Seeded, Writing):
@@ -419,19 +437,18 @@ class Maximise(Seeded, Writing):
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.attacks import Genetic
-        from robustaudio.evaluation.maximise import maximise_clip, start_from
-        from robustaudio.evaluation.predict import predict_clip
+        from robustaudio.evaluation.engine import measure_clip
+        from robustaudio.evaluation.maximise import Maximising, maximise, start_from
+        from robustaudio.evaluation.predict import predict
 
         classifier = self.open_classifier()
         clip = self.open_clip(classifier)
-        label = self.label or predict_clip(classifier, clip.samples).prediction
+        label = self.label or measure_clip(predict, classifier, clip.samples, None).prediction
         start = start_from(self.start, clip.samples, self.seed)
-        result = maximise_clip(
-            classifier, start, Genetic(**self.options), label=label, level_db=self.level_db,
-            seed=self.seed, progress=progress,
-        )  # fmt: skip
         stretch = clip.stretch if self.start == "clip" else None
-        return self.write(classifier, replace(clip, samples=start, stretch=stretch), result)
+        begun = replace(clip, samples=start, stretch=stretch)
+        asked = Maximising(Genetic(**self.options), label, self.level_db)
+        return self.measure(maximise, classifier, begun, asked, progress)
 
 
 class Train(Verb):
@@ -441,7 +458,6 @@ class Train(Verb):
     output: Path = flag(Path("runs"), "folder to write into")
     seed: int = flag(0, "0 is the shipped run")
     device: str | None = flag(None, DEVICE)
-    threads: int | None = flag(None, threads.HELP, metavar="N")
 
     def check_options(self) -> None:
         check_seed(self.seed)
@@ -462,13 +478,12 @@ class Table(Verb):
     name: str = flag(..., choices=TABLES, positional=True)
     output: Path | None = flag(None, "file to write (default: docs/results/NAME.md)", written=True)
     limit: int | None = flag(None, "clips per split, for a quick look")
-    threads: int | None = flag(None, threads.HELP, metavar="N")
 
     def check_options(self) -> None:
-        check_limit(self.limit)
+        check_count("limit", self.limit)
 
     def run(self, progress: Progress) -> dict:
-        from robustaudio.evaluation import tables
+        from robustaudio.reports import tables
 
         made = tables.TABLES[self.name](self.output, limit=self.limit, log=log)
         return made if self.json else {"output": made["output"]}
@@ -501,10 +516,10 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"seed {seed} must lie between 0 and 2^63 - 1.")
 
 
-def check_limit(limit: int | None) -> None:
-    """Raises ValueError for a number of clips below 1."""
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit {limit} must be at least 1.")
+def check_count(name: str, count: int | None) -> None:
+    """Raises ValueError for a number below 1."""
+    if count is not None and count < 1:
+        raise ValueError(f"{name} {count} must be at least 1.")
 
 
 def default_device() -> str:

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 from robustaudio import threads
 from robustaudio.classifiers.checkpoints import Checkpoint, usable
-from robustaudio.evaluation.heard_file import LONGEST_FILE
+from robustaudio.evaluation.listening_study import LONGEST_FILE
 from robustaudio.gate import Rules
 from robustaudio.gate.headers import SPACE
 from robustaudio.gate.hosts import Hosts

@@ -438,7 +438,7 @@ def test_answers_after_a_damaged_one_are_not_lost(tmp_path):
     assert session.responses == before[:4] + before[5:] and session.damaged == 1
     trial = session.trial()
     assert trial == before[4].trial  # asked again, as it was
-    assert feedback.pooled(room)["answers"] == len(before) - 1
+    assert feedback.pooled(room).answers == len(before) - 1
 
 
 def test_a_year_is_no_time_to_wait():

@@ -99,7 +99,7 @@ def test_who_is_left_out_is_counted_by_reason(opened):
     simulated, remark = teacher_routes.overview(room)["remarks"]
     assert simulated == "12 of 12 are simulated: no people."
     counts = [int(n) for n in re.findall(r"(\d+) who missed \d of \d catch trials", remark)]
-    excluded = feedback.pooled(room)["analysis"]["excluded"]
+    excluded = feedback.pooled(room).analysis.excluded
     assert remark.startswith("Left out: ") and sum(counts) == len(excluded) > len(counts)
 
 

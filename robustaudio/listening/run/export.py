@@ -10,7 +10,7 @@ import re
 from dataclasses import asdict
 from typing import Any
 
-from robustaudio.listening.design.study import JOINED
+from robustaudio.listening.design import trial
 from robustaudio.listening.design.trial import Response, to_rows
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.session import SCHEMA_VERSION, Session
@@ -25,9 +25,9 @@ FACTS = (
 )  # fmt: skip
 
 
-def judged(name: str, session: Session) -> list[Row]:
+def judged(name: str, session: Session) -> list[trial.Row]:
     """The rows of one listener that the analysis reads."""
-    return [row | {"listener": name} for r in session.responses for row in to_rows(r)]
+    return [row for response in session.responses for row in to_rows(response, name)]
 
 
 def tidy(room: OpenStudy) -> list[Row]:
@@ -50,11 +50,11 @@ def tidy(room: OpenStudy) -> list[Row]:
         "study_damaged_listeners": len(reading.damaged),
     }
     return [
-        {**about, **_of_listener(name, session), **_of_response(response), **row}
-        | _of_stimulus(room, response, row["level_db"])
+        {**about, **_of_listener(name, session), **_of_response(response), **row.to_json()}
+        | _of_stimulus(room, response, row.level_db)
         for name, session in reading.sessions.items()
         for response in session.responses
-        for row in to_rows(response)
+        for row in to_rows(response, name)
     ]
 
 
@@ -98,9 +98,8 @@ def _of_listener(name: str, session: Session) -> Row:
 
 def _of_response(response: Response) -> Row:
     """Clip and family apart, and what each button played."""
-    clip, _, family = response.trial.condition.rpartition(JOINED)
     played = ["clean" if level is None else f"{level:g}" for level in response.trial.intervals]
-    return {"clip": clip, "family": family, "intervals": " | ".join(played)}
+    return {**asdict(response.trial.condition), "intervals": " | ".join(played)}
 
 
 def _of_stimulus(room: OpenStudy, response: Response, level_db: float | None) -> Row:
