@@ -278,10 +278,11 @@ def row(result: "ScoreResult | ThresholdResult | GradeResult") -> dict:
         line |= {"listeners": result.count, "threshold_db": shown}
         return line | {"lower_db": shown_db(low), "upper_db": shown_db(high)}
     line |= {"level_db": result.level_db}
-    group = result.group
     if isinstance(result, ScoreResult):
-        return line | {"correct": group.correct, "trials": group.trials, "p": group.p}
-    return line | {"mean": group.mean, "lower": group.lower, "upper": group.upper}
+        score = result.group
+        return line | {"correct": score.correct, "trials": score.trials, "p": score.p}
+    mean = result.group
+    return line | {"mean": mean.mean, "lower": mean.lower, "upper": mean.upper}
 
 
 def shown_db(level_db: float | None) -> str:
