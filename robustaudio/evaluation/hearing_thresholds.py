@@ -5,10 +5,9 @@ its sounds. They stand beside the L2 proof and an L2 attack, never on the linf b
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -26,6 +25,7 @@ from robustaudio.evaluation.listening_study import (
     ListenerThreshold,
     read_results,
 )
+from robustaudio.evaluation.results import Ruler
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.listening.analysis.by_paradigm import (
     ThresholdResult,
@@ -85,8 +85,23 @@ class HearingThreshold:
         low = -inf if self.lower_db is None else self.lower_db
         return low, inf if self.upper_db is None else self.upper_db
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"listeners": [*map(asdict, self.listeners)]}
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A claim about an L2 certificate, and what thresholds say of it."""
+
+    claim: str
+    verdict: str
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListeningRuler(Ruler):
+    """A ruler with an attack in a study's norm, its thresholds, and what they allow to claim."""
+
+    attacked_l2_db: float | None
+    heard: tuple[HearingThreshold, ...]
+    claims: tuple[JudgedClaim, ...]
 
 
 def ruler_with_thresholds(
@@ -97,7 +112,7 @@ def ruler_with_thresholds(
     smoothing: Smoothing,
     seed: int = 0,
     progress: Progress | None = None,
-) -> dict:
+) -> Ruler:
     """`measure_ruler` of a prepared clip, and what the study in a JSON file says was heard of it.
 
     Raises:
@@ -110,30 +125,31 @@ def ruler_with_thresholds(
     thresholds = thresholds_in(study, classifier, clip)
     first = part_of(progress, 0, 1, RULER_SHARE)
     last = part_of(progress, RULER_SHARE, 1, 1 - RULER_SHARE)
-    record = measure_ruler(classifier, clip.samples, smoothing=smoothing, seed=seed, progress=first)
-    return record | _beside(record, classifier, clip.samples, thresholds, seed, last)
+    ruler = measure_ruler(classifier, clip.samples, smoothing=smoothing, seed=seed, progress=first)
+    return _beside(ruler, classifier, clip.samples, thresholds, seed, last)
 
 
 def _beside(
-    record: dict,
+    ruler: Ruler,
     classifier: Classifier,
     waveform: Float[Tensor, " time"],
     thresholds: Sequence[HearingThreshold],
     seed: int,
     progress: Progress | None,
-) -> dict:
+) -> ListeningRuler:
     """The thresholds, an attack in their own norm, and what may be claimed of them."""
-    plan, proven = Plan(PGD(), L2), record["ruler"]["verified_l2_db"]
+    plan, proven = Plan(PGD(), L2), ruler.level_db("verified", L2)
     watched = Watched(progress)
     attacked = finite(smallest_level(classifier, waveform, plan, seed=seed, progress=watched))
-    if None not in (proven, attacked) and proven >= attacked:
+    if proven is not None and attacked is not None and proven >= attacked:
         raise AssertionError(f"an l2 attack at {attacked} dB contradicts a proof at {proven} dB")
-    return {
-        "attacked_l2_db": attacked,
-        "ended": record["ended"] + [L2_ATTACK] * watched.ended,
-        "heard": [threshold.to_json() for threshold in thresholds],
-        "claims": claims(proven, thresholds),
-    }
+    ended = ruler.ended + (L2_ATTACK,) * watched.ended
+    return ListeningRuler(
+        **vars(replace(ruler, ended=ended)),
+        attacked_l2_db=attacked,
+        heard=tuple(thresholds),
+        claims=tuple(claims(proven, thresholds)),
+    )
 
 
 def thresholds_in(path: Path, classifier: Classifier, clip: Clip) -> list[HearingThreshold]:
@@ -195,7 +211,7 @@ def predicted_level_db(stimulus: Stimulus) -> float | None:
     return -float(max_noise_to_mask_db(noise_to_mask_ratio(at_0_db, threshold)))
 
 
-def claims(proven_db: float | None, thresholds: Sequence[HearingThreshold]) -> list[dict[str, str]]:
+def claims(proven_db: float | None, thresholds: Sequence[HearingThreshold]) -> list[JudgedClaim]:
     """What the thresholds say of an L2 certificate, in both directions.
 
     "Inaudible inside" needs it below what the most sensitive listener hears of the MOST audible
@@ -205,7 +221,7 @@ def claims(proven_db: float | None, thresholds: Sequence[HearingThreshold]) -> l
     """
     if proven_db is None:
         nothing = "no L2 certificate, so there is nothing to compare with"
-        return [_claim(claim, "open", nothing) for claim in (INSIDE, OUTSIDE)]
+        return [JudgedClaim(claim, "open", nothing) for claim in (INSIDE, OUTSIDE)]
 
     def who(is_so: Callable[[ListenerThreshold], bool]) -> tuple[str, bool]:
         """By how many listeners of which families, and whether that is everybody."""
@@ -217,24 +233,22 @@ def claims(proven_db: float | None, thresholds: Sequence[HearingThreshold]) -> l
     not_yet, _ = who(lambda at: at.lower_db is not None and at.lower_db > proven_db)
     _, faint_for_all = who(lambda at: at.faint_db is not None and at.faint_db > proven_db)
     both = "for some listeners the certificate ends where they may hear it or not"
-    within, beyond = _claim(INSIDE, "open", both), _claim(OUTSIDE, "open", both)
+    within, beyond = JudgedClaim(INSIDE, "open", both), JudgedClaim(OUTSIDE, "open", both)
     if heard_inside:
-        within = _claim(INSIDE, "refuted", f"heard inside the certificate: {heard_inside}")
+        within = JudgedClaim(INSIDE, "refuted", f"heard inside the certificate: {heard_inside}")
     elif faint_for_all:
         why = "the certificate ends below where hearing begins, for all who were asked"
-        within = _claim(INSIDE, "not refuted", f"{why}; no family is known to be the most audible")
+        within = JudgedClaim(
+            INSIDE, "not refuted", f"{why}; no family is known to be the most audible"
+        )
     if not_yet:
         why = f"not yet heard where the certificate ends: {not_yet}"
-        beyond = _claim(OUTSIDE, "not shown", f"{why}; an attack between may go unheard")
+        beyond = JudgedClaim(OUTSIDE, "not shown", f"{why}; an attack between may go unheard")
     elif by_all:
         why = "heard inside the certificate by all who were asked"
         last = "no family is known to be the least audible"
-        beyond = _claim(OUTSIDE, "not refuted", f"{why}; {last}")
+        beyond = JudgedClaim(OUTSIDE, "not refuted", f"{why}; {last}")
     return [within, beyond]
-
-
-def _claim(claim: str, verdict: str, because: str) -> dict[str, str]:
-    return {"claim": claim, "verdict": verdict, "because": because}
 
 
 def _analysed(rows: Sequence[Row], name: str) -> dict[str, GroupThreshold | None]:

@@ -14,7 +14,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.clips import Progress
 from robustaudio.evaluation.noise import noise_clip
-from robustaudio.evaluation.perturbed import PerturbedClip
+from robustaudio.evaluation.results import PerturbedClip
 from robustaudio.threats.norms import norm_named
 from robustaudio.ui import convert
 from robustaudio.ui.convert import ANY_OTHER, Source

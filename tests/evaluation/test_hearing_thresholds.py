@@ -20,6 +20,7 @@ from robustaudio.evaluation.hearing_thresholds import (
     thresholds_in,
 )
 from robustaudio.evaluation.listening_study import ListenerThreshold
+from robustaudio.evaluation.results import to_json
 from robustaudio.listening.design.stimulus import stimulus_of
 from robustaudio.listening.design.study import sound_text
 from robustaudio.listening.design.study_file import parse
@@ -30,6 +31,7 @@ from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback
 from robustaudio.perception.audibility import distances
+from robustaudio.threats.norms import L2
 
 FOLDER = open_dataset("bundled-digits").folder
 CLASSIFIER = checkpoints.load_classifier("digits-cnn-ibp", "cpu")
@@ -244,20 +246,21 @@ ONE_OF_MANY = heard_by("white", (-65.0, -63.0, -57.0), *[(-36.0, -33.0, -27.0)] 
     ],
 )
 def test_both_claims_are_judged_apart_and_neither_is_ever_shown(heard, proven_db, inside, outside):
-    assert [one["verdict"] for one in claims(proven_db, heard)] == [inside, outside]
+    assert [one.verdict for one in claims(proven_db, heard)] == [inside, outside]
 
 
 def test_claims_say_how_many_heard_what():
     inside, outside = claims(-50.0, [ONE_OF_MANY, LOUD])
-    assert inside["because"] == "heard inside the certificate: white noise (1 of 20)"
-    assert "white noise (19 of 20), shaped noise (9 of 9)" in outside["because"]
+    assert inside.because == "heard inside the certificate: white noise (1 of 20)"
+    assert "white noise (19 of 20), shaped noise (9 of 9)" in outside.because
 
 
 def test_the_ruler_with_what_was_heard(exported):
     options = {"smoothing": Smoothing(n=50), "seed": 0}
-    record = ruler_with_thresholds(exported / "rows.json", CLASSIFIER, SEVEN, **options)
-    assert record["ruler"]["verified_l2_db"] < record["attacked_l2_db"] < 0
-    assert [one["family"] for one in record["heard"]] == ["shaped", "white"]
-    assert len(record["claims"]) == 2
+    ruler = ruler_with_thresholds(exported / "rows.json", CLASSIFIER, SEVEN, **options)
+    assert ruler.level_db("verified", L2) < ruler.attacked_l2_db < 0
+    assert [one.family for one in ruler.heard] == ["shaped", "white"]
+    assert len(ruler.claims) == 2
+    record = to_json(ruler)
     assert json.loads(json.dumps(record)) == record
-    assert "heard" not in ruler_with_thresholds(None, CLASSIFIER, SEVEN, **options)
+    assert "heard" not in to_json(ruler_with_thresholds(None, CLASSIFIER, SEVEN, **options))
