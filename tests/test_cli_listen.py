@@ -14,7 +14,8 @@ from robustaudio.listening.analysis.by_paradigm import GroupFit, ListenerFit, Th
 from robustaudio.listening.analysis.thresholds import Criteria, Threshold
 from robustaudio.listening.design.forced_choice import TWO_INTERVALS
 from robustaudio.listening.design.trial import Condition
-from robustaudio.listening.run.store import STUDY, Event, JsonLinesStore
+from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.store import STUDY, Event
 from robustaudio.listening.web import feedback
 
 QUEST = "{kind: quest, trials: 12, practice: 1, catch_every: 6}"

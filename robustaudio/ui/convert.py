@@ -16,7 +16,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.report import save_report
 from robustaudio.evaluation.results import Exhibit, NoisePair, PerturbedClip
 from robustaudio.limits import PRIVATE, Limits
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.paths import HOME
 from robustaudio.serving import Serving
 from robustaudio.streams import Streams
@@ -47,7 +47,7 @@ class Services:
     clips: Mapping[str, Mapping[str, Path]]
     upload_folder: Path
     device: torch.device
-    rooms: Rooms
+    rooms: Host
     kept: Kept = field(default_factory=Kept)
     prepared: Prepared = field(default_factory=Prepared)
     serving: Serving = field(default_factory=Serving)

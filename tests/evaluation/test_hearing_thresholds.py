@@ -25,7 +25,7 @@ from robustaudio.listening.design.stimulus import stimulus_of
 from robustaudio.listening.design.study import sound_text
 from robustaudio.listening.design.study_file import parse
 from robustaudio.listening.run import export
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
@@ -51,7 +51,7 @@ def exported(tmp_path_factory):
     """What one listener's study leaves: the export with its sounds, and the analysis."""
     folder = tmp_path_factory.mktemp("study")
     study = small_study(procedure=QUEST, families="[white, shaped]")
-    room, _ = Rooms(MemoryStore()).open(study)
+    room, _ = Host(MemoryStore()).open(study)
     simulate(room, [Listener(-43.0)], seed=3)
     (folder / "rows.json").write_text(export.as_json(room, export.tidy(room)))
     (folder / "analysis.json").write_text(json.dumps(feedback.pooled(room).to_json()))
@@ -91,7 +91,7 @@ def test_an_attack_is_of_the_studys_model_and_noise_of_none(tmp_path):
     ]
     study = {"title": "t", "clips": clip, "families": ["white", "pgd"], "model": {"name": "other"},
              "procedure": {"kind": "quest", "trials": 6, "audible_db": 20}}  # fmt: skip
-    room, _ = Rooms(MemoryStore()).open(parse(json.dumps(study), None))
+    room, _ = Host(MemoryStore()).open(parse(json.dumps(study), None))
     simulate(room, [Listener(-43.0)], seed=3)
     (tmp_path / "rows.json").write_text(export.as_json(room, export.tidy(room)))
     found = thresholds_in(tmp_path / "rows.json", CLASSIFIER, SEVEN)
@@ -107,7 +107,7 @@ def test_a_family_whose_name_looks_like_a_condition_is_found(tmp_path):
     sounds = {"sound": sound_text(SEVEN), "perturbed": {name: sound_text(ATTACKED)}}
     study = {"title": "t", "clips": [{"name": "seven", **sounds}], "families": [name],
              "procedure": {"kind": "quest", "trials": 6, "audible_db": 20}}  # fmt: skip
-    room, _ = Rooms(MemoryStore()).open(parse(json.dumps(study), None))
+    room, _ = Host(MemoryStore()).open(parse(json.dumps(study), None))
     simulate(room, [Listener(-43.0)], seed=3)
     record = json.loads(export.as_json(room, export.tidy(room)))
     assert {(row["clip"], row["family"]) for row in record["rows"]} == {("seven", name)}

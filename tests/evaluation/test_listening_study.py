@@ -17,7 +17,7 @@ from robustaudio.evaluation.listening_study import (
 )
 from robustaudio.listening.psychometric import fit
 from robustaudio.listening.run import export
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
@@ -38,7 +38,7 @@ def left():
     found = {}
     for kind, procedure in PROCEDURES.items():
         families = "[white, shaped]" if kind != "abx" else "[white]"
-        room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure, families=families))
+        room, _ = Host(MemoryStore()).open(small_study(procedure=procedure, families=families))
         simulate(room, [Listener(-43.0)] * 2, seed=3)
         found[kind] = (
             export.as_json(room, export.tidy(room)),

@@ -15,7 +15,7 @@ from robustaudio.listening.analysis.thresholds import Threshold
 from robustaudio.listening.design.paradigm import ComparedRating, Rating
 from robustaudio.listening.design.trial import Condition
 from robustaudio.listening.run import export
-from robustaudio.listening.run.open_study import Reading, Room
+from robustaudio.listening.run.open_study import OpenStudy, Reading
 from robustaudio.listening.run.session import Session
 
 FEW = 5  # listeners: with fewer, what is said of a group says little about others
@@ -69,7 +69,7 @@ class Pooled:
         return self.counts() | {"analysis": self.analysis.to_json()}
 
 
-def own_result(room: Room, code: str) -> dict[str, Any]:
+def own_result(room: OpenStudy, code: str) -> dict[str, Any]:
     """The listener's own result, in sentences; only at the very end.
 
     Raises:
@@ -86,7 +86,7 @@ def own_result(room: Room, code: str) -> dict[str, Any]:
     return {"lines": [*lines, THRESHOLD] if threshold else lines}
 
 
-def pooled(room: Room) -> Pooled:
+def pooled(room: OpenStudy) -> Pooled:
     """What the teacher's page shows while listeners answer: counts, and the analysis so far."""
     reading = room.reading()
     sessions = reading.sessions

@@ -11,7 +11,7 @@ from listening.small_study import small_study
 from robustaudio.listening.design.study_file import parse
 from robustaudio.listening.design.trial import Condition
 from robustaudio.listening.run import export
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
@@ -34,7 +34,7 @@ FIELDS = {
 @pytest.fixture
 def room():
     model = "{name: digits-cnn, certified_radius: 0.125, alpha: 0.001, n: 10000}"
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=QUEST, model=model))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=QUEST, model=model))
     simulate(room, [Listener(-40.0), Listener(-30.0)], seed=3)
     return room
 
@@ -61,7 +61,7 @@ def test_json_holds_the_study_from_which_each_stimulus_is_made_again(room):
 
 def test_the_level_as_played_is_in_every_row():
     loud = "{kind: quest, trials: 4, audible_db: 20}"
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=loud))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=loud))
     simulate(room, [Listener(-10.0)], seed=0)
     table = list(csv.DictReader(io.StringIO(export.as_csv(export.tidy(room)))))
     row = next(row for row in table if row["kind"] == "test")
@@ -79,7 +79,7 @@ def test_the_level_as_played_is_in_every_row():
 
 @pytest.mark.parametrize("procedure", [MUSHRA, IMPAIRMENT])
 def test_ratings_have_a_row_per_item(procedure):
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=procedure))
     simulate(room, [Listener(-30.0)], seed=0)
     table = export.tidy(room)
     assert len(table) == (3 if procedure == MUSHRA else 4)

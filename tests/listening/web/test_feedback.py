@@ -10,7 +10,7 @@ from robustaudio.listening.analysis.by_paradigm import Judged
 from robustaudio.listening.analysis.thresholds import Threshold
 from robustaudio.listening.design.ratings import IMPAIRMENT
 from robustaudio.listening.design.trial import Response, to_record
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.session import new_code, session_of, start
 from robustaudio.listening.run.store import Event, MemoryStore
 from robustaudio.listening.simulated_listeners import HOW, Listener
@@ -25,7 +25,7 @@ IMPAIRED = "{kind: impairment, levels_db: [-40, -10], repeats: 1, practice: 0}"
 @pytest.fixture
 def room():
     model = "{name: digits-cnn, certified_radius: 0.125, alpha: 0.001, n: 10000}"
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=QUEST, model=model))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=QUEST, model=model))
     simulate(room, [Listener(-40.0), Listener(-30.0)], seed=3)
     return room
 
@@ -66,7 +66,7 @@ def test_a_grade_above_the_clean_clips_is_told_too(mean, words):
 
 
 def pooled_words(procedure: str, listeners: list[Listener]) -> str:
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=procedure))
     simulate(room, listeners, seed=0)
     return feedback.in_words(feedback.pooled(room).analysis.results[0])
 
@@ -89,7 +89,7 @@ def test_grades_are_told_with_their_unit():
 
 def answered(procedure: str, answer) -> list[str]:
     """What a listener is told who gives `answer(trial, how many of its kind came before)`."""
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=procedure))
     code, responses = new_code(), []
     name = session_of(code)
     begun = start(room.token, name)
