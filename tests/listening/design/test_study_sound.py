@@ -203,7 +203,7 @@ import sys, tempfile
 from pathlib import Path
 import numpy as np, soundfile
 from robustaudio.listening.run.host import Host
-from robustaudio.listening.run.store import JsonLinesStore
+from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.design.study_file import load_study, parse
 from robustaudio.listening.design.trial import Condition
 import json
