@@ -260,18 +260,18 @@ def _analysed(rows: Sequence[Row], name: str) -> dict[str, GroupThreshold | None
     counted = sorted((row for row in rows if row.kind != "practice"), key=lambda row: row.listener)
     left_out, thresholds = excluded(counted), {}
     kept = [row for row in counted if row.listener not in left_out and row.condition.clip == name]
-    for condition, mine in sorted(grouped(kept, lambda row: row.condition).items()):
-        paradigm = mine[0].paradigm
+    for condition, answers in sorted(grouped(kept, lambda row: row.condition).items()):
+        paradigm = answers[0].paradigm
         if not isinstance(paradigm, TrackedChoice):
             thresholds[condition.family] = None
-        elif result := threshold_result(paradigm, condition, mine, curve=False):
+        elif result := threshold_result(paradigm, condition, answers, curve=False):
             thresholds[condition.family] = _of_group(result)
     return thresholds
 
 
 def _of_group(result: ThresholdResult) -> GroupThreshold:
     fits = [(fit.faint_db, fit.thresholds.d_prime_1) for fit in result.listeners.values()]
-    each = [ListenerThreshold(faint, own.lower_db, own.upper_db) for faint, own in fits]
+    each = [ListenerThreshold(faint, at.lower_db, at.upper_db) for faint, at in fits]
     return GroupThreshold.of(each, result.thresholds.d_prime_1)
 
 
