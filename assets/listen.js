@@ -475,9 +475,10 @@
   function grade() {
     const [low, high] = trial.scale;
     const { words: grades, step } = trial;
-    const whole = grades.at(-1)[0] === high; // the best grade is a word's alone
+    const alone = grades.at(-1)[0] === high; // the best grade has a word of its own
     $("scale").replaceChildren(...grades.map(([from, word], place) =>
-      element("span", `${whole ? from : `${from} to ${grades[place + 1]?.[0] ?? high}`}: ${word}`)));
+      element("span", alone ? `${from}: ${word}`
+        : `${from} to ${grades[place + 1]?.[0] ?? high}: ${word}`)));
     trial.answer = Array(trial.sounds - 1).fill(null);
     $("answers").className = "grades";
     $("answers").replaceChildren(...trial.answer.map((_, item) => {
