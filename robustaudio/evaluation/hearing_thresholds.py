@@ -17,8 +17,9 @@ from robustaudio.attacks import PGD
 from robustaudio.audio.clip import Clip
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import Plan, smallest_level
-from robustaudio.evaluation.clips import Progress, finite, part_of
+from robustaudio.evaluation.attack import Plan
+from robustaudio.evaluation.batch import finite, part_of
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.listening_study import (
     Export,
     GroupThreshold,
@@ -26,7 +27,8 @@ from robustaudio.evaluation.listening_study import (
     read_results,
 )
 from robustaudio.evaluation.results import Ruler
-from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.ruler import Measuring, measure_ruler
+from robustaudio.evaluation.smallest import changing_levels
 from robustaudio.listening.analysis.by_paradigm import (
     ThresholdResult,
     grouped,
@@ -43,7 +45,7 @@ from robustaudio.perception.masking import (
     max_noise_to_mask_db,
     noise_to_mask_ratio,
 )
-from robustaudio.progress import Watched
+from robustaudio.progress import Progress, Watched
 from robustaudio.threats.norms import L2
 
 L2_ATTACK = "attack in L2"  # a part of the ruler, as its record names it
@@ -119,13 +121,15 @@ def ruler_with_thresholds(
         ValueError: for a file that holds no thresholds of this clip.
     """
     if study is None:
-        return measure_ruler(
-            classifier, clip.samples, smoothing=smoothing, seed=seed, progress=progress
-        )
+        return measure_clip(
+            measure_ruler, classifier, clip.samples, Measuring(smoothing), seed=seed,
+            progress=progress,
+        )  # fmt: skip
     thresholds = thresholds_in(study, classifier, clip)
     first = part_of(progress, 0, 1, RULER_SHARE)
     last = part_of(progress, RULER_SHARE, 1, 1 - RULER_SHARE)
-    ruler = measure_ruler(classifier, clip.samples, smoothing=smoothing, seed=seed, progress=first)
+    asked = Measuring(smoothing)
+    ruler = measure_clip(measure_ruler, classifier, clip.samples, asked, seed=seed, progress=first)
     return _beside(ruler, classifier, clip.samples, thresholds, seed, last)
 
 
@@ -140,7 +144,9 @@ def _beside(
     """The thresholds, an attack in their own norm, and what may be claimed of them."""
     plan, proven = Plan(PGD(), L2), ruler.level_db("verified", L2)
     watched = Watched(progress)
-    attacked = finite(smallest_level(classifier, waveform, plan, seed=seed, progress=watched))
+    attacked = finite(
+        measure_clip(changing_levels, classifier, waveform, plan, seed=seed, progress=watched)
+    )
     if proven is not None and attacked is not None and proven >= attacked:
         raise AssertionError(f"an l2 attack at {attacked} dB contradicts a proof at {proven} dB")
     ended = ruler.ended + (L2_ATTACK,) * watched.ended
