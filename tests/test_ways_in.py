@@ -17,7 +17,7 @@ from robustaudio.cli import main, with_numbers
 from robustaudio.listening.run.store import JsonLinesStore, open_store
 from robustaudio.plain_json import as_json
 from robustaudio.ui import launch
-from robustaudio.ui.layout import build_page
+from robustaudio.ui.page import build_page
 
 ROOT = Path(__file__).parents[1]
 CLIP = str(datasets.BUNDLED / "seven-slt.wav")

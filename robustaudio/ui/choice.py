@@ -16,7 +16,7 @@ from robustaudio.ui.convert import ANY_OTHER, Services, Source
 from robustaudio.ui.intake import ANY_SOUND, MICROPHONE, REFUSED, too_large
 from robustaudio.ui.jobs import EXPECTED, FAILED, as_html, in_place, one_sentence
 from robustaudio.ui.learn import card_words
-from robustaudio.ui.shares import Shares
+from robustaudio.ui.long_runs import Shares
 
 # queued: an event outside the queue changes a State without telling its listeners
 QUICK = {**QUIET, "queue": True}

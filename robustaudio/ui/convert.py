@@ -21,9 +21,9 @@ from robustaudio.listening.run.host import Rooms
 from robustaudio.paths import HOME
 from robustaudio.serving import Serving
 from robustaudio.streams import Streams
-from robustaudio.ui.kept import Kept
+from robustaudio.ui.kept_files import Kept
 from robustaudio.ui.player import Track, amplification_db, player_value
-from robustaudio.ui.prepared import Prepared
+from robustaudio.ui.prepared_clips import Prepared
 from robustaudio.ui.tasks import TASKS, Task
 
 ANY_OTHER = "any other"

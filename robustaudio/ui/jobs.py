@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.evaluation.clips import Progress
 from robustaudio.progress import Enough
-from robustaudio.ui.shares import GIVES_WAY
-from robustaudio.ui.spoken import FAILED as FAILED
-from robustaudio.ui.spoken import as_html as as_html  # so that a tab finds them beside its job
-from robustaudio.ui.spoken import in_place as in_place
-from robustaudio.ui.spoken import one_sentence as one_sentence
+from robustaudio.ui.errors import FAILED as FAILED
+from robustaudio.ui.errors import as_html as as_html  # so that a tab finds them beside its job
+from robustaudio.ui.errors import in_place as in_place
+from robustaudio.ui.errors import one_sentence as one_sentence
+from robustaudio.ui.long_runs import GIVES_WAY
 
 if os.environ.get("SPACES_ZERO_GPU"):  # first of all: it has to come before CUDA is touched
     import spaces  # type: ignore[import-not-found]

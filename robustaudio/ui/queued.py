@@ -9,7 +9,7 @@ import gradio as gr
 
 from robustaudio.limits import Visitor
 from robustaudio.ui import verdicts
-from robustaudio.ui.shares import GIVES_WAY, Shares
+from robustaudio.ui.long_runs import GIVES_WAY, Shares
 
 AT_ONCE_S, POLL_S = 0.02, 0.1  # between two looks: in the first second, later
 REPEAT_S = 5.0  # words are said again: whether anybody listens is only seen by that

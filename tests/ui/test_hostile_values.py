@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from robustaudio.paths import HOME
+from robustaudio.ui.checked_blocks import fits
+from robustaudio.ui.errors import UNFIT, is_sentence, spoken, without_folders
 from robustaudio.ui.launch import launch
-from robustaudio.ui.page import fits
-from robustaudio.ui.spoken import UNFIT, is_sentence, spoken, without_folders
 
 FILE = {"_type": "gradio.FileData"}
 SOUND = [{"key": "A", "pcm": "AAAAAA=="}, {"key": "B", "pcm": "AAAAAA=="}]

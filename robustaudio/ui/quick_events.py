@@ -19,7 +19,7 @@ from gradio.queueing import Event, EventQueue, Queue
 from robustaudio.limits import Limits
 from robustaudio.streams import Streams
 from robustaudio.turns import ASKER, Served
-from robustaudio.ui.shares import GONE_S
+from robustaudio.ui.long_runs import GONE_S
 
 QUICK_RUNS = 2  # of one handler at a time
 ADDRESS_RUNS = 4  # of one address at a time, of all handlers together

@@ -14,7 +14,7 @@ from gradio.blocks import Block
 from gradio.state_holder import SessionState, StateHolder
 
 from robustaudio.streams import Streams
-from robustaudio.ui.shares import MOST_WAITING
+from robustaudio.ui.long_runs import MOST_WAITING
 
 EVENTS = 100  # of which Gradio keeps when they came
 KEPT = timedelta(hours=1)  # after its last use: an open page uses it every ten minutes

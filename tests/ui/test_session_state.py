@@ -8,7 +8,7 @@ from ui.visiting import Visiting
 
 from robustaudio.ui.blocks import MOST_RUNS, _with
 from robustaudio.ui.launch import launch
-from robustaudio.ui.tidy import EVENTS, KEPT, UNHEARD_S, Visits
+from robustaudio.ui.session_state import EVENTS, KEPT, UNHEARD_S, Visits
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from robustaudio.limits import PRIVATE, Limits
 from robustaudio.streams import Streams
 from robustaudio.turns import ASKER, REMEMBERED, Served, Turns
 from robustaudio.ui.launch import launch
-from robustaudio.ui.quick import ADDRESS_RUNS, QUICK_RUNS, Quick, share_quick
-from robustaudio.ui.shares import GONE_S
+from robustaudio.ui.long_runs import GONE_S
+from robustaudio.ui.quick_events import ADDRESS_RUNS, QUICK_RUNS, Quick, share_quick
 
 DECODING_S = 1.0  # of a file of the hostile address
 SLACK_S = 2.0  # a machine may be busy

@@ -13,7 +13,7 @@ from robustaudio.listening.run.store import MemoryStore
 from robustaudio.ui import intake
 from robustaudio.ui.convert import NoClip, Services, Source, open_source, take_upload
 from robustaudio.ui.jobs import in_place
-from robustaudio.ui.kept import Kept, Recent, keep_downloads
+from robustaudio.ui.kept_files import Kept, Recent, keep_downloads
 
 SEVEN = BUNDLED / "seven-slt.wav"
 

@@ -15,7 +15,7 @@ from robustaudio.classifiers.checkpoints import load_classifier, read_card
 from robustaudio.listening.run.host import Rooms
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.ui.convert import NoClip, Services, Source, open_source, take_upload
-from robustaudio.ui.prepared import AT_A_TIME, Prepared
+from robustaudio.ui.prepared_clips import AT_A_TIME, Prepared
 
 SEVEN = BUNDLED / "seven-slt.wav"
 LISTED = Source("seven", SEVEN, "digits")

@@ -9,8 +9,8 @@ import pytest
 from robustaudio.limits import PRIVATE, Limits, Visitor
 from robustaudio.streams import Streams
 from robustaudio.ui import verdicts
+from robustaudio.ui.long_runs import GONE_S, MOST_WAITING, REMEMBERED, YOUNG_S, Place, Shares
 from robustaudio.ui.queued import Queued
-from robustaudio.ui.shares import GONE_S, MOST_WAITING, REMEMBERED, YOUNG_S, Place, Shares
 
 
 @pytest.fixture
