@@ -17,8 +17,8 @@ from robustaudio.ui.budget import Budget
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, on_gpu, one_sentence, stream
 from robustaudio.ui.long_runs import Shares
-from robustaudio.ui.old import Asked
 from robustaudio.ui.queued import Queued, visitor_of
+from robustaudio.ui.widgets.old_result import Asked
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 HEAVY: dict[str, Any] = {

@@ -13,10 +13,10 @@ from robustaudio.evaluation.report import judged
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import QUIET, Turns, Visit, words
 from robustaudio.ui.convert import ANY_OTHER, Services, Source
-from robustaudio.ui.intake import ANY_SOUND, MICROPHONE, REFUSED, too_large
 from robustaudio.ui.jobs import EXPECTED, FAILED, as_html, in_place, one_sentence
 from robustaudio.ui.learn import card_words
 from robustaudio.ui.long_runs import Shares
+from robustaudio.ui.widgets.upload import ANY_SOUND, MICROPHONE, REFUSED, too_large
 
 # queued: an event outside the queue changes a State without telling its listeners
 QUICK = {**QUIET, "queue": True}

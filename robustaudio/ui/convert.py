@@ -22,9 +22,9 @@ from robustaudio.paths import HOME
 from robustaudio.serving import Serving
 from robustaudio.streams import Streams
 from robustaudio.ui.kept_files import Kept
-from robustaudio.ui.player import Track, amplification_db, player_value
 from robustaudio.ui.prepared_clips import Prepared
 from robustaudio.ui.tasks import TASKS, Task
+from robustaudio.ui.widgets.player import Track, amplification_db, player_value
 
 ANY_OTHER = "any other"
 UPLOAD = "your own clip"

@@ -33,10 +33,8 @@ from robustaudio.ui.blocks import (
 )
 from robustaudio.ui.budget import Budget
 from robustaudio.ui.convert import NoClip, Services, Source
-from robustaudio.ui.cursor import Cursor
 from robustaudio.ui.jobs import EXPECTED, in_place, one_sentence, stream
-from robustaudio.ui.live import Live, pictured
-from robustaudio.ui.methods import (
+from robustaudio.ui.widgets.attack_controls import (
     LEVELS,
     METHODS,
     NOISE,
@@ -45,8 +43,10 @@ from robustaudio.ui.methods import (
     option_widgets,
     start_level_db,
 )
-from robustaudio.ui.old import Asked
-from robustaudio.ui.player import Player
+from robustaudio.ui.widgets.cursor import Cursor
+from robustaudio.ui.widgets.live_search import Live, pictured
+from robustaudio.ui.widgets.old_result import Asked
+from robustaudio.ui.widgets.player import Player
 
 START_METHOD, START_NORM, START_AT, START_SIGMA = "pgd", "linf", "waveform", 0.1
 

@@ -25,8 +25,8 @@ from robustaudio.ui.blocks import (
 from robustaudio.ui.budget import Budget
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
-from robustaudio.ui.live import Live, pictured
-from robustaudio.ui.player import Player
+from robustaudio.ui.widgets.live_search import Live, pictured
+from robustaudio.ui.widgets.player import Player
 
 ABOUT = (
     "A genetic search for the sound that the classifier is surest of. Would you hear it that way?"

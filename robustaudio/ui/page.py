@@ -19,8 +19,8 @@ from robustaudio.ui.kept_files import keep_downloads
 from robustaudio.ui.learn import LEARN
 from robustaudio.ui.listen import build_listen
 from robustaudio.ui.maximise import build_maximise
-from robustaudio.ui.old import COMPARE
 from robustaudio.ui.targets import build_targets
+from robustaudio.ui.widgets.old_result import COMPARE
 
 STYLE = ASSETS / "style.css"
 HEADER = (

@@ -16,7 +16,7 @@ from robustaudio.ui.blocks import NO_FILE, Visit, start_and_cancel, wire, words
 from robustaudio.ui.budget import Budget
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
-from robustaudio.ui.methods import LEVELS
+from robustaudio.ui.widgets.attack_controls import LEVELS
 
 OFFERED = [("DeepFool", "deepfool"), ("PGD", "pgd")]
 COMPARED = "PGD finds smaller ones, several times slower."

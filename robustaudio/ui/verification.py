@@ -22,7 +22,7 @@ from robustaudio.ui.blocks import (
     words,
 )
 from robustaudio.ui.convert import Services
-from robustaudio.ui.player import Player
+from robustaudio.ui.widgets.player import Player
 
 METHODS = [("Interval (IBP)", "interval"), ("CROWN-IBP", "crown")]
 HINT = "Verify the masking set to hear a noise that lies exactly under the threshold."

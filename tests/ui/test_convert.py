@@ -22,7 +22,8 @@ from robustaudio.ui.choice import resumed
 from robustaudio.ui.convert import Source
 from robustaudio.ui.explore import _shown, build_controls
 from robustaudio.ui.launch import load_services
-from robustaudio.ui.methods import (
+from robustaudio.ui.ruler import THRESHOLD, ruler_html
+from robustaudio.ui.widgets.attack_controls import (
     LEVELS,
     METHODS,
     NOISE,
@@ -31,7 +32,6 @@ from robustaudio.ui.methods import (
     option_widgets,
     start_level_db,
 )
-from robustaudio.ui.ruler import THRESHOLD, ruler_html
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier, read_card
 from robustaudio.listening.run.host import Rooms
 from robustaudio.listening.run.store import MemoryStore
-from robustaudio.ui import intake
 from robustaudio.ui.convert import NoClip, Services, Source, open_source, take_upload
 from robustaudio.ui.jobs import in_place
 from robustaudio.ui.kept_files import Kept, Recent, keep_downloads
+from robustaudio.ui.widgets import upload
 
 SEVEN = BUNDLED / "seven-slt.wav"
 
@@ -110,5 +110,5 @@ def test_downloads_are_spared_for_hours_and_no_longer(tmp_path):
 
 
 def test_the_size_that_is_too_large_is_named():
-    sentence = intake.too_large('["long.wav", 73400320, 1]')
+    sentence = upload.too_large('["long.wav", 73400320, 1]')
     assert sentence == "long.wav has 70 MB; at most 50 MB, please."

@@ -16,7 +16,7 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import Plan, Standing, attack_clip
 from robustaudio.ui import launch, verdicts
-from robustaudio.ui.live import REDRAW_S, REPLAY_S, Live, Paced, pictured
+from robustaudio.ui.widgets.live_search import REDRAW_S, REPLAY_S, Live, Paced, pictured
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def clip(classifier) -> Clip:
 @pytest.fixture
 def clock(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("robustaudio.ui.live.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("robustaudio.ui.widgets.live_search.time.monotonic", lambda: now[0])
     return now
 
 
