@@ -9,8 +9,8 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.cli import main
-from robustaudio.ui.convert import Source
-from robustaudio.ui.verdicts import prediction_words
+from robustaudio.ui.sources import Source
+from robustaudio.ui.words.choice import prediction_words
 
 SEVEN = open_dataset("bundled-digits").folder / "seven-slt.wav"
 

@@ -12,13 +12,18 @@ import gradio as gr
 from gradio.components import Component
 
 from robustaudio.evaluation.report import make_report
-from robustaudio.ui import convert, verdicts
 from robustaudio.ui.budget import Budget
-from robustaudio.ui.convert import Services, Source
+from robustaudio.ui.commands import command_line
+from robustaudio.ui.downloads import file_name, report_file, scratch_folder
+from robustaudio.ui.html import progress_bar
 from robustaudio.ui.jobs import EXPECTED, on_gpu, one_sentence, stream
 from robustaudio.ui.long_runs import Shares
 from robustaudio.ui.queued import Queued, visitor_of
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import Source
+from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.widgets.old_result import Asked
+from robustaudio.ui.words.waiting import UNREACHED, WAITING
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 HEAVY: dict[str, Any] = {
@@ -48,7 +53,7 @@ REACHED = f"""async () => {{
     await fetch(`${{root}}${{api_prefix}}/app_id`, {{ cache: "no-store" }});
     return {json.dumps(gr.skip())};
   }} catch {{
-    return {json.dumps(verdicts.UNREACHED)};
+    return {json.dumps(UNREACHED)};
   }}
 }}"""
 TEXTS = ("norm", "method", "representation", "heard")  # options that are not numbers
@@ -201,7 +206,7 @@ def wire(
             queued.end()
 
     triggers = [*triggers, start.click]
-    gr.on(triggers, None, None, status, js=f"() => {json.dumps(verdicts.WAITING)}", **QUIET)
+    gr.on(triggers, None, None, status, js=f"() => {json.dumps(WAITING)}", **QUIET)
     gr.on(triggers, None, None, status, js=REACHED, **QUIET)
     event = gr.on(
         triggers, run_in_turn, [visit.turns, visit.turn, *inputs], [*outputs],
@@ -249,18 +254,18 @@ def proving(
     """
     budget = budget or Budget(services.limits.seconds)
     try:
-        convert.required(**{k: v for k, v in options.items() if k not in TEXTS})
-        chosen, clip = convert.open_source(services, source, classifier)
-        command = convert.command_line(verb, source, classifier, options)
+        required(**{k: v for k, v in options.items() if k not in TEXTS})
+        chosen, clip = services.open(source, classifier)
+        command = command_line(verb, source, classifier, options)
         for share, _, done in stream(lambda progress: job(chosen, clip, progress), budget.over):
             if done is None:
-                yield None, [gr.skip(), gr.skip(), verdicts.progress_bar(share, verb)]
+                yield None, [gr.skip(), gr.skip(), progress_bar(share, verb)]
             else:
                 done = ({**done[0], **budget.record}, *done[1:])
                 runs = _with(runs, make_report(chosen, clip, command, done[0]))
-                with convert.scratch_folder() as folder:
-                    name = convert.file_name(source.path.stem, named or classifier, verb)
-                    path = convert.report_file(folder, name, {"runs": list(runs)})
+                with scratch_folder() as folder:
+                    name = file_name(source.path.stem, named or classifier, verb)
+                    path = report_file(folder, name, {"runs": list(runs)})
                     yield done, [gr.DownloadButton(value=path, interactive=True), runs, ""]
     except EXPECTED as error:
         raise one_sentence(error) from None

@@ -25,12 +25,12 @@ from robustaudio.listening.web.listener_routes import routes
 from robustaudio.paths import CHECKPOINTS
 from robustaudio.serving import WARNING, BehindPrefix, Serving, bound
 from robustaudio.streams import Streams
-from robustaudio.ui.convert import Services
 from robustaudio.ui.errors import HANDLERS
 from robustaudio.ui.kept_files import upload_folder
 from robustaudio.ui.page import STYLE, build_page, theme
 from robustaudio.ui.quick_events import share_quick
 from robustaudio.ui.server import at, uploads_of
+from robustaudio.ui.services import Services
 from robustaudio.ui.session_state import keep_tidy
 from robustaudio.ui.tasks import TASKS
 from robustaudio.ui.widgets.upload import MAX_UPLOAD_BYTES

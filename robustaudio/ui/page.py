@@ -10,17 +10,17 @@ from gradio.themes import Base
 
 from robustaudio.paths import ASSETS
 from robustaudio.ui.blocks import KEEP_NUMBERS, MEASURE_PLOTS, QUIET, TRY, Turns, Visit, words
-from robustaudio.ui.certify import build_certify, build_ruler
 from robustaudio.ui.checked_blocks import Page
-from robustaudio.ui.choice import QUICK, build_choice
-from robustaudio.ui.convert import Services
-from robustaudio.ui.explore import build_explore
 from robustaudio.ui.kept_files import keep_downloads
-from robustaudio.ui.learn import LEARN
-from robustaudio.ui.listen import build_listen
-from robustaudio.ui.maximise import build_maximise
-from robustaudio.ui.targets import build_targets
+from robustaudio.ui.services import Services
+from robustaudio.ui.tabs.choice import QUICK, build_choice
+from robustaudio.ui.tabs.hear_and_break import build_explore
+from robustaudio.ui.tabs.listen import build_listen
+from robustaudio.ui.tabs.noise_it_is_sure_about import build_maximise
+from robustaudio.ui.tabs.randomized_smoothing import build_certify, build_ruler
+from robustaudio.ui.tabs.what_would_it_take import build_targets
 from robustaudio.ui.widgets.old_result import COMPARE
+from robustaudio.ui.words.learn import LEARN
 
 STYLE = ASSETS / "style.css"
 HEADER = (

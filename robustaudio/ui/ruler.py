@@ -11,7 +11,8 @@ from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.heard import L2_ATTACK, Heard
 from robustaudio.evaluation.ruler import ATTACK
 from robustaudio.listening.analysis.thresholds import SIGNS
-from robustaudio.ui.verdicts import METHODS, decibel, is_right, limited, misheard_words
+from robustaudio.ui.html import decibel
+from robustaudio.ui.words.terms import BOUNDS, is_right, limited, misheard_words
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def ruler_html(record: dict, *, beside: bool = False, truth: str | None = None) 
     A proof is green where the prediction is the clip's label, the `truth`, or that is not known. Of
     one that stands `beside` another of the same clip, what people heard is not drawn again.
     """
-    ruler, method = record["ruler"], METHODS[record["method"]]
+    ruler, method = record["ruler"], BOUNDS[record["method"]]
     proven, attacked = ruler["verified_db"], ruler["attacked_db"]
     ended = record.get("ended", [])
     rows = [

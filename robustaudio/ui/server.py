@@ -13,7 +13,7 @@ from gradio import http_server
 from robustaudio.gate import Gate, Rules
 from robustaudio.gate.uploads import Uploads
 from robustaudio.limits import Limits
-from robustaudio.ui.convert import Services
+from robustaudio.ui.services import Services
 
 
 class Server(http_server.Server):

@@ -15,7 +15,7 @@ from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.networks import Architecture
 from robustaudio.training.recipes import RECIPES, Recipe
 from robustaudio.ui import launch
-from robustaudio.ui.learn import card_words
+from robustaudio.ui.words.choice import card_words
 
 NAMES = checkpoints.names()
 CLIP = str(BUNDLED / "seven-slt.wav")

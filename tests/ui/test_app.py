@@ -30,7 +30,7 @@ from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.ui.launch import launch
-from robustaudio.ui.listen import study_of
+from robustaudio.ui.tabs.listen import study_of
 
 pytestmark = pytest.mark.browser
 DECIBEL = re.compile(r"−?[0-9.]+ dB")

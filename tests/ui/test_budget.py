@@ -6,9 +6,9 @@ import pytest
 from ui.visiting import Visiting
 
 from robustaudio.limits import Limits
-from robustaudio.ui import verdicts
 from robustaudio.ui.budget import Budget
 from robustaudio.ui.launch import launch
+from robustaudio.ui.words.terms import limited
 
 LIMIT_S = 1.0
 LIMIT = "server's limit of 1 s ended it"
@@ -33,7 +33,7 @@ def test_without_a_limit_nothing_ends():
 
 
 def test_no_limit_no_words():
-    assert verdicts.limited({}) == [] and "of 60 s" in verdicts.limited({"limit_s": 60.0})[0]
+    assert limited({}) == [] and "of 60 s" in limited({"limit_s": 60.0})[0]
 
 
 @pytest.fixture(scope="module")

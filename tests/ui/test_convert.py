@@ -16,14 +16,17 @@ from robustaudio.evaluation.heard import Heard, Listener, claims
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
-from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import Turns
-from robustaudio.ui.choice import resumed
-from robustaudio.ui.convert import Source
-from robustaudio.ui.explore import _shown, build_controls
+from robustaudio.ui.commands import command_line
+from robustaudio.ui.html import decibel
 from robustaudio.ui.launch import load_services
 from robustaudio.ui.ruler import THRESHOLD, ruler_html
+from robustaudio.ui.sources import UPLOAD, NoClip, Source
+from robustaudio.ui.tabs.choice import resumed
+from robustaudio.ui.tabs.hear_and_break import _shown, build_controls
+from robustaudio.ui.tracks import exhibit_tracks, noise_tracks, player_tracks
 from robustaudio.ui.widgets.attack_controls import (
+    ANY_OTHER,
     LEVELS,
     METHODS,
     NOISE,
@@ -32,6 +35,15 @@ from robustaudio.ui.widgets.attack_controls import (
     option_widgets,
     start_level_db,
 )
+from robustaudio.ui.widgets.numbers import required
+from robustaudio.ui.words.hear_and_break import exhibits_words, perturbation_words
+from robustaudio.ui.words.prove import (
+    interval_words,
+    noise_words,
+    smoothing_words,
+    verification_words,
+)
+from robustaudio.ui.words.terms import BOUNDS, RELATIVE_TO
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +58,7 @@ def source(services):
 
 
 def target() -> gr.Dropdown:
-    return gr.Dropdown([convert.ANY_OTHER, "0", "1"], value=convert.ANY_OTHER, render=False)
+    return gr.Dropdown([ANY_OTHER, "0", "1"], value=ANY_OTHER, render=False)
 
 
 def defaults(method: str) -> dict:
@@ -58,7 +70,7 @@ def wish(**changes) -> Wish:
         "method": "pgd",
         "norm": "linf",
         "level_db": -45,
-        "target": convert.ANY_OTHER,
+        "target": ANY_OTHER,
         "representation": "waveform",
         "survive_rounding": False,
         "sigma": 0.1,
@@ -71,22 +83,22 @@ def wish(**changes) -> Wish:
 def test_an_upload_outside_the_upload_folder_is_not_read(services, source):
     stolen = Source("mine", Path("/etc/passwd"), "digits", uploaded=True)
     with pytest.raises(ValueError, match="outside the folders that the app may read"):
-        convert.open_source(services, stolen, "digits-cnn")
+        services.open(stolen, "digits-cnn")
     bundled = Source("mine", source.path, "digits", uploaded=True)
     with pytest.raises(ValueError, match="outside the folders that the app may read"):
-        convert.open_source(services, bundled, "digits-cnn")
+        services.open(bundled, "digits-cnn")
 
 
 def test_a_classifier_is_chosen_from_those_that_were_loaded(services, source):
     with pytest.raises(ValueError, match=r"no classifier '\.\./x'; choose from digits-balanced"):
-        convert.open_source(services, source, "../x")
+        services.open(source, "../x")
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "masking"])
 @pytest.mark.parametrize("method", ["interval", "crown"])
 def test_the_command_of_a_proof_parses_to_the_same_settings(source, norm, method):
     options = {"norm": norm, "level_db": -12, "method": method}
-    command = convert.command_line("verify", source, "digits-cnn", options)
+    command = command_line("verify", source, "digits-cnn", options)
     arguments = parser().parse_args(shlex.split(shlex.join(command))[3:])
     assert (arguments.norm, arguments.method, arguments.level_db) == (norm, method, [-12.0])
 
@@ -169,40 +181,40 @@ def test_what_minimises_by_itself_begins_at_the_largest_level_and_says_so():
     ],
 )
 def test_what_cannot_be_is_refused_with_one_sentence(services, source, impossible, sentence):
-    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    classifier, clip = services.open(source, "digits-cnn")
     with pytest.raises(ValueError, match=sentence) as refused:
         impossible.run(classifier, clip, lambda share, step=None: None)
     assert "\n" not in str(refused.value)
 
 
 def test_words_say_what_changed_and_what_rounding_leaves(services, source):
-    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    classifier, clip = services.open(source, "digits-cnn")
     result = attack_clip(classifier, clip.samples, Plan(PGD()), level_db=-45, target=None, seed=0)
-    words = verdicts.perturbation_words(result.record)
+    words = perturbation_words(result.record)
     assert "<strong>7</strong> → <strong>3</strong>" in words and "−45.0 dB" in words
     assert "survives rounding to 16 bit" in words
     lost = {**result.record, "success_after_rounding": False}
-    assert "does NOT survive rounding" in verdicts.perturbation_words(lost)
+    assert "does NOT survive rounding" in perturbation_words(lost)
     assert "PGD in L∞ on digits-cnn" in words
     assert "allowed −45.0 dB of the clip's peak" in words
     total, most = (result.record[k] for k in ("noise_to_mask_db", "max_noise_to_mask_db"))
-    heard = f"noise-to-mask {verdicts.decibel(total)}, at most {verdicts.decibel(most)}"
+    heard = f"noise-to-mask {decibel(total)}, at most {decibel(most)}"
     assert heard in words and "disturbed frames" in words
 
 
 def test_words_name_the_norm_that_was_asked_for(services, source):
-    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    classifier, clip = services.open(source, "digits-cnn")
     result = attack_clip(
         classifier, clip.samples, Plan(PGD(), "l2"), level_db=-30, target=None, seed=0
     )
-    assert "L2 level −30.0 dB of the clip's energy" in verdicts.perturbation_words(result.record)
+    assert "L2 level −30.0 dB of the clip's energy" in perturbation_words(result.record)
 
 
 def test_words_on_an_attack_at_a_representation_speak_of_its_sound(services, source):
-    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(FGSM(), representation="mel")
     result = attack_clip(classifier, clip.samples, plan, level_db=-40, target=None, seed=0)
-    words = verdicts.perturbation_words(result.record)
+    words = perturbation_words(result.record)
     done = "succeeded" if result.record["success"] else "did not succeed"
     assert f"at the mel itself the attack {done}" in words and "closest inversion" in words
     assert "FGSM in L∞ on digits-cnn at the mel" in words
@@ -210,26 +222,26 @@ def test_words_on_an_attack_at_a_representation_speak_of_its_sound(services, sou
 
 
 def test_words_on_another_label_than_the_target_do_not_promise_it(services, source):
-    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    classifier, clip = services.open(source, "digits-cnn")
     result = attack_clip(
         classifier, clip.samples, Plan(DeepFool()), level_db=0, target=None, seed=0
     )
     record = {**result.record, "targeted": True, "target": "0"}
-    words = verdicts.perturbation_words(record)
+    words = perturbation_words(record)
     assert "target 0 not reached" in words and "rounding" not in words
-    reached = verdicts.perturbation_words({**record, "target": record["prediction"]})
+    reached = perturbation_words({**record, "target": record["prediction"]})
     assert "reached" in reached and "rounding to 16 bit" in reached
 
 
 def test_exhibits_stand_side_by_side_at_one_level(services, source):
-    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(FGSM())
     result = attack_clip(classifier, clip.samples, plan, level_db=-40, target=None, seed=0)
     shown = exhibits(classifier, result.clean, result.perturbed, seed=0)
-    value = convert.exhibit_tracks(result.clean, shown, clip.sample_rate)
+    value = exhibit_tracks(result.clean, shown, clip.sample_rate)
     assert [track["key"] for track in value["tracks"]] == ["A", "B", "C", "D"]
     assert {track["gain_db"] for track in value["tracks"]} == {0}
-    rows = verdicts.exhibits_words(shown, result.record).split("<tr>")[2:]
+    rows = exhibits_words(shown, result.record).split("<tr>")[2:]
     names = ("FGSM", "uniform noise, same L2", "clip 5 samples late")
     for row, name, exhibit in zip(rows, names, shown, strict=True):
         assert name in row and f"<td>{exhibit.record['l2']:.4g}</td>" in row
@@ -238,11 +250,11 @@ def test_exhibits_stand_side_by_side_at_one_level(services, source):
 
 
 def test_nothing_found_is_said_and_not_judged(services, source):
-    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(DeepFool())
     result = attack_clip(classifier, clip.samples, plan, level_db=-100, target=None, seed=0)
     assert result.record["linf"] == 0
-    words = verdicts.perturbation_words(result.record)
+    words = perturbation_words(result.record)
     assert "nothing found up to −100.0 dB of the clip's peak" in words
     assert "no perturbation at all" not in words and "allowed" not in words
     shown = _shown(classifier, clip, result, 0)
@@ -251,26 +263,26 @@ def test_nothing_found_is_said_and_not_judged(services, source):
 
 
 def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, source):
-    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(FGSM(), "masking")
     result = attack_clip(classifier, clip.samples, plan, level_db=10, target=None, seed=0)
-    reached = verdicts.decibel(result.record["reached_db"])
-    words = verdicts.perturbation_words(result.record)
+    reached = decibel(result.record["reached_db"])
+    words = perturbation_words(result.record)
     assert f"level {reached} relative to the masking threshold, on the classifier's" in words
-    assert f"largest sample {verdicts.decibel(result.record['level_db'])} of the" in words
+    assert f"largest sample {decibel(result.record['level_db'])} of the" in words
 
 
 def test_no_noise_is_no_perturbation(services, source):
-    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    classifier, clip = services.open(source, "digits-cnn")
     result = noise_clip(classifier, clip.samples, representation="mel", sigma=0.0, seed=0)
-    words = verdicts.perturbation_words(result.record)
+    words = perturbation_words(result.record)
     assert "no perturbation at all" in words and "inversion" not in words
 
 
 def test_the_tracks_share_one_gain_and_the_difference_says_its_own(services, source):
-    classifier, clip = convert.open_source(services, source, "digits-cnn")
+    classifier, clip = services.open(source, "digits-cnn")
     result = noise_clip(classifier, clip.samples, representation="waveform", sigma=0.01, seed=0)
-    value = convert.player_tracks(result, clip.sample_rate)
+    value = player_tracks(result, clip.sample_rate)
     gains = {track["key"]: track["gain_db"] for track in value["tracks"]}
     assert gains["A"] == gains["B"] == 0 and gains["D"] > 0
     assert value["common_gain_db"] <= 0
@@ -280,7 +292,7 @@ def test_the_tracks_share_one_gain_and_the_difference_says_its_own(services, sou
     "name, smoothed", [("digits-cnn", "not trained"), ("digits-cnn-noise", "R / √T")]
 )
 def test_the_ruler_tells_whose_mark_is_whose(services, source, name, smoothed):
-    classifier, clip = convert.open_source(services, source, name)
+    classifier, clip = services.open(source, name)
     record = measure_ruler(classifier, clip.samples, smoothing=Smoothing(n=200))
     picture = ruler_html(record)
     assert smoothed in picture and "the attack needs" in picture
@@ -288,8 +300,8 @@ def test_the_ruler_tells_whose_mark_is_whose(services, source, name, smoothed):
     ruler = record["ruler"]
     for strip, level in (("ra-of-l2", "verified_l2_db"), ("ra-of-masking", "verified_masking_db")):
         own = picture.split(strip)[1].split("</section>")[0]
-        assert f"<span class='ra-level'>{verdicts.decibel(ruler[level])}" in own
-    assert f"SNR of {verdicts.decibel(-ruler['verified_l2_db'])} or more" in picture
+        assert f"<span class='ra-level'>{decibel(ruler[level])}" in own
+    assert f"SNR of {decibel(-ruler['verified_l2_db'])} or more" in picture
     assert f"left:{THRESHOLD.at(0):.2f}%" in picture.split("ra-zero")[1]
 
 
@@ -373,12 +385,12 @@ def test_a_ruler_without_a_masking_set_says_so():
 )
 @pytest.mark.parametrize("method", ["interval", "crown"])
 def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db, proven, method):
-    classifier, clip = convert.open_source(services, source, "digits-cnn-ibp")
+    classifier, clip = services.open(source, "digits-cnn-ibp")
     record = verify_clip(classifier, clip.samples, norm=norm, level_db=level_db, method=method)
-    words = verdicts.verification_words(record)
+    words = verification_words(record)
     assert record["verified"] and ">PROVEN<" in words and proven in words
-    assert "over the whole 1 s" in words and verdicts.METHODS[method] in words
-    assert f"relative to {verdicts.RELATIVE_TO[norm]}" in words
+    assert "over the whole 1 s" in words and BOUNDS[method] in words
+    assert f"relative to {RELATIVE_TO[norm]}" in words
     for assumption in ("96 dB SPL", "no temporal masking", "turns the volume up", "32 ms"):
         assert (assumption in words) == (norm == "masking")
 
@@ -387,9 +399,9 @@ def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db,
     "level_db, subject", [(0, "stays at or below the clip's"), (6, "threshold by at most 6.0 dB")]
 )
 def test_a_level_at_or_above_the_threshold_is_not_called_below(services, source, level_db, subject):
-    classifier, clip = convert.open_source(services, source, "digits-lstm-ibp")
+    classifier, clip = services.open(source, "digits-lstm-ibp")
     record = verify_clip(classifier, clip.samples, norm="masking", level_db=level_db)
-    words = verdicts.verification_words(record)
+    words = verification_words(record)
     assert "NOT PROVEN" in words and "something that" in words and subject in words
     assert "not proven is not broken" in words
     assert "follow a pre-emphasis of" in words and "weighted bin by bin" in words
@@ -401,31 +413,31 @@ def test_the_caption_explains_a_proof_whose_intervals_overlap():
         "logits_lower": {"0": -3.0, "1": 1.0, "2": -1.0},
         "logits_upper": {"0": 0.5, "1": 4.0, "2": 2.0},
     }  # fmt: skip
-    assert "Red: 2, which" in verdicts.interval_words(record)
-    assert "It is proven all the same" in verdicts.interval_words(record)
-    open_still = verdicts.interval_words({**record, "verified": False})
+    assert "Red: 2, which" in interval_words(record)
+    assert "It is proven all the same" in interval_words(record)
+    open_still = interval_words({**record, "verified": False})
     assert "A proof may hold where intervals overlap" in open_still
-    clear = verdicts.interval_words({**record, "logits_upper": {"0": 0.5, "1": 4, "2": 0.9}})
+    clear = interval_words({**record, "logits_upper": {"0": 0.5, "1": 4, "2": 0.9}})
     assert "No other label reaches it" in clear and "Red" not in clear
 
 
 def test_two_noises_of_one_energy_share_one_amplification(services, source):
-    classifier, clip = convert.open_source(services, source, "digits-cnn-ibp")
+    classifier, clip = services.open(source, "digits-cnn-ibp")
     noise = noise_under_threshold(classifier, clip.samples, level_db=-12, seed=0)
-    value = convert.noise_tracks(clip.samples, noise, clip.sample_rate)
+    value = noise_tracks(clip.samples, noise, clip.sample_rate)
     gains = {track["key"]: track["gain_db"] for track in value["tracks"]}
     assert gains["A"] == gains["B"] == gains["C"] == 0 < gains["D"] == gains["E"]
-    words = verdicts.noise_words(noise.record)
+    words = noise_words(noise.record)
     assert "shaped: 12.0 dB below the threshold" in words and "the same energy" in words
     assert "above the threshold in its worst bin" in words.split("white:")[1]
     above = noise_under_threshold(classifier, clip.samples, level_db=20, seed=0)
-    convert.noise_tracks(clip.samples, above, clip.sample_rate)  # louder than the clip's room
-    assert "is not heard" not in verdicts.noise_words(above.record)
+    noise_tracks(clip.samples, above, clip.sample_rate)  # louder than the clip's room
+    assert "is not heard" not in noise_words(above.record)
 
 
 def test_an_empty_field_is_named_as_the_page_names_it():
     with pytest.raises(ValueError, match="level in dB is empty; a number would be right"):
-        convert.required(seed=0, level_db=None)
+        required(seed=0, level_db=None)
 
 
 @pytest.mark.parametrize(
@@ -440,7 +452,7 @@ def test_an_empty_field_is_named_as_the_page_names_it():
 )
 def test_what_a_field_cannot_hold_is_named_with_what_would_be_right(numbers, sentence):
     with pytest.raises(ValueError) as refused:
-        convert.required(**numbers)
+        required(**numbers)
     assert str(refused.value) == sentence
 
 
@@ -481,25 +493,25 @@ def test_a_smoothed_class_that_differs_is_said_so():
         "seconds": 0.1,
         "level_l2_db": -27.0, "level_linf_db": -43.0,
     }  # fmt: skip
-    assert "the classifier itself hears 0" in verdicts.smoothing_words(record)
+    assert "the classifier itself hears 0" in smoothing_words(record)
 
 
 def test_silence_has_no_level():
-    assert verdicts.decibel(None) == "−∞ dB"
-    assert verdicts.decibel(-12.34) == "−12.3 dB"
-    assert verdicts.decibel(-0.01) == "0.0 dB"
+    assert decibel(None) == "−∞ dB"
+    assert decibel(-12.34) == "−12.3 dB"
+    assert decibel(-0.01) == "0.0 dB"
 
 
 def test_a_page_whose_clip_the_server_lost_gets_no_other_one(services):
     first, name = services.start("digits")[1], "9 · flite slt"
     listed = Source(name, services.clips["digits"][name], "digits")
-    own = Source(convert.UPLOAD, Path("my four.wav"), "digits", uploaded=True, visit="v")
+    own = Source(UPLOAD, Path("my four.wav"), "digits", uploaded=True, visit="v")
     for held in (own, listed):  # nothing was lost
         assert resumed(services, held, first, held.shown) is held
         assert resumed(services, held, first, first.shown) is held  # the page is a moment behind
     assert resumed(services, first, first, listed.shown) == listed
     lost = resumed(services, first, first, own.shown)
-    with pytest.raises(convert.NoClip, match="no longer on the server; upload it again"):
-        convert.open_source(services, lost, "digits-cnn")
+    with pytest.raises(NoClip, match="no longer on the server; upload it again"):
+        services.open(lost, "digits-cnn")
     for nonsense in (None, "x", [1], {}, {"task": [], "name": {}}, {"task": "digits", "name": "x"}):
         assert resumed(services, first, first, nonsense) is first

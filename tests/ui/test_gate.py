@@ -193,7 +193,7 @@ def test_files_go_by_age_and_downloads_later(app, monkeypatch, tmp_path):
 def held_services():
     import gc
 
-    from robustaudio.ui.convert import Services
+    from robustaudio.ui.services import Services
 
     return [one for one in gc.get_objects() if type(one) is Services]
 

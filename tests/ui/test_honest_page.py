@@ -6,10 +6,13 @@ from ui.driving import SLOW_MS, choose, clip_name, downloaded, fill, opened, run
 
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.threats.noise import audible_representations
-from robustaudio.ui import convert, verdicts
-from robustaudio.ui.convert import Source
+from robustaudio.ui.downloads import file_name
 from robustaudio.ui.launch import launch, load_services
 from robustaudio.ui.ruler import ruler_html
+from robustaudio.ui.sources import UPLOAD, Source
+from robustaudio.ui.words.choice import prediction_words
+from robustaudio.ui.words.hear_and_break import perturbation_words
+from robustaudio.ui.words.prove import smoothing_words, verification_words
 
 HOLDS, BROKEN = "ra-card ra-holds", "ra-card ra-broken"
 
@@ -41,27 +44,27 @@ def voted(**changes) -> dict:
     ],
 )
 def test_a_certificate_is_green_only_where_it_is_right(changes, truth, colour):
-    words = verdicts.smoothing_words(voted(**changes), truth)
+    words = smoothing_words(voted(**changes), truth)
     assert f"class='{colour}'" in words
     assert ("The vote hears" in words) == (colour == BROKEN and "ABSTAIN" not in words)
 
 
 def test_a_vote_for_another_class_says_what_would_help():
-    words = verdicts.smoothing_words(voted(), "7", "digits-cnn-noise")
+    words = smoothing_words(voted(), "7", "digits-cnn-noise")
     assert (
         "The vote hears 5, not 7: this classifier was not trained for this noise. "
         "Try digits-cnn-noise."
     ) in words
-    assert "Try" not in verdicts.smoothing_words(voted(), "7")
+    assert "Try" not in smoothing_words(voted(), "7")
 
 
 @pytest.mark.parametrize("sigma, n, alpha", [(0.25, 1000, 0.001), (0.5, 200, 0.01)])
 def test_the_largest_radius_is_called_what_it_is(sigma, n, alpha):
     largest = Smoothing(sigma=sigma, n=n, alpha=alpha).largest_radius
     asked = {"sigma": sigma, "n": n, "alpha": alpha, "prediction": "7"}
-    capped = verdicts.smoothing_words(voted(**asked, radius=largest), "7")
+    capped = smoothing_words(voted(**asked, radius=largest), "7")
     assert f"the most that {n} votes can show" in capped
-    less = verdicts.smoothing_words(voted(**asked, radius=0.99 * largest), "7")
+    less = smoothing_words(voted(**asked, radius=0.99 * largest), "7")
     assert "the most that" not in less
 
 
@@ -88,7 +91,7 @@ def perturbed(before: str, after: str, **changes) -> dict:
 def test_a_perturbation_is_green_only_where_a_right_decision_holds(
     before, after, truth, colour, said
 ):
-    words = verdicts.perturbation_words(perturbed(before, after), truth)
+    words = perturbation_words(perturbed(before, after), truth)
     assert f"class='{colour}'" in words and said in words
 
 
@@ -112,7 +115,7 @@ def verified(prediction: str, proven: bool) -> dict:
     ],
 )
 def test_a_proof_of_a_mistake_is_not_green(prediction, proven, truth, colour, headline):
-    words = verdicts.verification_words(verified(prediction, proven), truth)
+    words = verification_words(verified(prediction, proven), truth)
     assert f"class='{colour}'" in words and headline in words
     assert ("It hears 3, and this clip is labelled 7" in words) == (prediction == "3")
 
@@ -120,9 +123,9 @@ def test_a_proof_of_a_mistake_is_not_green(prediction, proven, truth, colour, he
 def test_a_prediction_says_where_it_is_wrong(tmp_path):
     record = {"prediction": "3", "probabilities": {"3": 0.6}, "classifier": "c"}
     known = Source("7 · somebody", tmp_path, "digits")
-    assert "wrong: this clip is labelled 7" in verdicts.prediction_words(record, known)
-    own = Source(convert.UPLOAD, tmp_path, "digits", uploaded=True)
-    assert own.label is None and "wrong" not in verdicts.prediction_words(record, own)
+    assert "wrong: this clip is labelled 7" in prediction_words(record, known)
+    own = Source(UPLOAD, tmp_path, "digits", uploaded=True)
+    assert own.label is None and "wrong" not in prediction_words(record, own)
 
 
 def test_the_ruler_has_no_green_for_a_mistake_and_a_strip_of_its_own_for_the_vote():
@@ -160,7 +163,7 @@ def test_the_classifier_for_a_noise_is_offered_for_that_noise_only():
     ],
 )
 def test_a_download_is_named_after_clip_classifier_and_verb(parts, name):
-    assert convert.file_name(*parts) == name
+    assert file_name(*parts) == name
 
 
 # --- the page ------------------------------------------------------------------------------------

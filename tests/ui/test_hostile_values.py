@@ -153,7 +153,7 @@ def test_requests_that_no_page_makes_end_in_a_sentence(page, post, route, body, 
 
 @pytest.mark.parametrize("heard", HOSTILE)
 def test_a_player_that_holds_nonsense_makes_no_study(heard):
-    from robustaudio.ui.listen import _tracks
+    from robustaudio.ui.tabs.listen import _tracks
 
     with pytest.raises(ValueError, match=r"on the first tab\.$"):
         _tracks(heard)

@@ -10,9 +10,10 @@ from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier, read_card
 from robustaudio.listening.run.host import Rooms
 from robustaudio.listening.run.store import MemoryStore
-from robustaudio.ui.convert import NoClip, Services, Source, open_source, take_upload
 from robustaudio.ui.jobs import in_place
 from robustaudio.ui.kept_files import Kept, Recent, keep_downloads
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import NoClip, Source
 from robustaudio.ui.widgets import upload
 
 SEVEN = BUNDLED / "seven-slt.wav"
@@ -44,21 +45,21 @@ def uploaded(tmp_path: Path, name: str, content: bytes | None = None) -> Path:
 
 def test_a_clip_is_kept_when_the_upload_is_gone(services, listed, tmp_path):
     path = uploaded(tmp_path, "mine.wav")
-    own = take_upload(services, path, listed)
+    own = services.take(path, listed)
     path.unlink()
     assert own.uploaded and own.path.name == "mine.wav" and not own.refused
-    _, clip = open_source(services, own, "digits-cnn")
-    _, bundled = open_source(services, listed, "digits-cnn")
+    _, clip = services.open(own, "digits-cnn")
+    _, bundled = services.open(listed, "digits-cnn")
     assert clip.samples.equal(bundled.samples)
     own.path.unlink()
     with pytest.raises(NoClip, match=r"^your clip is no longer on the server; upload it again\.$"):
-        open_source(services, own, "digits-cnn")
+        services.open(own, "digits-cnn")
 
 
 def test_a_clip_of_the_list_that_is_gone_is_named_without_its_folder(services):
     gone = Source("gone", services.clips["digits"]["gone"], "digits")
     with pytest.raises(NoClip, match="the clip 'gone' is no longer on the server; choose another"):
-        open_source(services, gone, "digits-cnn")
+        services.open(gone, "digits-cnn")
 
 
 @pytest.mark.parametrize(
@@ -72,11 +73,11 @@ def test_a_refused_file_is_not_kept_and_says_why_to_everything(
     path = uploaded(tmp_path, name, content)
     if content is None:
         path.unlink()
-    refused = take_upload(services, path, listed)
+    refused = services.take(path, listed)
     assert refused.refused.startswith(sentence) and not list(services.kept.home.iterdir())
     for source in (refused, replace(refused, task="instruments")):
         with pytest.raises(NoClip, match=sentence) as error:
-            open_source(services, source, "digits-cnn")
+            services.open(source, "digits-cnn")
         assert str(tmp_path) not in str(error.value)
 
 

@@ -11,7 +11,7 @@ from robustaudio.listening.run.host import Rooms
 from robustaudio.listening.run.store import JsonLinesStore, MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
-from robustaudio.ui import listen
+from robustaudio.ui.tabs import listen
 
 
 def test_every_procedure_starts_at_a_length_of_its_own():

@@ -8,9 +8,9 @@ import pytest
 
 from robustaudio.limits import PRIVATE, Limits, Visitor
 from robustaudio.streams import Streams
-from robustaudio.ui import verdicts
 from robustaudio.ui.long_runs import GONE_S, MOST_WAITING, REMEMBERED, YOUNG_S, Place, Shares
 from robustaudio.ui.queued import Queued
+from robustaudio.ui.words.waiting import waiting_words
 
 
 @pytest.fixture
@@ -177,9 +177,9 @@ def test_leaving_twice_is_leaving_once_and_turns_are_not_remembered_for_ever(now
 
 
 def test_the_words_are_plain():
-    assert "waiting: yours is next, about 5 s" in verdicts.waiting_words(0, 0.0)
-    assert "waiting: 1 run is before yours …" in verdicts.waiting_words(1, None)
-    assert "waiting: 2 runs are before yours, about 20 s" in verdicts.waiting_words(2, 21.3)
+    assert "waiting: yours is next, about 5 s" in waiting_words(0, 0.0)
+    assert "waiting: 1 run is before yours …" in waiting_words(1, None)
+    assert "waiting: 2 runs are before yours, about 20 s" in waiting_words(2, 21.3)
 
 
 # --- a run on its way ----------------------------------------------------------------------------

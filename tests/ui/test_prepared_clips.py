@@ -14,8 +14,9 @@ from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier, read_card
 from robustaudio.listening.run.host import Rooms
 from robustaudio.listening.run.store import MemoryStore
-from robustaudio.ui.convert import NoClip, Services, Source, open_source, take_upload
 from robustaudio.ui.prepared_clips import AT_A_TIME, Prepared
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import NoClip, Source
 
 SEVEN = BUNDLED / "seven-slt.wav"
 LISTED = Source("seven", SEVEN, "digits")
@@ -59,12 +60,12 @@ def upload(folder: Path, name: str = "mine.wav") -> Path:
 
 def test_an_upload_is_decoded_once_for_each_classifier(services, decoded, tmp_path):
     path = upload(tmp_path)
-    own = take_upload(services, path, LISTED, "digits-cnn")
+    own = services.take(path, LISTED, "digits-cnn")
     path.unlink()  # as Gradio's cache does after an hour
-    clips = [open_source(services, own, "digits-cnn")[1] for _ in range(5)]
+    clips = [services.open(own, "digits-cnn")[1] for _ in range(5)]
     assert decoded == ["mine.wav"]
     for _ in range(5):
-        open_source(services, own, "digits-cnn-ibp")
+        services.open(own, "digits-cnn-ibp")
     assert decoded == ["mine.wav"] * 2
     right = services.classifiers["digits-cnn"].prepare(Clip.load(SEVEN))
     assert torch.equal(clips[-1].samples, right.samples) and clips[-1].gain == right.gain
@@ -72,54 +73,54 @@ def test_an_upload_is_decoded_once_for_each_classifier(services, decoded, tmp_pa
 
 @pytest.mark.parametrize("classifier", [None, "no such", "digits-cnn-ibp"])
 def test_any_classifier_will_do_to_take_an_upload(classifier, services, tmp_path):
-    own = take_upload(services, upload(tmp_path), LISTED, classifier)
+    own = services.take(upload(tmp_path), LISTED, classifier)
     assert not own.refused and len(services.prepared) == 1
 
 
 def test_who_changes_a_clip_changes_it_for_nobody_else(services):
-    _, mine = open_source(services, LISTED, "digits-cnn")
+    _, mine = services.open(LISTED, "digits-cnn")
     before = mine.samples.clone()
     mine.samples.zero_()
-    assert torch.equal(open_source(services, LISTED, "digits-cnn")[1].samples, before)
+    assert torch.equal(services.open(LISTED, "digits-cnn")[1].samples, before)
 
 
 def test_a_visit_that_is_forgotten_leaves_no_clip(services, tmp_path):
-    first = take_upload(services, upload(tmp_path, "1.wav"), LISTED)
-    other = take_upload(services, upload(tmp_path, "2.wav"), LISTED)
-    open_source(services, LISTED, "digits-cnn")
+    first = services.take(upload(tmp_path, "1.wav"), LISTED)
+    other = services.take(upload(tmp_path, "2.wav"), LISTED)
+    services.open(LISTED, "digits-cnn")
     assert len(services.prepared) == 3
     services.forget(first.visit)
     services.forget("")
     assert len(services.prepared) == 2 and other.path.is_file()
     with pytest.raises(NoClip, match=r"^your clip is no longer on the server; upload it again\.$"):
-        open_source(services, first, "digits-cnn")
+        services.open(first, "digits-cnn")
 
 
 def test_a_file_that_was_deleted_is_told_without_its_folder_though_its_clip_is_kept(
     services, tmp_path
 ):
-    own = take_upload(services, upload(tmp_path), LISTED)
-    open_source(services, own, "digits-cnn")
+    own = services.take(upload(tmp_path), LISTED)
+    services.open(own, "digits-cnn")
     own.path.unlink()
     with pytest.raises(NoClip, match=r"^your clip is no longer on the server; upload it again\.$"):
-        open_source(services, own, "digits-cnn")
+        services.open(own, "digits-cnn")
 
 
 def test_a_file_that_was_written_again_is_decoded_again(services, decoded, tmp_path):
     path = upload(tmp_path)
     source = Source("mine", path, "digits")
-    open_source(services, source, "digits-cnn")
+    services.open(source, "digits-cnn")
     Clip.load(BUNDLED / "three-en-us-f3.wav").save(path)
     os.utime(path, ns=(1, 1))
-    open_source(services, source, "digits-cnn")
+    services.open(source, "digits-cnn")
     assert decoded.count("mine.wav") == 2
 
 
 def test_a_kept_clip_is_not_given_to_who_may_not_read_it(services):
-    open_source(services, LISTED, "digits-cnn")
+    services.open(LISTED, "digits-cnn")
     stolen = Source("seven", SEVEN, "digits", uploaded=True)
     with pytest.raises(NoClip, match="outside the folders"):
-        open_source(services, stolen, "digits-cnn")
+        services.open(stolen, "digits-cnn")
 
 
 def test_the_clips_used_longest_ago_make_room(loaded, tmp_path):

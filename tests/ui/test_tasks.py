@@ -23,9 +23,11 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.ruler import measure_ruler
-from robustaudio.ui import launch, verdicts
+from robustaudio.ui import launch
 from robustaudio.ui.ruler import ruler_html
 from robustaudio.ui.tasks import TASKS
+from robustaudio.ui.words.prove import interval_words
+from robustaudio.ui.words.ruler import targets_words
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +79,8 @@ def test_labels_are_words_in_sentences_and_pictures():
         "logits_lower": {"acoustic_guitar": 0.0, "electric_guitar": 1.0},
         "logits_upper": {"acoustic_guitar": 2.0, "electric_guitar": 3.0}, "verified": False,
     }  # fmt: skip
-    assert "least logit of electric guitar over" in verdicts.interval_words(record)
-    assert "Red: acoustic guitar" in verdicts.interval_words(record)
+    assert "least logit of electric guitar over" in interval_words(record)
+    assert "Red: acoustic guitar" in interval_words(record)
     for figure in (figures.votes(record), figures.logit_intervals(record)):
         assert list(figure.data[0].x) == ["acoustic guitar", "electric guitar"]
     pair = {"acoustic_guitar": 0.25, "electric_guitar": 0.75}
@@ -107,12 +109,12 @@ def test_the_words_on_targets_name_the_easiest_and_the_hardest():
         "prediction": "cello",
         "levels_db": {"electric_guitar": -80.4, "voice": -10.0, "organ": None},
     }  # fmt: skip
-    words = verdicts.targets_words([row])
+    words = targets_words([row])
     assert "<strong>cello → electric guitar</strong>" in words
     assert "is the easiest: −80.4 dB of the clip's L2 norm" in words
     assert "hardest of those reached: cello → voice, −10.0 dB" in words
     assert "2 of 3 targets reached" in words and "DeepFool in L2 on c" in words
-    nothing = verdicts.targets_words([{**row, "levels_db": {"voice": None}}])
+    nothing = targets_words([{**row, "levels_db": {"voice": None}}])
     assert "nothing found" in nothing and "0 of 1 targets reached" in nothing
 
 

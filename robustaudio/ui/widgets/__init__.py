@@ -1,1 +1,1 @@
-"""What the tabs are made of: the player, a search while it runs, an attack's options, the upload."""
+"""What tabs are made of: the player, a running search, an attack's options, the upload."""

@@ -15,11 +15,11 @@ from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.clips import Progress
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.perturbed import PerturbedClip
-from robustaudio.ui import convert
-from robustaudio.ui.convert import ANY_OTHER, Source
-from robustaudio.ui.verdicts import ATTACK_NAMES, level_relative_to
+from robustaudio.ui.commands import command_line
+from robustaudio.ui.sources import Source
+from robustaudio.ui.words.terms import ATTACK_NAMES, level_relative_to
 
-NOISE = "noise"
+ANY_OTHER, NOISE = "any other", "noise"
 METHODS = {name: ATTACK_NAMES[kind.__name__] for name, kind in ATTACKS.items()} | {
     NOISE: "Gaussian noise"
 }
@@ -116,14 +116,14 @@ class Wish:
         options = {"representation": self.representation}
         if self.method == NOISE:
             options |= {"sigma": self.sigma, "seed": self.seed}
-            return convert.command_line("noise", source, classifier, options)
+            return command_line("noise", source, classifier, options)
         options = {
             "attack": self.method, "norm": self.norm, "level_db": self.level_db,
             "target": None if self.target == ANY_OTHER else self.target, **options,
             "survive_rounding": self.survive_rounding or None,  # it has no opposite
             **self.options, "seed": self.seed,
         }  # fmt: skip
-        return convert.command_line("attack", source, classifier, options)
+        return command_line("attack", source, classifier, options)
 
 
 def option_widgets(method: str) -> dict[str, Component]:

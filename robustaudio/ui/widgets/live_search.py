@@ -12,7 +12,8 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Standing, recorded
 from robustaudio.evaluation.clips import predictions
-from robustaudio.ui import convert, verdicts
+from robustaudio.ui.tracks import live_tracks
+from robustaudio.ui.words.hear_and_break import so_far_words
 
 REDRAW_S, REPLAY_S = 0.5, 3.0  # at most so often
 
@@ -49,8 +50,8 @@ class Live:
             picture = pictured(recorded(history), self.unit)
         if self.sound.due(len(history)) and (sound := history[-1].sound):
             best = sound()
-            verdict = verdicts.so_far_words(self.before, self._heard_as(best))
-            player = convert.live_tracks(self.clip.samples, best, self.clip.sample_rate)
+            verdict = so_far_words(self.before, self._heard_as(best))
+            player = live_tracks(self.clip.samples, best, self.clip.sample_rate)
         return [verdict, player, picture]
 
     def _heard_as(self, samples: Tensor) -> str:

@@ -15,8 +15,9 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import Plan, Standing, attack_clip
-from robustaudio.ui import launch, verdicts
+from robustaudio.ui import launch
 from robustaudio.ui.widgets.live_search import REDRAW_S, REPLAY_S, Live, Paced, pictured
+from robustaudio.ui.words.hear_and_break import search_bar
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_an_attack_that_is_ended_keeps_the_best_that_it_told_of(attack, classifi
 
 def test_the_bar_tells_of_generations():
     told = [Standing(0.5, -30.0, Population(best=-1.5, mean=-2.0, diversity=0.1, queries=75))]
-    assert "generation 1, best fitness −1.50: 40%" in verdicts.search_bar(0.4, "x", told, "peak")
+    assert "generation 1, best fitness −1.50: 40%" in search_bar(0.4, "x", told, "peak")
 
 
 # --- the page ------------------------------------------------------------------------------------

@@ -10,13 +10,14 @@ import gradio as gr
 from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.predict import predict_clip
 from robustaudio.evaluation.report import judged
-from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import QUIET, Turns, Visit, words
-from robustaudio.ui.convert import ANY_OTHER, Services, Source
 from robustaudio.ui.jobs import EXPECTED, FAILED, as_html, in_place, one_sentence
-from robustaudio.ui.learn import card_words
 from robustaudio.ui.long_runs import Shares
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import GONE, UPLOAD, Source
+from robustaudio.ui.widgets.attack_controls import ANY_OTHER
 from robustaudio.ui.widgets.upload import ANY_SOUND, MICROPHONE, REFUSED, too_large
+from robustaudio.ui.words.choice import card_words, prediction_words
 
 # queued: an event outside the queue changes a State without telling its listeners
 QUICK = {**QUIET, "queue": True}
@@ -68,7 +69,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         """What is heard, or in its place why nothing is."""
         about = card_words(services.cards[classifier])
         try:
-            chosen, opened = convert.open_source(services, source, classifier)
+            chosen, opened = services.open(source, classifier)
             record = {**predict_clip(chosen, opened.samples), **judged(opened)}
         except EXPECTED as error:
             return [in_place(error), about]
@@ -76,7 +77,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
             logging.getLogger(__name__).exception("%s failed on %s", classifier, source.name)
             failure = RuntimeError(f"{classifier} failed on this clip; the server's log says why.")
             return [in_place(failure), about]
-        return [verdicts.prediction_words(record, source), about]
+        return [prediction_words(record, source), about]
 
     def choose_task(task: str, source: Source) -> list:
         """The task's own start; a visitor's own clip stays."""
@@ -106,11 +107,11 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         """
         if path is None:
             return gr.skip(), gr.skip()
-        taken = convert.take_upload(services, Path(path), source, classifier)
+        taken = services.take(Path(path), source, classifier)
         return told(taken), gr.Dropdown(value=None)
 
     def refuse(large: str, source: Source) -> tuple:
-        refused = replace(source, name=convert.UPLOAD, uploaded=True, refused=too_large(large))
+        refused = replace(source, name=UPLOAD, uploaded=True, refused=too_large(large))
         return told(refused), gr.Dropdown(value=None), None
 
     worked = gr.Textbox(start, visible=False)
@@ -158,7 +159,7 @@ def resumed(services: Services, source: Source, first: Source, shown: Any) -> So
     if task not in services.tasks:
         return source
     if shown.get("uploaded"):
-        return Source(convert.UPLOAD, Path(), task, uploaded=True, refused=convert.GONE)
+        return Source(UPLOAD, Path(), task, uploaded=True, refused=GONE)
     path = services.clips[task].get(name)
     return Source(name, path, task) if path else source
 

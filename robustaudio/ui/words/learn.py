@@ -1,9 +1,4 @@
-"""The words of the page: what the numbers mean, and the card of a classifier."""
-
-from contextlib import suppress
-from html import escape
-
-from robustaudio.evaluation.figures import shown_label
+"""The tab Learn: what the numbers mean."""
 
 LEARN = """
 ### What you hear
@@ -96,28 +91,3 @@ ear says; each number is what one attack found, so the truth may be lower, never
 The smoothed radius R is an L2 norm. A perturbation whose samples are all at most R / √T has an L2
 norm of at most R (T samples), so that is where it stands on the axis.
 """
-
-
-def card_words(card: dict) -> str:
-    """A classifier's card for people; somebody's own may say less than a shipped one."""
-    stages = card.get("representations")
-    rows = {
-        "what": "{about}",
-        "labels": ", ".join(map(shown_label, card["labels"])),
-        "listens to": "{seconds:g} s at {sample_rate} Hz",
-        "representations": " → ".join(map(str, stages)) if isinstance(stages, list) else "",
-        "gain": "{gain}",
-        "test accuracy": "{test_accuracy:.1%} ({test})",
-        "bundled clips": "{bundled_accuracy:.1%}",
-        "data": "{data}",
-        "made by": "{training[command]} (seed {training[seed]}, {training[seconds]} s)",
-        "licence": "{licence}. {attribution}",
-    }
-    build = card["architecture"]
-    known = {**build, "seconds": build["length"] / build["sample_rate"], **card}
-    lines = ""
-    for name, text in rows.items():
-        with suppress(LookupError, TypeError, ValueError):  # what the card does not say
-            said = text if name == "labels" else text.format_map(known)
-            lines += f"<dt>{name}</dt><dd>{escape(said)}</dd>" if said else ""
-    return f"<dl class='ra-about'>{lines}</dl>"

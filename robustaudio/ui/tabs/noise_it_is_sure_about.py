@@ -11,7 +11,6 @@ from robustaudio.attacks import Genetic
 from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.maximise import STARTS, maximise_clip, start_from
 from robustaudio.evaluation.report import make_report, save_perturbed
-from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import (
     NO_FILE,
     QUIET,
@@ -23,10 +22,17 @@ from robustaudio.ui.blocks import (
     words,
 )
 from robustaudio.ui.budget import Budget
-from robustaudio.ui.convert import Services, Source
+from robustaudio.ui.commands import command_line
+from robustaudio.ui.downloads import file_name, report_file, scratch_folder
+from robustaudio.ui.html import progress_bar
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import Source
+from robustaudio.ui.tracks import player_tracks
 from robustaudio.ui.widgets.live_search import Live, pictured
+from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.widgets.player import Player
+from robustaudio.ui.words.hear_and_break import maximised_words
 
 ABOUT = (
     "A genetic search for the sound that the classifier is surest of. Would you hear it that way?"
@@ -71,8 +77,8 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
         options = {"start": start, "label": label, "level_db": level_db}
         options |= {"queries": int(queries), "seed": seed}
         try:
-            convert.required(level_db=level_db, queries=queries, seed=seed)
-            chosen, clip = convert.open_source(services, source, classifier)
+            required(level_db=level_db, queries=queries, seed=seed)
+            chosen, clip = services.open(source, classifier)
             clip = replace(clip, samples=start_from(start, clip.samples, int(seed)))
             live, attack = Live(chosen, clip, "dB of full scale"), Genetic(queries=int(queries))
             budget = Budget(services.limits.seconds)
@@ -87,22 +93,22 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
                 for share, told, result in stream(job, lambda: halt.asked or budget.over()):
                     if result is None:
                         words, sound, picture = live.of(told)
-                        bar = verdicts.progress_bar(share, "evolving")
+                        bar = progress_bar(share, "evolving")
                         yield [words, sound, picture, gr.skip(), gr.skip(), bar]
                         continue
-                    command = convert.command_line("maximise", source, classifier, options)
-                    with convert.scratch_folder() as folder:
+                    command = command_line("maximise", source, classifier, options)
+                    with scratch_folder() as folder:
                         begun = source.path.stem if start == "clip" else start
-                        name = convert.file_name(begun, shown_label(label), chosen.name, "maximise")
+                        name = file_name(begun, shown_label(label), chosen.name, "maximise")
                         path = folder / f"{name}.wav"
                         file = save_perturbed(chosen, clip, result, path, "FLOAT")
                         record = {**result.record, **file, "output": path.name}
                         record |= {"stopped": halt.asked, **budget.record}
                         made = make_report(chosen, clip, command, record)
-                        files = (path, convert.report_file(folder, name, made))
+                        files = (path, report_file(folder, name, made))
                         yield [
-                            verdicts.maximised_words(record),
-                            convert.player_tracks(result, clip.sample_rate),
+                            maximised_words(record),
+                            player_tracks(result, clip.sample_rate),
                             pictured(record, live.unit),
                             *(gr.DownloadButton(value=str(f), interactive=True) for f in files),
                             "",

@@ -11,12 +11,18 @@ from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.targets import levels_by_target
-from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import NO_FILE, Visit, start_and_cancel, wire, words
 from robustaudio.ui.budget import Budget
-from robustaudio.ui.convert import Services, Source
+from robustaudio.ui.commands import command_line
+from robustaudio.ui.downloads import file_name, report_file, scratch_folder
+from robustaudio.ui.html import progress_bar
 from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import Source
 from robustaudio.ui.widgets.attack_controls import LEVELS
+from robustaudio.ui.widgets.numbers import required
+from robustaudio.ui.words.ruler import targets_words
+from robustaudio.ui.words.terms import RELATIVE_TO
 
 OFFERED = [("DeepFool", "deepfool"), ("PGD", "pgd")]
 COMPARED = "PGD finds smaller ones, several times slower."
@@ -55,17 +61,17 @@ def build_targets(services: Services, visit: Visit) -> dict[Component, Any]:
             for share, run in _measured(services, one, classifier, options, budget):
                 if run is None:
                     share = (number + share) / len(sources)
-                    yield [*[gr.skip()] * 3, verdicts.progress_bar(share, one.name)]
+                    yield [*[gr.skip()] * 3, progress_bar(share, one.name)]
                     continue
                 runs.append(run)
                 rows = [run["result"] for run in runs]
-                with convert.scratch_folder() as folder:
+                with scratch_folder() as folder:
                     whom = source.path.stem if whose == THIS else source.task
-                    name = convert.file_name(whom, classifier, "targets")
-                    file = convert.report_file(folder, name, {"runs": runs})
+                    name = file_name(whom, classifier, "targets")
+                    file = report_file(folder, name, {"runs": runs})
                     yield [
-                        verdicts.targets_words(rows, len(sources)),
-                        figures.targets(rows, unit=verdicts.RELATIVE_TO[norm]),
+                        targets_words(rows, len(sources)),
+                        figures.targets(rows, unit=RELATIVE_TO[norm]),
                         gr.DownloadButton(value=file, interactive=True),
                         "" if len(runs) == len(sources) or budget.ended else gr.skip(),
                     ]
@@ -82,10 +88,10 @@ def _measured(
 ) -> Iterator[tuple[float, dict | None]]:
     """(share done, None) while one clip is attacked, then (1, its report)."""
     try:
-        convert.required(seed=options["seed"])
-        chosen, clip = convert.open_source(services, source, classifier)
+        required(seed=options["seed"])
+        chosen, clip = services.open(source, classifier)
         plan = Plan(ATTACKS[options["attack"]](), options["norm"])
-        command = convert.command_line("targets", source, classifier, options)
+        command = command_line("targets", source, classifier, options)
         for share, _, row in stream(
             lambda progress: levels_by_target(
                 chosen, clip.samples, plan, seed=int(options["seed"]), progress=progress

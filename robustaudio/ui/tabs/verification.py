@@ -10,7 +10,6 @@ from gradio.components import Component
 from robustaudio.certification.verify import proof_obstacle
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.verify import NoisePair, noise_under_threshold, verify_clip
-from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import (
     NO_FILE,
     QUIET,
@@ -21,8 +20,11 @@ from robustaudio.ui.blocks import (
     wire,
     words,
 )
-from robustaudio.ui.convert import Services
+from robustaudio.ui.html import unable_words
+from robustaudio.ui.services import Services
+from robustaudio.ui.tracks import noise_tracks
 from robustaudio.ui.widgets.player import Player
+from robustaudio.ui.words.prove import interval_words, noise_words, verification_words
 
 METHODS = [("Interval (IBP)", "interval"), ("CROWN-IBP", "crown")]
 HINT = "Verify the masking set to hear a noise that lies exactly under the threshold."
@@ -88,7 +90,7 @@ def build_verification(
             return [gr.update(interactive=True), "", tried(None)]
         others = services.classifiers_of(services.cards[classifier]["task"])
         able = (n for n in others if not proof_obstacle(services.classifiers[n], method, norm))
-        return [gr.update(interactive=False), verdicts.unable_words(why), tried(next(able, None))]
+        return [gr.update(interactive=False), unable_words(why), tried(next(able, None))]
 
     asked = [visit.classifier, norm, method]
     gr.on([*changed, norm.change, method.change], ask, asked, [verify, unable, provable], **QUIET)
@@ -110,8 +112,8 @@ def build_verification(
                 continue
             record, heard = done
             picture = figures.logit_intervals(record)
-            said = verdicts.verification_words(record, source.label)
-            yield [said, picture, verdicts.interval_words(record), *heard, *rest]
+            said = verification_words(record, source.label)
+            yield [said, picture, interval_words(record), *heard, *rest]
 
     inputs = [visit.source, visit.classifier, visit.runs, norm, level_db, method]
     shown = dict.fromkeys([verdict, bounds, caption, noise, player])
@@ -121,5 +123,5 @@ def build_verification(
 
 def _heard(clip: Any, pair: NoisePair) -> list:
     """Words about the two noises, and the player's value."""
-    value = convert.noise_tracks(clip.samples, pair, clip.sample_rate)
-    return [verdicts.noise_words(pair.record), value]
+    value = noise_tracks(clip.samples, pair, clip.sample_rate)
+    return [noise_words(pair.record), value]

@@ -12,7 +12,6 @@ from robustaudio.certification.smoothing import Smoothing, vote_obstacle
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.heard import ruler_with_heard
-from robustaudio.ui import verdicts
 from robustaudio.ui.blocks import (
     NO_FILE,
     QUIET,
@@ -24,11 +23,15 @@ from robustaudio.ui.blocks import (
     words,
 )
 from robustaudio.ui.budget import Budget
-from robustaudio.ui.convert import Services, Source, scratch_folder
+from robustaudio.ui.downloads import scratch_folder
+from robustaudio.ui.html import unable_words
 from robustaudio.ui.jobs import EXPECTED, one_sentence
-from robustaudio.ui.listen import answers_of
 from robustaudio.ui.ruler import ruler_html
-from robustaudio.ui.verification import build_verification
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import Source
+from robustaudio.ui.tabs.listen import answers_of
+from robustaudio.ui.tabs.verification import build_verification
+from robustaudio.ui.words.prove import outvoted, smoothing_words
 
 RULER_HINT = (
     "<p class='ra-note'>How far is it proven, and where does it break? Press Measure: both on one "
@@ -86,7 +89,7 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
             why = None  # said when it is asked for
         else:
             why = vote_obstacle(int(n), alpha)
-        return [gr.update(interactive=why is None), verdicts.unable_words(why)]
+        return [gr.update(interactive=why is None), unable_words(why)]
 
     gr.on([n.change, alpha.change], ask, [n, alpha], [certify, unable], **QUIET)
 
@@ -119,8 +122,8 @@ def _voted(services: Services, source: Source, record: dict) -> list:
     """Words, a switch to a classifier that would do better, and the votes."""
     trained = services.for_noise(source.task, record["sigma"], record["representation"])
     other = None if trained == record["classifier"] else trained
-    said = verdicts.smoothing_words(record, source.label, other)
-    return [said, tried(other if verdicts.outvoted(record, source.label) else None),
+    said = smoothing_words(record, source.label, other)
+    return [said, tried(other if outvoted(record, source.label) else None),
             figures.votes(record)]  # fmt: skip
 
 

@@ -19,7 +19,6 @@ from robustaudio.evaluation.figures import Audibility
 from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import make_report, save_perturbed
 from robustaudio.threats.noise import audible_representations
-from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import (
     MEASURE_PLOTS,
     NO_FILE,
@@ -32,8 +31,11 @@ from robustaudio.ui.blocks import (
     words,
 )
 from robustaudio.ui.budget import Budget
-from robustaudio.ui.convert import NoClip, Services, Source
+from robustaudio.ui.downloads import file_name, report_file, scratch_folder
 from robustaudio.ui.jobs import EXPECTED, in_place, one_sentence, stream
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import NoClip, Source
+from robustaudio.ui.tracks import exhibit_tracks, player_tracks
 from robustaudio.ui.widgets.attack_controls import (
     LEVELS,
     METHODS,
@@ -45,8 +47,17 @@ from robustaudio.ui.widgets.attack_controls import (
 )
 from robustaudio.ui.widgets.cursor import Cursor
 from robustaudio.ui.widgets.live_search import Live, pictured
+from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.widgets.old_result import Asked
 from robustaudio.ui.widgets.player import Player
+from robustaudio.ui.words.hear_and_break import (
+    NOTHING_TO_JUDGE,
+    audibility_words,
+    exhibits_words,
+    perturbation_words,
+    search_bar,
+)
+from robustaudio.ui.words.terms import level_relative_to
 
 START_METHOD, START_NORM, START_AT, START_SIGMA = "pgd", "linf", "waveform", 0.1
 
@@ -88,7 +99,7 @@ class Controls:
         }
         wish = Wish(*values[:own], options=options.get(values[0], {}))
         size = {"sigma": wish.sigma} if wish.method == NOISE else {"level_db": wish.level_db}
-        convert.required(**size, **wish.options, seed=wish.seed)
+        required(**size, **wish.options, seed=wish.seed)
         return wish
 
 
@@ -142,8 +153,8 @@ def build_explore(
     ) -> Iterator[list]:
         try:
             wish = controls.read(widgets)
-            chosen, clip = convert.open_source(services, source, classifier)
-            relative_to = verdicts.level_relative_to(wish.norm, wish.representation)
+            chosen, clip = services.open(source, classifier)
+            relative_to = level_relative_to(wish.norm, wish.representation)
             live = Live(chosen, clip, f"dB of {relative_to}")
             budget = Budget(services.limits.seconds)
             with turns.search() as halt:
@@ -152,7 +163,7 @@ def build_explore(
                     lambda: halt.asked or budget.over(),
                 ):
                     if result is None:
-                        bar = verdicts.search_bar(share, METHODS[wish.method], told, relative_to)
+                        bar = search_bar(share, METHODS[wish.method], told, relative_to)
                         verdict, player, picture = live.of(told)
                         yield [verdict, player, *[gr.skip()] * (len(outputs) - 4), picture, bar]
                         continue
@@ -160,10 +171,10 @@ def build_explore(
                     result = replace(result, record=record)
                     shown = _shown(chosen, clip, result, wish.seed, source.label)
                     command = wish.command(source, classifier)
-                    with convert.scratch_folder() as folder:
+                    with scratch_folder() as folder:
                         verb = "noise" if wish.method == NOISE else "attack"
                         names = [
-                            convert.file_name(source.path.stem, chosen.name, last)
+                            file_name(source.path.stem, chosen.name, last)
                             for last in ("perturbed", verb)
                         ]
                         files = _written(chosen, clip, result, command, folder, names, subtype)
@@ -188,7 +199,7 @@ def _written(
     file = save_perturbed(classifier, clip, result, path, subtype)
     record = {**result.record, **file, "output": path.name}
     made = make_report(classifier, clip, command, record)
-    report = convert.report_file(folder, names[1], made)
+    report = report_file(folder, names[1], made)
     return [gr.DownloadButton(value=str(f), interactive=True) for f in (path, report)]
 
 
@@ -288,8 +299,8 @@ def _shown(
     rate, clean, perturbed = clip.sample_rate, result.clean, result.perturbed
     before = classifier.probabilities(clean[None])[0].tolist()
     return [
-        verdicts.perturbation_words(result.record, truth),
-        convert.player_tracks(result, rate),
+        perturbation_words(result.record, truth),
+        player_tracks(result, rate),
         figures.probabilities(
             dict(zip(classifier.labels, before, strict=True)), result.record["probabilities"]
         ),
@@ -306,8 +317,7 @@ def _shown(
 def _judged(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int) -> list:
     """The exhibits and what the clip hides; nothing where there is no perturbation."""
     if not result.record["linf"]:
-        caption = verdicts.caption("There is no perturbation, and so nothing to judge.")
-        return [None, None, caption, gr.update(visible=False), gr.skip(), None, None]
+        return [None, None, NOTHING_TO_JUDGE, gr.update(visible=False), gr.skip(), None, None]
     rate, clean = clip.sample_rate, result.clean
     side_by_side = exhibits(classifier, clean, result.perturbed, seed=seed)
     heard = figures.audibility(clean.cpu(), result.perturbation.cpu(), rate)
@@ -320,9 +330,9 @@ def _judged(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int
         visible=frames > 1,
     )  # fmt: skip
     return [
-        convert.exhibit_tracks(clean, side_by_side, rate),
-        verdicts.exhibits_words(side_by_side, result.record),
-        verdicts.audibility_words(heard),
+        exhibit_tracks(clean, side_by_side, rate),
+        exhibits_words(side_by_side, result.record),
+        audibility_words(heard),
         cursor,
         heard,
         *_masking_pictures(heard, heard.worst_frame),

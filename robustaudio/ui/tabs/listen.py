@@ -22,10 +22,11 @@ from robustaudio.listening.run.host import NoStudy, Rooms, WrongKey
 from robustaudio.listening.run.open_study import Room
 from robustaudio.listening.run.store import MemoryStore, Store
 from robustaudio.listening.web.feedback import pooled
-from robustaudio.ui import convert
 from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, words
-from robustaudio.ui.convert import Services, Source
+from robustaudio.ui.downloads import file_name, scratch_folder
 from robustaudio.ui.jobs import EXPECTED, one_sentence
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import Source
 
 FOUND = "perturbation"  # the family that the first tab has made
 TESTS = {
@@ -147,10 +148,10 @@ def build_listen(
     def show(room: Room, key: str) -> Iterator[list]:
         page = f"listen/{room.token}"
         opened = OPENED.format(listeners=page, teacher=f"{page}/teacher#{key}")
-        with convert.scratch_folder() as folder:
+        with scratch_folder() as folder:
             tested = room.study
             names = [tested.clips[0].clip.name, tested.model.name or "", tested.options["kind"]]
-            path = folder / f"{convert.file_name(*filter(None, names), 'study')}.json"
+            path = folder / f"{file_name(*filter(None, names), 'study')}.json"
             path.write_text(json.dumps(room.study.record(), indent=1), "utf-8")
             file = gr.DownloadButton(value=str(path), interactive=True)
             yield [opened, file, {"token": room.token, "key": key}]
@@ -165,7 +166,7 @@ def build_listen(
         request: gr.Request,
     ) -> Iterator[list]:  # fmt: skip
         try:
-            _, clip = convert.open_source(services, source, classifier)
+            _, clip = services.open(source, classifier)
             options = _options(kind, level_db, int(length), audible_db)
             study = study_of(source.name, clip, classifier, heard, families, options)
             yield from show(

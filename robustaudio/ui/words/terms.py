@@ -1,0 +1,61 @@
+"""Words that several tabs share: names of norms, attacks and bounds, and what limits a result."""
+
+import html
+
+from robustaudio.evaluation.figures import shown_label
+from robustaudio.ui.html import label_words
+
+BALLS = {"linf": "L∞", "l2": "L2", "masking": "masking set"}
+
+
+RELATIVE_TO = {
+    "linf": "the clip's peak",
+    "l2": "the clip's L2 norm",
+    "masking": "the masking threshold",
+}
+
+
+ATTACK_NAMES = {  # by the attack's class, as records have it
+    "FGSM": "FGSM",
+    "BIM": "BIM",
+    "PGD": "PGD",
+    "MIFGSM": "MI-FGSM",
+    "APGD": "APGD",
+    "DeepFool": "DeepFool",
+    "JSMA": "JSMA",
+    "CarliniWagner": "Carlini–Wagner (L2)",
+    "CarliniWagnerAudio": "Carlini–Wagner audio (dB)",
+    "Psychoacoustic": "Psychoacoustic (Qin et al.)",
+    "Genetic": "Genetic algorithm",
+    "HillClimber": "Hill climber",
+    "RandomSearch": "Random search",
+}
+
+
+BOUNDS = {"interval": "interval bounds (IBP)", "crown": "CROWN-IBP bounds"}
+
+
+def misheard_words(heard: str, truth: str | None) -> str:
+    return f"It hears {label_words(heard)}, and this clip is labelled {html.escape(str(truth))}"
+
+
+def limited(record: dict) -> list[str]:
+    """That a run was ended by the server, if it was."""
+    if "limit_s" not in record:
+        return []
+    return [
+        f"the server's limit of {record['limit_s']:g} s ended it, and this is what was found until "
+        "then; the command in the report goes on to the end"
+    ]
+
+
+def level_relative_to(norm: str, representation: str) -> str:
+    """What 0 dB of an attack's level is."""
+    if representation == "waveform":
+        return RELATIVE_TO[norm]
+    return f"the {representation}'s {'largest value' if norm == 'linf' else 'L2 norm'}"
+
+
+def is_right(heard: str | None, truth: str | None) -> bool:
+    """Whether a label is the clip's own, by the name shown; where that is not known, it is."""
+    return truth is None or (heard is not None and shown_label(heard) == truth)
