@@ -1,24 +1,25 @@
 """The page: task, classifier and clip, then hear and break, prove, ruler, listen, words."""
 
 import json
-from copy import deepcopy
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 from gradio.themes import Base
 
 from robustaudio.paths import ASSETS
-from robustaudio.ui.blocks import KEEP_NUMBERS, MEASURE_PLOTS, QUIET, TRY, Turns, Visit, words
 from robustaudio.ui.checked_blocks import Page
+from robustaudio.ui.events import KEEP_NUMBERS, MEASURE_PLOTS, QUICK, QUIET, Update, fresh
 from robustaudio.ui.kept_files import keep_downloads
 from robustaudio.ui.services import Services
-from robustaudio.ui.tabs.choice import QUICK, build_choice
-from robustaudio.ui.tabs.hear_and_break import build_explore
+from robustaudio.ui.tabs.choice import build_choice
+from robustaudio.ui.tabs.hear_and_break import build_hear_and_break
 from robustaudio.ui.tabs.listen import build_listen
-from robustaudio.ui.tabs.noise_it_is_sure_about import build_maximise
-from robustaudio.ui.tabs.randomized_smoothing import build_certify, build_ruler
-from robustaudio.ui.tabs.what_would_it_take import build_targets
+from robustaudio.ui.tabs.noise_it_is_sure_about import build_noise_it_is_sure_about
+from robustaudio.ui.tabs.prove import build_prove
+from robustaudio.ui.tabs.ruler import build_ruler
+from robustaudio.ui.tabs.what_would_it_take import build_what_would_it_take
+from robustaudio.ui.visit import TRY, Turns, Visit
+from robustaudio.ui.widgets.basic import words
 from robustaudio.ui.widgets.old_result import COMPARE
 from robustaudio.ui.words.learn import LEARN
 
@@ -54,44 +55,45 @@ def build_page(services: Services) -> gr.Blocks:
         words("header", HEADER)
         visit = build_choice(services, page, turn)
         changed = [page.load, visit.source.change, visit.classifier.change]
+        stale: Update = {}
         with gr.Tabs() as tabs:
             with gr.Tab("Hear & break", elem_id="tab-explore"):
-                of_explore = build_explore(services, visit, [page.load, begun.change], changed)
+                starts = [page.load, begun.change]
+                stale |= build_hear_and_break(services, visit, starts, changed)
                 with gr.Accordion("Noise it is sure about", open=False, elem_id="more-like-itself"):
-                    of_maximise = build_maximise(services, visit, changed)
+                    stale |= build_noise_it_is_sure_about(services, visit, changed)
             with gr.Tab("Prove", elem_id="tab-prove"):
-                of_certify = build_certify(services, visit, changed)
+                stale |= build_prove(services, visit, changed)
             with gr.Tab("Ruler", elem_id="tab-ruler"):
-                of_ruler = build_ruler(services, visit)
-                of_targets = build_targets(services, visit)
+                stale |= build_ruler(services, visit)
+                stale |= build_what_would_it_take(services, visit)
             with gr.Tab("Listen", elem_id="tab-listen"):
-                build_listen(services, visit, of_explore, page.load)
+                build_listen(services, visit, page.load)
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 
         for script in (KEEP_NUMBERS, COMPARE):
             page.load(None, js=script, **QUIET)
         tabs.select(None, js=MEASURE_PLOTS, **QUIET)
-        stale = of_explore | of_maximise | of_certify | of_ruler | of_targets
         _begin_anew(visit, begun, stale)
     keep_downloads(page)
     return page
 
 
-def _begin_anew(visit: Visit, begun: gr.State, stale: dict[Component, Any]) -> None:
+def _begin_anew(visit: Visit, begun: gr.State, stale: Update) -> None:
     """What was found of another clip or classifier goes at once, in the browser.
 
     What is still being found learns of it from the turn, and a new run begins. Gradio calls a menu
     that was merely opened and closed an input, too: what counts is whether its value has changed.
     """
 
-    def begin(turns: Turns, turn: int) -> list:
+    def begin(turns: Turns, turn: int) -> Any:
         """The run that is over learns it; what it found in the last moment goes as well."""
         if turn == turns.begun:
-            return [gr.skip()] * (1 + len(stale))
+            return gr.skip()
         turns.over(turn)
         turns.begun = turn
-        return [turn, *deepcopy([*stale.values()])]  # Gradio takes the updates apart
+        return {begun: turn, **fresh(stale)}
 
     classifier, worked, turn = visit.classifier, visit.worked, visit.turn
     emptied, everything = json.dumps([*stale.values()]), [turn, *stale]

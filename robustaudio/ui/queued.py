@@ -28,8 +28,8 @@ class Queued:
         self._thread = ThreadPoolExecutor(1, "heavy-run")
         self._said, self._said_at = "", 0.0
 
-    async def told(self) -> str | None:
-        """What a visitor who waits is told next; None as soon as the wait has an end."""
+    async def words(self) -> str | None:
+        """The next words for a visitor who waits; None as soon as the wait has an end."""
         while not self.shares.granted(self.place):
             if self.shares.dropped(self.place):
                 return None

@@ -1,7 +1,7 @@
 """The edge of the page: sources that may be read, words that say what happened."""
 
 import shlex
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import gradio as gr
@@ -16,27 +16,19 @@ from robustaudio.evaluation.heard import Heard, Listener, claims
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
-from robustaudio.ui.blocks import Turns
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.html import decibel
 from robustaudio.ui.launch import load_services
 from robustaudio.ui.ruler import THRESHOLD, ruler_html
 from robustaudio.ui.sources import UPLOAD, NoClip, Source
 from robustaudio.ui.tabs.choice import resumed
-from robustaudio.ui.tabs.hear_and_break import _shown, build_controls
+from robustaudio.ui.tabs.hear_and_break import HearAndBreak
 from robustaudio.ui.tracks import exhibit_tracks, noise_tracks, player_tracks
-from robustaudio.ui.widgets.attack_controls import (
-    ANY_OTHER,
-    LEVELS,
-    METHODS,
-    NOISE,
-    Wish,
-    about_level,
-    option_widgets,
-    start_level_db,
-)
+from robustaudio.ui.visit import Turns
+from robustaudio.ui.widgets.attack_controls import build_controls, option_widgets
 from robustaudio.ui.widgets.numbers import required
-from robustaudio.ui.words.hear_and_break import exhibits_words, perturbation_words
+from robustaudio.ui.wish import ANY_OTHER, LEVELS, METHODS, NOISE, Wish, start_level_db
+from robustaudio.ui.words.hear_and_break import about_level, exhibits_words, perturbation_words
 from robustaudio.ui.words.prove import (
     interval_words,
     noise_words,
@@ -142,15 +134,15 @@ def test_every_attack_has_a_name_and_widgets_that_hold_its_defaults(services):
 def test_a_wish_is_read_from_the_chosen_attacks_own_widgets(services):
     with gr.Blocks():
         controls = build_controls(target())
-    values = [widget.value for widget in controls.inputs]
+    method, values = controls.wish["method"], {widget: widget.value for widget in controls.inputs}
     read = controls.read(values)
     assert read == wish(options=defaults("pgd"))
-    assert controls.read(["apgd", *values[1:]]).options == defaults("apgd")
-    assert controls.read([NOISE, *values[1:]]).options == {}
-    values[controls.inputs.index(controls.options["pgd"]["steps"])] = None
+    assert controls.read(values | {method: "apgd"}).options == defaults("apgd")
+    assert controls.read(values | {method: NOISE}).options == {}
+    values[controls.options["pgd"]["steps"]] = None
     with pytest.raises(ValueError, match="steps is empty; a number would be right"):
         controls.read(values)
-    controls.read(["apgd", *values[1:]])  # of an attack that was not chosen
+    controls.read(values | {method: "apgd"})  # of an attack that was not chosen
 
 
 def test_what_minimises_by_itself_begins_at_the_largest_level_and_says_so():
@@ -257,9 +249,13 @@ def test_nothing_found_is_said_and_not_judged(services, source):
     words = perturbation_words(result.record)
     assert "nothing found up to −100.0 dB of the clip's peak" in words
     assert "no perturbation at all" not in words and "allowed" not in words
-    shown = _shown(classifier, clip, result, 0)
-    assert shown[-7:-5] == [None, None] and "nothing to judge" in shown[-5]
-    assert shown[-4] == gr.update(visible=False) and shown[-2:] == [None, None]
+    with gr.Blocks():
+        tab = HearAndBreak(target())
+    shown, masking = tab.shows(classifier, clip, result, 0), tab.masking
+    assert shown[tab.exhibits] is shown[tab.exhibits_words] is None
+    assert "nothing to judge" in shown[masking.words]
+    assert shown[masking.cursor] == gr.update(visible=False)
+    assert shown[masking.spectrum] is shown[masking.ratio] is None
 
 
 def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, source):
@@ -459,11 +455,11 @@ def test_what_a_field_cannot_hold_is_named_with_what_would_be_right(numbers, sen
 def test_a_number_that_is_not_shown_is_not_judged(services):
     with gr.Blocks():
         controls = build_controls(target())
-    values = [widget.value for widget in controls.inputs]
-    values[[field.name for field in fields(Wish)].index("sigma")] = -1e9
+    values = {widget: widget.value for widget in controls.inputs}
+    values[controls.wish["sigma"]] = -1e9
     assert controls.read(values).sigma == -1e9
     with pytest.raises(ValueError, match="sigma -1e"):
-        controls.read([NOISE, *values[1:]])
+        controls.read(values | {controls.wish["method"]: NOISE})
 
 
 def test_a_run_of_an_older_turn_is_over():

@@ -16,6 +16,7 @@ from robustaudio.paths import HOME
 from robustaudio.ui.checked_blocks import fits
 from robustaudio.ui.errors import UNFIT, is_sentence, spoken, without_folders
 from robustaudio.ui.launch import launch
+from robustaudio.ui.widgets.player import Player
 
 FILE = {"_type": "gradio.FileData"}
 SOUND = [{"key": "A", "pcm": "AAAAAA=="}, {"key": "B", "pcm": "AAAAAA=="}]
@@ -151,12 +152,11 @@ def test_requests_that_no_page_makes_end_in_a_sentence(page, post, route, body, 
     check_words(told.get("detail", told.get("error")))
 
 
-@pytest.mark.parametrize("heard", HOSTILE)
-def test_a_player_that_holds_nonsense_makes_no_study(heard):
-    from robustaudio.ui.tabs.listen import _tracks
-
-    with pytest.raises(ValueError, match=r"on the first tab\.$"):
-        _tracks(heard)
+def test_no_handler_takes_a_perturbation_from_the_browser(page):
+    """A player's value is for the player: what was perturbed stays on the server."""
+    players = {block for block in page.blocks.values() if isinstance(block, Player)}
+    assert len(players) == 4
+    assert not [handler for handler in handlers(page) if players & {*handler.inputs}]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier, read_card
 from robustaudio.listening.run.host import Rooms
 from robustaudio.listening.run.store import MemoryStore
-from robustaudio.ui.jobs import in_place
+from robustaudio.ui.errors import in_place
 from robustaudio.ui.kept_files import Kept, Recent, keep_downloads
 from robustaudio.ui.services import Services
 from robustaudio.ui.sources import NoClip, Source

@@ -196,15 +196,15 @@ def test_a_run_waits_without_a_thread_computes_in_one_and_leaves():
     async def visit() -> tuple[list, list]:
         first = Queued(shares, visitor("a1"), lambda: False)
         second = Queued(shares, visitor("b1"), lambda: False)
-        assert await first.told() is None and first.began
-        words = await second.told()
+        assert await first.words() is None and first.began
+        words = await second.words()
         assert words and "yours is next" in words and not second.began
         first.begin(steps())
         seen = []
         while step := await first.step():
             seen.append(step)
         first.end()
-        while await second.told():
+        while await second.words():
             pass
         began = second.began
         second.end()
@@ -229,7 +229,7 @@ def test_a_place_is_kept_until_its_thread_has_ended():
 
     async def visit() -> None:
         queued = Queued(shares, visitor("a1"), lambda: False)
-        await queued.told()
+        await queued.words()
         queued.begin(steps())
         assert await queued.step() == [1]
         queued.end()
@@ -251,9 +251,9 @@ def test_a_run_that_nobody_wants_any_more_stops_waiting():
 
     async def visit() -> None:
         queued = Queued(shares, visitor("a1"), lambda: old[0])
-        assert await queued.told()
+        assert await queued.words()
         old[0] = True
-        assert await queued.told() is None and not queued.began
+        assert await queued.words() is None and not queued.began
         queued.begin(iter([[1]]))  # type: ignore[arg-type]
         assert await queued.step() is None
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from ui.visiting import Visiting
 
-from robustaudio.ui.blocks import MOST_RUNS, _with
+from robustaudio.ui.downloads import MOST_RUNS, with_report
 from robustaudio.ui.launch import launch
 from robustaudio.ui.session_state import EVENTS, KEPT, UNHEARD_S, Visits
 
@@ -73,6 +73,6 @@ def test_what_nobody_fetches_is_thrown_away(page, visits):
 def test_reports_of_one_clip_are_the_last_ones():
     runs = ()
     for number in range(2 * MOST_RUNS):
-        runs = _with(runs, {"clip": "a", "number": number})
+        runs = with_report(runs, {"clip": "a", "number": number})
     assert [run["number"] for run in runs] == [*range(MOST_RUNS, 2 * MOST_RUNS)]
-    assert _with(runs, {"clip": "b"}) == ({"clip": "b"},)
+    assert with_report(runs, {"clip": "b"}) == ({"clip": "b"},)

@@ -10,17 +10,18 @@ import gradio as gr
 from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.predict import predict_clip
 from robustaudio.evaluation.report import judged
-from robustaudio.ui.blocks import QUIET, Turns, Visit, words
-from robustaudio.ui.jobs import EXPECTED, FAILED, as_html, in_place, one_sentence
+from robustaudio.ui.errors import FAILED, as_html, in_place, one_sentence
+from robustaudio.ui.events import QUICK, QUIET, Update
+from robustaudio.ui.jobs import EXPECTED
 from robustaudio.ui.long_runs import Shares
 from robustaudio.ui.services import Services
 from robustaudio.ui.sources import GONE, UPLOAD, Source
-from robustaudio.ui.widgets.attack_controls import ANY_OTHER
+from robustaudio.ui.visit import Turns, Visit
+from robustaudio.ui.widgets.basic import words
 from robustaudio.ui.widgets.upload import ANY_SOUND, MICROPHONE, REFUSED, too_large
+from robustaudio.ui.wish import ANY_OTHER
 from robustaudio.ui.words.choice import card_words, prediction_words
 
-# queued: an event outside the queue changes a State without telling its listeners
-QUICK = {**QUIET, "queue": True}
 STILL_HERE_MS = 600_000
 # once a page has been offline, Gradio drops its States an hour after they were last set
 STILL_HERE = """() => {{
@@ -65,61 +66,60 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         render=False,
     )  # fmt: skip
 
-    def predict(source: Source, classifier: str) -> list:
+    def predict(opened: Source, name: str) -> Update:
         """What is heard, or in its place why nothing is."""
-        about = card_words(services.cards[classifier])
+        about = card_words(services.cards[name])
         try:
-            chosen, opened = services.open(source, classifier)
-            record = {**predict_clip(chosen, opened.samples), **judged(opened)}
+            chosen, prepared = services.open(opened, name)
+            record = {**predict_clip(chosen, prepared.samples), **judged(prepared)}
         except EXPECTED as error:
-            return [in_place(error), about]
+            return {prediction: in_place(error), card: about}
         except Exception:  # of a classifier, or of the machine: the last clip's verdict must go
-            logging.getLogger(__name__).exception("%s failed on %s", classifier, source.name)
-            failure = RuntimeError(f"{classifier} failed on this clip; the server's log says why.")
-            return [in_place(failure), about]
-        return [prediction_words(record, source), about]
+            logging.getLogger(__name__).exception("%s failed on %s", name, opened.name)
+            failure = RuntimeError(f"{name} failed on this clip; the server's log says why.")
+            return {prediction: in_place(failure), card: about}
+        return {prediction: prediction_words(record, opened), card: about}
 
-    def choose_task(task: str, source: Source) -> list:
+    def choose_task(name: str, before: Source) -> Update:
         """The task's own start; a visitor's own clip stays."""
-        start, first = services.start(task)
-        names, clips = services.classifiers_of(task), list(services.clips[task])
-        chosen = replace(source if source.uploaded else first, task=task, visit=source.visit)
-        return [
-            chosen,
-            gr.Dropdown(names, value=start),
-            start,
-            gr.Dropdown(clips, value=None if source.uploaded else first.name),
-            gr.Dropdown(_targets(services, start), value=ANY_OTHER),
-        ]
+        start, first = services.start(name)
+        kept = before if before.uploaded else first
+        chosen = None if before.uploaded else first.name
+        return {
+            source: replace(kept, task=name, visit=before.visit),
+            classifier: gr.Dropdown(services.classifiers_of(name), value=start),
+            worked: start,
+            clip: gr.Dropdown(list(services.clips[name]), value=chosen),
+            target: gr.Dropdown(_targets(services, start), value=ANY_OTHER),
+        }
 
-    def choose(name: str | None, source: Source) -> Source | dict:
-        clips = services.clips[source.task]
+    def choose(name: str | None, before: Source) -> Source | dict:
+        clips = services.clips[before.task]
         if name is None:  # beside an own clip the list is empty, and was merely looked at
             return gr.skip()
         if name not in clips:
             raise one_sentence(ValueError("choose a clip from the list."))
-        return Source(name, clips[name], source.task, visit=source.visit)
+        return Source(name, clips[name], before.task, visit=before.visit)
 
-    def use_upload(path: str | None, source: Source, classifier: str) -> tuple:
+    def use_upload(values: Update) -> Any:
         """The visitor's own clip; of a file that cannot be used, the sentence that says why not.
 
         The list of clips is emptied, so that any of its clips can be chosen again.
         """
-        if path is None:
-            return gr.skip(), gr.skip()
-        taken = services.take(Path(path), source, classifier)
-        return told(taken), gr.Dropdown(value=None)
+        if values[upload] is None:
+            return gr.skip()
+        taken = services.take(Path(values[upload]), values[source], values[classifier])
+        return {source: warned(taken), clip: gr.Dropdown(value=None)}
 
-    def refuse(large: str, source: Source) -> tuple:
-        refused = replace(source, name=UPLOAD, uploaded=True, refused=too_large(large))
-        return told(refused), gr.Dropdown(value=None), None
+    def refuse(sentence: str, before: Source) -> Update:
+        refused = replace(before, name=UPLOAD, uploaded=True, refused=too_large(sentence))
+        return {source: warned(refused), clip: gr.Dropdown(value=None), upload: None}
 
     worked = gr.Textbox(start, visible=False)
-    of_task = [source, classifier, worked, clip, target]
-    task.input(choose_task, [task, source], of_task, **QUICK)
+    task.input(choose_task, [task, source], [source, classifier, worked, clip, target], **QUICK)
     clip.input(choose, [clip, source], source, **QUICK)
-    own = [upload.upload, upload.stop_recording]
-    gr.on(own, use_upload, [upload, source, classifier], [source, clip], **QUICK)
+    uploaded = [upload.upload, upload.stop_recording]
+    gr.on(uploaded, use_upload, {upload, source, classifier}, [source, clip], **QUICK)
     large.change(refuse, [large, source], [source, clip, upload], **QUICK)
     page.load(None, js=ANY_SOUND, **QUIET)
     page.load(None, js=REFUSED, **QUIET)
@@ -134,14 +134,14 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     page.load(None, None, [upload, microphone], js=MICROPHONE, **QUIET)
     changed = [page.load, source.change, classifier.change]
     gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
-    opened = gr.JSON(visible=False)
-    shares = Shares(services.limits, streams=services.streams)
     return Visit(
-        source, classifier, target, gr.State(()), gr.State(Turns()), turn, opened, worked, shares
-    )
+        source, classifier, target, perturbed=gr.State(None), runs=gr.State(()),
+        turns=gr.State(Turns()), turn=turn, opened=gr.JSON(visible=False), worked=worked,
+        shares=Shares(services.limits, streams=services.streams),
+    )  # fmt: skip
 
 
-def told(source: Source) -> Source:
+def warned(source: Source) -> Source:
     """The source; a refusal is said at once, wherever the visitor has scrolled to."""
     if source.refused:
         gr.Warning(as_html(source.refused), title=FAILED)

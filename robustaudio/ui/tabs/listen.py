@@ -1,6 +1,5 @@
 """Listen: a listening test of the clip and what was done to it, for one listener or a class."""
 
-import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
-import torch
-from gradio.components import Component
 
 from robustaudio.audio.clip import Clip
-from robustaudio.limits import Limits, Visitor
+from robustaudio.evaluation.perturbed import PerturbedClip
+from robustaudio.limits import Limits
 from robustaudio.listening.design.study import PROCEDURES, Study, sound_text
 from robustaudio.listening.design.study_file import load_study, parse
 from robustaudio.listening.run import export
@@ -22,11 +19,15 @@ from robustaudio.listening.run.host import NoStudy, Rooms, WrongKey
 from robustaudio.listening.run.open_study import Room
 from robustaudio.listening.run.store import MemoryStore, Store
 from robustaudio.listening.web.feedback import pooled
-from robustaudio.ui.blocks import NO_FILE, QUIET, Visit, words
-from robustaudio.ui.downloads import file_name, scratch_folder
-from robustaudio.ui.jobs import EXPECTED, one_sentence
+from robustaudio.ui.downloads import download, file_name, scratch_folder
+from robustaudio.ui.errors import one_sentence
+from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update
+from robustaudio.ui.jobs import EXPECTED
+from robustaudio.ui.queued import visitor_of
 from robustaudio.ui.services import Services
-from robustaudio.ui.sources import Source
+from robustaudio.ui.visit import Visit
+from robustaudio.ui.widgets.basic import words
+from robustaudio.ui.words.listen import ABOUT, DEMO, KEPT, NOT_KEPT, OPENED
 
 FOUND = "perturbation"  # the family that the first tab has made
 TESTS = {
@@ -51,37 +52,12 @@ LENGTHS = {
     "quest": Length("trials", "Trials of each", "Fixed before the first: 40 is usual."),
     "staircase": Length("reversals", "Reversals of each", "Turns of direction; the last ends it."),
 }
-LONGEST_S = 30  # of what the first tab's player holds: as long as a classifier listens
 GRADED_ABOVE_DB = 0, 10, 20  # the level that was chosen
 FAMILIES = {
     "white noise": "white",
     "noise shaped to the masking threshold": "shaped",
     "the perturbation of the first tab": FOUND,
 }
-DEMO = "Demonstration: store nothing on disk"
-ABOUT = """
-Ask people, blind: can they hear the change? They need the link and
-headphones, no account; nothing personal is stored. Open your own link first to try it.
-"""
-OPENED = """
-<div class='ra-listen'>
-  <p><strong>The test is open.</strong>
-  <a href='{listeners}' target='_blank'>Take it yourself</a> ·
-  <a href='{teacher}' target='_blank'>the teacher's page</a>: link, QR code, results as they come.
-  <span class='ra-note'>Whoever has the teacher's address sees the results and may end the test.
-  </span></p>
-  <iframe src='{teacher}' title="The teacher's page" loading='lazy'></iframe>
-</div>
-"""
-
-KEPT = (
-    "This browser keeps the teacher's address until the test is over. Copy it before you open "
-    "another one."
-)
-NOT_KEPT = (
-    "<strong>This browser keeps nothing here</strong>, as in a private window, or in a page that "
-    "stands inside another site: after a reload the teacher's address is lost. Copy it now:"
-)
 PLACE = "robustaudio.opened"  # in the browser's storage, which may refuse any use
 READ = f"""() => {{
   try {{
@@ -105,11 +81,8 @@ KEEP = f"""(opened) => {{
 }}"""
 
 
-def build_listen(
-    services: Services, visit: Visit, of_explore: dict[Component, Any], load: Callable
-) -> None:
+def build_listen(services: Services, visit: Visit, load: Callable) -> None:
     """The tab; a test that was opened stays in sight when the clip changes, and after a reload."""
-    player = next(shown for shown in of_explore if shown.elem_id == "player")
     gr.Markdown(ABOUT)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
@@ -145,68 +118,71 @@ def build_listen(
             shown = words("listen-opened")
             kept = words("listen-kept")
 
-    def show(room: Room, key: str) -> Iterator[list]:
-        page = f"listen/{room.token}"
-        opened = OPENED.format(listeners=page, teacher=f"{page}/teacher#{key}")
+    def show(room: Room, key: str) -> Iterator[Update]:
+        page, tested = f"listen/{room.token}", room.study
+        names = [tested.clips[0].clip.name, tested.model.name or "", tested.options["kind"]]
         with scratch_folder() as folder:
-            tested = room.study
-            names = [tested.clips[0].clip.name, tested.model.name or "", tested.options["kind"]]
             path = folder / f"{file_name(*filter(None, names), 'study')}.json"
-            path.write_text(json.dumps(room.study.record(), indent=1), "utf-8")
-            file = gr.DownloadButton(value=str(path), interactive=True)
-            yield [opened, file, {"token": room.token, "key": key}]
+            path.write_text(json.dumps(tested.record(), indent=1), "utf-8")
+            yield {
+                shown: OPENED.format(listeners=page, teacher=f"{page}/teacher#{key}"),
+                export: download(path),
+                visit.opened: {"token": room.token, "key": key},
+            }
 
-    def show_again(opened: Any) -> Iterator[list]:
-        room = opened_room(services.rooms, opened)
-        yield from show(room, opened["key"]) if room else [["", NO_FILE, None]]
+    def show_again(opened: Any) -> Iterator[Update]:
+        if room := opened_room(services.rooms, opened):
+            yield from show(room, opened["key"])
+        else:
+            yield {shown: "", export: NO_FILE, visit.opened: None}
 
-    def open_from_page(
-        source: Source, classifier: str, heard: dict | None, kind: str, families: list[str],
-        level_db: float, length: float, audible_db: float, hours: float, demo: bool,
-        request: gr.Request,
-    ) -> Iterator[list]:  # fmt: skip
+    def open_test(study: Study, values: Update, request: gr.Request) -> Iterator[Update]:
+        visitor = visitor_of(request)
+        room = services.rooms.open(study, values[hours], demo=values[demo], visitor=visitor)
+        yield from show(*room)
+
+    def open_from_page(values: Update, request: gr.Request) -> Iterator[Update]:
+        source, model, kind = values[visit.source], values[visit.classifier], values[procedure]
         try:
-            _, clip = services.open(source, classifier)
-            options = _options(kind, level_db, int(length), audible_db)
-            study = study_of(source.name, clip, classifier, heard, families, options)
-            yield from show(
-                *services.rooms.open(study, hours, demo=demo, visitor=_visitor(request))
-            )
+            _, clip = services.open(source, model)
+            options = _options(kind, values[level_db], int(values[length]), values[audible_db])
+            perturbed = values[visit.perturbed]
+            study = study_of(source.name, clip, model, perturbed, values[families], options)
+            yield from open_test(study, values, request)
         except EXPECTED as error:
             raise one_sentence(error) from None
 
-    def open_from_file(
-        path: str | None, hours: float, demo: bool, request: gr.Request
-    ) -> Iterator[list]:
-        if path is None:
-            yield [gr.skip()] * 3
+    def open_from_file(values: Update, request: gr.Request) -> Iterator[Any]:
+        if values[file] is None:
+            yield gr.skip()
             return
         try:
-            study = load_study(Path(path), uploaded=True)
-            yield from show(
-                *services.rooms.open(study, hours, demo=demo, visitor=_visitor(request))
-            )
+            study = load_study(Path(values[file]), uploaded=True)
+            yield from open_test(study, values, request)
         except EXPECTED as error:
             raise one_sentence(error) from None
 
-    def fit(kind: str, families: list[str]) -> list:
+    def fit(kind: str, chosen: list[str]) -> Update:
         """Controls that do nothing for a test are hidden."""
-        audible, length = gr.Slider(visible=kind != "impairment"), _length(kind)
-        told = _questions(kind, families, length.get("value", 0))
-        return [gr.Slider(**length), gr.Slider(**_level(kind)), audible, told]
+        fitting = _length(kind)
+        return {
+            length: gr.Slider(**fitting),
+            level_db: gr.Slider(**_level(kind)),
+            audible_db: gr.Slider(visible=kind != "impairment"),
+            questions: _questions(kind, chosen, fitting.get("value", 0)),
+        }
 
     procedure.change(fit, [procedure, families], [length, level_db, audible_db, questions], **QUIET)
     # not at every change of the length: the answer to one that `fit` made may come after the next
     asked = [procedure, families, length]
     gr.on([families.change, length.input], _questions, asked, questions, **QUIET)
-    wishes = [procedure, families, level_db, length, audible_db, hours, demo]
-    inputs = [visit.source, visit.classifier, player, *wishes]
-    queued = {**QUIET, "queue": True}  # outside the queue, an error's sentence is not shown
+    wishes = {procedure, families, level_db, length, audible_db, hours, demo}
+    inputs = {visit.source, visit.classifier, visit.perturbed, *wishes}
     outputs = [shown, export, visit.opened]
-    start.click(open_from_page, inputs, outputs, **queued)
-    file.upload(open_from_file, [file, hours, demo], outputs, **queued)
+    start.click(open_from_page, inputs, outputs, **QUICK)
+    file.upload(open_from_file, {file, hours, demo}, outputs, **QUICK)
     stored = load(None, None, visit.opened, js=READ, **QUIET)
-    stored.then(show_again, visit.opened, outputs, **queued)
+    stored.then(show_again, visit.opened, outputs, **QUICK)
     visit.opened.change(None, visit.opened, kept, js=KEEP, **QUIET)
 
 
@@ -216,10 +192,6 @@ def _unused(limits: Limits) -> str:
         return ""
     hours = "an hour" if limits.unused_hours == 1 else f"{limits.unused_hours:g} hours"
     return f" Here a test that nobody takes within {hours} is closed."
-
-
-def _visitor(request: gr.Request) -> Visitor:
-    return Visitor(request.session_hash or "", request.client.host if request.client else "")
 
 
 def opened_room(rooms: Rooms, opened: Any) -> Room | None:
@@ -251,7 +223,7 @@ def answers_of(rooms: Rooms, opened: Any, folder: Path) -> Path:
 
 
 def study_of(
-    name: str, clip: Clip, classifier: str, heard: dict | None, families: list[str],
+    name: str, clip: Clip, classifier: str, perturbed: PerturbedClip | None, families: list[str],
     options: dict[str, Any],
 ) -> Study:  # fmt: skip
     """The study that the tab's widgets describe, by the same reader as a study file.
@@ -259,15 +231,20 @@ def study_of(
     Raises:
         ValueError: for what makes no study; StudyError lists everything.
     """
-    told: dict[str, Any] = {"name": name, "sound": sound_text(clip.to("cpu"))}
+    asked: dict[str, Any] = {"name": name, "sound": sound_text(clip.to("cpu"))}
     model: dict[str, str] = {}
     if FOUND in families:
-        clean, perturbed = _tracks(heard)
-        told |= {"sound": sound_text(clean), "perturbed": {FOUND: sound_text(perturbed)}}
+        if perturbed is None:
+            raise ValueError("there is no perturbation yet; make one on the first tab.")
+        clean, changed = (
+            sound_text(Clip(samples.cpu(), clip.sample_rate))
+            for samples in (perturbed.clean, perturbed.perturbed)
+        )
+        asked |= {"sound": clean, "perturbed": {FOUND: changed}}
         model = {"name": classifier}
     study = {
         "title": f"What do you hear in {name}?",
-        "clips": [told],
+        "clips": [asked],
         "families": families,
         "procedure": options,
         "model": model,
@@ -319,25 +296,3 @@ def _demo(store: Store) -> dict[str, Any]:
     info = "Answers are lost when the server stops, and cannot be downloaded. Unticked: kept "
     info += f"{store.kept}."
     return {"value": True, "label": DEMO, "info": info}
-
-
-def _tracks(heard: dict | None) -> tuple[Clip, Clip]:
-    """Clean and perturbed, as the first tab's player holds them.
-
-    Raises:
-        ValueError: if it holds none, or what no player holds.
-    """
-    if not heard:
-        raise ValueError("there is no perturbation yet; make one on the first tab.")
-    try:
-        by_key, rate = {one["key"]: one["pcm"] for one in heard["tracks"]}, heard["sample_rate"]
-        sounds = [np.frombuffer(base64.b64decode(by_key[key]), "<f4").copy() for key in "AB"]
-        if type(rate) is not int or not 0 < len(sounds[0]) == len(sounds[1]) <= LONGEST_S * rate:
-            raise ValueError("no rate, or no two sounds of one length")
-        if not np.isfinite(sounds).all():
-            raise ValueError("no finite samples")
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        words = "the perturbation cannot be read; make it again on the first tab."
-        raise ValueError(words) from error
-    clean, perturbed = (Clip(torch.from_numpy(one), rate) for one in sounds)
-    return clean, perturbed

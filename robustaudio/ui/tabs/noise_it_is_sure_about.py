@@ -1,34 +1,22 @@
-"""More like itself: what a classifier is surest of, evolved from a clip, noise or silence."""
+"""Noise it is sure about: a sound that the classifier takes for one label, made by evolution."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
-from robustaudio.attacks import Genetic
+from robustaudio.attacks.genetic import Genetic
 from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.maximise import STARTS, maximise_clip, start_from
 from robustaudio.evaluation.report import make_report, save_perturbed
-from robustaudio.ui.blocks import (
-    NO_FILE,
-    QUIET,
-    Turns,
-    Visit,
-    ends_search,
-    start_and_cancel,
-    wire,
-    words,
-)
-from robustaudio.ui.budget import Budget
 from robustaudio.ui.commands import command_line
-from robustaudio.ui.downloads import file_name, report_file, scratch_folder
-from robustaudio.ui.html import progress_bar
-from robustaudio.ui.jobs import EXPECTED, one_sentence, stream
+from robustaudio.ui.downloads import download, download_report, file_name, scratch_folder
+from robustaudio.ui.events import NO_FILE, QUIET, Update
+from robustaudio.ui.jobs import Buttons, Run, on_click
 from robustaudio.ui.services import Services
-from robustaudio.ui.sources import Source
 from robustaudio.ui.tracks import player_tracks
+from robustaudio.ui.visit import Visit
+from robustaudio.ui.widgets.basic import start_and_cancel, words
 from robustaudio.ui.widgets.live_search import Live, pictured
 from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.widgets.player import Player
@@ -40,7 +28,7 @@ ABOUT = (
 QUERIES = 1000
 
 
-def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Component, Any]:
+def build_noise_it_is_sure_about(services: Services, visit: Visit, changed: list) -> Update:
     """The panel; returns what a new clip empties, and how."""
     gr.Markdown(ABOUT)
     with gr.Row():
@@ -55,7 +43,7 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
             info="Questions to the classifier.",
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", min_width=100)
-    run, stop = start_and_cancel("Evolve", "maximise", "Stop")
+    evolve, stop = start_and_cancel("Evolve", "maximise", "Stop")
     status, old = words("maximise-status"), words("maximise-old")
     verdict = words("maximise-words")
     player = Player(elem_id="maximise-player", hint="Before and after play here.")
@@ -70,56 +58,47 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
 
     gr.on(changed, offer, visit.classifier, label, **QUIET)
 
-    def run_maximise(
-        turns: Turns, source: Source, classifier: str, start: str, label: str, level_db: float,
-        queries: float, seed: float,
-    ) -> Iterator[list]:  # fmt: skip
-        options = {"start": start, "label": label, "level_db": level_db}
-        options |= {"queries": int(queries), "seed": seed}
-        try:
-            required(level_db=level_db, queries=queries, seed=seed)
-            chosen, clip = services.open(source, classifier)
-            clip = replace(clip, samples=start_from(start, clip.samples, int(seed)))
-            live, attack = Live(chosen, clip, "dB of full scale"), Genetic(queries=int(queries))
-            budget = Budget(services.limits.seconds)
+    def maximise(run: Run) -> Iterator[Update]:
+        required(level_db=run[level_db], queries=run[queries], seed=run[seed])
+        options = {
+            "start": run[start], "label": run[label], "level_db": run[level_db],
+            "queries": int(run[queries]), "seed": run[seed],
+        }  # fmt: skip
+        source = run[visit.source]
+        classifier, clip = services.open(source, run[visit.classifier])
+        clip = replace(clip, samples=start_from(run[start], clip.samples, int(run[seed])))
+        live = Live(classifier, clip, "dB of full scale", verdict, player, search)
+        result = yield from run.result(
+            lambda progress: maximise_clip(
+                classifier, clip.samples, Genetic(queries=int(run[queries])), label=run[label],
+                level_db=run[level_db], seed=int(run[seed]), progress=progress,
+            ),
+            "evolving",
+            live.update,
+        )  # fmt: skip
+        begun = source.path.stem if run[start] == "clip" else run[start]
+        name = file_name(begun, shown_label(run[label]), classifier.name, "maximise")
+        command = command_line("maximise", source, run[visit.classifier], options)
+        with scratch_folder() as folder:
+            path = folder / f"{name}.wav"
+            file = save_perturbed(classifier, clip, result, path, "FLOAT")
+            record = {**result.record, **file, "output": path.name}
+            record |= {"stopped": run.halt.asked, **run.budget.record}
+            yield {
+                verdict: maximised_words(record),
+                player: player_tracks(result, clip.sample_rate),
+                search: pictured(record, live.unit),
+                wav: download(path),
+                report: download_report(
+                    folder, name, make_report(classifier, clip, command, record)
+                ),
+                status: "",
+            }
 
-            def job(progress):
-                return maximise_clip(
-                    chosen, clip.samples, attack,
-                    label=label, level_db=level_db, seed=int(seed), progress=progress,
-                )  # fmt: skip
-
-            with turns.search() as halt:
-                for share, told, result in stream(job, lambda: halt.asked or budget.over()):
-                    if result is None:
-                        words, sound, picture = live.of(told)
-                        bar = progress_bar(share, "evolving")
-                        yield [words, sound, picture, gr.skip(), gr.skip(), bar]
-                        continue
-                    command = command_line("maximise", source, classifier, options)
-                    with scratch_folder() as folder:
-                        begun = source.path.stem if start == "clip" else start
-                        name = file_name(begun, shown_label(label), chosen.name, "maximise")
-                        path = folder / f"{name}.wav"
-                        file = save_perturbed(chosen, clip, result, path, "FLOAT")
-                        record = {**result.record, **file, "output": path.name}
-                        record |= {"stopped": halt.asked, **budget.record}
-                        made = make_report(chosen, clip, command, record)
-                        files = (path, report_file(folder, name, made))
-                        yield [
-                            maximised_words(record),
-                            player_tracks(result, clip.sample_rate),
-                            pictured(record, live.unit),
-                            *(gr.DownloadButton(value=str(f), interactive=True) for f in files),
-                            "",
-                        ]
-        except EXPECTED as error:
-            raise one_sentence(error) from None
-
-    inputs = [visit.turns, visit.source, visit.classifier, start, label, level_db, queries, seed]
     hidden = gr.update(value=None, visible=False)
-    outputs = {
-        verdict: None, player: None, search: hidden, wav: NO_FILE, report: NO_FILE, status: "",
-    }  # fmt: skip
-    stopped = ends_search(visit, stop)
-    return wire(visit, run, [], stopped, run_maximise, inputs, outputs, [search, status], old)
+    return on_click(
+        visit, Buttons(evolve, stop, status, old, keeps=True), maximise,
+        [visit.source, visit.classifier, start, label, level_db, queries, seed],
+        {verdict: None, player: None, search: hidden, wav: NO_FILE, report: NO_FILE},
+        live=[search],
+    )  # fmt: skip

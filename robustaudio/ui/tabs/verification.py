@@ -2,27 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from robustaudio.certification.verify import proof_obstacle
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.verify import NoisePair, noise_under_threshold, verify_clip
-from robustaudio.ui.blocks import (
-    NO_FILE,
-    QUIET,
-    Visit,
-    proving,
-    start_and_cancel,
-    tried,
-    wire,
-    words,
-)
+from robustaudio.evaluation.report import make_report
+from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
+from robustaudio.ui.commands import command_line
+from robustaudio.ui.downloads import add_report, file_name, scratch_folder
+from robustaudio.ui.events import NO_FILE, QUIET, Update
 from robustaudio.ui.html import unable_words
+from robustaudio.ui.jobs import Buttons, Run, on_click
 from robustaudio.ui.services import Services
 from robustaudio.ui.tracks import noise_tracks
+from robustaudio.ui.visit import Visit, tried
+from robustaudio.ui.widgets.basic import start_and_cancel, words
+from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.widgets.player import Player
 from robustaudio.ui.words.prove import interval_words, noise_words, verification_words
 
@@ -52,8 +48,8 @@ THREATS = {
 
 
 def build_verification(
-    services: Services, visit: Visit, report: gr.DownloadButton, changed: list
-) -> dict[Component, Any]:
+    services: Services, visit: Visit, file: gr.DownloadButton, changed: list
+) -> Update:
     """The panel; returns what a new clip empties, and how."""
     gr.Markdown("### Verification\nA proof over every sound that the threat allows.")
     norm = gr.Radio(
@@ -78,50 +74,71 @@ def build_verification(
         noise = words("noise-words")
         player = Player(elem_id="noise-player", hint=HINT)
 
-    def follow(norm: str) -> list:
+    def follow(norm: str) -> Update:
         threat = THREATS[norm]
-        slider = gr.Slider(threat.low, threat.high, threat.start, info=threat.about)
-        return [slider, gr.update(visible=norm == "masking")]
+        return {
+            level_db: gr.Slider(threat.low, threat.high, threat.start, info=threat.about),
+            listening: gr.update(visible=norm == "masking"),
+        }
 
-    def ask(classifier: str, norm: str, method: str) -> list:
+    def ask(values: Update) -> Update:
         """Whether there can be a proof at all; if not why, and which classifier has one."""
-        why = proof_obstacle(services.classifiers[classifier], method, norm)
-        if why is None:
-            return [gr.update(interactive=True), "", tried(None)]
-        others = services.classifiers_of(services.cards[classifier]["task"])
-        able = (n for n in others if not proof_obstacle(services.classifiers[n], method, norm))
-        return [gr.update(interactive=False), unable_words(why), tried(next(able, None))]
 
-    asked = [visit.classifier, norm, method]
-    gr.on([*changed, norm.change, method.change], ask, asked, [verify, unable, provable], **QUIET)
+        def obstacle(classifier: str) -> str | None:
+            return proof_obstacle(services.classifiers[classifier], values[method], values[norm])
+
+        classifier = values[visit.classifier]
+        why, able = obstacle(classifier), None
+        if why is not None:
+            others = services.classifiers_of(services.cards[classifier]["task"])
+            able = next((name for name in others if obstacle(name) is None), None)
+        return {
+            verify: gr.update(interactive=why is None),
+            unable: unable_words(why),
+            provable: tried(able),
+        }
+
+    gr.on(
+        [*changed, norm.change, method.change], ask, {visit.classifier, norm, method},
+        [verify, unable, provable], **QUIET,
+    )  # fmt: skip
     norm.change(follow, norm, [level_db, listening], **QUIET)
 
-    def run_verify(source, classifier, runs, norm, level_db, method) -> Iterator[list]:
-        options = {"norm": norm, "level_db": level_db, "method": method}
+    def prove(run: Run) -> Iterator[Update]:
+        options = {"norm": run[norm], "level_db": run[level_db], "method": run[method]}
+        required(level_db=run[level_db])
+        source = run[visit.source]
+        classifier, clip = services.open(source, run[visit.classifier])
 
-        def job(chosen, clip, progress):
-            record = verify_clip(chosen, clip.samples, **options, progress=progress)
-            if norm != "masking":
-                return record, ["", None]
-            pair = noise_under_threshold(chosen, clip.samples, level_db=level_db, seed=SEED)
-            return {**record, "noise": pair.record}, _heard(clip, pair)
+        def job(progress):
+            record = verify_clip(classifier, clip.samples, **options, progress=progress)
+            if run[norm] != "masking":
+                return record, None
+            level = {"level_db": run[level_db], "seed": SEED}
+            return record, noise_under_threshold(classifier, clip.samples, **level)
 
-        for done, rest in proving(services, source, classifier, runs, "verify", options, job):
-            if done is None:
-                yield [*[gr.skip()] * 5, *rest]
-                continue
-            record, heard = done
-            picture = figures.logit_intervals(record)
-            said = verification_words(record, source.label)
-            yield [said, picture, interval_words(record), *heard, *rest]
+        record, pair = yield from run.result(job, "verify")
+        record |= {"noise": pair.record} if pair else {}
+        record |= run.budget.record
+        command = command_line("verify", source, classifier.name, options)
+        report = make_report(classifier, clip, command, record)
+        name = file_name(source.path.stem, classifier.name, "verify")
+        with scratch_folder() as folder:
+            runs, proofs = add_report(run[visit.runs], report, folder, name)
+            yield {
+                verdict: verification_words(record, source.label),
+                bounds: figures.logit_intervals(record),
+                caption: interval_words(record),
+                noise: noise_words(pair.record) if pair else "",
+                player: pair and noise_tracks(clip.samples, pair, clip.sample_rate),
+                visit.runs: runs,
+                file: proofs,
+                status: "",
+            }
 
-    inputs = [visit.source, visit.classifier, visit.runs, norm, level_db, method]
     shown = dict.fromkeys([verdict, bounds, caption, noise, player])
-    outputs = {**shown, report: NO_FILE, visit.runs: gr.skip(), status: ""}
-    return wire(visit, verify, [], stop.click, run_verify, inputs, outputs, [status], old)
-
-
-def _heard(clip: Any, pair: NoisePair) -> list:
-    """Words about the two noises, and the player's value."""
-    value = noise_tracks(clip.samples, pair, clip.sample_rate)
-    return [noise_words(pair.record), value]
+    return on_click(
+        visit, Buttons(verify, stop, status, old), prove,
+        [visit.source, visit.classifier, visit.runs, norm, level_db, method],
+        {**shown, file: NO_FILE, visit.runs: gr.skip()},
+    )  # fmt: skip

@@ -1,129 +1,23 @@
-"""What the first tab can do to a clip: its methods, their widgets, and one wish of a visitor."""
+"""What the first tab can do to a clip: its widgets, and the wish that they say."""
 
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from decimal import Decimal
+from itertools import chain
 from typing import Any, cast
 
 import gradio as gr
 from gradio.components import Component
 
-from robustaudio.attacks import ATTACKS, MINIMISING
-from robustaudio.attacks.genetic import Genetic, HillClimber, RandomSearch
-from robustaudio.audio.clip import Clip
-from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import Plan, attack_clip
-from robustaudio.evaluation.clips import Progress
-from robustaudio.evaluation.noise import noise_clip
-from robustaudio.evaluation.perturbed import PerturbedClip
-from robustaudio.ui.commands import command_line
-from robustaudio.ui.sources import Source
-from robustaudio.ui.words.terms import ATTACK_NAMES, level_relative_to
+from robustaudio.attacks import ATTACKS
+from robustaudio.ui.events import QUIET, Update
+from robustaudio.ui.widgets.basic import start_and_cancel, words
+from robustaudio.ui.widgets.numbers import required
+from robustaudio.ui.widgets.old_result import Asked
+from robustaudio.ui.wish import LEVELS, METHODS, NOISE, Wish, start_level_db
+from robustaudio.ui.words.hear_and_break import about_level
 
-ANY_OTHER, NOISE = "any other", "noise"
-METHODS = {name: ATTACK_NAMES[kind.__name__] for name, kind in ATTACKS.items()} | {
-    NOISE: "Gaussian noise"
-}
-ASKING = (Genetic, HillClimber, RandomSearch)
-AT_MOST = "The largest allowed: this attack looks for the smallest by itself."
-
-
-@dataclass(frozen=True)
-class Level:
-    """What the level's slider offers in a norm: the norm's name, the level's meaning, its range.
-
-    `start` is where attacks begin that use all of the level, `largest` where minimising ones do,
-    and `asking` where those do that have no gradient.
-    """
-
-    name: str
-    about: str
-    low: float
-    high: float
-    start: float
-    largest: float
-    asking: float
-
-
-LEVELS = {
-    "linf": Level("L∞", "Largest sample, relative to the clip's peak.", -120, 0, -45, 0, -25),
-    "l2": Level("L2", "Relative to the clip's L2 norm: minus the SNR.", -120, 0, -45, 0, -25),
-    "masking": Level(
-        "Masking set",
-        "Relative to the clip's masking threshold on the classifier's own frames and bins, which "
-        "is 0 dB.",
-        -60, 60, 0, 20, 20,
-    ),
-}  # fmt: skip
-
-
-def minimises(method: str) -> bool:
-    return method != NOISE and issubclass(ATTACKS[method], MINIMISING)
-
-
-def start_level_db(method: str, norm: str) -> float:
-    level = LEVELS[norm]
-    if minimises(method):
-        return level.largest
-    return level.asking if ATTACKS.get(method) in ASKING else level.start
-
-
-def about_level(method: str, norm: str, representation: str) -> str:
-    """The sentences next to the level."""
-    about = LEVELS[norm].about
-    if representation != "waveform" and norm != "masking":
-        about = f"Relative to {level_relative_to(norm, representation)}."
-    return about + (f" {AT_MOST}" if minimises(method) else "")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a visitor asked for: the values of the tab's widgets, in their order.
-
-    `options` are those of the chosen attack, by the names of its fields.
-    """
-
-    method: str
-    norm: str
-    level_db: float
-    target: str
-    representation: str
-    survive_rounding: bool
-    sigma: float
-    seed: int
-    options: dict[str, Any]
-
-    def run(self, classifier: Classifier, clip: Clip, progress: Progress) -> PerturbedClip:
-        """The perturbation, by the same back-end function that the command line calls.
-
-        Raises:
-            ValueError: one sentence, for whatever cannot be.
-        """
-        if self.method == NOISE:
-            return noise_clip(
-                classifier, clip.samples,
-                representation=self.representation, sigma=self.sigma, seed=self.seed,
-            )  # fmt: skip
-        target = None if self.target == ANY_OTHER else classifier.label_index(self.target)
-        attack = ATTACKS[self.method](**_whole(self.method, self.options))
-        plan = Plan(attack, self.norm, self.representation, self.survive_rounding)
-        return attack_clip(
-            classifier, clip.samples, plan,
-            level_db=self.level_db, target=target, seed=self.seed, progress=progress,
-        )  # fmt: skip
-
-    def command(self, source: Source, classifier: str) -> list[str]:
-        """The command that makes the same perturbation."""
-        options = {"representation": self.representation}
-        if self.method == NOISE:
-            options |= {"sigma": self.sigma, "seed": self.seed}
-            return command_line("noise", source, classifier, options)
-        options = {
-            "attack": self.method, "norm": self.norm, "level_db": self.level_db,
-            "target": None if self.target == ANY_OTHER else self.target, **options,
-            "survive_rounding": self.survive_rounding or None,  # it has no opposite
-            **self.options, "seed": self.seed,
-        }  # fmt: skip
-        return command_line("attack", source, classifier, options)
+START_METHOD, START_NORM, START_AT, START_SIGMA = "pgd", "linf", "waveform", 0.1
 
 
 def option_widgets(method: str) -> dict[str, Component]:
@@ -151,15 +45,111 @@ def _step(default: float) -> float:
     return 10.0 ** -max(2, decimals)
 
 
-def _whole(method: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The options, with the numbers of steps and the like as integers.
+@dataclass(frozen=True)
+class Controls:
+    """The widgets of a wish, by field of `Wish`; `options` by attack and field of the attack."""
 
-    Raises:
-        ValueError: for a number of steps and the like with a fraction.
-    """
-    counts = {option.name for option in fields(ATTACKS[method]) if option.type is int}
-    for name in counts:
-        if options[name] != int(options[name]):
-            shown = name.replace("_", " ")
-            raise ValueError(f"{shown} {options[name]} must be a whole number.")
-    return {name: int(v) if name in counts else v for name, v in options.items()}
+    wish: Mapping[str, Component]
+    options: Mapping[str, Mapping[str, Component]]
+    search: gr.Plot
+    start: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+
+    @property
+    def inputs(self) -> list[Component]:
+        options = chain.from_iterable(widgets.values() for widgets in self.options.values())
+        return [*self.wish.values(), *options]
+
+    def asked(self, *more: Component) -> Asked:
+        """What a result depends on: `more`, and what counts for the chosen method."""
+        when: dict[Component, tuple[str, ...]] = {self.wish["sigma"]: (NOISE,)}
+        for field in ("norm", "level_db", "target", "survive_rounding"):
+            when[self.wish[field]] = tuple(ATTACKS)
+        for name, widgets in self.options.items():
+            when |= {widget: (name,) for widget in widgets.values()}
+        return Asked([*more, *self.inputs], self.wish["method"], when)
+
+    def read(self, values: Mapping[Component, Any]) -> Wish:
+        """The wish that the values of `inputs` are.
+
+        Raises:
+            ValueError: for a number field that was left empty, or holds what cannot be.
+        """
+        fields = {name: values[widget] for name, widget in self.wish.items()}
+        options = self.options.get(fields["method"], {})
+        wish = Wish(**fields, options={name: values[w] for name, w in options.items()})
+        size = {"sigma": wish.sigma} if wish.method == NOISE else {"level_db": wish.level_db}
+        required(**size, **wish.options, seed=wish.seed)
+        return wish
+
+
+def build_controls(target: gr.Dropdown) -> Controls:
+    """The panel; `target` is rendered in it."""
+    method = gr.Dropdown(
+        [(shown, name) for name, shown in METHODS.items()],
+        value=START_METHOD, label="Perturbation", elem_id="method", filterable=False,
+    )  # fmt: skip
+    with gr.Column(elem_classes="ra-tight") as of_attacks:
+        norm = gr.Radio(
+            [(level.name, norm) for norm, level in LEVELS.items()],
+            value=START_NORM, label="Norm", elem_id="norm",
+        )  # fmt: skip
+        level, start_db = LEVELS[START_NORM], start_level_db(START_METHOD, START_NORM)
+        level_db = gr.Slider(
+            level.low, level.high, start_db, step=1, label="Level (dB)", elem_id="level",
+            info=about_level(START_METHOD, START_NORM, START_AT),
+        )  # fmt: skip
+        target.render()
+    with gr.Column(visible=False, elem_classes="ra-tight") as of_noise:
+        sigma = gr.Number(
+            START_SIGMA, label="σ", step=0.01, elem_id="sigma",
+            info="standard deviation in the representation's own units (the peak is 1)",
+        )  # fmt: skip
+    start, stop = start_and_cancel("Perturb", "perturb", "Stop")
+    status = words("perturb-status")
+    search = gr.Plot(show_label=False, elem_id="search", visible=False)
+    representation = gr.Radio(
+        [START_AT], value=START_AT, label="Representation", elem_id="representation",
+        info="Beyond the waveform you hear the nearest real sound, rebuilt with the clean phase.",
+    )  # fmt: skip
+    survive = gr.Checkbox(
+        False, label="Must survive a 16-bit file", elem_id="survive-rounding",
+        info="Every candidate is judged after rounding.",
+    )  # fmt: skip
+    options, groups = {}, {}
+    for name in ATTACKS:
+        chosen = name == START_METHOD
+        with gr.Accordion(
+            f"{METHODS[name]} options", open=False, visible=chosen, elem_id=f"options-{name}"
+        ) as groups[name]:
+            options[name] = option_widgets(name)
+    seed = gr.Number(0, label="Seed", elem_id="seed")
+    placed = gr.State(start_db)  # where the level was put last
+
+    def follow(values: Update) -> Update:
+        """A new method or norm moves the level only where it begins elsewhere than the last one."""
+        chosen, level = values[method], LEVELS[values[norm]]
+        before = values[placed]
+        start_db = before if chosen == NOISE else start_level_db(chosen, values[norm])
+        moved: dict[str, Any] = {} if start_db == before else {"value": start_db}
+        about = about_level(chosen, values[norm], values[representation])
+        attacked = gr.update(visible=chosen != NOISE)
+        return {
+            level_db: gr.update(minimum=level.low, maximum=level.high, info=about, **moved),
+            placed: start_db, of_attacks: attacked, survive: {**attacked},
+            of_noise: gr.update(visible=chosen == NOISE),
+            **{group: gr.update(visible=name == chosen and bool(options[name]))
+               for name, group in groups.items()},
+        }  # fmt: skip
+
+    gr.on(
+        [method.change, norm.change, representation.change],
+        follow, {method, norm, representation, placed},
+        [level_db, placed, of_attacks, survive, of_noise, *groups.values()], **QUIET,
+    )  # fmt: skip
+    wish = {
+        "method": method, "norm": norm, "level_db": level_db, "target": target,
+        "representation": representation, "survive_rounding": survive, "sigma": sigma, "seed": seed,
+    }  # fmt: skip
+    return Controls(wish, options, search, start, stop, status)

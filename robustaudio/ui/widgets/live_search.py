@@ -12,6 +12,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Standing, recorded
 from robustaudio.evaluation.clips import predictions
+from robustaudio.ui.events import Update
 from robustaudio.ui.tracks import live_tracks
 from robustaudio.ui.words.hear_and_break import so_far_words
 
@@ -35,26 +36,30 @@ class Paced:
 
 
 class Live:
-    """One search: words, sound and picture of where it stands, each skipped until it is due."""
+    """One search: words, sound and picture of where it stands, each when it is due."""
 
-    def __init__(self, classifier: Classifier, clip: Clip, unit: str):
+    def __init__(
+        self, classifier: Classifier, clip: Clip, unit: str, verdict: gr.HTML, player: gr.HTML,
+        picture: gr.Plot,
+    ):  # fmt: skip
         self.classifier, self.clip, self.unit = classifier, clip, unit
-        self.before = self._heard_as(clip.samples)
-        self.picture, self.sound = Paced(REDRAW_S), Paced(REPLAY_S)
+        self.verdict, self.player, self.picture = verdict, player, picture
+        self.before = self._prediction(clip.samples)
+        self.redrawn, self.replayed = Paced(REDRAW_S), Paced(REPLAY_S)
 
-    def of(self, told: Sequence[Standing]) -> list:
-        """Words, the player's value, the picture."""
-        history = told[:]  # it grows meanwhile
-        verdict = player = picture = gr.skip()
-        if self.picture.due(len(history)):
-            picture = pictured(recorded(history), self.unit)
-        if self.sound.due(len(history)) and (sound := history[-1].sound):
+    def update(self, steps: Sequence[Standing]) -> Update:
+        """What has become due after these steps."""
+        history = steps[:]  # it grows meanwhile
+        update: Update = {}
+        if self.redrawn.due(len(history)):
+            update[self.picture] = pictured(recorded(history), self.unit)
+        if self.replayed.due(len(history)) and (sound := history[-1].sound):
             best = sound()
-            verdict = so_far_words(self.before, self._heard_as(best))
-            player = live_tracks(self.clip.samples, best, self.clip.sample_rate)
-        return [verdict, player, picture]
+            update[self.verdict] = so_far_words(self.before, self._prediction(best))
+            update[self.player] = live_tracks(self.clip.samples, best, self.clip.sample_rate)
+        return update
 
-    def _heard_as(self, samples: Tensor) -> str:
+    def _prediction(self, samples: Tensor) -> str:
         return self.classifier.labels[int(predictions(self.classifier, samples[None]))]
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from robustaudio.ui.events import QUIET
+
 # `robustaudioOld(fields, dimmed, again)(held, ...values)` is the note beside a result: empty where
 # `held`, the values that the result was asked with, are the values of now. A field counts `when`
 # the first one that has no `when` but decides, the chooser, is among the names given.
@@ -58,6 +60,27 @@ class Asked:
         ]
         given = ", ".join(json.dumps(value) for value in (fields, dimmed, again))
         return f"(...values) => window.robustaudioOld?.({given})(...values) ?? ''"
+
+
+def dim_when_changed(
+    asked: Asked, held: gr.JSON, old: gr.HTML, done: Sequence[Any], shown: Sequence[Any],
+    again: str,
+) -> None:  # fmt: skip
+    """Compares what the result was asked with to what the widgets say, whenever either changes.
+
+    The result is what is `shown`, `done` are the events that change it.
+    """
+    dimmed = [
+        widget.elem_id for widget in shown
+        if isinstance(widget, gr.HTML | gr.Plot) and widget.elem_id
+    ]  # fmt: skip
+    compare: dict[str, Any] = {
+        "fn": None, "inputs": [held, *asked.widgets], "outputs": old,
+        "js": asked.note(dimmed, again), **QUIET,
+    }  # fmt: skip
+    gr.on([widget.change for widget in asked.widgets], **compare)
+    for event in done:
+        event.then(**compare)
 
 
 def _names(widget: Any) -> dict[str, str]:

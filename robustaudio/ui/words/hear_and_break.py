@@ -7,8 +7,12 @@ from robustaudio.evaluation.attack import Standing
 from robustaudio.evaluation.exhibits import SHIFT, Exhibit
 from robustaudio.evaluation.figures import Audibility
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, DISTURBED_DB
-from robustaudio.ui.html import caption, card, decibel, label_words, progress_bar
+from robustaudio.ui.html import caption, card, decibel, label_words
+from robustaudio.ui.wish import LEVELS, minimises
 from robustaudio.ui.words.terms import ATTACK_NAMES, BALLS, is_right, level_relative_to, limited
+
+NOTHING_TO_JUDGE = caption("There is no perturbation, and so nothing to judge.")
+AT_MOST = "The largest allowed: this attack looks for the smallest by itself."
 
 
 def perturbation_words(record: dict, truth: str | None = None) -> str:
@@ -133,14 +137,14 @@ def audibility_words(heard: Audibility) -> str:
     return card("predicted inaudible" if not share else "predicted audible", outcome, facts, notes)
 
 
-def search_bar(share: float, words: str, told: Sequence[Standing], relative_to: str) -> str:
-    """The bar, with where the search stands as soon as that is told."""
-    if told and (population := told[-1].population):
+def search_words(words: str, steps: Sequence[Standing], relative_to: str) -> str:
+    """Where a search stands, beside its bar; `words` until it has said so."""
+    if not steps:
+        return words
+    if population := steps[-1].population:
         best = f"{population.best:.2f}".replace("-", "−")
-        words = f"generation {len(told)}, best fitness {best}:"
-    elif told:
-        words = f"step {len(told)}, {decibel(told[-1].level_db)} of {relative_to}:"
-    return progress_bar(share, words)
+        return f"generation {len(steps)}, best fitness {best}:"
+    return f"step {len(steps)}, {decibel(steps[-1].level_db)} of {relative_to}:"
 
 
 def maximised_words(record: dict) -> str:
@@ -206,4 +210,9 @@ def _sizes(record: dict) -> list[str]:
     return [*first, f"L2 {record['l2']:.4g}", f"L∞ {record['linf']:.3g}"]
 
 
-NOTHING_TO_JUDGE = caption("There is no perturbation, and so nothing to judge.")
+def about_level(method: str, norm: str, representation: str) -> str:
+    """The sentences next to the level."""
+    about = LEVELS[norm].about
+    if representation != "waveform" and norm != "masking":
+        about = f"Relative to {level_relative_to(norm, representation)}."
+    return about + (f" {AT_MOST}" if minimises(method) else "")

@@ -33,3 +33,9 @@ def targets_words(rows: Sequence[dict], clips: int = 1) -> str:
     facts.insert(0, f"hardest of those reached: {hardest}, {decibel(most)}")
     outcome = f"is the easiest: {decibel(least)} of {RELATIVE_TO[norm]}"
     return card(f"<strong>{easiest}</strong>", outcome, facts, notes)
+
+
+RULER_HINT = (
+    "<p class='ra-note'>How far is it proven, and where does it break? Press Measure: both on one "
+    "scale in dB.</p>"
+)

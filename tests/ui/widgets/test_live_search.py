@@ -16,8 +16,9 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import Plan, Standing, attack_clip
 from robustaudio.ui import launch
+from robustaudio.ui.html import progress_bar
 from robustaudio.ui.widgets.live_search import REDRAW_S, REPLAY_S, Live, Paced, pictured
-from robustaudio.ui.words.hear_and_break import search_bar
+from robustaudio.ui.words.hear_and_break import search_words
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +50,20 @@ def test_what_is_paced_waits_for_its_time_and_for_news(clock):
 
 
 def test_words_sound_and_picture_come_each_in_its_time(clock, classifier, clip):
-    live, louder = Live(classifier, clip, "dB"), 0.5 * clip.samples
+    with gr.Blocks():
+        verdict, player, picture = gr.HTML(), gr.HTML(), gr.Plot()
+    live, louder = Live(classifier, clip, "dB", verdict, player, picture), 0.5 * clip.samples
     told = [Standing(0.1 * step, -60.0, sound=lambda: louder) for step in range(9)]
-    assert live.of(told) == [gr.skip()] * 3
+    assert live.update(told) == {}
     clock[0] = REDRAW_S
-    words, player, picture = live.of(told)
-    assert words == player == gr.skip() and isinstance(picture, gr.Plot)
+    update = live.update(told)
+    assert list(update) == [picture] and isinstance(update[picture], gr.Plot)
     clock[0] = REPLAY_S
-    words, player, _ = live.of([*told, told[-1]])
+    update = live.update([*told, told[-1]])
+    words, tracks = update[verdict], update[player]["tracks"]
     assert "<strong>7</strong> → <strong>7</strong>" in words and "so far" in words
-    assert [track["label"] for track in player["tracks"]] == ["clean", "best so far", "difference"]
-    assert player["goes_on"]
+    assert [track["label"] for track in tracks] == ["clean", "best so far", "difference"]
+    assert update[player]["goes_on"]
 
 
 def test_a_search_of_one_step_has_no_picture():
@@ -87,7 +91,8 @@ def test_an_attack_that_is_ended_keeps_the_best_that_it_told_of(attack, classifi
 
 def test_the_bar_tells_of_generations():
     told = [Standing(0.5, -30.0, Population(best=-1.5, mean=-2.0, diversity=0.1, queries=75))]
-    assert "generation 1, best fitness −1.50: 40%" in search_bar(0.4, "x", told, "peak")
+    bar = progress_bar(0.4, search_words("x", told, "peak"))
+    assert "generation 1, best fitness −1.50: 40%" in bar
 
 
 # --- the page ------------------------------------------------------------------------------------
