@@ -2,15 +2,16 @@
 
 import logging
 import re
-from math import isfinite
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from robustaudio.columns import is_number
 from robustaudio.ui.errors import FAILED, UNFIT, one_sentence
 
 OF_A_RANGE = re.compile(r"Value [-+.\w]+ is (less than minimum|greater than maximum) value \S+\.")
+LARGEST = 1e300  # number that a field may hold
 log = logging.getLogger(__name__)
 
 
@@ -52,7 +53,7 @@ def fits(component: Component | Any, value: Any) -> bool:
         case gr.Radio():
             return isinstance(value, str)
         case gr.Number() | gr.Slider():
-            return value is None or (_is_number(value) and isfinite(value))
+            return value is None or (is_number(value) and abs(value) < LARGEST)
         case gr.Checkbox():
             return isinstance(value, bool)
         case gr.Textbox():
@@ -60,12 +61,8 @@ def fits(component: Component | Any, value: Any) -> bool:
         case gr.Dropdown():
             return value is None or isinstance(value, str)
         case gr.CheckboxGroup():
-            return isinstance(value, list) and all(isinstance(one, str) for one in value)
+            return isinstance(value, list) and all(isinstance(choice, str) for choice in value)
     return True
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _refused(block_fn: Any, words: str) -> gr.Error:

@@ -11,12 +11,13 @@ from ui.visiting import Visiting
 from robustaudio.limits import Limits
 from robustaudio.progress import Enough
 from robustaudio.ui import jobs
-from robustaudio.ui.errors import one_sentence
 from robustaudio.ui.jobs import Budget, on_gpu, stream
 from robustaudio.ui.launch import launch
 from robustaudio.ui.words.terms import limited
 
 LIMIT_S = 1.0
+
+
 LIMIT = "server's limit of 1 s ended it"
 
 
@@ -55,11 +56,6 @@ def test_an_error_of_the_job_is_raised_where_it_is_read():
 
     with pytest.raises(ValueError, match="sigma -1"):
         list(stream(job))
-
-
-def test_a_sentence_is_shown_as_text_whatever_it_quotes():
-    message = one_sentence(ValueError("unknown key <img src=x> & 'y'\n- more")).message
-    assert message == "unknown key &lt;img src=x&gt; &amp; 'y'<br>- more"
 
 
 def test_closing_the_stream_stops_the_job_at_its_next_report():
@@ -105,9 +101,6 @@ def test_the_gpu_decorator_is_there_on_a_zero_gpu_space_and_nowhere_else(monkeyp
     lender = SimpleNamespace(GPU=lambda wrapped: ("on the GPU", wrapped))
     monkeypatch.setattr(jobs, "spaces", lender)
     assert on_gpu(function) == ("on the GPU", function)
-
-
-# --- a server of many ----------------------------------------------------------------------------
 
 
 def test_a_budget_begins_when_it_is_made_and_is_over_for_good():

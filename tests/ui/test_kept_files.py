@@ -14,7 +14,6 @@ from robustaudio.ui.errors import in_place
 from robustaudio.ui.kept_files import Kept, Recent, keep_downloads
 from robustaudio.ui.services import Services
 from robustaudio.ui.sources import NoClip, Source
-from robustaudio.ui.widgets import upload
 
 SEVEN = BUNDLED / "seven-slt.wav"
 
@@ -108,8 +107,3 @@ def test_downloads_are_spared_for_hours_and_no_longer(tmp_path):
         block.temp_files.add(str(file))
     assert {*button.keep_in_cache} == {str(file)} and not {*sound.keep_in_cache}
     assert not [*Recent([str(file)], age_s=-1)] and not [*Recent([str(tmp_path / "none")])]
-
-
-def test_the_size_that_is_too_large_is_named():
-    sentence = upload.too_large('["long.wav", 73400320, 1]')
-    assert sentence == "long.wav has 70 MB; at most 50 MB, please."

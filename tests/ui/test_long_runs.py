@@ -1,16 +1,10 @@
 """Fair shares: whose run is next, how many may wait, and who is dropped."""
 
-import threading
-import time
-
-import apart
 import pytest
 
 from robustaudio.limits import PRIVATE, Limits, Visitor
 from robustaudio.streams import Streams
 from robustaudio.ui.long_runs import GONE_S, MOST_WAITING, REMEMBERED, YOUNG_S, Place, Shares
-from robustaudio.ui.queued import Queued
-from robustaudio.ui.words.waiting import waiting_words
 
 
 @pytest.fixture
@@ -174,90 +168,6 @@ def test_leaving_twice_is_leaving_once_and_turns_are_not_remembered_for_ever(now
         shares.leave(place)
         shares.leave(place)
     assert len(shares._served) <= REMEMBERED and not shares._places
-
-
-def test_the_words_are_plain():
-    assert "waiting: yours is next, about 5 s" in waiting_words(0, 0.0)
-    assert "waiting: 1 run is before yours …" in waiting_words(1, None)
-    assert "waiting: 2 runs are before yours, about 20 s" in waiting_words(2, 21.3)
-
-
-# --- a run on its way ----------------------------------------------------------------------------
-
-
-def test_a_run_waits_without_a_thread_computes_in_one_and_leaves():
-    shares, threads = Shares(Limits(), slots=1), []
-
-    def steps():
-        for number in range(3):
-            threads.append(threading.current_thread().name)
-            yield [number]
-
-    async def visit() -> tuple[list, list]:
-        first = Queued(shares, visitor("a1"), lambda: False)
-        second = Queued(shares, visitor("b1"), lambda: False)
-        assert await first.words() is None and first.began
-        words = await second.words()
-        assert words and "yours is next" in words and not second.began
-        first.begin(steps())
-        seen = []
-        while step := await first.step():
-            seen.append(step)
-        first.end()
-        while await second.words():
-            pass
-        began = second.began
-        second.end()
-        return seen, [began]
-
-    assert apart.run(visit()) == ([[0], [1], [2]], [True])
-    assert all(name.startswith("heavy-run") for name in threads)
-    assert not shares._places
-
-
-def test_a_place_is_kept_until_its_thread_has_ended():
-    """Or else a visitor who cancels and starts again computes as often at a time as they like."""
-    shares, go_on, closed = Shares(Limits(), slots=1), threading.Event(), threading.Event()
-
-    def steps():
-        try:
-            yield [1]
-            yield [2]
-        finally:
-            go_on.wait(5)  # a layer is bounded, a chunk is counted
-            closed.set()
-
-    async def visit() -> None:
-        queued = Queued(shares, visitor("a1"), lambda: False)
-        await queued.words()
-        queued.begin(steps())
-        assert await queued.step() == [1]
-        queued.end()
-
-    apart.run(visit())
-    other = shares.join(visitor("b1"))
-    assert not shares.granted(other)
-    go_on.set()
-    assert closed.wait(5)
-    until = time.monotonic() + 5
-    while not shares.granted(other) and time.monotonic() < until:
-        time.sleep(0.01)
-    assert shares.granted(other)
-
-
-def test_a_run_that_nobody_wants_any_more_stops_waiting():
-    shares, old = Shares(Limits(), slots=1), [False]
-    shares.granted(shares.join(visitor("b1")))
-
-    async def visit() -> None:
-        queued = Queued(shares, visitor("a1"), lambda: old[0])
-        assert await queued.words()
-        old[0] = True
-        assert await queued.words() is None and not queued.began
-        queued.begin(iter([[1]]))  # type: ignore[arg-type]
-        assert await queued.step() is None
-
-    apart.run(visit())
 
 
 def test_runs_whose_pages_do_not_listen_are_not_before_anybody(now):

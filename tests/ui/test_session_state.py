@@ -6,7 +6,6 @@ from datetime import datetime
 import pytest
 from ui.visiting import Visiting
 
-from robustaudio.ui.downloads import MOST_RUNS, with_report
 from robustaudio.ui.launch import launch
 from robustaudio.ui.session_state import EVENTS, KEPT, UNHEARD_S, Visits
 
@@ -68,11 +67,3 @@ def test_what_nobody_fetches_is_thrown_away(page, visits):
     assert visitor.session not in queue.pending_messages_per_session
     assert visitor.session not in queue.pending_event_ids_session
     assert visitor.run("perturb")[-1]["success"]  # it comes back, and is heard
-
-
-def test_reports_of_one_clip_are_the_last_ones():
-    runs = ()
-    for number in range(2 * MOST_RUNS):
-        runs = with_report(runs, {"clip": "a", "number": number})
-    assert [run["number"] for run in runs] == [*range(MOST_RUNS, 2 * MOST_RUNS)]
-    assert with_report(runs, {"clip": "b"}) == ({"clip": "b"},)
