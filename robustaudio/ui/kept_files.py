@@ -55,7 +55,7 @@ class Kept:
         visit = visit or token_hex(16)
         folder = self.home / visit
         folder.mkdir(mode=0o700, exist_ok=True)
-        numbers = sorted(int(one.name) for one in folder.iterdir())
+        numbers = sorted(int(old.name) for old in folder.iterdir())
         place = folder / str(numbers[-1] + 1 if numbers else 0)
         place.mkdir()
         copy = Path(shutil.copyfile(path, place / path.name))

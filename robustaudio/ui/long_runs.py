@@ -72,8 +72,8 @@ class Shares:
             self._grant()
             waiting = [place for place in self._waiting if not self.dropped(place)]
             address = [p for p in waiting if p.visitor.address == visitor.address]
-            own = [place for place in address if place.visitor == visitor]
-            self._check(len(own), len(address), len(waiting))
+            session = [place for place in address if place.visitor == visitor]
+            self._check(len(session), len(address), len(waiting))
             place = Place(visitor, over, next(self._numbers), self.clock())
             self._places.append(place)
             self._changed()
@@ -120,8 +120,8 @@ class Shares:
     def gives_way(self, place: Place) -> bool:
         """Whether a run that has computed for long lets another address's new one go first."""
 
-        def age_s(one: Place) -> float:
-            return now - (one.started_at or now)
+        def age_s(run: Place) -> float:
+            return now - (run.started_at or now)
 
         with self._lock:
             now = self.clock()
@@ -141,11 +141,11 @@ class Shares:
     def _running(self) -> list[Place]:
         return [place for place in self._places if not place.waits]
 
-    def _check(self, own: int, address: int, everybody: int) -> None:
+    def _check(self, session: int, address: int, everybody: int) -> None:
         limits = self.limits
-        if own >= limits.waiting:
+        if session >= limits.waiting:
             raise ValueError(
-                f"{own} of your runs wait for their turn already; wait for one, or cancel it."
+                f"{session} of your runs wait for their turn already; wait for one, or cancel it."
             )
         if address >= limits.address_waiting:
             raise ValueError(
@@ -200,7 +200,7 @@ class Shares:
         while waiting:
             place = None
             if len(ends) < self.slots:
-                running = [one.visitor.address for *_, one in ends]
+                running = [run.visitor.address for *_, run in ends]
                 place = self._next(waiting, running, served)
             if place:
                 order[place] = len(order), at_s

@@ -30,10 +30,10 @@ SWEPT_S = 0.5  # between two looks for pages that have gone
 class Quick(Queue):
     """Gradio's queue, with turns; `limits` of heavy runs hold for the events of a handler, too."""
 
-    def __init__(self, of: Queue, limits: Limits, streams: Streams):
+    def __init__(self, plain: Queue, limits: Limits, streams: Streams):
         super().__init__(
-            of.live_updates, of.max_thread_count, of.update_intervals, of.max_size, of.blocks,
-            of.default_concurrency_limit,
+            plain.live_updates, plain.max_thread_count, plain.update_intervals, plain.max_size,
+            plain.blocks, plain.default_concurrency_limit,
         )  # fmt: skip
         self.limits, self.streams = limits, streams
         self._served, self._swept_at = Served(), -inf
@@ -46,10 +46,10 @@ class Quick(Queue):
         """
         address = _address(request)
         waiting = [event for event in self._waiting() if _address(event.request) == address]
-        own = [event for event in waiting if event.session_hash == body.session_hash]
+        clicks = sum(event.session_hash == body.session_hash for event in waiting)
         if not self._is_heavy(body.fn_index):
-            if len(own) >= WAITING * self.limits.waiting:
-                raise HTTPException(429, f"{len(own)} of your clicks wait already; wait for them.")
+            if clicks >= WAITING * self.limits.waiting:
+                raise HTTPException(429, f"{clicks} of your clicks wait already; wait for them.")
             if len(waiting) >= self.limits.address_waiting:
                 raise HTTPException(
                     429,

@@ -58,7 +58,7 @@ class Visits(StateHolder):
     def delete_all_expired_state(self) -> None:
         super().delete_all_expired_state()
         oldest = datetime.now() - KEPT
-        for session in [one for one, used in self.time_last_used.items() if used < oldest]:
+        for session in [name for name, used in self.time_last_used.items() if used < oldest]:
             self.delete_state(session)
             self.session_data.pop(session, None)
             self.time_last_used.pop(session, None)
@@ -68,12 +68,12 @@ class Visits(StateHolder):
         """Messages that nobody fetches go, and Gradio's list of the runs that they are of."""
         queue = self.page._queue
         waits = [
-            event for one in queue.event_queue_per_concurrency_id.values() for event in one.queue
+            event for line in queue.event_queue_per_concurrency_id.values() for event in line.queue
         ]
         busy = _sessions(waits) | _sessions(e for job in queue.active_jobs for e in job or ())
-        told = {*queue.pending_messages_per_session, *queue.pending_event_ids_session}
-        left = {one for one in told - busy if not self.streams.open(one)}
-        self._unheard = {one: self._unheard.get(one, now) for one in left}
+        known = {*queue.pending_messages_per_session, *queue.pending_event_ids_session}
+        left = {session for session in known - busy if not self.streams.open(session)}
+        self._unheard = {session: self._unheard.get(session, now) for session in left}
         for session, since in self._unheard.items():
             if now - since > UNHEARD_S:
                 queue.pending_messages_per_session.pop(session, None)

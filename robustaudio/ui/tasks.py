@@ -29,7 +29,9 @@ class Task:
         bundled = open_dataset(BUNDLED_PREFIX + self.name)
         clips = _named(bundled, lambda row: row["speaker_or_source"])
         for corpus in self._at_hand():
-            clips |= _named(corpus, lambda row, of=corpus.name: f"{of} {Path(row['file']).stem}")
+            clips |= _named(
+                corpus, lambda row, name=corpus.name: f"{name} {Path(row['file']).stem}"
+            )
         return clips
 
     def one_per_label(self) -> dict[str, Path]:

@@ -211,11 +211,11 @@ def answers_of(rooms: Rooms, opened: Any, folder: Path) -> Path:
     room = opened_room(rooms, opened)
     if room is None:
         raise ValueError("you have no open test; open one under Listen.")
-    found = pooled(room)
-    if not found["finished"]:
+    results = pooled(room)
+    if not results["finished"]:
         raise ValueError("nobody has finished the test yet; answers count when somebody has.")
     if room.demo:
-        path, text = folder / "analysis.json", json.dumps(found)
+        path, text = folder / "analysis.json", json.dumps(results)
     else:
         path, text = folder / "rows.json", export.as_json(room, export.tidy(room))
     path.write_text(text, "utf-8")

@@ -96,14 +96,14 @@ REFUSED = """() => {
 MOST_WORDS = 300  # characters of a sentence
 
 
-def too_large(told: str) -> str:
+def too_large(message: str) -> str:
     """The sentence on a file that the browser did not send, or that the server did not take.
 
     Raises:
         ValueError: for what `ANY_SOUND` and `REFUSED` do not write.
     """
     try:
-        name, *size, _ = json.loads(told)
+        name, *size, _ = json.loads(message)
         if not size:
             return str(name)[:MOST_WORDS]
         most, has = (number / 2**20 for number in (MAX_UPLOAD_BYTES, *size))

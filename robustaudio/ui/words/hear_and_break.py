@@ -108,21 +108,21 @@ def exhibits_words(shown: Sequence[Exhibit], record: dict) -> str:
 
 
 def _heard_as(before: str, after: str) -> str:
-    heard = label_words(after)
-    return f"<strong class='ra-changed'>{heard}</strong>" if after != before else heard
+    label = label_words(after)
+    return f"<strong class='ra-changed'>{label}</strong>" if after != before else label
 
 
-def audibility_words(heard: Audibility) -> str:
+def audibility_words(audibility: Audibility) -> str:
     """What the masking model predicts of a perturbation."""
-    total, share = heard.total_db, heard.share_above
+    total, share = audibility.total_db, audibility.share_above
     outcome = f"in {share:.0%} of the frames some band lies above the threshold"
     if not share:
         outcome = "in every frame the whole perturbation lies below the threshold"
-    framing = heard.threshold.framing
-    worst = heard.time_s(heard.worst_frame)
+    framing = audibility.threshold.framing
+    worst = audibility.time_s(audibility.worst_frame)
     facts = [
         f"total noise-to-mask ratio {decibel(total)}",
-        f"frames of {1000 * framing.n_fft / heard.threshold.sample_rate:.3g} ms",
+        f"frames of {1000 * framing.n_fft / audibility.threshold.sample_rate:.3g} ms",
         "bands of one Bark",
     ]
     notes = [

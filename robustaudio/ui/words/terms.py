@@ -35,8 +35,8 @@ ATTACK_NAMES = {  # by the attack's class, as records have it
 BOUNDS = {"interval": "interval bounds (IBP)", "crown": "CROWN-IBP bounds"}
 
 
-def misheard_words(heard: str, truth: str | None) -> str:
-    return f"It hears {label_words(heard)}, and this clip is labelled {html.escape(str(truth))}"
+def misheard_words(label: str, truth: str | None) -> str:
+    return f"It hears {label_words(label)}, and this clip is labelled {html.escape(str(truth))}"
 
 
 def limited(record: dict) -> list[str]:
@@ -56,6 +56,6 @@ def level_relative_to(norm: str, representation: str) -> str:
     return f"the {representation}'s {'largest value' if norm == 'linf' else 'L2 norm'}"
 
 
-def is_right(heard: str | None, truth: str | None) -> bool:
+def is_right(label: str | None, truth: str | None) -> bool:
     """Whether a label is the clip's own, by the name shown; where that is not known, it is."""
-    return truth is None or (heard is not None and shown_label(heard) == truth)
+    return truth is None or (label is not None and shown_label(label) == truth)
