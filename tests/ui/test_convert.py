@@ -19,13 +19,13 @@ from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.html import decibel
 from robustaudio.ui.launch import load_services
-from robustaudio.ui.ruler import THRESHOLD, ruler_html
 from robustaudio.ui.sources import UPLOAD, NoClip, Source
 from robustaudio.ui.tabs.choice import resumed
 from robustaudio.ui.tabs.hear_and_break import HearAndBreak
 from robustaudio.ui.tracks import exhibit_tracks, noise_tracks, player_tracks
 from robustaudio.ui.visit import Turns
 from robustaudio.ui.widgets.attack_controls import build_controls, option_widgets
+from robustaudio.ui.widgets.axis import THRESHOLD
 from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.wish import ANY_OTHER, LEVELS, METHODS, NOISE, Wish, start_level_db
 from robustaudio.ui.words.hear_and_break import about_level, exhibits_words, perturbation_words
@@ -35,6 +35,7 @@ from robustaudio.ui.words.prove import (
     smoothing_words,
     verification_words,
 )
+from robustaudio.ui.words.ruler import ruler_html
 from robustaudio.ui.words.terms import BOUNDS, RELATIVE_TO
 
 

@@ -8,11 +8,11 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.threats.noise import audible_representations
 from robustaudio.ui.downloads import file_name
 from robustaudio.ui.launch import launch, load_services
-from robustaudio.ui.ruler import ruler_html
 from robustaudio.ui.sources import UPLOAD, Source
 from robustaudio.ui.words.choice import prediction_words
 from robustaudio.ui.words.hear_and_break import perturbation_words
 from robustaudio.ui.words.prove import smoothing_words, verification_words
+from robustaudio.ui.words.ruler import ruler_html
 
 HOLDS, BROKEN = "ra-card ra-holds", "ra-card ra-broken"
 

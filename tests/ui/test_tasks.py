@@ -24,10 +24,10 @@ from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.ui import launch
-from robustaudio.ui.ruler import ruler_html
 from robustaudio.ui.tasks import TASKS
 from robustaudio.ui.words.prove import interval_words
-from robustaudio.ui.words.ruler import targets_words
+from robustaudio.ui.words.ruler import ruler_html
+from robustaudio.ui.words.what_would_it_take import targets_words
 
 
 @pytest.fixture(scope="module")

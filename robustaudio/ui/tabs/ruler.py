@@ -15,13 +15,12 @@ from robustaudio.ui.downloads import add_report, file_name, scratch_folder
 from robustaudio.ui.errors import one_sentence
 from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update
 from robustaudio.ui.jobs import EXPECTED, Buttons, Run, on_click
-from robustaudio.ui.ruler import ruler_html
 from robustaudio.ui.services import Services
 from robustaudio.ui.tabs.listen import answers_of
 from robustaudio.ui.visit import Visit
 from robustaudio.ui.widgets.basic import start_and_cancel, words
 from robustaudio.ui.widgets.numbers import required
-from robustaudio.ui.words.ruler import RULER_HINT
+from robustaudio.ui.words.ruler import RULER_HINT, ruler_html
 
 
 def build_ruler(services: Services, visit: Visit) -> Update:

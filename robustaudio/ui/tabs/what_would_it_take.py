@@ -18,8 +18,8 @@ from robustaudio.ui.visit import Visit
 from robustaudio.ui.widgets.basic import start_and_cancel, words
 from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.wish import LEVELS
-from robustaudio.ui.words.ruler import targets_words
 from robustaudio.ui.words.terms import RELATIVE_TO
+from robustaudio.ui.words.what_would_it_take import targets_words
 
 OFFERED = [("DeepFool", "deepfool"), ("PGD", "pgd")]
 COMPARED = "PGD finds smaller ones, several times slower."
