@@ -27,8 +27,9 @@ from robustaudio.attacks import ATTACKS
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.clips import generator, load_clips, predictions
-from robustaudio.perception.metrics import snr_db
+from robustaudio.perception.levels import snr_db
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
+from robustaudio.threats.norms import L2, LINF
 from robustaudio.threats.threat_model import ThreatModel, threat_at
 
 CLASSIFIER, CLIPS, REPEATS, PGD_STEPS = "digits-cnn", 64, 15, 40
@@ -236,16 +237,16 @@ def main() -> None:
     for module in ("torchattacks", "art", "foolbox"):
         if not find_spec(module):
             print(f"{module} not installed: pip install --no-deps {PACKAGES.get(module, module)}")
-    whole = Task(classifier, x, label, threat_at(classifier, x, 0.0, "l2"))  # 0 dB: no limit
+    whole = Task(classifier, x, label, threat_at(classifier, x, 0.0, L2))  # 0 dB: no limit
     if find_spec("torchattacks"):
         print(pairs_of_samples(whole))
     for level_db in (-100.0, -40.0):  # out of reach, so that nobody stops early; and within
-        task = Task(classifier, x, label, threat_at(classifier, x, level_db, "linf"))
+        task = Task(classifier, x, label, threat_at(classifier, x, level_db, LINF))
         compare(f"PGD, linf at {level_db:g} dB", task, pgd(task.epsilon), PGD_STEPS)
     compare("DeepFool, l2", whole, deepfool())
     compare("Carlini & Wagner, l2", whole, carlini_wagner())
     mel = front(x)
-    by_largest = ThreatModel("linf", mel.max().expand(len(x)), "mel", (0.0, float(mel.max())))
+    by_largest = ThreatModel(LINF, mel.max().expand(len(x)), "mel", (0.0, float(mel.max())))
     following = Task(back, mel, (label + 1) % 10, by_largest, targeted=True)
     compare("JSMA on mel energies, to the next label", following, jsma())
 

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from robustaudio.threats.norms import LINF
+
 ROOT = Path(__file__).resolve().parents[1]
 CLIP, CLASSIFIER = "assets/clips/seven-slt.wav", "digits-strong"
 THREADS = (1, 2)
@@ -157,7 +159,7 @@ def jobs(training: bool) -> dict[str, Callable[[], object]]:
             classifier, x, hidden, level_db=0, target=None, seed=0
         ),
         "verify, CROWN-IBP": lambda: verify_clip(
-            classifier, x, norm="linf", level_db=-70, method="crown"
+            classifier, x, norm=LINF, level_db=-70, method="crown"
         ),
         "genetic attack, 1000 queries": lambda: attack_clip(
             classifier, x, mutated, level_db=-40, target=None, seed=0
@@ -168,7 +170,7 @@ def jobs(training: bool) -> dict[str, Callable[[], object]]:
     except ValueError:  # not at hand
         return found
     found[f"verify, {len(clips.labels)} clips, 9 levels"] = lambda: verify_dataset(
-        classifier, clips, norm="linf", levels_db=range(-110, -29, 10)
+        classifier, clips, norm=LINF, levels_db=range(-110, -29, 10)
     )
     if training:
         found["training, two epochs of digits-cnn"] = two_epochs()

@@ -27,6 +27,7 @@ from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier
 from robustaudio.representations.descriptors import FRAMING
 from robustaudio.threats.criterion import TargetedMisclassification
+from robustaudio.threats.norms import L2
 from robustaudio.threats.threat_model import threat_at
 
 CLASSIFIER, CLIP, TARGET = "instruments-svm", BUNDLED / "violin-sigh.wav", "trumpet"
@@ -98,7 +99,7 @@ def our_way(device: str, x: torch.Tensor, queries: int) -> Callable[[], float]:
     batch = x[None].to(device)
     target = torch.tensor([classifier.label_index(TARGET)], device=device)
     attack = Genetic(queries, population=POPULATION, offspring=OFFSPRING, stops=False)
-    threat = threat_at(classifier, batch, LEVEL_DB, "l2")
+    threat = threat_at(classifier, batch, LEVEL_DB, L2)
 
     def run() -> float:
         rng, started = torch.Generator(device).manual_seed(0), time.perf_counter()

@@ -19,7 +19,7 @@ from robustaudio.certification.verify import METHODS, Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.clips import load_clips
 from robustaudio.threats.criterion import Misclassification
-from robustaudio.threats.norms import NORMS
+from robustaudio.threats.norms import NORMS, Norm, norm_named
 
 BATCH = 100  # clips at a time
 
@@ -38,13 +38,13 @@ def main() -> int:
     options = parser.parse_args()
     broken = 0
     for name in options.classifier or checkpoints.names(task="digits"):
-        for norm in options.norm or NORMS:
+        for norm in map(norm_named, options.norm or NORMS):
             broken += attack_certificates(name, norm, options)
     print("no certificate was contradicted" if not broken else f"{broken} CONTRADICTED")
     return int(broken > 0)
 
 
-def attack_certificates(name: str, norm: str, options: argparse.Namespace) -> int:
+def attack_certificates(name: str, norm: Norm, options: argparse.Namespace) -> int:
     """Certificates of one classifier that PGD contradicts; prints a line."""
     started = time.monotonic()
     classifier = checkpoints.load_classifier(name)

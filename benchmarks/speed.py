@@ -20,7 +20,7 @@ from robustaudio.attacks import PGD
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED, Dataset, open_dataset
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.certification.verify import RANGES_DB, Verifier
+from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.certify import certify_clip
@@ -28,6 +28,7 @@ from robustaudio.evaluation.clips import load_clips
 from robustaudio.evaluation.predict import predict_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import verify_clip
+from robustaudio.threats.norms import LINF, NORMS
 
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 7955
@@ -69,7 +70,7 @@ def jobs(classifier, waveform) -> dict[str, Callable[[], object]]:
             classifier, waveform, steps, level_db=-90, target=2, seed=0
         ),
         "verify, with bisection": lambda: verify_clip(
-            classifier, waveform, norm="linf", level_db=-70
+            classifier, waveform, norm=LINF, level_db=-70
         ),
         "certify, n = 1000": lambda: certify_clip(
             classifier, waveform, smoothing, representation="waveform", seed=0
@@ -93,16 +94,16 @@ def proofs(classifier, split: Dataset | None) -> dict[str, Callable[[], object]]
     label = verifier.predict(clip)
     found: dict[str, Callable[[], object]] = {
         f"bisection under three threats, {name}": lambda by=by: [
-            by.largest_level(clip, label, norm) for norm in RANGES_DB
+            by.largest_level(clip, label, norm) for norm in NORMS.values()
         ]
         for name, by in {"interval": verifier, "CROWN-IBP": crown}.items()
     }
     found |= {
-        "CROWN-IBP at one level": lambda: crown.verified_at(clip, label, -60.0, "linf"),
+        "CROWN-IBP at one level": lambda: crown.verified_at(clip, label, -60.0, LINF),
     }
     if split is not None:
         clips = load_clips(classifier, split)
-        for norm in RANGES_DB:
+        for norm in NORMS.values():
             found[f"{len(split)} clips at one level, {norm}"] = lambda norm=norm: (
                 verifier.verified_at(clips.waveforms, clips.labels, -60.0, norm)
             )

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from robustaudio.certification.frontend import joint_reach, mel_reach
 from robustaudio.representations.spectral import analysis_rows, mel_filterbank
+from robustaudio.threats.norms import L2, LINF
 from robustaudio.training.recipes import CNN, LSTM
 
 ROUNDS = 200  # of sign ascent; it stops moving much earlier
@@ -31,8 +32,8 @@ def main() -> None:
         bands = torch.stack([torch.einsum("k,pki,pkj->ij", f, rows, rows) for f in filters])
         q = torch.cat([bands, bands.sum(0, keepdim=True)])
         reached = climbed(q, options.restarts, generator)
-        joint = torch.tensor([joint_reach(front.framing, front.mel, "linf")])
-        reach = torch.cat([mel_reach(front.framing, front.mel, "linf"), joint])
+        joint = torch.tensor([joint_reach(front.framing, front.mel, LINF)])
+        reach = torch.cat([mel_reach(front.framing, front.mel, LINF), joint])
         descended = torch.minimum(reach, best_diagonal(q, options.steps))
         print(f"{name} front end, linf: bound / lower bound, and with the best diagonal found")
         labels = [f"band {m:>2}" for m in range(len(bands))] + ["all bands"]
@@ -40,7 +41,7 @@ def main() -> None:
         for label, (closed, best) in zip(labels, ratios, strict=True):
             print(f"  {label:<10}{closed:8.4f}{best:9.4f}", flush=True)
         frames = whole_clip(q[-1], front.framing.hop_length)
-        ratio = joint_reach(front.framing, front.mel, "l2") / frames
+        ratio = joint_reach(front.framing, front.mel, L2) / frames
         print(f"  all bands of all frames, l2: {ratio:.4f} of the exact one", flush=True)
 
 

@@ -29,15 +29,8 @@ from robustaudio.evaluation.report import judged, make_report, save_perturbed, s
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip, verify_dataset
+from robustaudio.threats.norms import norm_named
 
-ATTACK_LEVEL_DB = {"linf": -40.0, "l2": -40.0, "masking": 0.0}
-LARGEST_LEVEL_DB = {"linf": 0.0, "l2": 0.0, "masking": 20.0}  # for what minimises by itself
-DEFAULT_LEVEL_DB = {"linf": -70.0, "l2": -70.0, "masking": -12.0}
-DEFAULT_LEVELS_DB = {
-    "linf": (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
-    "l2": (-100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0),
-    "masking": (-36.0, -24.0, -12.0, -6.0, 0.0),
-}
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
 DEFAULT_SIGMA = 0.1
 ESTIMATED_AFTER_S, LONG_S = 10.0, 120.0  # when a run is estimated, and what is long
@@ -61,7 +54,7 @@ def run_predict(arguments: argparse.Namespace) -> dict:
 def run_attack(arguments: argparse.Namespace) -> dict:
     classifier, plan = _classifier(arguments), _plan(arguments)
     by_itself = isinstance(plan.attack, MINIMISING)
-    start_db = (LARGEST_LEVEL_DB if by_itself else ATTACK_LEVEL_DB)[plan.norm]
+    start_db = plan.norm.levels.largest if by_itself else plan.norm.levels.attack
     common = {"seed": arguments.seed, "progress": _progress()}
     if arguments.dataset:
         if arguments.target not in (None, "random"):
@@ -94,14 +87,14 @@ def run_noise(arguments: argparse.Namespace) -> dict:
 
 
 def run_verify(arguments: argparse.Namespace) -> dict:
-    classifier = _classifier(arguments)
-    common = {"norm": arguments.norm, "method": arguments.method, "progress": _progress()}
+    classifier, norm = _classifier(arguments), norm_named(arguments.norm)
+    common = {"norm": norm, "method": arguments.method, "progress": _progress()}
     if arguments.dataset:
         return verify_dataset(
             classifier, _dataset(arguments, classifier), path=arguments.resume,
-            levels_db=arguments.level_db or DEFAULT_LEVELS_DB[arguments.norm], **common,
+            levels_db=arguments.level_db or norm.levels.proofs, **common,
         )  # fmt: skip
-    level_db = _single(arguments.level_db, "--level-db", DEFAULT_LEVEL_DB[arguments.norm])
+    level_db = _single(arguments.level_db, "--level-db", norm.levels.proof)
     clip = _clip(arguments, classifier)
     record = verify_clip(classifier, clip.samples, level_db=level_db, **common)
     return {**record, **judged(clip)}
@@ -229,7 +222,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     for name in given.keys() - own:
         raise ValueError(f"--{name.replace('_', '-')} is no option of {arguments.attack}.")
     attack = ATTACKS[arguments.attack](**given)
-    return Plan(attack, arguments.norm, arguments.representation, arguments.survive_rounding)
+    norm = norm_named(arguments.norm)
+    return Plan(attack, norm, arguments.representation, arguments.survive_rounding)
 
 
 def _up_to(level_db: float) -> list[float]:

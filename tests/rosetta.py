@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from robustaudio.classifiers.classifier import Classifier
+from robustaudio.threats.norms import Norm
 
 TIME = 24
 
@@ -18,13 +19,13 @@ class Rosetta:
     x: Tensor
     label: Tensor
 
-    def radius(self, norm: str) -> Tensor:
+    def radius(self, norm: Norm) -> Tensor:
         """min over j of margin_j / ||w_label - w_j||_dual: l1 for linf, l2 for l2."""
         layer = self.classifier.network[-1]
         logits = self.classifier(self.x)
         rows = layer.weight[self.label][:, None] - layer.weight
         margins = logits.gather(1, self.label[:, None]) - logits
-        size = torch.linalg.vector_norm(rows, {"linf": 1, "l2": 2}[norm], dim=2)
+        size = torch.linalg.vector_norm(rows, norm.dual, dim=2)
         return (margins / size).scatter(1, self.label[:, None], torch.inf).amin(1).detach()
 
 

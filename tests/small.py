@@ -9,6 +9,7 @@ from robustaudio.attacks import ATTACKS, Attack, AttackResult
 from robustaudio.perception.masking import masking_threshold
 from robustaudio.representations.spectral import Framing
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import LINF, Norm
 from robustaudio.threats.threat_model import ThreatModel
 
 TIME, RATE = 40, 8_000
@@ -45,9 +46,9 @@ class Centred(ThreatModel):
         return x
 
 
-def threat_to(attack, x: Tensor, epsilon: float, norm: str = "linf", kind=ThreatModel):
+def threat_to(attack, x: Tensor, epsilon: float, norm: Norm = LINF, kind=ThreatModel):
     """The threat, with the masking threshold where it is asked for."""
-    asked = norm == "masking" or attack.needs_threshold
+    asked = norm.needs_threshold or attack.needs_threshold
     threshold = masking_threshold(x, FRAMING, RATE) if asked else None
     return kind(norm, x.new_full((len(x),), epsilon), threshold=threshold)
 
@@ -57,7 +58,7 @@ def listening(share: float, step: object = None) -> None:
 
 
 def run(
-    attack, x, epsilon, norm="linf", *, seed=0, criterion=None, model=None, kind=ThreatModel,
+    attack, x, epsilon, norm=LINF, *, seed=0, criterion=None, model=None, kind=ThreatModel,
     progress=None,
 ) -> AttackResult:  # fmt: skip
     """The attack on a network, away from what this says of the clips."""

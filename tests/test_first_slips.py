@@ -18,6 +18,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.perception.masking import masking_threshold
 from robustaudio.representations.spectral import Framing, Magnitude
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
+from robustaudio.threats.norms import L2, LINF
 from robustaudio.threats.threat_model import ThreatModel
 
 DIGITS = tuple("0123456789")
@@ -29,7 +30,7 @@ SMOOTHING = Smoothing(n0=5, n=10)
 
 
 def ball(count: int = 2) -> ThreatModel:
-    return ThreatModel("linf", torch.full((count,), 0.01))
+    return ThreatModel(LINF, torch.full((count,), 0.01))
 
 
 def classifier(**changes: Any) -> Classifier:
@@ -86,11 +87,11 @@ EPSILON = r"ThreatModel\('linf', torch.full\(\(len\(x\),\), 0.01\)\)"
     ],
 )
 def test_a_threat_asks_for_a_radius_per_item(kind, sentence, epsilon):
-    refused(kind, sentence, lambda: ThreatModel("linf", epsilon))
+    refused(kind, sentence, lambda: ThreatModel(LINF, epsilon))
 
 
 def test_bounds_of_a_threat_begin_with_the_lower_one():
-    refused(ValueError, r"bounds \(1, -1\)", lambda: ThreatModel("l2", X[0], bounds=(1, -1)))
+    refused(ValueError, r"bounds \(1, -1\)", lambda: ThreatModel(L2, X[0], bounds=(1, -1)))
 
 
 @pytest.mark.parametrize("criterion", [Misclassification, TargetedMisclassification])
@@ -269,7 +270,7 @@ def test_a_verifier_says_how_a_classifier_is_made():
 def test_a_verifier_asks_for_what_fits(kind, sentence, x, label):
     verifier = Verifier(classifier())
     refused(kind, sentence, lambda: verifier.largest_level(x, label))
-    refused(kind, sentence, lambda: verifier.verified_at(x, label, -60.0, "linf"))
+    refused(kind, sentence, lambda: verifier.verified_at(x, label, -60.0, LINF))
     refused(kind, sentence, lambda: verifier.verify(x, label, ball()))
     refused(ValueError, "epsilon has 3 values for a batch of 2",
             lambda: verifier.verify(X, LABEL, ball(3)))  # fmt: skip
@@ -283,7 +284,7 @@ def test_a_verifier_takes_float64():
 def test_a_masking_threshold_of_other_clips_is_refused():
     framing = Framing(n_fft=256, hop_length=64, unitary=True)
     threshold = masking_threshold(X[:1], framing, 8_000)
-    threat = ThreatModel("linf", torch.full((2,), 0.01), threshold=threshold)
+    threat = ThreatModel(LINF, torch.full((2,), 0.01), threshold=threshold)
     refused(ValueError, "threshold has 1 values for a batch of 2", lambda: attack(threat=threat))
 
 
@@ -307,7 +308,7 @@ def test_a_tensor_beside_another_device_is_named(monkeypatch):
         elsewhere = classifier(network=deepcopy(NET)).to("mps").to("cpu")
         model = nn.Sequential(nn.Flatten(), nn.Linear(800, 10)).to("mps")
         x, label, there = X.to("mps"), LABEL.to("mps"), torch.Generator("mps")
-        threat = ThreatModel("linf", torch.full((2,), 0.01).to("mps"))
+        threat = ThreatModel(LINF, torch.full((2,), 0.01).to("mps"))
         right = {"model": model, "x": x, "criterion": Misclassification(label), "threat": threat,
                  "generator": there}  # fmt: skip
         attack(**right)

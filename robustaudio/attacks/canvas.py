@@ -13,10 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from robustaudio.attacks.attack import Search
-from robustaudio.perception.metrics import l2
+from robustaudio.perception.levels import l2
 from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Framing, Magnitude
-from robustaudio.threats.norms import TINY
+from robustaudio.threats.geometry import TINY
 
 Genome = Float[Tensor, "band time"]  # complex in the STFT
 Genomes = Float[Tensor, "item member band time"]

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
-from robustaudio.perception.metrics import l2
-from robustaudio.threats.norms import TINY, per_item
+from robustaudio.perception.levels import l2
+from robustaudio.threats.geometry import TINY, per_item
 
 FINAL_RATE = 0.01  # of the step, over so many steps as a search has
 MOMENTUM, SHRINKING_MOMENTUM = 0.8, 0.9  # in l2, and in the ball that shrinks

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, check, decisive
 from robustaudio.threats.criterion import Criterion
-from robustaudio.threats.norms import TINY, per_item
+from robustaudio.threats.geometry import TINY, per_item
 from robustaudio.threats.threat_model import ThreatModel
 
 

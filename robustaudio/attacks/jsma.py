@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
-from robustaudio.threats.norms import per_item
+from robustaudio.threats.geometry import per_item
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class JSMA(SearchAttack):
             ValueError: for the masking norm, which gives no feature a size of its own.
         """
         x, threat = search.x, search.threat
-        if threat.norm == "masking":
+        if threat.norm.needs_threshold:
             raise ValueError("jsma changes single features; choose the norm linf or l2.")
         features = x[0].numel()
         most = max(1, int(self.share * features))

@@ -15,7 +15,7 @@ from robustaudio.perception.masking import (
 )
 from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Magnitude
-from robustaudio.threats.norms import TINY
+from robustaudio.threats.geometry import TINY
 
 CALM = 3.0  # the second stage starts with every bin at most so far above the threshold
 FINAL_RATE = 0.1  # of the second stage's rate
@@ -80,7 +80,7 @@ class Psychoacoustic(SearchAttack):
             return max_noise_to_mask_db(noise_to_mask_ratio(delta, threshold[index]))
 
         first = search.adversarial - x
-        rank = None if search.threat.norm == "masking" else loudest
+        rank = None if search.threat.norm.needs_threshold else loudest
         if rank:
             search.order = torch.where(
                 search.found, loudest(first, x, search.everything), search.order

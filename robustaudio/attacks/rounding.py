@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from robustaudio.audio.clip import headroom_gain
-from robustaudio.perception.metrics import STEP_16_BIT
+from robustaudio.perception.levels import STEP_16_BIT
 
 
 def rounded_to_16_bit(waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from robustaudio.threats.norms import Norm
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -13,7 +15,7 @@ class Certificate:
 
     prediction: int | None
     radius: float
-    norm: str
+    norm: Norm
     representation: str
     confidence: float
     method: str

@@ -25,24 +25,24 @@ from robustaudio.representations.spectral import (
     analysis_rows,
     mel_filterbank,
 )
+from robustaudio.threats.norms import L2, LINF, Norm
 from robustaudio.threats.threat_model import ThreatModel
 
 SUPPORT_ANGLES = 64
 OUTWARD = 1 + 1e-9  # covers the rounding of the constants themselves
-DUALS = {"linf": 1, "l2": 2}
 TINY = 1e-30  # keeps the gradient of a square root finite
 SHORT = 1e-6  # a run this small, as a share of what it starts from, counts as one so long
 
 
 @lru_cache(maxsize=32)
-def magnitude_reach(framing: Framing, norm: str) -> Float[Tensor, " bin"]:
-    """rho_k = sup { |a_k . d| : ||d|| <= 1 }, for norm "linf" or "l2", in float64.
+def magnitude_reach(framing: Framing, norm: Norm) -> Float[Tensor, " bin"]:
+    """rho_k = sup { |a_k . d| : ||d|| <= 1 }, for LINF or L2, in float64.
 
     linf: max over the angle phi of sum_n |Re(exp(-i phi) a_kn)|, taken at J angles and divided
     by cos(pi / 2J). l2: the largest singular value of the two rows.
     """
     rows = analysis_rows(framing)
-    if norm == "l2":
+    if norm is L2:
         return torch.linalg.matrix_norm(rows.transpose(0, 1), 2) * OUTWARD
     angles = torch.arange(SUPPORT_ANGLES, dtype=torch.float64) * (pi / SUPPORT_ANGLES)
     support = torch.stack([(rows[0] * a.cos() + rows[1] * a.sin()).abs().sum(1) for a in angles])
@@ -50,7 +50,7 @@ def magnitude_reach(framing: Framing, norm: str) -> Float[Tensor, " bin"]:
 
 
 @lru_cache(maxsize=32)
-def mel_reach(framing: Framing, mel: MelScale, norm: str) -> Float[Tensor, " mel"]:
+def mel_reach(framing: Framing, mel: MelScale, norm: Norm) -> Float[Tensor, " mel"]:
     """rho_m = an upper bound of sup { sqrt(E_m(d)) : ||d|| <= 1 }, in float64.
 
     sqrt(E_m) is a semi-norm of the frame, so it moves by at most rho_m times the ball's radius.
@@ -60,13 +60,13 @@ def mel_reach(framing: Framing, mel: MelScale, norm: str) -> Float[Tensor, " mel
     """
     rows = analysis_rows(framing)
     filters = mel_filterbank(mel, framing.n_fft).double()
-    discs = filters @ magnitude_reach(framing, norm).square() if norm == "linf" else None
+    discs = filters @ magnitude_reach(framing, norm).square() if norm is LINF else None
     bounds = []
     for band, weights in enumerate(filters):
         used = weights.nonzero()[:, 0]
         # Q = A' A; its eigenvalues are those of A A', which is as small as the band is narrow
         a = (weights[used].sqrt()[:, None] * rows[:, used]).flatten(0, 1)
-        if norm == "l2":
+        if norm is L2:
             bounds.append(_largest_eigenvalue(a @ a.T))
             continue
         q = a.T @ a
@@ -80,7 +80,7 @@ def mel_reach(framing: Framing, mel: MelScale, norm: str) -> Float[Tensor, " mel
 
 
 @lru_cache(maxsize=32)
-def joint_reach(framing: Framing, mel: MelScale, norm: str) -> float:
+def joint_reach(framing: Framing, mel: MelScale, norm: Norm) -> float:
     """An upper bound of sup { ||(sqrt(E_m(d)))_m|| : ||d|| <= 1 }: all bands at once.
 
     With Q = sum_m Q_m and a diagonal D > 0, d' Q d <= lambda sum_n D_n d_n^2, lambda being the
@@ -93,7 +93,7 @@ def joint_reach(framing: Framing, mel: MelScale, norm: str) -> float:
     q = torch.einsum("k,pki,pkj->ij", weights, rows, rows)
     d = q.diagonal() + 1e-9 * q.diagonal().amax()
     largest = _largest_eigenvalue(q / (d[:, None] * d).sqrt())
-    if norm == "linf":
+    if norm is LINF:
         return float((largest * d.sum()).sqrt() * OUTWARD)
     padded = F.pad(d, (0, -len(d) % framing.hop_length)).unflatten(0, (-1, framing.hop_length))
     return float((largest * padded.sum(0).amax()).sqrt() * OUTWARD)
@@ -190,7 +190,7 @@ def enclose(
             box = Interval.around(center, radius)
         case [*rest]:
             # an l2 ball lies in the linf ball of the same radius
-            if threat.norm not in DUALS:
+            if threat.norm.dual is None:
                 raise ValueError(f"no bounds for the {threat.norm} set at this representation.")
             center = x
             box = Interval.around(x, threat.epsilon.reshape(-1, *[1] * (x.ndim - 1)))
@@ -212,21 +212,21 @@ def boxes(features: Features, layers: list[nn.Module]) -> list[Interval]:
     return found
 
 
-def dual_norm(rows: Float[Tensor, "*rows time"], norm: str) -> Float[Tensor, "*rows"]:
-    """sup { row . d : ||d|| <= 1 }: the l1 norm for "linf", the l2 norm for "l2".
+def dual_norm(rows: Float[Tensor, "*rows time"], norm: Norm) -> Float[Tensor, "*rows"]:
+    """sup { row . d : ||d|| <= 1 }: the l1 norm for LINF, the l2 norm for L2.
 
     Raises:
         ValueError: for the masking set, whose support has no formula.
     """
-    if norm not in DUALS:
+    if norm.dual is None:
         raise ValueError(f"no bounds for a dense layer on the waveform under the {norm} set.")
-    return torch.linalg.vector_norm(rows, DUALS[norm], dim=-1)
+    return torch.linalg.vector_norm(rows, norm.dual, dim=-1)
 
 
 def _magnitude_box(layer: Magnitude, magnitude: Tensor, threat: ThreatModel) -> Interval:
     """Discs around every X_k; the masking set says by itself how large they are."""
     epsilon = threat.epsilon.to(magnitude)[:, None, None]
-    if threat.norm in DUALS:
+    if threat.norm.dual is not None:
         radius = epsilon * magnitude_reach(layer.framing, threat.norm).to(magnitude)[:, None]
     elif threat.threshold is not None and threat.threshold.framing == layer.framing:
         radius = epsilon * threat.threshold.amplitude.to(magnitude)
@@ -237,7 +237,7 @@ def _magnitude_box(layer: Magnitude, magnitude: Tensor, threat: ThreatModel) -> 
 
 def _mel_box(layer: Magnitude, mel: Mel, magnitude: Tensor, threat: ThreatModel) -> Interval:
     chain = propagate(mel, _magnitude_box(layer, magnitude, threat))
-    if threat.norm not in DUALS:
+    if threat.norm.dual is None:
         return chain
     energy = mel(magnitude)
     root, radius = energy.sqrt(), _band_radius(layer, mel, energy, threat)
@@ -263,12 +263,12 @@ def _compressed(
     magnitude = layer(x)
     energy, box = mel(magnitude), propagate(log, _mel_box(layer, mel, magnitude, threat))
     center = log(energy)
-    if threat.norm not in DUALS:
+    if threat.norm.dual is None:
         return Features(box, center)
     slope = steepest_slope(log, energy.sqrt(), _band_radius(layer, mel, energy, threat))
     reach = joint_reach(layer.framing, mel.scale, threat.norm)
     spread = slope * reach * threat.epsilon.to(x)[:, None, None]
-    return Features(box, center, spread, joined=threat.norm == "l2")
+    return Features(box, center, spread, joined=threat.norm is L2)
 
 
 def steepest_slope(

@@ -15,6 +15,7 @@ from robustaudio.classifiers.answers import answer, check_model
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
 from robustaudio.progress import Enough
+from robustaudio.threats.norms import L2
 
 MOST_VOTES = 10_000_000  # a hundred times what the paper takes
 MOST_AT_ONCE = 100_000  # copies of a second at 8 kHz are 3 GB, and a network makes more of them
@@ -103,7 +104,7 @@ class Smoothing:
         certificate = Certificate(
             prediction=top if certain else None,
             radius=self.sigma * float(ndtri(p_lower)) if certain else 0.0,
-            norm="l2",
+            norm=L2,
             representation=representation,
             confidence=1 - self.alpha,
             method="smoothing",

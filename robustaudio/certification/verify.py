@@ -38,11 +38,11 @@ from robustaudio.classifiers.evaluation_mode import evaluation_mode
 from robustaudio.progress import Enough
 from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import LINF, Norm
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
 METHODS = ("interval", "crown")
 MARGIN = 1e-4  # in logits
-RANGES_DB = {"linf": (-160.0, 0.0), "l2": (-160.0, 0.0), "masking": (-100.0, 60.0)}  # bisected
 SECTIONS, ROUNDS = 6, 4  # 160 dB / 7^4: levels to 0.07 dB
 CHUNK = 512  # items at a time
 
@@ -77,7 +77,7 @@ class Verification:
 def proof_obstacle(
     classifier: Classifier,
     method: str = "interval",
-    norm: str = "linf",
+    norm: Norm = LINF,
     representation: str = "waveform",
 ) -> str | None:
     """Why a classifier cannot be verified, in one sentence; None where it can be.
@@ -91,7 +91,7 @@ def proof_obstacle(
         why = why or _missing_rule(hidden, "interval")
         if why is None and method == "crown" and (why := _missing_rule(hidden, "crown")):
             advice = "Interval bounds work for it."
-    if why is None and norm == "masking" and not _has_masking_set(hidden, representation):
+    if why is None and norm.needs_threshold and not _has_masking_set(hidden, representation):
         why = "the masking set needs a classifier that starts with a magnitude spectrogram"
         advice = "The norms linf and l2 work for it."
     if why is None:
@@ -162,7 +162,7 @@ class Verifier:
         return logits.argmax(-1).to(waveform.device)
 
     def threat_at(
-        self, waveform: Float[Tensor, "batch time"], level_db: float | Tensor, norm: str
+        self, waveform: Float[Tensor, "batch time"], level_db: float | Tensor, norm: Norm
     ) -> ThreatModel:
         """Everything within a level of the waveform, full scale or not, in float64.
 
@@ -248,7 +248,7 @@ class Verifier:
         waveform: Float[Tensor, "batch time"],
         label: Int[Tensor, " batch"],
         level_db: float | Tensor,
-        norm: str,
+        norm: Norm,
     ) -> Bool[Tensor, " batch"]:
         """Verdicts at a level per item (or one for all), in chunks."""
         x, device = self._exactly(waveform), waveform.device
@@ -274,7 +274,7 @@ class Verifier:
         self,
         waveform: Float[Tensor, "batch time"],
         label: Int[Tensor, " batch"],
-        norm: str = "linf",
+        norm: Norm = LINF,
         progress: Callable[[float], None] | None = None,
     ) -> Float[Tensor, " batch"]:
         """The largest level in dB that verifies, to 0.07 dB from below; -inf where none does.
@@ -283,7 +283,7 @@ class Verifier:
         verifies, and so does every one that was tried below it. `Enough`, raised by `progress`,
         ends the search with the level so far, which verifies as well.
         """
-        lowest, highest = RANGES_DB[norm]
+        lowest, highest = norm.levels.bisected
         waveform = self._exactly(waveform)
         items = torch.arange(len(waveform), device=waveform.device)
         at_0_db = self.threat_at(waveform, 0.0, norm)

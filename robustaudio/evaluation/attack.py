@@ -32,16 +32,14 @@ from robustaudio.evaluation.clips import (
 )
 from robustaudio.evaluation.engine import resumable
 from robustaudio.evaluation.perturbed import PerturbedClip, compare
-from robustaudio.perception import metrics
 from robustaudio.perception.audibility import distances
+from robustaudio.perception.levels import amplitude_db
 from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
 from robustaudio.threats.noise import audible_representations, check_audible, sound_of
+from robustaudio.threats.norms import LINF, Norm
 from robustaudio.threats.threat_model import threat_at
 
-# levels in which a smallest one is looked for; the masking set begins under hearing and ends where
-# the perturbation is as loud as the clip
-RANGES_DB = {"linf": (-120.0, 0.0), "l2": (-120.0, 0.0), "masking": (-60.0, 60.0)}
 SECTIONS, ROUNDS = 12, 3  # of one clip: 120 dB / 13^3: levels to 0.06 dB
 BISECTIONS = 11  # of many clips: 120 dB / 2^11: levels to 0.06 dB
 HEARD = ("as_sound", "after_rounding")  # whose predictions rows hold
@@ -56,7 +54,7 @@ class Plan:
     """
 
     attack: Attack
-    norm: str = "linf"
+    norm: Norm = LINF
     representation: str = "waveform"
     survive_rounding: bool = False
 
@@ -92,7 +90,7 @@ class Plan:
         """What a record says of it."""
         return {
             "attack": type(self.attack).__name__,
-            "norm": self.norm,
+            "norm": self.norm.name,
             "representation": self.representation,
             "survive_rounding": self.survive_rounding,
             "settings": asdict(self.attack),
@@ -157,13 +155,13 @@ def attack_clip(
     criterion = _criterion(label, None if target is None else label.new_tensor([target]))
     front, _ = classifier.split(plan.representation)
     check_audible(classifier, plan.representation)
-    reference = float(metrics.REFERENCES[plan.norm](front(x))[0])
+    reference = float(plan.norm.reference(front(x))[0])
 
     def heard(features: Tensor) -> Float[Tensor, " time"]:
         return sound_of(classifier, x, plan.representation, features)[0].detach()
 
     def standing(step: Step) -> Standing:
-        level, best = finite(metrics.amplitude_db(step.distance / reference)), step.best
+        level, best = finite(amplitude_db(step.distance / reference)), step.best
         return Standing(step.loss, level, step.population, best and (lambda: heard(best())))
 
     def tell(done: float, step: Step | None = None) -> None:
@@ -181,7 +179,7 @@ def attack_clip(
         "targeted": target is not None,
         "target": classifier.label_of(target),
         "budget_db": level_db,
-        "reached_db": finite(metrics.amplitude_db(float(result.distance[0]) / reference)),
+        "reached_db": finite(amplitude_db(float(result.distance[0]) / reference)),
         "queries": int(result.queries[0]),
         **recorded(history),
         "seed": seed,
@@ -483,9 +481,9 @@ def smallest_levels(
     searched by sections, all clips in one batch: one clip in 12 sections at a time, many by
     bisection. The level is that of the perturbation found, which may be below the ball's.
     """
-    lowest, highest = RANGES_DB[plan.norm]
+    lowest, highest = plan.norm.levels.attacked
     features = classifier.split(plan.representation)[0](x)
-    reference = metrics.REFERENCES[plan.norm](features)
+    reference = plan.norm.reference(features)
     sections, rounds = (SECTIONS, ROUNDS) if len(x) == 1 else (1, BISECTIONS)
     if isinstance(plan.attack, MINIMISING):
         sections, rounds = 1, 1

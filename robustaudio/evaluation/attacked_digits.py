@@ -38,13 +38,14 @@ from robustaudio.evaluation.engine import kept
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import curves_svg
 from robustaudio.paths import RESULTS
-from robustaudio.perception import metrics
+from robustaudio.perception.levels import l2
 from robustaudio.perception.masking import (
     masking_framing,
     masking_threshold,
     max_noise_to_mask_db,
     noise_to_mask_ratio,
 )
+from robustaudio.threats.norms import L2, LINF
 
 KEPT = Path("runs") / "attacks"
 CLASSIFIERS = ("digits-cnn", "digits-lstm", "digits-cnn-ibp", "digits-cnn-noise")
@@ -62,10 +63,10 @@ PLANS = {
     "DeepFool, linf": Plan(DeepFool()),
     "C&W audio, linf": Plan(CarliniWagnerAudio()),
     "JSMA, linf": Plan(JSMA(at_once=64)),
-    "PGD, l2": Plan(PGD(steps=STEPS), "l2"),
-    "APGD (CE), l2": Plan(APGD(steps=STEPS), "l2"),
-    "DeepFool, l2": Plan(DeepFool(), "l2"),
-    "C&W, l2": Plan(CarliniWagner(), "l2"),
+    "PGD, l2": Plan(PGD(steps=STEPS), L2),
+    "APGD (CE), l2": Plan(APGD(steps=STEPS), L2),
+    "DeepFool, l2": Plan(DeepFool(), L2),
+    "C&W, l2": Plan(CarliniWagner(), L2),
     "psychoacoustic": Plan(Psychoacoustic()),
 }
 TARGETED_PLANS = {name: PLANS[name] for name in ("C&W, l2", "C&W audio, linf", "psychoacoustic")}
@@ -141,7 +142,7 @@ def _sandwich(
 ) -> dict[str, dict]:
     """How far the quietest success of all attacks lies above the largest verified level."""
     verifier, gaps = Verifier(classifier, method="crown"), {}
-    for norm in ("linf", "l2"):
+    for norm in (LINF, L2):
         least = torch.full((len(clips.labels),), inf, dtype=torch.float64)
         for name, plan in PLANS.items():
             if plan.norm == norm:
@@ -152,7 +153,7 @@ def _sandwich(
         right = torch.tensor([row["attackable"] for row in rows])
         verified = verifier.largest_level(clips.waveforms, clips.labels, norm)
         gap = (least - verified)[right]
-        gaps[norm] = {
+        gaps[norm.name] = {
             "clips": int(right.sum()),
             "contradicted": int((gap <= 0).sum()),
             "smallest_gap_db": float(gap.min()),
@@ -167,8 +168,8 @@ def _white(classifier: Classifier, clips: LabelledClips, rows: list[dict]) -> li
     x = clips.waveforms[fallen]
     noise = torch.randn(x.shape, generator=generator(SEED, x.device), device=x.device) * (x != 0)
     snr = x.new_tensor([rows[i]["snr_db"] for i in fallen])
-    size = metrics.l2(x) * 10 ** (-snr / 20)
-    noise = noise * (size / metrics.l2(noise))[:, None]
+    size = l2(x) * 10 ** (-snr / 20)
+    noise = noise * (size / l2(noise))[:, None]
     rate = classifier.sample_rate
     threshold = masking_threshold(x, masking_framing(rate), rate)
     return max_noise_to_mask_db(noise_to_mask_ratio(noise, threshold)).tolist()
@@ -188,7 +189,7 @@ def _curves(found: dict[str, list[dict]]) -> str:
             for point in summary_of_smallest(found[name], DRAWN_DB)["levels"]
         ]
         for name, plan in PLANS.items()
-        if plan.norm == "linf"
+        if plan.norm is LINF
     }
     return curves_svg(curves, "level of the perturbation (dB)", "fooled (%)")
 

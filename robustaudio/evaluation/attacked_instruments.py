@@ -35,6 +35,7 @@ from robustaudio.evaluation.svg import curves_svg, groups_svg
 from robustaudio.paths import RESULTS
 from robustaudio.perception.audibility import distances
 from robustaudio.threats.criterion import TargetedMisclassification
+from robustaudio.threats.norms import L2
 
 KEPT = Path("runs") / "instruments"
 VARIANTS = ("instruments-svm", "instruments-svm-noise", "instruments-svm-denoise")
@@ -47,16 +48,16 @@ GRADIENT_SNR_DB, GRADIENT_STEPS = 30.0, 200
 RESAMPLES = 2000  # of the bootstrap
 EVERY = 250  # queries between two points of the chart
 SEARCHES: dict[str, Plan] = {
-    "genetic": Plan(Genetic(stops=False), "l2"),
+    "genetic": Plan(Genetic(stops=False), L2),
     "genetic, Eaton": Plan(
         Genetic(population=25, offspring=50, crossover="average", mutation="everywhere",
-                mutation_rate=0.2, stops=False), "l2"),
-    "hill climber": Plan(HillClimber(stops=False), "l2"),
-    "random blocks": Plan(RandomSearch(blocks=True, stops=False), "l2"),
-    "random search": Plan(RandomSearch(stops=False), "l2"),
+                mutation_rate=0.2, stops=False), L2),
+    "hill climber": Plan(HillClimber(stops=False), L2),
+    "random blocks": Plan(RandomSearch(blocks=True, stops=False), L2),
+    "random search": Plan(RandomSearch(stops=False), L2),
 }  # fmt: skip
-MANY = Plan(Genetic(queries=MANY_QUERIES), "l2")
-GRADIENT = Plan(PGD(steps=GRADIENT_STEPS, step_size=0.02, random_start=False), "l2")
+MANY = Plan(Genetic(queries=MANY_QUERIES), L2)
+GRADIENT = Plan(PGD(steps=GRADIENT_STEPS, step_size=0.02, random_start=False), L2)
 # the pairs of the course project this began with, in our labels
 SEVEN = (
     ("flute", "trumpet"), ("trumpet", "flute"), ("cello", "piano"), ("cello", "electric_guitar"),

@@ -21,7 +21,7 @@ from robustaudio.evaluation.clips import (
     seconds_since,
     share,
 )
-from robustaudio.perception import metrics
+from robustaudio.threats.norms import L2, LINF
 
 
 def certify_clip(
@@ -51,13 +51,13 @@ def certify_clip(
         "clean_prediction": classifier.labels[int(predictions(classifier, waveform[None]))],
         "prediction": classifier.label_of(certificate.prediction),
         "radius": radius,
-        "norm": certificate.norm,
+        "norm": certificate.norm.name,
         "representation": representation,
         "confidence": certificate.confidence,
         "p_lower": smoothed.p_lower,
         "counts": dict(zip(classifier.labels, smoothed.counts.tolist(), strict=True)),
-        "level_l2_db": metrics.level_of(radius, waveform, "l2") if at_waveform else None,
-        "level_linf_db": metrics.level_of(inscribed, waveform, "linf") if at_waveform else None,
+        "level_l2_db": L2.level_db(radius, waveform) if at_waveform else None,
+        "level_linf_db": LINF.level_db(inscribed, waveform) if at_waveform else None,
         **asdict(smoothing),
         "n": smoothed.n,
         "largest_radius": smoothing.largest_radius_of(smoothed.n),

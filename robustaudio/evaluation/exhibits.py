@@ -13,7 +13,7 @@ from torch import Tensor
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import finite, generator, predictions
 from robustaudio.perception.audibility import distances
-from robustaudio.perception.metrics import l2
+from robustaudio.perception.levels import l2
 
 SHIFT = 5  # samples
 SHOWN = ("l2", "snr_db", "noise_to_mask_db")

@@ -40,6 +40,7 @@ from robustaudio.perception.masking import (
     noise_to_mask_ratio,
 )
 from robustaudio.progress import Watched
+from robustaudio.threats.norms import L2
 
 L2_ATTACK = "attack in L2"  # a part of the ruler, as its record names it
 SAME_SOUND = 0.99  # correlation of two clips that are one sound
@@ -128,7 +129,7 @@ def _beside(
     progress: Progress | None,
 ) -> dict:
     """The thresholds, an attack in their own norm, and what may be claimed of them."""
-    plan, proven = Plan(PGD(), "l2"), record["ruler"]["verified_l2_db"]
+    plan, proven = Plan(PGD(), L2), record["ruler"]["verified_l2_db"]
     watched = Watched(progress)
     attacked = finite(smallest_level(classifier, waveform, plan, seed=seed, progress=watched))
     if None not in (proven, attacked) and proven >= attacked:

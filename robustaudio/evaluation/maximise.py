@@ -12,8 +12,9 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Standing, recorded
 from robustaudio.evaluation.clips import Progress, finite, generator, seconds_since
 from robustaudio.evaluation.perturbed import PerturbedClip, compare
-from robustaudio.perception.metrics import amplitude, amplitude_db, check_level
+from robustaudio.perception.levels import amplitude, amplitude_db, check_level
 from robustaudio.threats.criterion import TargetedMisclassification
+from robustaudio.threats.norms import LINF
 from robustaudio.threats.threat_model import ThreatModel
 
 STARTS = ("clip", "noise", "silence")
@@ -56,7 +57,7 @@ def maximise_clip(
     """
     started, x = time.monotonic(), waveform[None]
     target = torch.tensor([classifier.label_index(label)], device=x.device)
-    threat = ThreatModel("linf", x.new_tensor([amplitude(check_level(level_db))]))
+    threat = ThreatModel(LINF, x.new_tensor([amplitude(check_level(level_db))]))
     criterion, search = TargetedMisclassification(target), replace(attack, stops=False)
 
     def standing(step: Step) -> Standing:

@@ -17,7 +17,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.doors import reason
 from robustaudio.evaluation.clips import predictions
 from robustaudio.evaluation.perturbed import PerturbedClip
-from robustaudio.perception.metrics import amplitude_db
+from robustaudio.perception.levels import amplitude_db
 from robustaudio.plain_json import as_json
 
 PACKAGES = ("torch", "gradio", "soundfile", "av", "soxr", "safetensors", "numpy", "scipy")

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from robustaudio.attacks import PGD, Attack
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.certification.verify import RANGES_DB, Verifier, proof_obstacle
+from robustaudio.certification.verify import Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.clips import Progress, finite, part_of, predictions, seconds_since
-from robustaudio.perception.metrics import floor_16_bit_db
+from robustaudio.perception.levels import floor_16_bit_db
 from robustaudio.progress import Watched
+from robustaudio.threats.norms import L2, LINF, MASKING, NORMS
 
 SHARES = (0.3, 0.55, 0.15)  # of the time: proofs, attack, smoothing
 PARTS = PROOFS, ATTACK, SMOOTHING = "proofs", "attack", "smoothing"
@@ -77,12 +78,12 @@ def measure_ruler(
     )
     agrees = certified["prediction"] == classifier.labels[int(label)]
     ruler = Ruler(
-        verified_db=verified.get("linf"),
+        verified_db=verified.get(LINF.name),
         attacked_db=finite(attacked),
         smoothed_db=certified["level_linf_db"] if agrees else None,
         floor_16_bit_db=floor_16_bit_db(waveform),
-        verified_l2_db=verified.get("l2"),
-        verified_masking_db=verified.get("masking"),
+        verified_l2_db=verified.get(L2.name),
+        verified_masking_db=verified.get(MASKING.name),
     )
     if not ruler.is_consistent:
         raise AssertionError(f"an attack contradicts a proof: {ruler}")
@@ -111,9 +112,9 @@ def _largest_levels(
     """
     if reason := proof_obstacle(classifier, METHOD):
         return {}, reason
-    norms = [norm for norm in RANGES_DB if proof_obstacle(classifier, METHOD, norm) is None]
+    norms = [norm for norm in NORMS.values() if proof_obstacle(classifier, METHOD, norm) is None]
     verifier, levels = Verifier(classifier, method=METHOD), {}
     for number, norm in enumerate(norms):
         part = part_of(progress, number, len(norms))
-        levels[norm] = finite(float(verifier.largest_level(x, label, norm, part)[0]))
+        levels[norm.name] = finite(float(verifier.largest_level(x, label, norm, part)[0]))
     return levels, None

@@ -21,6 +21,7 @@ from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.verified_digits import seeds, verified_digits
 from robustaudio.evaluation.verify import verify_dataset
 from robustaudio.paths import RESULTS
+from robustaudio.threats.norms import LINF
 from robustaudio.training.recipes import CERTIFIED
 
 LEVELS_DB = (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0)
@@ -60,7 +61,7 @@ def digits(output: Path | None = None, *, limit: int | None = None, log: Log = p
 
 def _levels(classifier: Classifier, clips: LabelledClips) -> dict:
     """Verified accuracy, and the robust accuracy that PGD leaves, at every level."""
-    verified = verify_dataset(classifier, clips, norm="linf", levels_db=LEVELS_DB)
+    verified = verify_dataset(classifier, clips, norm=LINF, levels_db=LEVELS_DB)
     attacked = attack_dataset(
         classifier,
         clips,

@@ -4,6 +4,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -29,28 +30,16 @@ from robustaudio.evaluation.engine import kept
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import scatter_svg
 from robustaudio.paths import RESULTS
-from robustaudio.perception.metrics import STEP_16_BIT, amplitude
+from robustaudio.perception.levels import STEP_16_BIT, amplitude
 from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import L2, LINF, MASKING, Norm
 from robustaudio.training.recipes import CERTIFIED
 
 SEEDS = RESULTS / "seeds"  # the cards of further training runs
 KEPT = Path("runs") / "verified-digits"
-LEVELS_DB = {
-    "linf": (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -46.0, -40.0, -36.0),
-    "l2": (-90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
-    "masking": (-36.0, -24.0, -12.0, -6.0, 0.0, 6.0),
-}
-UNITS = {
-    "linf": "dB relative to the clip's peak",
-    "l2": "dB relative to the clip's l2 norm (minus the SNR)",
-    "masking": "dB relative to the clip's masking threshold",
-}
 PARETO_DB = -50.0
-TIMED_DB = {"linf": -60.0, "l2": -60.0, "masking": -12.0}
-# the upper bounds; a step in the masking set costs many transforms, and gets fewer restarts
-ATTACKS = {"linf": PGD(steps=20, restarts=10), "masking": PGD(steps=20, restarts=1)}
-HIDING = Plan(Psychoacoustic(steps=100, hiding_steps=50), "masking")  # finds the lowest level
+HIDING = Plan(Psychoacoustic(steps=100, hiding_steps=50), MASKING)  # finds the lowest level
 SEED = 0
 # provability in per cent of the correct clips at -100, -95, -90, -85, -80 dB, and seconds per clip
 PUBLISHED = {
@@ -61,6 +50,27 @@ PUBLISHED = {
 PUBLISHED_DB = (-100.0, -95.0, -90.0, -85.0, -80.0)
 
 Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is measured in a norm: at which levels, and what attacks where nothing is proven."""
+
+    norm: Norm
+    levels_db: tuple[float, ...]
+    timed_db: float
+    attack: PGD | None = None
+
+
+MEASURED = (
+    Measured(
+        LINF, (-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -46.0, -40.0, -36.0), -60.0,
+        PGD(steps=20, restarts=10),
+    ),
+    Measured(L2, (-90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0), -60.0),
+    # a step in the masking set costs many transforms, and gets fewer restarts
+    Measured(MASKING, (-36.0, -24.0, -12.0, -6.0, 0.0, 6.0), -12.0, PGD(steps=20, restarts=1)),
+)  # fmt: skip
 
 
 def verified_digits(
@@ -86,7 +96,8 @@ def verified_digits(
                     "clean": share(correct),
                     "correct": int(correct.sum()),
                     "norms": {
-                        norm: _kept(classifier, clips, norm, correct, log) for norm in LEVELS_DB
+                        threat.norm.name: _kept(classifier, clips, threat, correct, log)
+                        for threat in MEASURED
                     },
                     "seconds": _seconds(classifier, clips),
                     "frame_ms": _frame_ms(classifier),
@@ -104,23 +115,24 @@ def verified_digits(
 
 
 def _kept(
-    classifier: Classifier, clips: LabelledClips, norm: str, correct: Tensor, log: Log
+    classifier: Classifier, clips: LabelledClips, threat: Measured, correct: Tensor, log: Log
 ) -> dict:
     """What was measured in a norm, now or before."""
+    norm = threat.norm
     path = KEPT / f"{classifier.sha256[:16]}-{len(clips.labels)}-{norm}.json"
 
     def measure() -> dict:
         log(f"  {norm}")
-        return _measured(classifier, clips, norm, correct)
+        return _measured(classifier, clips, threat, correct)
 
     return kept(path, measure)
 
 
 def _measured(
-    classifier: Classifier, clips: LabelledClips, norm: str, correct: Tensor
+    classifier: Classifier, clips: LabelledClips, threat: Measured, correct: Tensor
 ) -> dict[str, dict[str, float]]:
     """Verified and robust accuracy of one classifier at the levels of a norm."""
-    x, y, levels = clips.waveforms, clips.labels, LEVELS_DB[norm]
+    x, y, norm, levels = clips.waveforms, clips.labels, threat.norm, threat.levels_db
     found: dict = {}
     held: dict[float, Tensor] = {}
     verifiers = {method: Verifier(classifier, method=method) for method in METHODS}
@@ -128,15 +140,15 @@ def _measured(
         held = {db: correct & verifier.verified_at(x, y, db, norm) for db in levels}
         found[method] = {f"{db:g}": share(proven) for db, proven in held.items()}
     found["provability"] = {f"{db:g}": share(held[db][correct]) for db in levels}
-    if norm == "linf":
+    if norm is LINF:
         found["published"] = {
             f"{db:g}": share(verifiers["crown"].verified_at(x, y, db, norm)[correct])
             for db in PUBLISHED_DB
         }
-    if norm not in ATTACKS:
+    if threat.attack is None:
         return found
-    standing = {db: correct for db in levels}
-    if norm == "masking":
+    plan, standing = Plan(threat.attack, norm), {db: correct for db in levels}
+    if norm.needs_threshold:
         hidden_db = _hidden_db(classifier, clips)
         standing = {db: correct & (hidden_db > db) for db in levels}
         assert all((standing[db] | ~held[db]).all() for db in levels), "a proof is wrong"
@@ -145,7 +157,7 @@ def _measured(
     found["robust"] = {}
     for db in sorted(levels):
         tried = standing[db] & ~held[db] & ~fallen
-        fallen = fallen | tried & ~_survivors(classifier, clips, tried, norm, db)
+        fallen = fallen | tried & ~_survivors(classifier, clips, tried, plan, db)
         found["robust"][f"{db:g}"] = share(standing[db] & ~fallen)
     return found
 
@@ -153,13 +165,13 @@ def _measured(
 def _seconds(classifier: Classifier, clips: LabelledClips) -> dict[str, float]:
     """Time per clip to verify the split at one level."""
     found = {}
-    for norm in LEVELS_DB:
+    for threat in MEASURED:
         for method in METHODS:
             started = time.monotonic()
             Verifier(classifier, method=method).verified_at(
-                clips.waveforms, clips.labels, TIMED_DB[norm], norm
+                clips.waveforms, clips.labels, threat.timed_db, threat.norm
             )
-            found[f"{norm}, {method}"] = (time.monotonic() - started) / len(clips.labels)
+            found[f"{threat.norm}, {method}"] = (time.monotonic() - started) / len(clips.labels)
     return found
 
 
@@ -171,14 +183,13 @@ def _frame_ms(classifier: Classifier) -> float:
 
 
 def _survivors(
-    classifier: Classifier, clips: LabelledClips, tried: Tensor, norm: str, level_db: float
+    classifier: Classifier, clips: LabelledClips, tried: Tensor, plan: Plan, level_db: float
 ) -> Bool[Tensor, " clip"]:
     """Which of the clips `tried` the attack leaves correct."""
     after = torch.zeros_like(tried)
     if tried.any():
         x, y = clips.waveforms[tried], clips.labels[tried]
         rng = generator(SEED, x.device)
-        plan = Plan(ATTACKS[norm], norm)
         adversarial = attacked(classifier, x, Misclassification(y), plan, level_db, rng)
         after[tried] = predictions(classifier, adversarial) == y
     return after
@@ -202,18 +213,25 @@ def holds_no_other_file(peaks: Float[Tensor, " clip"], level_db: float) -> Bool[
 
 
 def _page(command: str, rows: list[dict], peaks: Tensor, picture: str) -> str:
-    def levels(norm: str, key: str) -> str:
-        head = ["classifier", "clean", *(f"{db:+.0f}" if norm == "masking" else f"{db:.0f}"
-                                         for db in LEVELS_DB[norm])]  # fmt: skip
+    linf, l2, masking = MEASURED
+    assert linf.attack and masking.attack
+
+    def levels(threat: Measured, key: str) -> str:
+        sign = "+" if threat.norm.needs_threshold else ""
+        head = ["classifier", "clean", *(f"{db:{sign}.0f}" for db in threat.levels_db)]
+        name = threat.norm.name
         return table(
             head,
             [
-                [r["classifier"], *map(percent, (r["clean"], *r["norms"][norm][key].values()))]
+                [
+                    r["classifier"],
+                    *map(percent, (r["clean"], *r["norms"][name][key].values())),
+                ]
                 for r in rows
             ],
         )
 
-    alone = [percent(share(holds_no_other_file(peaks, db))) for db in LEVELS_DB["linf"]]
+    alone = [percent(share(holds_no_other_file(peaks, db))) for db in linf.levels_db]
     threads = torch.get_num_threads()
     return f"""# Verified spoken digits
 
@@ -223,38 +241,38 @@ are per cent of ALL clips unless a heading says otherwise; float64; a margin has
 clip counts as verified if it is classified correctly and no perturbation of the threat can change \
 that.
 
-Upper bounds come from PGD (L-infinity: {ATTACKS["linf"].steps} steps, \
-{ATTACKS["linf"].restarts} restarts; masking set: {ATTACKS["masking"].steps} steps, \
-{ATTACKS["masking"].restarts} start) on every correct clip that is not verified: a verified clip \
+Upper bounds come from PGD (L-infinity: {linf.attack.steps} steps, \
+{linf.attack.restarts} restarts; masking set: {masking.attack.steps} steps, \
+{masking.attack.restarts} start) on every correct clip that is not verified: a verified clip \
 cannot fall (`python -m benchmarks.soundness` tries). In the masking set the psychoacoustic attack \
 (Qin et al. 2019, both stages) tries as well, on every clip: it looks for the lowest level.
 
-## L-infinity: {UNITS["linf"]}
+## L-infinity: {LINF.words.unit}
 
 ### Verified accuracy, CROWN-IBP
 
-{levels("linf", "crown")}
+{levels(linf, "crown")}
 
 ### Verified accuracy, intervals alone
 
-{levels("linf", "interval")}
+{levels(linf, "interval")}
 
 ### Robust accuracy under PGD: what no proof can exceed
 
-{levels("linf", "robust")}
+{levels(linf, "robust")}
 
 ### What a 16-bit file has of these balls
 
 Share of clips whose ball holds no other 16-bit file: there a proof speaks of nothing that could \
 be saved.
 
-{table([f"{db:.0f}" for db in LEVELS_DB["linf"]], [alone])}
+{table([f"{db:.0f}" for db in linf.levels_db], [alone])}
 
 ### Clean against verified
 
 ![Clean accuracy against verified accuracy at {PARETO_DB:.0f} dB]({picture})
 
-## The inaudibility certificate: {UNITS["masking"]}
+## The inaudibility certificate: {MASKING.words.unit}
 
 At 0 dB: nothing that stays under the clip's own masking threshold (Qin et al. 2019, on the \
 classifier's own frames, loudest bin at 96 dB SPL), in every bin of every frame, changes the \
@@ -264,21 +282,21 @@ The frames are {_frames(rows)}; the shorter they are, the lower is the threshold
 
 ### Verified accuracy, CROWN-IBP
 
-{levels("masking", "crown")}
+{levels(masking, "crown")}
 
 ### Robust accuracy under PGD, projected onto the set, and the psychoacoustic attack together
 
-{levels("masking", "robust")}
+{levels(masking, "robust")}
 
 ### Robust accuracy under the psychoacoustic attack alone
 
-{levels("masking", "hidden")}
+{levels(masking, "hidden")}
 
-## L2: {UNITS["l2"]}
+## L2: {L2.words.unit}
 
 ### Verified accuracy, CROWN-IBP
 
-{levels("l2", "crown")}
+{levels(l2, "crown")}
 
 ## Provability of the correct clips, beside the published
 
@@ -302,7 +320,7 @@ def _published(rows: list[dict]) -> str:
     ours = [
         [
             f"{r['classifier']}, CROWN-IBP",
-            *map(percent, r["norms"]["linf"]["published"].values()),
+            *map(percent, r["norms"][LINF.name]["published"].values()),
             f"{r['seconds']['linf, crown']:.3f}",
         ]
         for r in rows
@@ -370,7 +388,7 @@ def _spread(runs: dict[str, dict[str, float]]) -> str:
 
 def _pareto(rows: Sequence[dict]) -> str:
     points = {
-        r["classifier"]: (100 * r["clean"], 100 * r["norms"]["linf"]["crown"][f"{PARETO_DB:g}"])
+        r["classifier"]: (100 * r["clean"], 100 * r["norms"][LINF.name]["crown"][f"{PARETO_DB:g}"])
         for r in rows
     }
     return scatter_svg(points, "clean accuracy (%)", f"verified at {PARETO_DB:.0f} dB (%)")

@@ -23,12 +23,13 @@ from robustaudio.evaluation.clips import (
     share,
 )
 from robustaudio.evaluation.engine import resumable
-from robustaudio.perception import metrics
+from robustaudio.perception.levels import amplitude_db, floor_16_bit_db, l2, snr_db
 from robustaudio.perception.masking import (
     ASSUMED_PEAK_SPL_DB,
     noise_to_mask_ratio,
     total_noise_to_mask_db,
 )
+from robustaudio.threats.norms import MASKING, Norm
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
 CHUNK = 50  # clips between two lines of a resumable run
@@ -38,7 +39,7 @@ def verify_clip(
     classifier: Classifier,
     waveform: Float[Tensor, " time"],
     *,
-    norm: str,
+    norm: Norm,
     level_db: float,
     method: str = "interval",
     progress: Progress | None = None,
@@ -54,7 +55,7 @@ def verify_clip(
     return {
         "classifier": classifier.name,
         "prediction": classifier.labels[int(label)],
-        "norm": norm,
+        "norm": norm.name,
         "method": method,
         "level_db": level_db,
         "epsilon": float(at.threat.epsilon[0]),
@@ -65,12 +66,12 @@ def verify_clip(
         "largest_level_db": finite(largest),
         "duration_s": len(waveform) / classifier.sample_rate,
         "masking": masking_assumptions(at.threat),
-        "floor_16_bit_db": metrics.floor_16_bit_db(waveform),
+        "floor_16_bit_db": floor_16_bit_db(waveform),
         "seconds": seconds_since(started),
     }
 
 
-def _check_provable(classifier: Classifier, method: str, norm: str) -> None:
+def _check_provable(classifier: Classifier, method: str, norm: Norm) -> None:
     """
     Raises:
         UnsupportedLayer: where no proof is possible, before anything is computed.
@@ -117,10 +118,10 @@ def noise_under_threshold(
     """
     x = exact(waveform[None])
     rng = generator(seed, x.device)
-    threat = threat_at(classifier, x, level_db, "masking", UNBOUNDED)
+    threat = threat_at(classifier, x, level_db, MASKING, UNBOUNDED)
     shaped = threat.sample(x, rng) - x
     white = torch.randn(x.shape, generator=rng, device=x.device).double() * (x != 0)
-    white = white * metrics.l2(shaped) / metrics.l2(white).clamp_min(1e-30)
+    white = white * l2(shaped) / l2(white).clamp_min(1e-30)
     assert threat.threshold is not None
     noises = {"shaped": shaped, "white": white}
     ratio_db = {k: noise_to_mask_ratio(noise, threat.threshold) for k, noise in noises.items()}
@@ -130,9 +131,9 @@ def noise_under_threshold(
         {
             "level_db": level_db,
             "seed": seed,
-            "snr_db": finite(metrics.snr_db(shaped, x)[0]),
+            "snr_db": finite(snr_db(shaped, x)[0]),
             "exceeds_threshold_db": {
-                name: finite(metrics.amplitude_db(float(threat.distance(noise)[0])))
+                name: finite(amplitude_db(float(threat.distance(noise)[0])))
                 for name, noise in noises.items()
             },
             "noise_to_mask_db": {
@@ -146,7 +147,7 @@ def verify_dataset(
     classifier: Classifier,
     clips: LabelledClips,
     *,
-    norm: str,
+    norm: Norm,
     levels_db: Sequence[float],
     method: str = "interval",
     path: Path | None = None,
@@ -162,7 +163,7 @@ def verify_dataset(
     header = {
         "classifier": classifier.name,
         **clips.header,
-        "norm": norm,
+        "norm": norm.name,
         "method": method,
     }
 

@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from robustaudio.listening.design.trial import CHOICES, SCALES, Procedure, Response, Trial, to_rows
 from robustaudio.listening.psychometric import TYPICAL_SPREAD_DB
-from robustaudio.perception.metrics import MAX_LEVEL_DB, check_level
+from robustaudio.perception.levels import MAX_LEVEL_DB, check_level
 
 TYPICAL_LAPSE = 0.02  # of a listener who now and then presses the wrong button
 LEAST_SPREAD_DB = 1e-3  # less is a step

@@ -1,6 +1,6 @@
 """How different two clips are: every distance at once, for clips of any length.
 
-`distances` is the table of a perturbation: sizes and levels (metrics.py), the log-spectral
+`distances` is the table of a perturbation: sizes and levels (levels.py), the log-spectral
 distance, and what the masking model predicts (masking.py). All are predictions or plain
 arithmetic; none has been validated on adversarial perturbations. Frames are those of
 `masking_framing`: the rest after the last whole one, under a quarter of a frame, goes unseen.
@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.perception import metrics
+from robustaudio.perception import levels
 from robustaudio.perception.masking import (
     disturbed_frames,
     masking_framing,
@@ -51,11 +51,11 @@ def distances(
     threshold = masking_threshold(clean, masking_framing(sample_rate), sample_rate)
     ratio_db = noise_to_mask_ratio(perturbation, threshold)
     return {
-        "l2": metrics.l2(perturbation),
-        "linf": metrics.linf(perturbation),
-        "level_db": metrics.level_db(perturbation, clean),
-        "snr_db": metrics.snr_db(perturbation, clean),
-        "si_sdr_db": metrics.si_sdr_db(perturbed, clean),
+        "l2": levels.l2(perturbation),
+        "linf": levels.linf(perturbation),
+        "level_db": levels.level_db(perturbation, clean),
+        "snr_db": levels.snr_db(perturbation, clean),
+        "si_sdr_db": levels.si_sdr_db(perturbed, clean),
         "log_spectral_distance_db": log_spectral_distance_db(perturbed, clean, sample_rate),
         "noise_to_mask_db": total_noise_to_mask_db(ratio_db),
         "max_noise_to_mask_db": max_noise_to_mask_db(ratio_db),

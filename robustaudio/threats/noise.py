@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
-from robustaudio.perception.metrics import amplitude_db
+from robustaudio.perception.levels import amplitude_db
 from robustaudio.representations.inversion import invert_magnitude, invert_mel
 from robustaudio.representations.spectral import Magnitude, Mel
 

@@ -1,4 +1,11 @@
-"""Norms as values: how each measures, projects, ascends and samples."""
+"""Norms as values: each holds all that is particular about it, and `NORMS` is how names are read.
+
+>>> x = torch.tensor([[0.5, -0.25, 0.0]])
+>>> LINF.epsilon(-20.0, x)  # 20 dB below the peak
+tensor([0.0500])
+>>> LINF.at(None).measure(torch.tensor([[0.05, -0.1, 0.0]]))
+tensor([0.1000])
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,147 +14,151 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.perception.levels import MAX_LEVEL_DB, amplitude_db, check_level, l2, linf
 from robustaudio.perception.masking import MaskingThreshold
-from robustaudio.perception.metrics import l2, linf
-from robustaudio.representations.inversion import inverse
-from robustaudio.representations.spectral import Magnitude
-
-TINY = 1e-12  # guards a division by the norm of a zero gradient
-CONSISTENCY_ROUNDS = 4  # frames that overlap agree on a sound
-INSIDE = 1 - 1e-3  # of the masking set: rounding of a loud sample is much in a weak bin
-FITTING_ROUNDS = 8  # frames that are still too loud are turned down
+from robustaudio.threats.geometry import BOX, SPHERE, Geometry
+from robustaudio.threats.masking_set import masking
 
 
 @dataclass(frozen=True)
-class Norm:
-    """How a norm measures, projects, ascends and samples; `radius` has the shape (batch, 1...).
+class Words:
+    """How a norm's levels are spoken of, on the page and in reports."""
 
-    `is_box`: its ball is the box of all coordinates within +-radius.
-    """
-
-    measure: Callable[[Tensor], Tensor]
-    project: Callable[[Tensor, Tensor], Tensor]
-    steepest: Callable[[Tensor], Tensor]
-    sample: Callable[[Tensor, Tensor, torch.Generator], Tensor]
-    is_box: bool = False
+    relative_to: str  # what 0 dB is, of a waveform
+    about: str  # what the level measures, and relative to what
+    unit: str  # of a report's levels
+    size: str = ""  # what 0 dB is at other representations, "the mel's largest value"
 
 
-def per_item(value: Tensor, like: Tensor) -> Tensor:
-    """One value per item, in a shape that multiplies `like`."""
-    return value.reshape(-1, *[1] * (like.ndim - 1))
+@dataclass(frozen=True)
+class Levels:
+    """The levels in dB of a norm: the ranges that are searched, and where a user begins."""
 
-
-def _project_linf(delta: Tensor, radius: Tensor) -> Tensor:
-    return torch.minimum(torch.maximum(delta, -radius), radius)  # a third of the time of clamp
-
-
-def _project_l2(delta: Tensor, radius: Tensor) -> Tensor:
-    return delta * (radius / per_item(l2(delta), delta).clamp_min(TINY)).clamp_max(1)
-
-
-def _steepest_l2(gradient: Tensor) -> Tensor:
-    return gradient / per_item(l2(gradient), gradient).clamp_min(TINY)
-
-
-def _sample_linf(like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
-    uniform = torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype)
-    return (2 * uniform - 1) * radius
-
-
-def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
-
-
-def _sample_l2(like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
-    """Uniform in the ball: a uniform direction, and a length ~ U^(1/d)."""
-    direction = _steepest_l2(_normal(like, generator))
-    length = torch.rand(len(like), generator=generator, device=like.device, dtype=like.dtype)
-    dimension = like[0].numel()
-    return direction * radius * per_item(length ** (1 / dimension), like)
-
-
-LINF = Norm(linf, _project_linf, torch.sign, _sample_linf, is_box=True)
-L2 = Norm(l2, _project_l2, _steepest_l2, _sample_l2)
+    attacked: tuple[float, float]  # where the smallest successful level is looked for
+    bisected: tuple[float, float]  # where the largest proven level is looked for
+    proven: tuple[float, float]  # offered for a proof
+    attack: float  # of an attack on the command line
+    start: float  # of an attack on the page
+    asking: float  # of an attack without a gradient
+    largest: float  # for an attack that looks for the smallest level by itself
+    proof: float  # of a proof
+    proofs: tuple[float, ...]  # of the proofs over a data set
 
 
 @dataclass(frozen=True, eq=False)
-class _Masking:
-    """max over bins and frames of |STFT(d)| / threshold: 1 is the threshold itself."""
+class Norm:
+    """A norm: its name, its words and levels, what 0 dB means, and its geometry.
 
-    threshold: MaskingThreshold
+    `reference(clean)` is the radius at 0 dB of each clean clip: its own size, or 1 where the
+    threshold itself is the unit. `dual` is the exponent of the dual norm, None where the support
+    function has no formula; `is_box`: the ball is the box of all coordinates within +-radius;
+    `needs_threshold`: the ball is that of a clip, known by its masking threshold.
+    """
+
+    name: str
+    symbol: str
+    words: Words
+    levels: Levels
+    reference: Callable[[Tensor], Tensor]
+    at: Callable[[MaskingThreshold | None], Geometry]
+    dual: int | None = None
+    is_box: bool = False
+    needs_threshold: bool = False
 
     @property
-    def stage(self) -> Magnitude:
-        return Magnitude(self.threshold.framing).to(self.threshold.amplitude)
+    def title(self) -> str:
+        """The symbol, to begin a line."""
+        return self.symbol[0].upper() + self.symbol[1:]
 
-    def measure(self, delta: Tensor) -> Tensor:
-        return self._excess(delta).flatten(1).amax(1)
+    def __str__(self) -> str:
+        return self.name
 
-    def project(self, delta: Tensor, radius: Tensor) -> Tensor:
-        """A point of the set near `delta` (not the nearest: no formula is known).
+    def __reduce__(self) -> tuple:
+        return norm_named, (self.name,)  # a copy, or what another process reads, is the same value
 
-        Bins are cut to the threshold and frames made to agree, some rounds; frames that still
-        exceed it are turned down, and at last the whole is.
+    def epsilon(
+        self, level_db: float | Float[Tensor, " batch"], clean: Float[Tensor, "batch *shape"]
+    ) -> Float[Tensor, " batch"]:
+        """Radius at a level, or at one level per item.
+
+        Raises:
+            ValueError: as `check_level`, for any of the levels.
         """
-        limit = radius[..., None] * self.threshold.amplitude
-        for _ in range(CONSISTENCY_ROUNDS):
-            spectrum = self.stage.spectrum(delta)
-            cut = (limit / spectrum.abs().clamp_min(TINY)).clamp_max(1)
-            if bool((cut == 1).all()):
-                return delta
-            delta = self._sound(spectrum * cut, delta)
-        for _ in range(FITTING_ROUNDS):
-            excess = self._excess(delta).amax(1) / radius.clamp_min(TINY)
-            if bool((excess <= 1).all()):
-                break
-            gain = 1 / torch.nn.functional.max_pool1d(excess.clamp_min(1), 3, 1, 1)
-            delta = self._turned_down(delta, gain)
-        size = per_item(self.measure(delta), delta).clamp_min(TINY)
-        return delta * (INSIDE * radius / size).clamp_max(1)
+        levels = torch.as_tensor(level_db, dtype=clean.dtype, device=clean.device)
+        for outside in levels[~(levels.abs() <= MAX_LEVEL_DB)].flatten()[:1]:
+            check_level(float(outside))
+        return 10 ** (levels / 20) * self.reference(clean)
 
-    def steepest(self, gradient: Tensor) -> Tensor:
-        """The gradient's phase at the threshold's size: the steepest step if no frames met."""
-        spectrum = self.stage.spectrum(gradient)
-        return self._sound(torch.polar(self.threshold.amplitude, spectrum.angle()), gradient)
-
-    def sample(self, like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
-        """Gaussian noise shaped like the threshold, as loud as the set allows."""
-        delta = self.steepest(_normal(like, generator)) * radius
-        for _ in range(CONSISTENCY_ROUNDS):
-            delta = self.steepest(delta) * radius
-        return self.project(delta, radius)
-
-    def _excess(self, delta: Tensor) -> Tensor:
-        return self.stage.spectrum(delta).abs() / self.threshold.amplitude.clamp_min(TINY)
-
-    def _sound(self, spectrum: Tensor, like: Tensor) -> Tensor:
-        return inverse(self.stage, spectrum, like.shape[-1])
-
-    def _turned_down(self, delta: Tensor, gain: Float[Tensor, "batch frame"]) -> Tensor:
-        """`delta` times a gain that glides from frame to frame."""
-        framing = self.threshold.framing
-        at = torch.arange(delta.shape[-1], device=delta.device) - framing.n_fft / 2
-        position = (at / framing.hop_length).clamp(0, gain.shape[1] - 1)
-        before = position.floor().long()
-        after = (before + 1).clamp_max(gain.shape[1] - 1)
-        share = (position - before).to(delta)
-        return delta * (gain[:, before] * (1 - share) + gain[:, after] * share)
+    def level_db(self, epsilon: float, clean: Float[Tensor, " *shape"]) -> float:
+        """The level of a radius around one clip, the inverse of `epsilon`."""
+        return amplitude_db(epsilon / float(self.reference(clean[None])[0]))
 
 
-def masking(threshold: MaskingThreshold | None) -> Norm:
-    """The norm whose unit ball is the masking set of these clips.
+LINF = Norm(
+    name="linf",
+    symbol="L∞",
+    words=Words(
+        relative_to="the clip's peak",
+        about="largest sample, relative to the clip's peak",
+        unit="dB relative to the clip's peak",
+        size="largest value",
+    ),
+    levels=Levels(
+        attacked=(-120.0, 0.0), bisected=(-160.0, 0.0), proven=(-120.0, 0.0),
+        attack=-40.0, start=-45.0, asking=-25.0, largest=0.0, proof=-70.0,
+        proofs=(-110.0, -100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
+    ),
+    reference=linf,
+    at=lambda _: BOX,
+    dual=1,
+    is_box=True,
+)  # fmt: skip
+L2 = Norm(
+    name="l2",
+    symbol="L2",
+    words=Words(
+        relative_to="the clip's L2 norm",
+        about="relative to the clip's L2 norm: minus the SNR",
+        unit="dB relative to the clip's l2 norm (minus the SNR)",
+        size="L2 norm",
+    ),
+    levels=Levels(
+        attacked=(-120.0, 0.0), bisected=(-160.0, 0.0), proven=(-120.0, 0.0),
+        attack=-40.0, start=-45.0, asking=-25.0, largest=0.0, proof=-70.0,
+        proofs=(-100.0, -90.0, -80.0, -70.0, -60.0, -50.0, -40.0),
+    ),
+    reference=l2,
+    at=lambda _: SPHERE,
+    dual=2,
+)  # fmt: skip
+MASKING = Norm(
+    name="masking",
+    symbol="masking set",
+    words=Words(
+        relative_to="the masking threshold",
+        about="relative to the clip's masking threshold on the classifier's own frames and bins, "
+        "which is 0 dB",
+        unit="dB relative to the clip's masking threshold",
+    ),
+    # it begins under hearing, and ends where the perturbation is as loud as the clip
+    levels=Levels(
+        attacked=(-60.0, 60.0), bisected=(-100.0, 60.0), proven=(-60.0, 20.0),
+        attack=0.0, start=0.0, asking=20.0, largest=20.0, proof=-12.0,
+        proofs=(-36.0, -24.0, -12.0, -6.0, 0.0),
+    ),
+    reference=lambda clean: clean.new_ones(len(clean)),
+    at=masking,
+    needs_threshold=True,
+)  # fmt: skip
+NORMS: dict[str, Norm] = {"linf": LINF, "l2": L2, "masking": MASKING}
+
+
+def norm_named(name: str) -> Norm:
+    """The norm of a name, as a file or a command line has it.
 
     Raises:
-        ValueError: without a threshold.
+        ValueError: for an unknown name.
     """
-    if threshold is None:
-        raise ValueError("the masking norm needs the masking threshold of the clips.")
-    norm = _Masking(threshold)
-    return Norm(norm.measure, norm.project, norm.steepest, norm.sample)
-
-
-NORMS: dict[str, Callable[[MaskingThreshold | None], Norm]] = {
-    "linf": lambda _: LINF,
-    "l2": lambda _: L2,
-    "masking": masking,
-}
+    if name not in NORMS:
+        raise ValueError(f"no norm {name!r}; choose from {', '.join(NORMS)}.")
+    return NORMS[name]

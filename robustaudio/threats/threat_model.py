@@ -12,9 +12,10 @@ from robustaudio.audio.tensors import check_per_item, kind, shape
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.perception.masking import MaskingThreshold, masking_threshold
-from robustaudio.perception.metrics import epsilon_at
 from robustaudio.representations.spectral import Magnitude, Mel
-from robustaudio.threats.norms import INSIDE, NORMS, TINY, Norm, per_item
+from robustaudio.threats.geometry import TINY, Geometry, per_item
+from robustaudio.threats.masking_set import INSIDE
+from robustaudio.threats.norms import NORMS, Norm
 
 UNBOUNDED = (-inf, inf)
 BOTH_ROUNDS = 3  # between the masking set and the bounds
@@ -25,29 +26,32 @@ NEARLY = 1.01  # outside the masking set by less: turning the whole down costs n
 class ThreatModel:
     """All x + d with ||d|| <= epsilon at `representation`, inside `bounds`.
 
-    `epsilon` is one radius per item; in the norm "masking" it is relative to `threshold`, the
+    `epsilon` is one radius per item; in the masking norm it is relative to `threshold`, the
     masking threshold of the clips. The bounds are those of the representation: +-1 for a
     waveform, (0, inf) for magnitudes and energies; where x itself lies outside, it may stay.
 
     Raises:
         TypeError: for an epsilon that is no tensor.
-        ValueError: for an unknown norm, an epsilon that is no row of sizes, or bounds of which the
-            first is not the lower one.
+        ValueError: for a norm that is no `Norm`, an epsilon that is no row of sizes, or bounds of
+            which the first is not the lower one.
     """
 
-    norm: str
+    norm: Norm
     epsilon: Float[Tensor, " batch"]
     representation: str = "waveform"
     bounds: tuple[float, float] = (-1.0, 1.0)
     threshold: MaskingThreshold | None = None
 
     def __post_init__(self):
-        if self.norm not in NORMS:
-            raise ValueError(f"no norm {self.norm!r}; choose from {', '.join(NORMS)}.")
+        if not isinstance(self.norm, Norm):
+            raise ValueError(
+                f"no norm {self.norm!r}; it must be a Norm, such as norm_named('linf'), from "
+                f"{', '.join(NORMS)}."
+            )
         if not isinstance(self.epsilon, Tensor):
             raise TypeError(
                 f"epsilon is {kind(self.epsilon)}; it must be a tensor of one radius per item: "
-                f"ThreatModel({self.norm!r}, torch.full((len(x),), 0.01))."
+                f"ThreatModel({self.norm.name.upper()}, torch.full((len(x),), 0.01))."
             )
         if self.epsilon.ndim != 1:
             raise ValueError(
@@ -91,7 +95,7 @@ class ThreatModel:
 
     def distance(self, perturbation: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
         """Size of each perturbation in the threat's norm."""
-        return self._norm.measure(perturbation)
+        return self._geometry.measure(perturbation)
 
     def project(
         self, adversarial: Float[Tensor, "batch *shape"], x: Float[Tensor, "batch *shape"]
@@ -101,27 +105,27 @@ class ThreatModel:
 
     def around(self, x: Float[Tensor, "batch *shape"]) -> Callable[[Tensor], Tensor]:
         """The projection onto the ball around x, prepared for many points."""
-        norm, radius = self._norm, self._radius(x)
-        if norm.is_box:  # so is the ball inside the bounds
+        geometry, radius = self._geometry, self._radius(x)
+        if self.norm.is_box:  # so is the ball inside the bounds
             low, high = self._range(x)
             low, high = torch.maximum(x - radius, low), torch.minimum(x + radius, high)
             return lambda adversarial: adversarial.clamp(low, high)
-        return lambda adversarial: self._bounded(norm.project(adversarial - x, radius), x)
+        return lambda adversarial: self._bounded(geometry.project(adversarial - x, radius), x)
 
     def steepest(self, gradient: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
         """The step of size epsilon that raises a linear function most."""
-        return self._norm.steepest(gradient).mul_(self._radius(gradient))
+        return self._geometry.steepest(gradient).mul_(self._radius(gradient))
 
     def sample(
         self, x: Float[Tensor, "batch *shape"], generator: torch.Generator
     ) -> Float[Tensor, "batch *shape"]:
         """A random point of the ball (of l2 and linf balls: uniform), inside the bounds."""
-        delta = self._norm.sample(x, self._radius(x), generator)
+        delta = self._geometry.sample(x, self._radius(x), generator)
         return self._bounded(delta, x)
 
     @property
-    def _norm(self) -> Norm:
-        return NORMS[self.norm](self.threshold)
+    def _geometry(self) -> Geometry:
+        return self.norm.at(self.threshold)
 
     def _bounded(self, delta: Tensor, x: Tensor) -> Tensor:
         """x + delta inside the bounds.
@@ -138,7 +142,7 @@ class ThreatModel:
         for _ in range(BOTH_ROUNDS):
             if bool((self.distance(moved - x) <= NEARLY * self.epsilon).all()):
                 break
-            moved = _clamped(x + self._norm.project(moved - x, radius), low, high)
+            moved = _clamped(x + self._geometry.project(moved - x, radius), low, high)
         size = per_item(self.distance(moved - x), x)
         return x + (moved - x) * (INSIDE * radius / size.clamp_min(TINY)).clamp_max(1)
 
@@ -162,25 +166,25 @@ def threat_at(
     classifier: Classifier,
     waveform: Float[Tensor, "batch time"],
     level_db: float | Float[Tensor, " batch"],
-    norm: str,
+    norm: Norm,
     bounds: tuple[float, float] | None = None,
     representation: str = "waveform",
 ) -> ThreatModel:
     """The threat at a level, around prepared clips.
 
-    Levels are relative to the clip's peak ("linf"), its l2 norm ("l2"), or its masking threshold
-    on the classifier's own frames ("masking"); at another representation, to the largest value or
-    the l2 norm there. The bounds are +-1 for a waveform, 0 and infinity for magnitudes and energies
+    Levels are relative to the clip's peak (LINF), its l2 norm (L2), or its masking threshold on
+    the classifier's own frames (MASKING); at another representation, to the largest value or the
+    l2 norm there. The bounds are +-1 for a waveform, 0 and infinity for magnitudes and energies
     if nothing else is said.
 
     Raises:
-        ValueError: for an impossible level, an unknown norm or representation, or the masking norm
-            at another representation or where the classifier has no magnitude stage.
+        ValueError: for an impossible level, an unknown representation, or the masking norm at
+            another representation or where the classifier has no magnitude stage.
     """
     front, _ = classifier.split(representation)
     bounds = _natural_bounds(front) if bounds is None else bounds
-    epsilon, threshold = epsilon_at(level_db, front(waveform), norm), None
-    if norm == "masking":
+    epsilon, threshold = norm.epsilon(level_db, front(waveform)), None
+    if norm.needs_threshold:
         magnitude = next(iter(classifier.stages.values()), None)
         if not isinstance(magnitude, Magnitude) or representation != "waveform":
             raise ValueError(

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from robustaudio.certification.frontend import boxes, enclose
 from robustaudio.certification.interval import worst_margins
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.perception.metrics import amplitude
+from robustaudio.perception.levels import amplitude
+from robustaudio.threats.norms import LINF, Norm
 from robustaudio.threats.threat_model import UNBOUNDED, threat_at
 
 Waveforms = Float[Tensor, "batch time"]
@@ -59,7 +60,7 @@ class WorstCase:
     ramp_from: float = 0.0
     ramp_until: float = 0.75
     kappa: float = 0.5
-    norm: str = "linf"
+    norm: Norm = LINF
 
     def share(self, progress: float) -> float:
         """How far along the ramp, 0 to 1."""

@@ -14,6 +14,7 @@ from robustaudio.classifiers.checkpoints import save_classifier
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import Architecture
 from robustaudio.representations.spectral import Framing, MelScale
+from robustaudio.threats.norms import LINF, MASKING, Norm
 from robustaudio.training.corpora import CORPORA, DIGITS, INSTRUMENTS, Corpus
 from robustaudio.training.loop import Schedule, train
 from robustaudio.training.objectives import Objective, Plain, UnderNoise, WorstCase
@@ -104,7 +105,7 @@ class Recipe:
             generator=generator, log=log,
         )  # fmt: skip
         settings = {
-            "objective": {"kind": type(self.objective).__name__, **asdict(self.objective)},
+            "objective": _settings(self.objective),
             "schedule": asdict(self.schedule),
         }
         data = f"{corpus.about_data} x {self.rendered}; {len(y)} clips in all"
@@ -134,7 +135,7 @@ RECIPES = {
         Recipe("digits-inaudible",
                "CNN of soft thresholds, trained on its bounds over the masking set up to +1 dB.",
                INAUDIBLE,
-               WorstCase(1.0, ramp="epsilon", ramp_from=0.1, ramp_until=0.6, norm="masking"),
+               WorstCase(1.0, ramp="epsilon", ramp_from=0.1, ramp_until=0.6, norm=MASKING),
                replace(CERTIFIED_SCHEDULE, epochs=160, max_shift_s=0.03)),
         Recipe("instruments-cnn", "CNN over time and frequency on log-mel energies.",
                SPECTRAL_CNN, Plain(label_smoothing=0.05), SPECTRAL_SCHEDULE, task="instruments"),
@@ -149,10 +150,10 @@ CERTIFIED = tuple(
     r.name for r in RECIPES.values() if isinstance(r, Recipe) and isinstance(r.objective, WorstCase)
 )
 # what a card says of the test split, by CROWN-IBP
-REPORTED_DB = {
-    "linf": (-90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0),
-    "masking": (-12.0, -6.0, 0.0),
-}
+REPORTED_DB = (
+    (LINF, (-90.0, -80.0, -70.0, -60.0, -50.0, -40.0, -36.0)),
+    (MASKING, (-12.0, -6.0, 0.0)),
+)
 
 
 def run(
@@ -214,6 +215,12 @@ def _card(
     }  # fmt: skip
 
 
+def _settings(objective: Objective) -> dict:
+    """An objective's kind and options, as a card has them: a norm by its name."""
+    options = {k: v.name if isinstance(v, Norm) else v for k, v in vars(objective).items()}
+    return {"kind": type(objective).__name__, **options}
+
+
 def _verified(classifier: Classifier, dataset: Dataset) -> dict[str, float]:
     """Verified accuracy by CROWN-IBP, per threat and level."""
     x, y = classifier.prepare_dataset(dataset)
@@ -223,7 +230,7 @@ def _verified(classifier: Classifier, dataset: Dataset) -> dict[str, float]:
         f"{norm} {level:g} dB": float(
             (correct & verifier.verified_at(x, y, level, norm)).double().mean()
         )
-        for norm, levels in REPORTED_DB.items()
+        for norm, levels in REPORTED_DB
         for level in levels
     }
 

@@ -11,6 +11,7 @@ from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.clips import Progress
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.perturbed import PerturbedClip
+from robustaudio.threats.norms import norm_named
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.sources import Source
 from robustaudio.ui.words.terms import ATTACK_NAMES
@@ -22,44 +23,15 @@ METHODS = {name: ATTACK_NAMES[kind.__name__] for name, kind in ATTACKS.items()} 
 ASKING = (Genetic, HillClimber, RandomSearch)
 
 
-@dataclass(frozen=True)
-class Level:
-    """What the level's slider offers in a norm: the norm's name, the level's meaning, its range.
-
-    `start` is where attacks begin that use all of the level, `largest` where minimising ones do,
-    and `asking` where those do that have no gradient.
-    """
-
-    name: str
-    about: str
-    low: float
-    high: float
-    start: float
-    largest: float
-    asking: float
-
-
-LEVELS = {
-    "linf": Level("L∞", "Largest sample, relative to the clip's peak.", -120, 0, -45, 0, -25),
-    "l2": Level("L2", "Relative to the clip's L2 norm: minus the SNR.", -120, 0, -45, 0, -25),
-    "masking": Level(
-        "Masking set",
-        "Relative to the clip's masking threshold on the classifier's own frames and bins, which "
-        "is 0 dB.",
-        -60, 60, 0, 20, 20,
-    ),
-}  # fmt: skip
-
-
 def minimises(method: str) -> bool:
     return method != NOISE and issubclass(ATTACKS[method], MINIMISING)
 
 
 def start_level_db(method: str, norm: str) -> float:
-    level = LEVELS[norm]
+    levels = norm_named(norm).levels
     if minimises(method):
-        return level.largest
-    return level.asking if ATTACKS.get(method) in ASKING else level.start
+        return levels.largest
+    return levels.asking if ATTACKS.get(method) in ASKING else levels.start
 
 
 @dataclass(frozen=True)
@@ -92,7 +64,7 @@ class Wish:
             )  # fmt: skip
         target = None if self.target == ANY_OTHER else classifier.label_index(self.target)
         attack = ATTACKS[self.method](**_whole(self.method, self.options))
-        plan = Plan(attack, self.norm, self.representation, self.survive_rounding)
+        plan = Plan(attack, norm_named(self.norm), self.representation, self.survive_rounding)
         return attack_clip(
             classifier, clip.samples, plan,
             level_db=self.level_db, target=target, seed=self.seed, progress=progress,

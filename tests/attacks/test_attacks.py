@@ -11,15 +11,15 @@ from small import QUICK, Centred, clips, listening, network, run, threat_to
 
 from robustaudio.attacks import APGD, ATTACKS, PGD, Step
 from robustaudio.attacks.attack import ROUNDING
-from robustaudio.perception.metrics import SIZES
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
+from robustaudio.threats.norms import L2, LINF, MASKING, Norm
 from robustaudio.threats.threat_model import ThreatModel
 
 EVERY = pytest.mark.parametrize("name", ATTACKS)
 ASKING = ("genetic", "hill-climber", "random-search")  # attacks without a gradient
 
 
-def check(name: str, norm: str, seed: int, epsilon: float) -> None:
+def check(name: str, norm: Norm, seed: int, epsilon: float) -> None:
     attack, model, x = QUICK[name], network(seed), clips(seed)
     result = run(attack, x, epsilon, norm, seed=seed, model=model)
     threat = threat_to(attack, x, epsilon, norm)
@@ -37,11 +37,11 @@ def check(name: str, norm: str, seed: int, epsilon: float) -> None:
 
 
 @EVERY
-@pytest.mark.parametrize("norm", SIZES)
+@pytest.mark.parametrize("norm", [LINF, L2])
 @settings(max_examples=3)
 @given(seed=st.integers(0, 1_000), log_epsilon=st.floats(-4, 0.5))
 def test_the_output_lies_in_budget_and_bounds_and_says_so(name, norm, seed, log_epsilon):
-    check(name, norm, seed, 10**log_epsilon * {"linf": 1, "l2": 4}[norm])
+    check(name, norm, seed, 10**log_epsilon * (4 if norm is L2 else 1))
 
 
 @EVERY
@@ -49,9 +49,9 @@ def test_the_output_lies_in_budget_and_bounds_and_says_so(name, norm, seed, log_
 def test_the_output_lies_in_the_masking_set_too(name, epsilon):
     if name == "jsma":
         with pytest.raises(ValueError, match="choose the norm linf or l2"):
-            check(name, "masking", 0, epsilon)
+            check(name, MASKING, 0, epsilon)
     else:
-        check(name, "masking", 0, epsilon)
+        check(name, MASKING, 0, epsilon)
 
 
 @EVERY
@@ -82,14 +82,14 @@ def test_equal_generators_give_equal_results_whatever_else_is_random(name):
 
 
 @pytest.mark.parametrize("attack", [PGD(steps=5), APGD(steps=5)], ids=["pgd", "apgd"])
-@pytest.mark.parametrize("norm", SIZES)
+@pytest.mark.parametrize("norm", [LINF, L2])
 def test_another_generator_gives_another_random_start(attack, norm):
     first, second = (run(attack, clips(), 0.01, norm, seed=seed) for seed in (1, 2))
     assert not torch.equal(first.adversarial, second.adversarial)
 
 
 @EVERY
-@pytest.mark.parametrize("norm, epsilon", [("linf", 0.15), ("l2", 1.0)])
+@pytest.mark.parametrize("norm, epsilon", [(LINF, 0.15), (L2, 1.0)])
 def test_without_random_start_a_batch_equals_its_clips_one_by_one(name, norm, epsilon):
     attack, model, x, kind = QUICK[name], network().double(), clips(count=5).double(), Centred
     if name in ASKING:  # draws for every clip from a source of its own, and needs more room
@@ -103,9 +103,9 @@ def test_without_random_start_a_batch_equals_its_clips_one_by_one(name, norm, ep
 
 
 @EVERY
-@pytest.mark.parametrize("norm", [*SIZES, "masking"])
+@pytest.mark.parametrize("norm", [LINF, L2, MASKING])
 def test_a_clip_that_needs_no_attack_is_given_back(name, norm):
-    if (name, norm) == ("jsma", "masking"):
+    if (name, norm) == ("jsma", MASKING):
         return
     model, x = network(), clips()
     wrong = torch.tensor([0, 1, 0, 1, 0, 1])
@@ -125,7 +125,7 @@ def test_more_budget_never_breaks_fewer(name):
 
 
 @EVERY
-@pytest.mark.parametrize("norm, epsilon", [("linf", 1.5), ("l2", 8.0)])
+@pytest.mark.parametrize("norm, epsilon", [(LINF, 1.5), (L2, 8.0)])
 def test_a_target_is_reached(name, norm, epsilon):
     model, x = network(), clips(count=12)
     target = (model(x).argmax(1) + 1) % 3

@@ -11,6 +11,7 @@ from robustaudio.attacks import Genetic, HillClimber, RandomSearch
 from robustaudio.attacks.attack import Enough, Search
 from robustaudio.attacks.canvas import Canvas, block_of, streams
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
+from robustaudio.threats.norms import L2, LINF
 
 LONG = 2_048  # samples: several frames of the canvas's STFT
 GENETIC = Genetic(queries=300, population=8, offspring=12, stops=False)
@@ -28,7 +29,7 @@ def linear(seed: int = 0) -> torch.nn.Module:
 def gain(attack, model, x, epsilon: float = 0.5, seed: int = 0) -> torch.Tensor:
     """How much the loss towards the next label rises."""
     criterion = TargetedMisclassification((model(x).argmax(1) + 1) % 3)
-    result = run(attack, x, epsilon, "l2", criterion=criterion, model=model, seed=seed)
+    result = run(attack, x, epsilon, L2, criterion=criterion, model=model, seed=seed)
     with torch.no_grad():
         return criterion.loss(model(result.adversarial)) - criterion.loss(model(x))
 
@@ -46,7 +47,7 @@ def test_every_kind_of_evolution_gains_within_its_queries(options):
     model, x = linear(), long_clips()
     attack = replace(GENETIC, **options)
     criterion = TargetedMisclassification((model(x).argmax(1) + 1) % 3)
-    result = run(attack, x, 0.5, "l2", criterion=criterion, model=model)
+    result = run(attack, x, 0.5, L2, criterion=criterion, model=model)
     assert result.queries.tolist() == [attack.queries] * 2
     with torch.no_grad():
         gained = criterion.loss(model(result.adversarial)) - criterion.loss(model(x))
@@ -78,7 +79,7 @@ def test_nothing_gains_more_than_the_linear_optimum():
     criterion = TargetedMisclassification((label + 1) % 3)
     weight = model.weight[criterion.target] - model.weight[label]
     best = epsilon * weight.norm(dim=1)
-    result = run(GENETIC, x, epsilon, "l2", criterion=criterion, model=model)
+    result = run(GENETIC, x, epsilon, L2, criterion=criterion, model=model)
     moved = ((result.adversarial - x) * weight).sum(1)
     assert (moved <= best * (1 + 1e-5)).all() and (moved > 0).all()
 
@@ -90,7 +91,7 @@ def test_under_plus_the_best_is_never_lost(options):
         replace(GENETIC, **options),
         long_clips(1),
         0.3,
-        "l2",
+        L2,
         model=linear(),
         progress=lambda s, step: told.append(step),
     )
@@ -126,7 +127,7 @@ def test_who_is_to_weigh_audibility_needs_the_masking_threshold():
         attack(model, x, criterion, threat, generator=torch.Generator())
 
 
-@pytest.mark.parametrize("norm, epsilon", [("linf", 0.01), ("l2", 0.2)])
+@pytest.mark.parametrize("norm, epsilon", [(LINF, 0.01), (L2, 0.2)])
 @pytest.mark.parametrize("domain", ["stft", "waveform"])
 def test_what_is_heard_is_what_the_genomes_say_and_stays_in_the_ball(norm, epsilon, domain):
     model, x = linear(), long_clips()
@@ -141,7 +142,7 @@ def test_what_is_heard_is_what_the_genomes_say_and_stays_in_the_ball(norm, epsil
     delta = points - x[:, None]
     assert (threat.distance(delta[:, 1]) <= threat.epsilon * (1 + 1e-5)).all()
     assert (delta[:, 0] == 0).all() and (delta[:, 1:].flatten(2).norm(dim=2) > 0).all()
-    if norm == "l2":  # a projection onto its ball is a scale, which the genomes share
+    if norm is L2:  # a projection onto its ball is a scale, which the genomes share
         assert torch.allclose(canvas.points(genomes.clone(), index), points, atol=1e-5)
 
 
@@ -168,7 +169,7 @@ def test_every_clip_draws_from_a_stream_of_its_own():
 def test_genomes_that_were_too_loud_shrink_to_what_is_heard(domain):
     """Else mutations, which are as long as the ball is wide, would soon be lost in them."""
     model, x = linear(), long_clips()
-    threat = threat_to(GENETIC, x, 0.2, "l2")
+    threat = threat_to(GENETIC, x, 0.2, L2)
     search = Search(model, x, Misclassification(model(x).argmax(1)), threat)
     canvas = Canvas.of(search, domain)
     genomes = canvas.blank(2, 1)

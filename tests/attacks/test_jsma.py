@@ -7,6 +7,7 @@ from torch import nn
 
 from robustaudio.attacks import JSMA
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
+from robustaudio.threats.norms import L2, LINF
 
 ROWS = torch.tensor([[-1.0, 2.0, 0.0, 0.0, -3.0, 0.5], [2.5, -1.0, 0.0, 5.0, 3.0, -3.0]])
 KEPT, OTHER = Misclassification(torch.tensor([0])), TargetedMisclassification(torch.tensor([1]))
@@ -59,7 +60,7 @@ def test_the_slope_of_the_loss_orders_features_as_the_saliency_map_of_probabilit
     assert torch.equal(saliency.argsort(), x.grad.abs().argsort())
 
 
-@pytest.mark.parametrize("norm, size", [("linf", 0.05), ("l2", 0.05 / 10**0.5)])
+@pytest.mark.parametrize("norm, size", [(LINF, 0.05), (L2, 0.05 / 10**0.5)])
 @pytest.mark.parametrize("share, most", [(0.25, 10), (0.01, 1)])
 def test_no_more_features_change_than_may_and_all_by_the_same_size(norm, size, share, most):
     """In l2 ten features share epsilon: each has epsilon / sqrt(10)."""
@@ -70,7 +71,7 @@ def test_no_more_features_change_than_may_and_all_by_the_same_size(norm, size, s
     assert most == max(1, int(share * TIME)) and (changed.sum(1) <= most).all()
     failed = ~result.is_adversarial
     assert failed.sum() > 10 and (changed.sum(1)[failed] > most / 2).all()
-    size = 0.05 if norm == "linf" or most == 1 else size
+    size = 0.05 if norm is LINF or most == 1 else size
     assert torch.allclose(change[changed], torch.tensor(size), atol=1e-6)
 
 

@@ -7,13 +7,13 @@ from small import clips, network, run
 from torch import nn
 
 from robustaudio.attacks import CarliniWagner, CarliniWagnerAudio, DeepFool
-from robustaudio.perception.metrics import SIZES
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
+from robustaudio.threats.norms import L2, LINF
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel
 
 CW = CarliniWagner(steps=150, searches=6)
 QUIET = CarliniWagnerAudio(steps=200, shrink=0.95)
-NORMS = pytest.mark.parametrize("norm", SIZES)
+NORMS = pytest.mark.parametrize("norm", [LINF, L2])
 
 
 class Recorder(nn.Module):
@@ -56,7 +56,7 @@ def test_deepfool_makes_for_its_target_and_takes_the_farthest_boundary(norm):
     target = logits.argmin(1)
     heights = logits - logits.gather(1, target[:, None])
     rows = layer.weight[target][:, None] - layer.weight
-    size = torch.linalg.vector_norm(rows, {"linf": 1, "l2": 2}[norm], dim=2)
+    size = torch.linalg.vector_norm(rows, norm.dual, dim=2)
     least = (heights / size.clamp_min(1e-9)).amax(1).detach()  # no perturbation can do with less
     criterion = TargetedMisclassification(target)
     result = attack_rosetta(DeepFool(), case, norm, 100.0, criterion)
@@ -70,19 +70,19 @@ def test_deepfool_makes_for_its_target_and_takes_the_farthest_boundary(norm):
 def test_deepfool_crosses_a_boundary_that_is_next_to_the_clip(share):
     """There the overshoot alone is less than the rounding of the arithmetic (float32)."""
     case = rosetta(0)
-    boundary = attack_rosetta(DeepFool(overshoot=0.0), case, "l2").adversarial
+    boundary = attack_rosetta(DeepFool(overshoot=0.0), case, L2).adversarial
     classifier = case.classifier.float()
     x = (case.x + share * (boundary - case.x)).float()
     criterion = Misclassification(classifier(x).argmax(1))
-    threat = ThreatModel("l2", torch.ones(len(x)), bounds=UNBOUNDED)
+    threat = ThreatModel(L2, torch.ones(len(x)), bounds=UNBOUNDED)
     result = DeepFool()(classifier, x, criterion, threat, generator=torch.Generator())
     assert result.is_adversarial.all()
 
 
 def test_deepfool_ends_outside_a_small_ball_and_says_so():
     case = rosetta(0)
-    result = attack_rosetta(DeepFool(), case, "l2", 0.9)
-    assert not result.is_adversarial.any() and (result.distance <= 0.9 * case.radius("l2")).all()
+    result = attack_rosetta(DeepFool(), case, L2, 0.9)
+    assert not result.is_adversarial.any() and (result.distance <= 0.9 * case.radius(L2)).all()
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -90,8 +90,8 @@ def test_carlini_and_wagner_stop_close_above_the_true_radius(seed):
     """With more labels than two they make for the runner-up, which is not always the nearest."""
     for labels, most in ((2, 1.02), (4, 1.5)):
         case = rosetta(seed, labels=labels)
-        result = attack_rosetta(CW, case, "l2")
-        ratio = result.distance / case.radius("l2")
+        result = attack_rosetta(CW, case, L2)
+        ratio = result.distance / case.radius(L2)
         assert result.is_adversarial.all()
         assert (ratio >= 1).all() and ratio.max() < most and ratio.median() < 1.02
 
@@ -99,8 +99,8 @@ def test_carlini_and_wagner_stop_close_above_the_true_radius(seed):
 def test_carlini_and_wagner_in_another_norm_keep_the_nearest_there():
     """They minimise l2; what they find is no nearer than the true linf radius."""
     case = rosetta(0)
-    result = attack_rosetta(CW, case, "linf")
-    ratio = result.distance / case.radius("linf")
+    result = attack_rosetta(CW, case, LINF)
+    ratio = result.distance / case.radius(LINF)
     assert result.is_adversarial.all() and (ratio >= 1).all()
 
 
@@ -117,8 +117,8 @@ def test_the_quietest_stops_close_above_the_true_radius(norm, seed):
 
 def test_weights_that_are_searched_find_smaller_than_deepfool_on_a_curved_network():
     model, x = network(), clips(count=12)
-    cw = run(CarliniWagner(steps=80, searches=7), x, 10.0, "l2", model=model)
-    deepfool = run(DeepFool(), x, 10.0, "l2", model=model)
+    cw = run(CarliniWagner(steps=80, searches=7), x, 10.0, L2, model=model)
+    deepfool = run(DeepFool(), x, 10.0, L2, model=model)
     assert cw.is_adversarial.all() and deepfool.is_adversarial.all()
     ratio = (cw.distance / deepfool.distance)[deepfool.distance > 0.1]
     assert len(ratio) > 9 and ratio.max() < 1.02 and ratio.median() < 0.99
@@ -127,7 +127,7 @@ def test_weights_that_are_searched_find_smaller_than_deepfool_on_a_curved_networ
 def test_more_weights_find_smaller():
     x = clips(count=12)
     one, many = (
-        run(CarliniWagner(60, searches, initial_c=10.0), x, 10.0, "l2") for searches in (1, 6)
+        run(CarliniWagner(60, searches, initial_c=10.0), x, 10.0, L2) for searches in (1, 6)
     )
     found = one.is_adversarial
     assert many.is_adversarial[found].all() and found.sum() > 9
@@ -137,7 +137,7 @@ def test_more_weights_find_smaller():
 
 def test_a_weight_that_is_too_small_grows():
     one, many = (
-        run(CarliniWagner(60, searches, 1e-4, 0.05), clips(), 10.0, "l2").is_adversarial.sum()
+        run(CarliniWagner(60, searches, 1e-4, 0.05), clips(), 10.0, L2).is_adversarial.sum()
         for searches in (1, 6)
     )
     assert one == 0 and many >= 5
@@ -148,7 +148,7 @@ def test_confidence_is_the_margin_that_is_reached(confidence):
     model, x = network(), clips()
     criterion = Misclassification(model(x).argmax(1))
     attack = CarliniWagner(confidence=confidence)
-    result = run(attack, x, 10.0, "l2", model=model, criterion=criterion)
+    result = run(attack, x, 10.0, L2, model=model, criterion=criterion)
     margin = criterion.margin(model(result.adversarial))[result.is_adversarial]
     assert len(margin) > 3
     assert (margin < -confidence + 1e-6).all() and (margin > -confidence - 0.1).all()

@@ -11,6 +11,7 @@ from robustaudio.attacks import CarliniWagnerAudio, Psychoacoustic
 from robustaudio.attacks import attack as module
 from robustaudio.perception.masking import max_noise_to_mask_db, noise_to_mask_ratio
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import L2, LINF
 
 FIRST = CarliniWagnerAudio(steps=40)
 ATTACK = Psychoacoustic(steps=40, hiding_steps=300)
@@ -34,7 +35,7 @@ def loudest_db(result) -> torch.Tensor:
     return max_noise_to_mask_db(noise_to_mask_ratio(result.adversarial - x, threshold))
 
 
-@pytest.mark.parametrize("norm, epsilon, gain_db", [("linf", 3e-4, 0), ("l2", 7e-4, 10)])
+@pytest.mark.parametrize("norm, epsilon, gain_db", [(LINF, 3e-4, 0), (L2, 7e-4, 10)])
 def test_the_second_stage_loses_no_success_and_lowers_the_loudest_band(norm, epsilon, gain_db):
     x = clips(count=8).double()
     model, criterion = Sensitive(x), Misclassification(torch.zeros(8, dtype=torch.long))
@@ -50,7 +51,7 @@ def test_of_all_successes_the_best_hidden_is_kept(monkeypatch):
     """The points of the second stage are written down: none that fools has a lower maximum."""
     seen, x = [], clips(count=5).double()
     model, criterion = Sensitive(x), Misclassification(torch.zeros(5, dtype=torch.long))
-    threat = threat_to(ATTACK, x, 5e-4, "l2")  # so small that something stays audible
+    threat = threat_to(ATTACK, x, 5e-4, L2)  # so small that something stays audible
 
     class Watched(module.Search):
         def ask(self, point, index, rank=None, projected=False):

@@ -9,7 +9,7 @@ from torch import nn
 
 from robustaudio.attacks import PGD, CarliniWagnerAudio
 from robustaudio.attacks.rounding import After16Bit, rounded_to_16_bit
-from robustaudio.perception.metrics import STEP_16_BIT
+from robustaudio.perception.levels import STEP_16_BIT
 from robustaudio.threats.criterion import Misclassification
 
 

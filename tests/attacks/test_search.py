@@ -6,6 +6,7 @@ from torch import nn
 
 from robustaudio.attacks.attack import DECISIVE, Search
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import LINF
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel
 
 EPS = torch.finfo(torch.float32).eps
@@ -19,7 +20,7 @@ class Above(nn.Module):
 
 
 def search(epsilon: float = 2.5, count: int = 1, **options) -> Search:
-    threat = ThreatModel("linf", torch.full((count,), epsilon), bounds=UNBOUNDED)
+    threat = ThreatModel(LINF, torch.full((count,), epsilon), bounds=UNBOUNDED)
     label = torch.zeros(count, dtype=torch.long)
     return Search(Above(), torch.zeros(count, 2), Misclassification(label), threat, **options)
 

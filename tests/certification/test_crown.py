@@ -36,9 +36,10 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import Architecture, LastHidden, build
 from robustaudio.evaluation.clips import load_clips
 from robustaudio.representations.spectral import Framing, MelScale, Mfcc
+from robustaudio.threats.norms import L2, LINF, MASKING, Norm
 from robustaudio.threats.threat_model import ThreatModel
 
-NORMS = ["linf", "l2", "masking"]
+NORMS = [LINF, L2, MASKING]
 ROUNDING = 1e-9
 seeds = st.integers(0, 10_000)
 
@@ -429,7 +430,7 @@ def small(network: str) -> Classifier:
     ).eval().double()  # fmt: skip
 
 
-LEVELS_DB = {"linf": (-70.0, -45.0), "l2": (-55.0, -30.0), "masking": (-25.0, 0.0)}
+LEVELS_DB = {LINF: (-70.0, -45.0), L2: (-55.0, -30.0), MASKING: (-25.0, 0.0)}
 
 
 def attacked(
@@ -451,7 +452,7 @@ def attacked(
     return logits, logits.gather(2, label.expand(len(logits), -1)[..., None]) - logits
 
 
-def assert_sandwich(classifier: Classifier, x: Tensor, levels_db: tuple[float, ...], norm: str):
+def assert_sandwich(classifier: Classifier, x: Tensor, levels_db: tuple[float, ...], norm: Norm):
     """interval <= crown <= what an attack finds; and the same for the logits."""
     verifiers = [Verifier(classifier, method=method) for method in ("interval", "crown")]
     label = verifiers[0].predict(x)
@@ -488,7 +489,7 @@ def test_crown_is_tighter_on_small_balls(network):
     x = torch.rand(3, 2_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     interval, crown = (Verifier(small(network), method=m) for m in ("interval", "crown"))
     label = interval.predict(x)
-    threat = interval.threat_at(x, -70.0, "linf")
+    threat = interval.threat_at(x, -70.0, LINF)
     clean = interval.verify(x, label, threat.scaled(0.0)).margins
     loose, tight = (clean - v.verify(x, label, threat).margins for v in (interval, crown))
     assert tight.sum() < 0.9 * loose.sum()
@@ -529,7 +530,7 @@ def test_a_convolution_that_no_backward_rule_covers_is_refused(options):
 def test_a_threat_at_another_representation_is_refused(method):
     verifier = Verifier(small("cnn"), method=method)
     x = torch.zeros(1, 2_000)
-    threat = ThreatModel("linf", torch.tensor([0.1]), "mel")
+    threat = ThreatModel(LINF, torch.tensor([0.1]), "mel")
     for use in (lambda: verifier.verify(x, torch.tensor([0]), threat),
                 lambda: verifier.logits(x, threat)):  # fmt: skip
         with pytest.raises(ValueError, match="a threat at the mel is not one at the waveform"):

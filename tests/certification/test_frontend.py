@@ -29,6 +29,7 @@ from robustaudio.representations.spectral import (
     analysis_rows,
     mel_filterbank,
 )
+from robustaudio.threats.norms import L2, LINF, MASKING, Norm
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel
 
 FRAMINGS = {
@@ -38,7 +39,7 @@ FRAMINGS = {
 FRAMING = FRAMINGS["plain"]
 MEL = MelScale(sample_rate=8_000, n_mels=4)
 TIME, BANDS, FRAMES = 92, 4, 4
-NORMS = ["linf", "l2", "masking"]
+NORMS = [LINF, L2, MASKING]
 ROUNDING = 1e-9  # float64, and the OUTWARD of the constants
 
 framings = pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
@@ -58,9 +59,9 @@ def noise(seed: int, *shape: int) -> tuple[Tensor, torch.Generator]:
     return torch.randn(*shape, generator=generator, dtype=torch.float64), generator
 
 
-def threat_on(x: Tensor, framing: Framing, norm: str, epsilon: float) -> ThreatModel:
+def threat_on(x: Tensor, framing: Framing, norm: Norm, epsilon: float) -> ThreatModel:
     threshold = None
-    if norm == "masking":
+    if norm is MASKING:
         threshold, epsilon = masking_threshold(x, framing, MEL.sample_rate), 10 * epsilon
     radius = x.new_full((len(x),), epsilon)
     return ThreatModel(norm, radius, bounds=UNBOUNDED, threshold=threshold)
@@ -82,7 +83,7 @@ def reached(
         (gradient,) = torch.autograd.grad((rows * stages(here)).sum(), here)
         here = threat.project((here + share * threat.steepest(gradient)).detach(), start)
         points.append(here)
-    rounding = 1e-6 if threat.norm == "masking" else 1e-9  # of x + d, in thresholds
+    rounding = 1e-6 if threat.norm is MASKING else 1e-9  # of x + d, in thresholds
     assert (threat.distance(here - start) <= threat.epsilon * (1 + 1e-9) + rounding).all()
     with torch.no_grad():
         return stages(torch.cat(points))
@@ -136,11 +137,11 @@ def test_box_and_ball_hold_for_the_compressed_bands(
     found = torch.einsum("rbf,pbf->pr", rows, values)
     lowest = features.minimum(rows[None])[0]
     assert (found >= lowest - ROUNDING * (1 + found.abs())).all()
-    if norm == "masking":
+    if norm is MASKING:
         assert features.spread is None
         return
     u = (values - features.center) / features.spread  # the invariant that Features states
-    assert features.joined == (norm == "l2")
+    assert features.joined == (norm is L2)
     size = u.flatten(1).norm(dim=1) if features.joined else u.norm(dim=1)
     assert (size <= 1 + 1e-7).all()
 
@@ -255,7 +256,7 @@ def test_the_joint_reach_in_l2_bounds_the_operator_of_the_whole_clip(framing):
     torch.testing.assert_close(
         (whole @ delta[0]).square().sum(), double_stages(framing)(delta).sum()
     )
-    exact, bound = torch.linalg.matrix_norm(whole, 2), joint_reach(framing, MEL, "l2")
+    exact, bound = torch.linalg.matrix_norm(whole, 2), joint_reach(framing, MEL, L2)
     assert exact <= bound <= 1.25 * exact
 
 
@@ -268,8 +269,8 @@ def test_the_joint_reach_is_that_of_the_smallest_scaled_diagonal(framing):
     largest = float(eigh(q.numpy(), d.diag().numpy(), eigvals_only=True)[-1])
     shared = max(float(d[n :: framing.hop_length].sum()) for n in range(framing.hop_length)
                  if n < len(d))  # fmt: skip
-    assert joint_reach(framing, MEL, "l2") == pytest.approx((largest * shared) ** 0.5, rel=1e-7)
-    assert joint_reach(framing, MEL, "linf") == pytest.approx(
+    assert joint_reach(framing, MEL, L2) == pytest.approx((largest * shared) ** 0.5, rel=1e-7)
+    assert joint_reach(framing, MEL, LINF) == pytest.approx(
         (largest * float(d.sum())) ** 0.5, rel=1e-7
     )
 
@@ -287,16 +288,16 @@ def test_the_reaches_in_linf_hold_for_climbed_frames_and_come_near_them(framing)
     torch.manual_seed(0)
     bands = bands_of_a_frame(framing, MEL)
     q = bands.transpose(1, 2) @ bands
-    lower, bound = climbed(q).sqrt(), mel_reach(framing, MEL, "linf")
+    lower, bound = climbed(q).sqrt(), mel_reach(framing, MEL, LINF)
     assert (lower <= bound).all() and (bound <= 1.15 * lower).all()
-    together, joint = climbed(q.sum(0)).sqrt(), joint_reach(framing, MEL, "linf")
+    together, joint = climbed(q.sum(0)).sqrt(), joint_reach(framing, MEL, LINF)
     assert together <= joint <= 1.2 * together
 
 
 @framings
 def test_the_reach_of_a_band_in_l2_is_its_largest_singular_value(framing):
     exact = torch.linalg.matrix_norm(bands_of_a_frame(framing, MEL), 2)
-    bound = mel_reach(framing, MEL, "l2")
+    bound = mel_reach(framing, MEL, L2)
     assert (bound >= exact).all() and torch.allclose(bound, exact, rtol=1e-8, atol=0)
 
 
@@ -304,7 +305,7 @@ def test_the_reach_of_a_band_in_l2_is_its_largest_singular_value(framing):
 def test_the_reach_of_a_band_in_linf_is_its_formula(framing):
     bands = bands_of_a_frame(framing, MEL)
     q = bands.transpose(1, 2) @ bands
-    bound, chain = mel_reach(framing, MEL, "linf").square(), magnitude_reach(framing, "linf")
+    bound, chain = mel_reach(framing, MEL, LINF).square(), magnitude_reach(framing, LINF)
     assert (bound <= q.abs().sum((1, 2)) * (1 + 1e-6)).all()
     assert (bound <= framing.taps * torch.linalg.eigvalsh(q)[:, -1] * (1 + 1e-6)).all()
     chained = mel_filterbank(MEL, framing.n_fft).double() @ chain.square()
@@ -322,13 +323,13 @@ def test_the_disc_constant_is_the_support_over_all_angles(framing):
     rows = analysis_rows(framing)
     angles = torch.arange(4_096, dtype=torch.float64) * torch.pi / 4_096
     support = torch.stack([(rows[0] * a.cos() + rows[1] * a.sin()).abs().sum(1) for a in angles])
-    true, bound = support.amax(0), magnitude_reach(framing, "linf")
+    true, bound = support.amax(0), magnitude_reach(framing, LINF)
     assert (bound >= true).all() and (bound <= 1.002 * true).all()
-    in_l2 = magnitude_reach(framing, "l2")
+    in_l2 = magnitude_reach(framing, L2)
     assert torch.allclose(in_l2, torch.linalg.svdvals(rows.transpose(0, 1))[:, 0], rtol=1e-6)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", [LINF, L2])
 def test_the_constants_are_reached_to_within_a_few_per_cent(norm):
     """Ascent on the semi-norm: a constant that nothing comes near would be a wrong formula."""
     framing = Framing()
@@ -342,11 +343,11 @@ def test_the_constants_are_reached_to_within_a_few_per_cent(norm):
         energy = stages(delta)[:, :, 0].diagonal()
         (gradient,) = torch.autograd.grad(energy.sum(), delta)
         # one step of the power method (l2), or of its analogue on the cube (linf)
-        delta = gradient.sign() if norm == "linf" else gradient / gradient.norm(dim=1, keepdim=True)
+        delta = gradient.sign() if norm is LINF else gradient / gradient.norm(dim=1, keepdim=True)
     climbed_to = stages(delta)[:, :, 0].diagonal().sqrt()
     bound = mel_reach(framing, mel_scale, norm)
     assert (climbed_to <= bound * (1 + 1e-9)).all()
-    assert (climbed_to / bound).min() > (0.83 if norm == "linf" else 0.99)
+    assert (climbed_to / bound).min() > (0.83 if norm is LINF else 0.99)
     assert (magnitude(delta)[:, :, 0] <= magnitude_reach(framing, norm) * (1 + 1e-9)).all()
 
 
@@ -377,7 +378,7 @@ def test_the_steepest_slope_is_that_of_a_fine_grid(make, floor, root, log_radius
 
 
 @framings
-@pytest.mark.parametrize("norm", ["linf"])
+@pytest.mark.parametrize("norm", [LINF])
 def test_the_front_end_is_never_looser_than_plain_intervals(framing, norm):
     x = torch.randn(3, TIME, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     epsilon = torch.tensor([1e-4, 1e-2, 1.0], dtype=torch.float64)
@@ -389,7 +390,7 @@ def test_the_front_end_is_never_looser_than_plain_intervals(framing, norm):
         assert (direct.upper <= plain.upper + 1e-12).all()
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", [LINF, L2])
 def test_the_ball_pays(norm):
     """Through a convolution it is much narrower than the box it lies in."""
     torch.manual_seed(0)
@@ -404,7 +405,7 @@ def test_a_ball_at_a_stage_is_the_box_around_it():
     x = torch.rand(3, 4, 5, dtype=torch.float64)
     epsilon = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
     stages = nn.Sequential(LogMel(0.1))
-    ball = propagate_threat(stages, x, ThreatModel("linf", epsilon))
+    ball = propagate_threat(stages, x, ThreatModel(LINF, epsilon))
     box = propagate(stages, Interval.around(x, epsilon[:, None, None]))
     assert torch.equal(ball.lower, box.lower) and torch.equal(ball.upper, box.upper)
 
@@ -412,7 +413,7 @@ def test_a_ball_at_a_stage_is_the_box_around_it():
 @framings
 def test_the_masking_set_is_exact_at_the_magnitudes(framing):
     x, _ = noise(0, 2, TIME)
-    threat = threat_on(x, framing, "masking", 0.05)
+    threat = threat_on(x, framing, MASKING, 0.05)
     box = propagate_threat(double_stages(framing)[:1], x, threat)
     magnitude = Magnitude(framing).double()(x)
     torch.testing.assert_close(box.upper - magnitude, 0.5 * threat.threshold.amplitude)
@@ -423,7 +424,7 @@ def test_the_masking_set_is_exact_at_the_magnitudes(framing):
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_the_masking_threshold_of_other_frames_is_refused(depth):
     x, _ = noise(0, 1, TIME)
-    threat = threat_on(x, FRAMINGS["emphasised"], "masking", 1.0)
+    threat = threat_on(x, FRAMINGS["emphasised"], MASKING, 1.0)
     with pytest.raises(ValueError, match="must be that of the classifier's own frames"):
         enclose(double_stages(FRAMING, RootLogMel(0.1))[:depth], x, threat)
 
@@ -432,8 +433,8 @@ def test_the_masking_set_needs_its_threshold_and_a_magnitude():
     x, _ = noise(0, 1, TIME)
     stages = double_stages(FRAMING, RootLogMel(0.1))
     with pytest.raises(ValueError, match="masking"):
-        enclose(stages, x, ThreatModel("masking", x.new_ones(1)))
-    threat = threat_on(x, FRAMING, "masking", 1.0)
+        enclose(stages, x, ThreatModel(MASKING, x.new_ones(1)))
+    threat = threat_on(x, FRAMING, MASKING, 1.0)
     with pytest.raises(ValueError, match="no bounds for the masking set at this representation"):
         enclose(stages[2:], stages[:2](x), threat)
     with pytest.raises(ValueError, match="no bounds for a dense layer on the waveform"):
@@ -447,7 +448,7 @@ def test_a_threshold_beside_another_norm_changes_nothing(depth):
     stages, threshold = double_stages(FRAMING, RootLogMel(0.1))[:depth], None
     bounds = []
     for threshold in (None, masking_threshold(x, FRAMING, MEL.sample_rate)):
-        threat = ThreatModel("linf", x.new_tensor([0.1]), threshold=threshold)
+        threat = ThreatModel(LINF, x.new_tensor([0.1]), threshold=threshold)
         bounds.append(propagate_threat(stages, x, threat))
     assert torch.equal(bounds[0].lower, bounds[1].lower)
     assert torch.equal(bounds[0].upper, bounds[1].upper)

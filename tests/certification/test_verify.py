@@ -18,6 +18,7 @@ from robustaudio.evaluation.clips import load_clips
 from robustaudio.evaluation.verify import verify_clip
 from robustaudio.representations.spectral import Framing, LogMel, Magnitude, Mel, MelScale
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import L2, LINF, MASKING
 from robustaudio.threats.threat_model import ThreatModel
 
 NAMES = checkpoints.names(task="digits")
@@ -37,7 +38,7 @@ def small(network: str) -> torch.nn.Module:
 
 
 def linf(epsilon: list[float], representation: str = "waveform") -> ThreatModel:
-    return ThreatModel("linf", torch.tensor(epsilon, dtype=torch.float64), representation)
+    return ThreatModel(LINF, torch.tensor(epsilon, dtype=torch.float64), representation)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -46,7 +47,7 @@ def shipped(request):
     return classifier, load_clips(classifier, open_dataset("bundled-digits"))
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2", "masking"])
+@pytest.mark.parametrize("norm", [LINF, L2, MASKING])
 def test_pgd_finds_nothing_inside_the_largest_verified_set(shipped, norm):
     """The worst bug this project can have: a slice here, all clips in benchmarks/soundness.py.
 
@@ -73,7 +74,7 @@ def test_pgd_finds_nothing_inside_the_largest_verified_set(shipped, norm):
     assert verifier.verify(x, label, threat).verified.all()
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", [LINF, L2])
 @pytest.mark.parametrize("network", ["cnn", "deep_cnn", "lstm"])
 def test_margins_and_logits_hold_for_every_sampled_point(network, norm):
     classifier = small(network)
@@ -111,8 +112,8 @@ def test_the_largest_level_is_the_last_that_verifies():
     verifier = Verifier(classifier)
     label = verifier.predict(clips.waveforms)
     level = verifier.largest_level(clips.waveforms, label)
-    assert verifier.verified_at(clips.waveforms, label, level, "linf").all()
-    assert not verifier.verified_at(clips.waveforms, label, level + 0.08, "linf").any()
+    assert verifier.verified_at(clips.waveforms, label, level, LINF).all()
+    assert not verifier.verified_at(clips.waveforms, label, level + 0.08, LINF).any()
 
 
 def test_a_wrong_label_is_never_verified():
@@ -225,7 +226,7 @@ def test_layers_that_every_audio_network_has_are_verified(kind, method):
     level = verifier.largest_level(x, label)
     assert (level > -160).all()
     assert (level >= Verifier(classifier).largest_level(x, label) - 1e-9).all()
-    exact, threat = verifier.classifier, verifier.threat_at(x, level, "linf")
+    exact, threat = verifier.classifier, verifier.threat_at(x, level, LINF)
     attack = PGD(steps=10, restarts=2)
     rng = torch.Generator().manual_seed(0)
     found = attack(exact, x.double(), Misclassification(label), threat, generator=rng)
@@ -239,18 +240,18 @@ SMOOTHING = "Randomized smoothing works for it (certify)."
 @pytest.mark.parametrize(
     "layers, stages, method, norm, reason",
     [
-        ([nn.LayerNorm(30)], FRONT, "interval", "linf",
+        ([nn.LayerNorm(30)], FRONT, "interval", LINF,
          f"no interval rule for LayerNorm. {SMOOTHING}"),
-        ([nn.LayerNorm(30)], FRONT, "crown", "linf",
+        ([nn.LayerNorm(30)], FRONT, "crown", LINF,
          f"no interval rule for LayerNorm. {SMOOTHING}"),
-        ([nn.Sequential(nn.Tanh(), nn.Softmax(1))], FRONT, "interval", "linf",
+        ([nn.Sequential(nn.Tanh(), nn.Softmax(1))], FRONT, "interval", LINF,
          f"no interval rule for Softmax. {SMOOTHING}"),
-        ([nn.Conv1d(16, 16, 3, padding="same")], FRONT, "crown", "linf",
+        ([nn.Conv1d(16, 16, 3, padding="same")], FRONT, "crown", LINF,
          "no backward rule for a Conv1d whose padding is not of zeros. Interval bounds work for "
          "it."),
-        ([nn.ELU(-1.0)], FRONT, "interval", "linf",
+        ([nn.ELU(-1.0)], FRONT, "interval", LINF,
          f"ELU with an alpha of -1.0 falls before it rises. {SMOOTHING}"),
-        ([], (), "interval", "masking",
+        ([], (), "interval", MASKING,
          "the masking set needs a classifier that starts with a magnitude spectrogram. The norms "
          "linf and l2 work for it."),
     ],
@@ -264,7 +265,7 @@ def test_a_classifier_is_asked_before_anything_is_computed(monkeypatch):
     classifier = with_layer(nn.LayerNorm(30))
     monkeypatch.setattr(Classifier, "forward", lambda *_: pytest.fail("it was run"))
     with pytest.raises(UnsupportedLayer, match="no proof for mine: no interval rule for LayerNorm"):
-        verify_clip(classifier, torch.zeros(8_000), norm="linf", level_db=-60.0)
+        verify_clip(classifier, torch.zeros(8_000), norm=LINF, level_db=-60.0)
 
 
 def dense(*layers: nn.Module) -> Classifier:
@@ -330,7 +331,7 @@ def test_a_network_with_a_forward_of_its_own_is_asked_as_a_whole():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("representation", ["waveform", "magnitude", "mel", "log_mel", "mfcc"])
-@pytest.mark.parametrize("norm", ["linf", "l2", "masking"])
+@pytest.mark.parametrize("norm", [LINF, L2, MASKING])
 def test_the_question_foretells_what_the_proof_would_say(method, representation, norm):
     classifier = build(Architecture(labels=tuple("ab"), sample_rate=8_000, length=8_000, n_mfcc=8,
                                     width=4)).eval()  # fmt: skip

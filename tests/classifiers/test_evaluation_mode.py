@@ -29,6 +29,7 @@ from robustaudio.evaluation.verify import verify_clip
 from robustaudio.progress import Enough
 from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import L2, LINF
 from robustaudio.threats.threat_model import ThreatModel, threat_at
 
 SMOOTHING = Smoothing(sigma=0.1, n0=10, n=40, chunk=16)
@@ -130,7 +131,7 @@ CALLS: dict[str, Callable[[Classifier], object]] = {
     "predict_clip": lambda c: predict_clip(c, WAVEFORM),
     "predict_dataset": lambda c: predict_dataset(c, labelled()),
     "threat_at": lambda c: threat_at(
-        c, waveforms(), -30.0, "l2", representation="log_mel"
+        c, waveforms(), -30.0, L2, representation="log_mel"
     ).epsilon.detach(),
     "noise_clip": lambda c: noise_clip(
         c, WAVEFORM, representation="mel", sigma=0.1, seed=0
@@ -163,7 +164,7 @@ CALLS: dict[str, Callable[[Classifier], object]] = {
     "certify_dataset": lambda c: certify_dataset(
         c, labelled(), SMOOTHING, representation="waveform", radii=[0.0, 0.1], seed=0
     ),
-    "verify_clip": lambda c: verify_clip(c, WAVEFORM, norm="linf", level_db=-90),
+    "verify_clip": lambda c: verify_clip(c, WAVEFORM, norm=LINF, level_db=-90),
     "measure_ruler": lambda c: measure_ruler(c, WAVEFORM, smoothing=SMOOTHING, attack=PGD(steps=3)),
 }  # fmt: skip
 
@@ -279,7 +280,7 @@ def test_recurrent_layers_on_a_gpu_are_asked_for_gradients_without_cudnn(monkeyp
 def test_a_recurrent_classifier_is_attacked_on_a_gpu():
     model = nn.Sequential(nn.Unflatten(1, (4, 10)), LastHidden(4, 8), nn.Linear(8, 3)).cuda().eval()
     x = clips().cuda()
-    threat = ThreatModel("linf", x.new_full((len(x),), 0.1))
+    threat = ThreatModel(LINF, x.new_full((len(x),), 0.1))
     criterion = Misclassification(model(x).argmax(1))
     result = PGD(steps=5)(model, x, criterion, threat, generator=torch.Generator("cuda"))
     assert result.adversarial.is_cuda

@@ -24,6 +24,7 @@ from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset, sma
 from robustaudio.evaluation.clips import generator, load_clips, predictions
 from robustaudio.evaluation.svg import curves_svg
 from robustaudio.threats.criterion import Misclassification
+from robustaudio.threats.norms import L2, LINF, MASKING
 
 SEVEN = 7  # a clip that digits-cnn gets right
 
@@ -42,7 +43,7 @@ def wave(clips):
     return clips.waveforms[SEVEN]
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", [LINF, L2])
 @pytest.mark.parametrize("attack", [PGD(steps=10), DeepFool(), CarliniWagnerAudio(steps=40)])
 def test_the_smallest_levels_of_many_clips_break_them_and_lie_above_the_proof(
     classifier, clips, norm, attack
@@ -62,10 +63,10 @@ def test_the_smallest_levels_of_many_clips_break_them_and_lie_above_the_proof(
 @pytest.mark.parametrize("name", ["digits-cnn", "digits-lstm"])  # without pre-emphasis, and with
 def test_the_psychoacoustic_attack_lies_above_the_proof_on_the_classifiers_own_frames(name, clips):
     classifier, x = checkpoints.load_classifier(name), clips.waveforms[:6]
-    label, plan = predictions(classifier, x), Plan(Psychoacoustic(60, 60), "masking")
+    label, plan = predictions(classifier, x), Plan(Psychoacoustic(60, 60), MASKING)
     found = smallest_levels(classifier, x, Misclassification(label), plan, rng=generator(0))
     assert found.is_adversarial.double().mean() > 0.8
-    proven = Verifier(classifier, method="crown").largest_level(x, label, "masking")
+    proven = Verifier(classifier, method="crown").largest_level(x, label, MASKING)
     assert (found.level_db > proven).all()
 
 
@@ -157,7 +158,7 @@ def test_an_attack_beyond_every_sound_is_refused(classifier, clips):
     with pytest.raises(ValueError, match="cannot be brought back to sound"):
         attack_clip(classifier, wave(clips), plan, level_db=-20, target=None, seed=0)
     with pytest.raises(ValueError, match="the masking set is one of waveforms"):
-        plan = Plan(PGD(), "masking", "mel")
+        plan = Plan(PGD(), MASKING, "mel")
         attack_clip(classifier, wave(clips), plan, level_db=0, target=None, seed=0)
 
 
@@ -198,7 +199,7 @@ def test_the_page_of_a_small_run(tmp_path, monkeypatch):
     plans = {
         "PGD, linf": Plan(PGD(steps=5)),
         "APGD (CE), linf": Plan(APGD(steps=5)),
-        "DeepFool, l2": Plan(DeepFool(), "l2"),
+        "DeepFool, l2": Plan(DeepFool(), L2),
     }
     monkeypatch.setattr(page, "PLANS", plans)
     monkeypatch.setattr(page, "TARGETED_PLANS", {"PGD, linf": plans["PGD, linf"]})

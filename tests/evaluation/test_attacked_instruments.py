@@ -9,6 +9,7 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers.checkpoints import load_classifier
 from robustaudio.evaluation import attacked_instruments as page
 from robustaudio.evaluation.attack import Plan
+from robustaudio.threats.norms import L2
 
 
 def test_log_odds_are_those_of_the_probabilities():
@@ -39,7 +40,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(page, "open_dataset", lambda name: replace(bundled, rows=rows))
     monkeypatch.setattr(page, "SEARCHES", {k: fewer(p) for k, p in page.SEARCHES.items()})
     monkeypatch.setattr(page, "MANY", fewer(page.MANY))
-    monkeypatch.setattr(page, "GRADIENT", Plan(page.PGD(steps=5), "l2"))
+    monkeypatch.setattr(page, "GRADIENT", Plan(page.PGD(steps=5), L2))
     monkeypatch.setattr(page, "EVERY", 10)
     monkeypatch.setattr(page, "KEPT", tmp_path / "kept")
 

@@ -17,6 +17,7 @@ from robustaudio.evaluation.ruler import PARTS, measure_ruler
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip
 from robustaudio.progress import Enough, Watched
+from robustaudio.threats.norms import LINF
 
 VOTES = Smoothing(sigma=0.1, n0=20, n=400, chunk=20)
 QUICK = PGD(steps=4)
@@ -71,9 +72,9 @@ def test_a_proof_so_far_is_a_proof(classifier, samples, share):
     whole = verifier.largest_level(x, label)
     level = verifier.largest_level(x, label, progress=after(share))
     assert level.isfinite() and level <= whole
-    assert verifier.verified_at(x, label, level, "linf").all()
+    assert verifier.verified_at(x, label, level, LINF).all()
     record = verify_clip(
-        classifier, samples, norm="linf", level_db=-90, progress=after(share)
+        classifier, samples, norm=LINF, level_db=-90, progress=after(share)
     )  # fmt: skip
     assert record["largest_level_db"] == float(level)
 

@@ -13,7 +13,7 @@ from robustaudio.perception.masking import (
     noise_to_mask_ratio,
     total_noise_to_mask_db,
 )
-from robustaudio.threats.norms import masking
+from robustaudio.threats.norms import MASKING
 
 RATE = 8_000
 
@@ -57,13 +57,13 @@ def test_the_lines_of_a_frame_are_threshold_and_excess_of_the_masking_set(clean)
     shown = threshold.clamp_min(figures.QUIETEST_SPL_DB).numpy()
     assert np.allclose(lines["masking threshold"], shown, atol=0.06)
     excess = (heard.perturbation_db - 10 * heard.threshold.threshold[0].log10()).max()
-    size = masking(heard.threshold).measure(white()[None])
+    size = MASKING.at(heard.threshold).measure(white()[None])
     assert float(excess) == pytest.approx(20 * float(size.log10()), abs=1e-3)
 
 
 def test_noise_under_the_threshold_is_nowhere_red(clean):
     threshold = masking_threshold(clean[None], masking_framing(RATE), RATE)
-    norm, rng = masking(threshold), torch.Generator().manual_seed(0)
+    norm, rng = MASKING.at(threshold), torch.Generator().manual_seed(0)
     hidden = norm.sample(clean[None], torch.full((1, 1), 0.5), rng)[0]
     heard = figures.audibility(clean, hidden, RATE)
     assert heard.share_above == 0 and heard.total_db < -6

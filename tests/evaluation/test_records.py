@@ -26,7 +26,8 @@ from robustaudio.evaluation.verify import (
     verify_clip,
     verify_dataset,
 )
-from robustaudio.perception import metrics
+from robustaudio.perception import levels
+from robustaudio.threats.norms import L2, LINF, MASKING
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def clips(classifier):
     return load_clips(classifier, open_dataset("bundled-digits"))
 
 
-@pytest.mark.parametrize("norm, key, sign", [("linf", "level_db", 1), ("l2", "snr_db", -1)])
+@pytest.mark.parametrize("norm, key, sign", [(LINF, "level_db", 1), (L2, "snr_db", -1)])
 @pytest.mark.parametrize("level_db", [-60.0, -20.0])
 def test_an_attack_stays_at_its_level_in_its_own_decibels(
     classifier, clips, norm, key, sign, level_db
@@ -53,15 +54,15 @@ def test_an_attack_stays_at_its_level_in_its_own_decibels(
 def test_levels_by_hand():
     clean = torch.tensor([[0.5, -0.25, 0.0]])
     delta = torch.tensor([[0.05, 0.0, 0.0]])
-    assert metrics.level_db(delta, clean).item() == pytest.approx(-20, abs=1e-4)
-    assert metrics.snr_db(delta, clean).item() == pytest.approx(
+    assert levels.level_db(delta, clean).item() == pytest.approx(-20, abs=1e-4)
+    assert levels.snr_db(delta, clean).item() == pytest.approx(
         10 * math.log10((0.25 + 0.0625) / 0.0025), abs=1e-4
     )
-    assert metrics.snr_db(3 * delta, 3 * clean) == pytest.approx(metrics.snr_db(delta, clean))
-    assert metrics.floor_16_bit_db(torch.tensor([1.0])) == pytest.approx(-90.309, abs=1e-3)
-    for norm in ("linf", "l2"):
-        epsilon = metrics.epsilon_at(-37.0, clean, norm)
-        assert metrics.level_of(float(epsilon), clean[0], norm) == pytest.approx(-37, abs=1e-4)
+    assert levels.snr_db(3 * delta, 3 * clean) == pytest.approx(levels.snr_db(delta, clean))
+    assert levels.floor_16_bit_db(torch.tensor([1.0])) == pytest.approx(-90.309, abs=1e-3)
+    for norm in (LINF, L2):
+        epsilon = norm.epsilon(-37.0, clean)
+        assert norm.level_db(float(epsilon), clean[0]) == pytest.approx(-37, abs=1e-4)
 
 
 def test_the_smallest_level_breaks_and_a_little_less_was_not_found_to(classifier, clips):
@@ -82,7 +83,7 @@ def test_an_attack_that_never_succeeds_has_no_smallest_level(clips):
         def forward(self, x):
             return torch.eye(3)[0] + 0 * x[:, :3]
 
-    level = smallest_level(Certain(), clips.waveforms[0], Plan(PGD(steps=2), "l2"), seed=0)
+    level = smallest_level(Certain(), clips.waveforms[0], Plan(PGD(steps=2), L2), seed=0)
     assert level == math.inf
 
 
@@ -90,12 +91,12 @@ def test_rounding_to_16_bit_is_what_a_16_bit_file_does(tmp_path, clips):
     waveform = clips.waveforms[0] * 0.999
     Clip(waveform, 8_000).save(tmp_path / "a.wav", "PCM_16")
     read = Clip.load(tmp_path / "a.wav").samples
-    assert (read - rounded_to_16_bit(waveform[None])[0]).abs().max() <= metrics.STEP_16_BIT
+    assert (read - rounded_to_16_bit(waveform[None])[0]).abs().max() <= levels.STEP_16_BIT
 
 
 def test_a_perturbation_below_half_a_step_does_not_survive_rounding(classifier, clips):
     waveform = rounded_to_16_bit(clips.waveforms[:1] * 0.9)[0]
-    tiny = waveform + 0.3 * metrics.STEP_16_BIT * torch.ones_like(waveform)
+    tiny = waveform + 0.3 * levels.STEP_16_BIT * torch.ones_like(waveform)
     assert torch.equal(rounded_to_16_bit(tiny[None])[0], waveform)
 
 
@@ -114,7 +115,7 @@ def test_the_ruler_is_in_order_for_every_classifier(name):
     ruler = record["ruler"]
     assert ruler["attacked_db"] is not None
     assert ruler["verified_db"] is None or ruler["verified_db"] < ruler["attacked_db"]
-    for norm, key in (("l2", "verified_l2_db"), ("masking", "verified_masking_db")):
+    for norm, key in ((L2, "verified_l2_db"), (MASKING, "verified_masking_db")):
         at = verify_clip(
             classifier, waveform, norm=norm, level_db=ruler[key], method=record["method"]
         )
@@ -128,8 +129,8 @@ def test_a_classifier_without_a_magnitude_has_no_masking_mark():
     assert record["norms"] == ["linf", "l2"]
     ruler = record["ruler"]
     assert ruler["verified_masking_db"] is None
-    for norm, key in (("linf", "verified_db"), ("l2", "verified_l2_db")):
-        true_db = metrics.level_of(float(case.radius(norm)[0]), case.x[0], norm)
+    for norm, key in ((LINF, "verified_db"), (L2, "verified_l2_db")):
+        true_db = norm.level_db(float(case.radius(norm)[0]), case.x[0])
         assert true_db - 0.1 < ruler[key] <= true_db
 
 
@@ -150,8 +151,8 @@ def test_the_two_noises_have_one_energy_and_only_one_is_in_the_set(clips):
 def test_a_verdict_names_what_the_masking_set_supposes(clips):
     classifier = checkpoints.load_classifier("digits-lstm-ibp")
     at = {"level_db": -60.0}
-    assert verify_clip(classifier, clips.waveforms[7], norm="linf", **at)["masking"] is None
-    record = verify_clip(classifier, clips.waveforms[7], norm="masking", method="crown", **at)
+    assert verify_clip(classifier, clips.waveforms[7], norm=LINF, **at)["masking"] is None
+    record = verify_clip(classifier, clips.waveforms[7], norm=MASKING, method="crown", **at)
     framing = classifier.stages["magnitude"].framing
     assert record["duration_s"] == 1.0 and record["method"] == "crown"
     assert record["masking"] == {
@@ -263,9 +264,7 @@ def one_label_wrong(classifier) -> LabelledClips:
 
 def test_provability_is_of_the_correct_clips_and_verified_accuracy_of_all():
     classifier = checkpoints.load_classifier("digits-cnn-ibp")
-    record = verify_dataset(
-        classifier, one_label_wrong(classifier), norm="linf", levels_db=[-140.0]
-    )
+    record = verify_dataset(classifier, one_label_wrong(classifier), norm=LINF, levels_db=[-140.0])
     assert record["clean_accuracy"] == 0.75
     (level,) = record["levels"]
     assert (level["verified_accuracy"], level["provability"]) == (0.75, 1.0)
@@ -301,7 +300,7 @@ class Fine(torch.nn.Module):
     name, labels, sample_rate = "fine", ("a", "b"), 8_000
 
     def forward(self, x):
-        return torch.stack([0 * x[:, 1], x[:, 1] - 0.2 * metrics.STEP_16_BIT], 1)
+        return torch.stack([0 * x[:, 1], x[:, 1] - 0.2 * levels.STEP_16_BIT], 1)
 
     def probabilities(self, x):
         return self(x).softmax(-1)
@@ -309,7 +308,7 @@ class Fine(torch.nn.Module):
 
 @pytest.mark.parametrize("steps, survives", [(0.3, False), (1.0, True)])
 def test_success_after_rounding_is_that_of_the_rounded_clip(steps, survives):
-    perturbed = torch.tensor([0.5, steps * metrics.STEP_16_BIT])
+    perturbed = torch.tensor([0.5, steps * levels.STEP_16_BIT])
     record = compare(Fine(), torch.tensor([0.5, 0.0]), perturbed)
     assert record["prediction"] == "b"
     assert record["success_after_rounding"] is survives
@@ -318,7 +317,7 @@ def test_success_after_rounding_is_that_of_the_rounded_clip(steps, survives):
 
 def test_worst_logits_are_negative_where_something_is_proven(clips):
     classifier = checkpoints.load_classifier("digits-cnn-ibp")
-    record = verify_clip(classifier, clips.waveforms[7], norm="linf", level_db=-80)
+    record = verify_clip(classifier, clips.waveforms[7], norm=LINF, level_db=-80)
     rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
     assert record["verified"] and max(rivals.values()) < 0
 

@@ -12,6 +12,7 @@ from robustaudio.evaluation import verified_digits as page
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import scatter_svg
+from robustaudio.threats.norms import L2, LINF, MASKING
 
 NEEDS_FSDD = pytest.mark.skipif(
     "ROBUSTAUDIO_DATA" not in os.environ, reason="needs FSDD in ROBUSTAUDIO_DATA"
@@ -40,10 +41,14 @@ def test_the_picture_puts_each_point_where_its_numbers_are():
 @NEEDS_FSDD
 def test_the_bounds_of_a_small_run_are_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "CERTIFIED", ("digits-lstm-ibp",))
-    monkeypatch.setattr(page, "ATTACKS", {"linf": PGD(steps=2), "masking": PGD(steps=2)})
-    monkeypatch.setattr(page, "HIDING", Plan(Psychoacoustic(20, 20), "masking"))
-    levels = {"linf": (-90.0, -60.0, -50.0), "l2": (-80.0,), "masking": (-24.0, 0.0)}
-    monkeypatch.setattr(page, "LEVELS_DB", levels)
+    monkeypatch.setattr(page, "HIDING", Plan(Psychoacoustic(20, 20), MASKING))
+    measured = (
+        page.Measured(LINF, (-90.0, -60.0, -50.0), -60.0, PGD(steps=2)),
+        page.Measured(L2, (-80.0,), -60.0),
+        page.Measured(MASKING, (-24.0, 0.0), -12.0, PGD(steps=2)),
+    )
+    levels = {threat.norm.name: threat.levels_db for threat in measured}
+    monkeypatch.setattr(page, "MEASURED", measured)
     monkeypatch.setattr(page, "PARETO_DB", -60.0)
     monkeypatch.setattr(page, "KEPT", tmp_path / "kept")
     record = page.verified_digits(tmp_path / "page.md", limit=4, log=lambda line: None)

@@ -22,6 +22,7 @@ from robustaudio.evaluation.predict import predict_dataset
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip, verify_dataset
 from robustaudio.perception.masking import masking_threshold
+from robustaudio.threats.norms import LINF, MASKING
 from robustaudio.threats.threat_model import ThreatModel
 
 PLAN = Plan(BIM(steps=3))
@@ -45,9 +46,9 @@ def seen(audible) -> tuple:
 
 
 CALLS: dict[str, Callable[[Classifier, str], object]] = {
-    "verify_clip": lambda c, d: verify_clip(c, waveforms(d)[0], norm="masking", level_db=-30),
+    "verify_clip": lambda c, d: verify_clip(c, waveforms(d)[0], norm=MASKING, level_db=-30),
     "verify_dataset": lambda c, d: verify_dataset(
-        c, labelled(d), norm="linf", levels_db=[-90.0], method="crown"
+        c, labelled(d), norm=LINF, levels_db=[-90.0], method="crown"
     ),
     "measure_ruler": lambda c, d: measure_ruler(
         c, waveforms(d)[0], smoothing=SMOOTHING, attack=PGD(steps=3, random_start=False)
@@ -101,16 +102,16 @@ def test_a_proof_lies_beside_its_waveform(monkeypatch):
     x = waveforms("cpu")
     here = Verifier(load_classifier("digits-cnn"))
     label = here.predict(x)
-    right = here.verify(x, label, here.threat_at(x, -60.0, "linf"))
+    right = here.verify(x, label, here.threat_at(x, -60.0, LINF))
     with pretended_mps(monkeypatch):
         classifier = load_classifier("digits-cnn", "mps")
         x, verifier = x.to("mps"), Verifier(classifier)
         assert classifier.device.type == "mps" and verifier.classifier.device.type == "cpu"
         own = verifier.predict(x)
         assert own.device.type == "mps" and own.tolist() == label.tolist()
-        assert verifier.verified_at(x, own, -60.0, "linf").device.type == "mps"
-        threat = ThreatModel("linf", torch.full((2,), 0.001).to("mps"))
-        found = verifier.verify(x, own, verifier.threat_at(x, -60.0, "linf"))
+        assert verifier.verified_at(x, own, -60.0, LINF).device.type == "mps"
+        threat = ThreatModel(LINF, torch.full((2,), 0.001).to("mps"))
+        found = verifier.verify(x, own, verifier.threat_at(x, -60.0, LINF))
         assert found.verified.tolist() == right.verified.tolist()
         assert found.verified.device.type == "mps" and found.margins.device.type == "cpu"
         assert torch.allclose(found.margins, right.margins, atol=1e-6)
@@ -118,7 +119,7 @@ def test_a_proof_lies_beside_its_waveform(monkeypatch):
         assert verifier.logits(x, threat).lower.device.type == "cpu"
         assert verifier.largest_level(x, own).device.type == "cpu"
         threshold = masking_threshold(x, classifier.stages["magnitude"].framing, 8_000)
-        hidden = ThreatModel("masking", torch.full((2,), 0.01).to("mps"), threshold=threshold)
+        hidden = ThreatModel(MASKING, torch.full((2,), 0.01).to("mps"), threshold=threshold)
         assert verifier.verify(x, own, hidden).margins.isfinite().all()
 
 

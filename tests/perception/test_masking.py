@@ -23,6 +23,7 @@ from robustaudio.perception.masking import (
     threshold_in_quiet,
 )
 from robustaudio.representations.spectral import Framing
+from robustaudio.threats.norms import MASKING
 from robustaudio.threats.threat_model import UNBOUNDED, threat_at
 
 QIN = Framing(n_fft=2048, hop_length=512)
@@ -321,7 +322,7 @@ def test_shaped_noise_is_tens_of_db_below_white_noise_of_the_same_energy():
     """Why energy is the wrong unit."""
     classifier = load_classifier("digits-cnn")
     x = classifier.prepare(CLIPS[7]).samples.double()[None]
-    threat = threat_at(classifier, x, 0.0, "masking", UNBOUNDED)
+    threat = threat_at(classifier, x, 0.0, MASKING, UNBOUNDED)
     generator = torch.Generator().manual_seed(0)
     shaped = threat.sample(x, generator) - x
     white = torch.randn(x.shape, generator=generator, dtype=torch.float64)

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.perception import metrics
+from robustaudio.perception import levels
 from robustaudio.perception.audibility import (
     distances,
     log_spectral_distance_db,
     perceptual_distance,
 )
+from robustaudio.perception.levels import si_sdr_db
 from robustaudio.perception.masking import (
     MaskingThreshold,
     disturbed_frames,
@@ -26,7 +27,6 @@ from robustaudio.perception.masking import (
     noise_to_mask_ratio,
     total_noise_to_mask_db,
 )
-from robustaudio.perception.metrics import si_sdr_db
 
 RATE = 8_000
 TWICE_DB = 20 * math.log10(2)
@@ -68,7 +68,7 @@ def spoken(duration_s: float = 0.2) -> torch.Tensor:
 
 def test_levels_of_nothing_and_of_silence():
     something, nothing = noise(100), torch.zeros(1, 100, dtype=torch.float64)
-    for level, sign in ((metrics.level_db, 1), (metrics.snr_db, -1)):
+    for level, sign in ((levels.level_db, 1), (levels.snr_db, -1)):
         assert level(nothing, something).item() == -math.inf * sign
         assert level(nothing, nothing).item() == -math.inf * sign  # silence that stays silent
         assert level(something, nothing).item() == math.inf * sign
@@ -81,7 +81,7 @@ def test_si_sdr_of_an_orthogonal_distortion_by_hand():
     # a part of the distortion along the clip is no distortion, to the SNR it is one
     estimate = 1.5 * clean + 0.15 * other
     assert si_sdr_db(estimate, clean).item() == pytest.approx(20)
-    snr = metrics.snr_db(estimate - clean, clean).item()
+    snr = levels.snr_db(estimate - clean, clean).item()
     assert snr == pytest.approx(-10 * math.log10(0.5**2 + 0.15**2))
 
 

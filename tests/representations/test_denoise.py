@@ -2,7 +2,7 @@
 
 import torch
 
-from robustaudio.perception.metrics import snr_db
+from robustaudio.perception.levels import snr_db
 from robustaudio.representations.denoise import SpectralSubtraction
 
 RATE = 22_050

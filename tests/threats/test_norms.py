@@ -12,7 +12,7 @@ from robustaudio.classifiers.checkpoints import load_classifier
 from robustaudio.perception.masking import masking_threshold
 from robustaudio.representations.spectral import Framing, Magnitude
 from robustaudio.threats.criterion import Misclassification
-from robustaudio.threats.norms import NORMS, masking
+from robustaudio.threats.norms import MASKING, NORMS, norm_named
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
 CNN = load_classifier("digits-cnn")
@@ -31,7 +31,7 @@ def threat(name: str, dtype: torch.dtype, bounds=UNBOUNDED, count: int = 3) -> T
     x = X[:count].to(dtype)
     epsilon = torch.tensor([0.1, 1.0, 10.0, 0.5])[:count].to(dtype)
     threshold = masking_threshold(x, FRAMINGS[name], 8_000)
-    return ThreatModel("masking", epsilon, "waveform", bounds, threshold)
+    return ThreatModel(MASKING, epsilon, "waveform", bounds, threshold)
 
 
 def perturbations(x: torch.Tensor, kind: str, seed: int) -> torch.Tensor:
@@ -54,7 +54,7 @@ def perturbations(x: torch.Tensor, kind: str, seed: int) -> torch.Tensor:
 )
 def test_a_projection_lies_in_the_set_and_stays(name, dtype, kind, seed):
     ball = threat(name, dtype)
-    norm, radius = masking(ball.threshold), ball.epsilon[:, None]
+    norm, radius = MASKING.at(ball.threshold), ball.epsilon[:, None]
     projected = norm.project(perturbations(X[:3].to(dtype), kind, seed), radius)
     assert projected.dtype == dtype
     assert (ball.distance(projected) <= ball.epsilon * ROUNDED[dtype]).all()
@@ -76,7 +76,7 @@ def test_a_sample_lies_in_the_set_and_touches_its_boundary(name, seed):
 
 
 def test_a_sample_comes_near_the_threshold_where_the_clip_is_loud():
-    ball = threat_at(CNN, X.double(), 0.0, "masking", UNBOUNDED)
+    ball = threat_at(CNN, X.double(), 0.0, MASKING, UNBOUNDED)
     sample = ball.sample(X.double(), torch.Generator().manual_seed(0)) - X.double()
     magnitude = Magnitude(ball.threshold.framing).double()(sample)
     below_db = 20 * (magnitude / ball.threshold.amplitude).log10()
@@ -123,7 +123,7 @@ def test_every_clip_has_its_own_threshold():
     assert picked.epsilon.tolist() == pytest.approx([10.0, 0.1])
     noise = perturbations(X[:4].double(), "random", 0)
     assert torch.equal(picked.distance(noise[[2, 0]]), ball.distance(noise)[[2, 0]])
-    alone = threat_at(CNN, X[2:3].double(), 20.0, "masking")
+    alone = threat_at(CNN, X[2:3].double(), 20.0, MASKING)
     assert torch.allclose(alone.distance(noise[2:3]), ball.distance(noise)[2:3])
     together = ball.project(X[:4].double() + noise, X[:4].double())
     apart = [
@@ -135,7 +135,7 @@ def test_every_clip_has_its_own_threshold():
 
 def test_levels_are_relative_to_the_threshold():
     levels = torch.tensor([-20.0, 0.0, 6.0])
-    ball = threat_at(CNN, X[:3], levels, "masking")
+    ball = threat_at(CNN, X[:3], levels, MASKING)
     assert ball.epsilon.tolist() == pytest.approx([0.1, 1.0, 1.9953], rel=1e-4)
     assert ball.threshold.framing == CNN.stages["magnitude"].framing
     doubled = ball.scaled(2.0)
@@ -147,20 +147,20 @@ def test_levels_are_relative_to_the_threshold():
 
 def test_impossible_sets_are_refused():
     with pytest.raises(ValueError, match="needs the masking threshold of the clips"):
-        ThreatModel("masking", torch.ones(1)).distance(X[:1])
+        ThreatModel(MASKING, torch.ones(1)).distance(X[:1])
     with pytest.raises(ValueError, match="of a classifier that starts with a magnitude"):
         dense = rosetta(0)
-        threat_at(dense.classifier, dense.x, 0.0, "masking")
+        threat_at(dense.classifier, dense.x, 0.0, MASKING)
     with pytest.raises(ValueError, match=f"no norm 'l7'; choose from {', '.join(NORMS)}"):
-        threat_at(CNN, X, 0.0, "l7")
+        norm_named("l7")
     for level in (float("nan"), 301.0):
         with pytest.raises(ValueError, match=r"must lie within \+-300 dB"):
-            threat_at(CNN, X, level, "masking")
+            threat_at(CNN, X, level, MASKING)
 
 
 @pytest.mark.parametrize("level_db, at_least", [(0.0, 6), (10.0, 11)])
 def test_pgd_stays_in_the_set_and_fools(level_db, at_least):
-    ball = threat_at(CNN, X, level_db, "masking")
+    ball = threat_at(CNN, X, level_db, MASKING)
     attack, generator = PGD(steps=20), torch.Generator().manual_seed(0)
     result = attack(CNN, X, Misclassification(LABELS), ball, generator=generator)
     assert (result.distance <= ball.epsilon * (1 + 1e-2)).all()

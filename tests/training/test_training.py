@@ -7,6 +7,7 @@ from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers.networks import Architecture, build
 from robustaudio.evaluation.clips import predictions
 from robustaudio.representations.spectral import Framing, MelScale
+from robustaudio.threats.norms import LINF
 from robustaudio.training.loop import Schedule, augmented, train
 from robustaudio.training.objectives import Plain, UnderNoise, WorstCase
 from robustaudio.training.recipes import RECIPES, run
@@ -53,7 +54,7 @@ def test_worst_case_training_proves_what_plain_training_does_not():
     for objective in (Plain(), WorstCase(-40.0, ramp="epsilon")):
         verifier = Verifier(trained(objective, epochs=30))
         level = torch.full((len(y),), -45.0)
-        shares.append(verifier.verified_at(x, y, level, "linf").float().mean())
+        shares.append(verifier.verified_at(x, y, level, LINF).float().mean())
     assert shares[1] > 0.9 > shares[0]
 
 

@@ -16,6 +16,7 @@ from robustaudio.evaluation.heard import Heard, Listener, claims
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
+from robustaudio.threats.norms import L2, MASKING, NORMS, norm_named
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.html import decibel
 from robustaudio.ui.launch import load_services
@@ -27,7 +28,7 @@ from robustaudio.ui.visit import Turns
 from robustaudio.ui.widgets.attack_controls import build_controls, option_widgets
 from robustaudio.ui.widgets.axis import THRESHOLD
 from robustaudio.ui.widgets.numbers import required
-from robustaudio.ui.wish import ANY_OTHER, LEVELS, METHODS, NOISE, Wish, start_level_db
+from robustaudio.ui.wish import ANY_OTHER, METHODS, NOISE, Wish, start_level_db
 from robustaudio.ui.words.hear_and_break import about_level, exhibits_words, perturbation_words
 from robustaudio.ui.words.prove import (
     interval_words,
@@ -36,7 +37,7 @@ from robustaudio.ui.words.prove import (
     verification_words,
 )
 from robustaudio.ui.words.ruler import ruler_html
-from robustaudio.ui.words.terms import BOUNDS, RELATIVE_TO
+from robustaudio.ui.words.terms import BOUNDS
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +157,9 @@ def test_what_minimises_by_itself_begins_at_the_largest_level_and_says_so():
     assert about_level("pgd", "linf", "mel") == "Relative to the mel's largest value."
     assert about_level("pgd", "l2", "magnitude") == "Relative to the magnitude's L2 norm."
     for method in METHODS:
-        for norm, level in LEVELS.items():
-            assert level.low <= start_level_db(method, norm) <= level.high
+        for norm in NORMS.values():
+            low, high = norm.levels.attacked
+            assert low <= start_level_db(method, norm.name) <= high
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_words_say_what_changed_and_what_rounding_leaves(services, source):
 def test_words_name_the_norm_that_was_asked_for(services, source):
     classifier, clip = services.open(source, "digits-cnn")
     result = attack_clip(
-        classifier, clip.samples, Plan(PGD(), "l2"), level_db=-30, target=None, seed=0
+        classifier, clip.samples, Plan(PGD(), L2), level_db=-30, target=None, seed=0
     )
     assert "L2 level −30.0 dB of the clip's energy" in perturbation_words(result.record)
 
@@ -261,7 +263,7 @@ def test_nothing_found_is_said_and_not_judged(services, source):
 
 def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, source):
     classifier, clip = services.open(source, "digits-cnn")
-    plan = Plan(FGSM(), "masking")
+    plan = Plan(FGSM(), MASKING)
     result = attack_clip(classifier, clip.samples, plan, level_db=10, target=None, seed=0)
     reached = decibel(result.record["reached_db"])
     words = perturbation_words(result.record)
@@ -383,11 +385,13 @@ def test_a_ruler_without_a_masking_set_says_so():
 @pytest.mark.parametrize("method", ["interval", "crown"])
 def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db, proven, method):
     classifier, clip = services.open(source, "digits-cnn-ibp")
-    record = verify_clip(classifier, clip.samples, norm=norm, level_db=level_db, method=method)
+    record = verify_clip(
+        classifier, clip.samples, norm=norm_named(norm), level_db=level_db, method=method
+    )
     words = verification_words(record)
     assert record["verified"] and ">PROVEN<" in words and proven in words
     assert "over the whole 1 s" in words and BOUNDS[method] in words
-    assert f"relative to {RELATIVE_TO[norm]}" in words
+    assert f"relative to {norm_named(norm).words.relative_to}" in words
     for assumption in ("96 dB SPL", "no temporal masking", "turns the volume up", "32 ms"):
         assert (assumption in words) == (norm == "masking")
 
@@ -397,7 +401,7 @@ def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db,
 )
 def test_a_level_at_or_above_the_threshold_is_not_called_below(services, source, level_db, subject):
     classifier, clip = services.open(source, "digits-lstm-ibp")
-    record = verify_clip(classifier, clip.samples, norm="masking", level_db=level_db)
+    record = verify_clip(classifier, clip.samples, norm=MASKING, level_db=level_db)
     words = verification_words(record)
     assert "NOT PROVEN" in words and "something that" in words and subject in words
     assert "not proven is not broken" in words

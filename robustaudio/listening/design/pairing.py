@@ -18,7 +18,7 @@ from scipy.optimize import minimize_scalar
 from torch.nn.functional import pad
 
 from robustaudio.audio.clip import Clip
-from robustaudio.perception.metrics import amplitude_db
+from robustaudio.perception.levels import amplitude_db
 
 MOSTLY = 0.5  # share of a difference's energy that a change of gain, sign or time explains
 SAME = 0.8  # correlation of one sound with itself, perturbed; other words of a voice reach 0.57

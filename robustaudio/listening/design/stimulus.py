@@ -21,6 +21,7 @@ from jaxtyping import Float32, Float64
 from robustaudio.audio.clip import Clip, headroom_gain
 from robustaudio.listening.design.pairing import CLEAN_PARTNER, paired
 from robustaudio.perception.audibility import distances
+from robustaudio.perception.levels import amplitude, amplitude_db
 from robustaudio.perception.masking import (
     MaskingThreshold,
     masking_framing,
@@ -28,7 +29,6 @@ from robustaudio.perception.masking import (
     noise_to_mask_ratio,
     total_noise_to_mask_db,
 )
-from robustaudio.perception.metrics import amplitude, amplitude_db
 
 RATE = 48_000  # Hz, of everything that is served
 FADE_S = 0.005  # at both ends of every stimulus alike

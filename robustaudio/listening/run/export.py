@@ -14,7 +14,7 @@ from robustaudio.listening.design.study import JOINED
 from robustaudio.listening.design.trial import Response, to_rows
 from robustaudio.listening.run.open_study import Room
 from robustaudio.listening.run.session import SCHEMA_VERSION, Session
-from robustaudio.perception.metrics import amplitude_db
+from robustaudio.perception.levels import amplitude_db
 
 Row = dict[str, Any]
 CSV_ENCODING = "utf-8-sig"  # with the mark by which Excel knows UTF-8

@@ -15,7 +15,7 @@ from robustaudio.listening.design.trial import (
     from_record,
 )
 from robustaudio.listening.run.store import Event
-from robustaudio.perception.metrics import MAX_LEVEL_DB
+from robustaudio.perception.levels import MAX_LEVEL_DB
 
 MOST_TRIALS = 100_000  # of a session: an index above is none
 # headphones and earphones: with a wire, since "wireless" is offered beside them (schema 2)

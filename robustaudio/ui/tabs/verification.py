@@ -1,7 +1,6 @@
 """Prove, on the left: verification of the clip against a threat, and how the masking set sounds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import gradio as gr
 
@@ -9,6 +8,7 @@ from robustaudio.certification.verify import proof_obstacle
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
+from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.downloads import add_report, file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, QUIET, Update
@@ -27,38 +27,17 @@ HINT = "Verify the masking set to hear a noise that lies exactly under the thres
 SEED = 0  # of the noises
 
 
-@dataclass(frozen=True)
-class Threat:
-    """What the panel offers of a norm: its name, and its level's meaning and range in dB."""
-
-    name: str
-    about: str
-    low: float
-    high: float
-    start: float
-
-
-THREATS = {
-    "linf": Threat("L∞", "largest sample, relative to the clip's peak", -120, 0, -70),
-    "l2": Threat("L2", "relative to the clip's L2 norm: minus the SNR", -120, 0, -70),
-    "masking": Threat(
-        "Masking set", "relative to the clip's masking threshold, which is 0 dB", -60, 20, -12
-    ),
-}
-
-
 def build_verification(
     services: Services, visit: Visit, file: gr.DownloadButton, changed: list
 ) -> Update:
     """The panel; returns what a new clip empties, and how."""
     gr.Markdown("### Verification\nA proof over every sound that the threat allows.")
     norm = gr.Radio(
-        [(threat.name, norm) for norm, threat in THREATS.items()],
-        value="linf", label="Threat", elem_id="verify-norm",
+        [(norm.title, norm.name) for norm in NORMS.values()],
+        value=LINF.name, label="Threat", elem_id="verify-norm",
     )  # fmt: skip
-    start = THREATS["linf"]
     level_db = gr.Slider(
-        start.low, start.high, start.start, step=1, label="Level (dB)", info=start.about,
+        *LINF.levels.proven, LINF.levels.proof, step=1, label="Level (dB)", info=LINF.words.about,
         elem_id="verify-level",
     )  # fmt: skip
     method = gr.Radio(
@@ -74,18 +53,20 @@ def build_verification(
         noise = words("noise-words")
         player = Player(elem_id="noise-player", hint=HINT)
 
-    def follow(norm: str) -> Update:
-        threat = THREATS[norm]
+    def follow(name: str) -> Update:
+        threat = norm_named(name)
+        low, high = threat.levels.proven
         return {
-            level_db: gr.Slider(threat.low, threat.high, threat.start, info=threat.about),
-            listening: gr.update(visible=norm == "masking"),
+            level_db: gr.Slider(low, high, threat.levels.proof, info=threat.words.about),
+            listening: gr.update(visible=threat.needs_threshold),
         }
 
     def ask(values: Update) -> Update:
         """Whether there can be a proof at all; if not why, and which classifier has one."""
 
         def obstacle(classifier: str) -> str | None:
-            return proof_obstacle(services.classifiers[classifier], values[method], values[norm])
+            threat = norm_named(values[norm])
+            return proof_obstacle(services.classifiers[classifier], values[method], threat)
 
         classifier = values[visit.classifier]
         why, able = obstacle(classifier), None
@@ -107,12 +88,15 @@ def build_verification(
     def prove(run: Run) -> Iterator[Update]:
         options = {"norm": run[norm], "level_db": run[level_db], "method": run[method]}
         required(level_db=run[level_db])
-        source = run[visit.source]
+        source, threat = run[visit.source], norm_named(run[norm])
         classifier, clip = services.open(source, run[visit.classifier])
 
         def job(progress):
-            record = verify_clip(classifier, clip.samples, **options, progress=progress)
-            if run[norm] != "masking":
+            record = verify_clip(
+                classifier, clip.samples, norm=threat, level_db=run[level_db], method=run[method],
+                progress=progress,
+            )  # fmt: skip
+            if not threat.needs_threshold:
                 return record, None
             level = {"level_db": run[level_db], "seed": SEED}
             return record, noise_under_threshold(classifier, clip.samples, **level)

@@ -9,6 +9,7 @@ from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.targets import levels_by_target
+from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.downloads import download_report, file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, Update
@@ -17,8 +18,6 @@ from robustaudio.ui.services import Services
 from robustaudio.ui.visit import Visit
 from robustaudio.ui.widgets.basic import start_and_cancel, words
 from robustaudio.ui.widgets.numbers import required
-from robustaudio.ui.wish import LEVELS
-from robustaudio.ui.words.terms import RELATIVE_TO
 from robustaudio.ui.words.what_would_it_take import targets_words
 
 OFFERED = [("DeepFool", "deepfool"), ("PGD", "pgd")]
@@ -39,8 +38,8 @@ def build_what_would_it_take(services: Services, visit: Visit) -> Update:
             OFFERED, value="deepfool", label="Attack", info=COMPARED, elem_id="targets-attack"
         )
         norm = gr.Radio(
-            [(level.name, norm) for norm, level in LEVELS.items()],
-            value="linf", label="Norm", elem_id="targets-norm",
+            [(norm.title, norm.name) for norm in NORMS.values()],
+            value=LINF.name, label="Norm", elem_id="targets-norm",
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", min_width=100)
     start, stop = start_and_cancel("Find out", "targets")
@@ -53,7 +52,7 @@ def build_what_would_it_take(services: Services, visit: Visit) -> Update:
         source, name = run[visit.source], run[visit.classifier]
         sources = [source] if run[whose] == THIS else services.one_per_label(source.task)
         options = {"attack": run[method], "norm": run[norm], "seed": run[seed]}
-        plan = Plan(ATTACKS[run[method]](), run[norm])
+        plan = Plan(ATTACKS[run[method]](), norm_named(run[norm]))
         whom = source.path.stem if run[whose] == THIS else source.task
         file, reports = file_name(whom, name, "targets"), []
         for number, attacked in enumerate(sources):
@@ -73,7 +72,7 @@ def build_what_would_it_take(services: Services, visit: Visit) -> Update:
             with scratch_folder() as folder:
                 yield {
                     verdict: targets_words(rows, len(sources)),
-                    picture: figures.targets(rows, unit=RELATIVE_TO[run[norm]]),
+                    picture: figures.targets(rows, unit=plan.norm.words.relative_to),
                     report: download_report(folder, file, {"runs": reports}),
                     **({status: ""} if last else {}),
                 }

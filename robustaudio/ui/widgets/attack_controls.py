@@ -10,14 +10,15 @@ import gradio as gr
 from gradio.components import Component
 
 from robustaudio.attacks import ATTACKS
+from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui.events import QUIET, Update
 from robustaudio.ui.widgets.basic import start_and_cancel, words
 from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.widgets.old_result import Asked
-from robustaudio.ui.wish import LEVELS, METHODS, NOISE, Wish, start_level_db
+from robustaudio.ui.wish import METHODS, NOISE, Wish, start_level_db
 from robustaudio.ui.words.hear_and_break import about_level
 
-START_METHOD, START_NORM, START_AT, START_SIGMA = "pgd", "linf", "waveform", 0.1
+START_METHOD, START_NORM, START_AT, START_SIGMA = "pgd", LINF.name, "waveform", 0.1
 
 
 def option_widgets(method: str) -> dict[str, Component]:
@@ -92,12 +93,12 @@ def build_controls(target: gr.Dropdown) -> Controls:
     )  # fmt: skip
     with gr.Column(elem_classes="ra-tight") as of_attacks:
         norm = gr.Radio(
-            [(level.name, norm) for norm, level in LEVELS.items()],
+            [(norm.title, norm.name) for norm in NORMS.values()],
             value=START_NORM, label="Norm", elem_id="norm",
         )  # fmt: skip
-        level, start_db = LEVELS[START_NORM], start_level_db(START_METHOD, START_NORM)
+        start_db = start_level_db(START_METHOD, START_NORM)
         level_db = gr.Slider(
-            level.low, level.high, start_db, step=1, label="Level (dB)", elem_id="level",
+            *LINF.levels.attacked, start_db, step=1, label="Level (dB)", elem_id="level",
             info=about_level(START_METHOD, START_NORM, START_AT),
         )  # fmt: skip
         target.render()
@@ -129,14 +130,14 @@ def build_controls(target: gr.Dropdown) -> Controls:
 
     def follow(values: Update) -> Update:
         """A new method or norm moves the level only where it begins elsewhere than the last one."""
-        chosen, level = values[method], LEVELS[values[norm]]
-        before = values[placed]
+        chosen, before = values[method], values[placed]
+        low, high = norm_named(values[norm]).levels.attacked
         start_db = before if chosen == NOISE else start_level_db(chosen, values[norm])
         moved: dict[str, Any] = {} if start_db == before else {"value": start_db}
         about = about_level(chosen, values[norm], values[representation])
         attacked = gr.update(visible=chosen != NOISE)
         return {
-            level_db: gr.update(minimum=level.low, maximum=level.high, info=about, **moved),
+            level_db: gr.update(minimum=low, maximum=high, info=about, **moved),
             placed: start_db, of_attacks: attacked, survive: {**attacked},
             of_noise: gr.update(visible=chosen == NOISE),
             **{group: gr.update(visible=name == chosen and bool(options[name]))

@@ -7,9 +7,10 @@ from robustaudio.evaluation.attack import Standing
 from robustaudio.evaluation.exhibits import SHIFT, Exhibit
 from robustaudio.evaluation.figures import Audibility
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, DISTURBED_DB
+from robustaudio.threats.norms import norm_named
 from robustaudio.ui.html import caption, card, decibel, label_words
-from robustaudio.ui.wish import LEVELS, minimises
-from robustaudio.ui.words.terms import ATTACK_NAMES, BALLS, is_right, level_relative_to, limited
+from robustaudio.ui.wish import minimises
+from robustaudio.ui.words.terms import ATTACK_NAMES, is_right, level_relative_to, limited
 
 NOTHING_TO_JUDGE = caption("There is no perturbation, and so nothing to judge.")
 AT_MOST = "The largest allowed: this attack looks for the smallest by itself."
@@ -176,8 +177,9 @@ def _made_by(record: dict) -> list[str]:
     where = "" if at == "waveform" else f" at the {at}"
     rounding = ", rounded to 16 bit within" if record["survive_rounding"] else ""
     reach = "allowed" if record["linf"] else "nothing found up to"
+    symbol = norm_named(record["norm"]).symbol
     return [
-        f"{method} in {BALLS[record['norm']]} on {record['classifier']}{where}{rounding}",
+        f"{method} in {symbol} on {record['classifier']}{where}{rounding}",
         f"{reach} {decibel(record['budget_db'])} of {level_relative_to(record['norm'], at)}",
     ]
 
@@ -212,7 +214,8 @@ def _sizes(record: dict) -> list[str]:
 
 def about_level(method: str, norm: str, representation: str) -> str:
     """The sentences next to the level."""
-    about = LEVELS[norm].about
-    if representation != "waveform" and norm != "masking":
-        about = f"Relative to {level_relative_to(norm, representation)}."
-    return about + (f" {AT_MOST}" if minimises(method) else "")
+    words = norm_named(norm).words
+    about = words.about[0].upper() + words.about[1:]
+    if representation != "waveform" and words.size:
+        about = f"Relative to {level_relative_to(norm, representation)}"
+    return f"{about}." + (f" {AT_MOST}" if minimises(method) else "")

@@ -4,11 +4,10 @@ import html
 
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation.figures import rivals_in_reach, shown_label
+from robustaudio.threats.norms import norm_named
 from robustaudio.ui.html import caption, card, decibel, label_words
 from robustaudio.ui.words.terms import (
-    BALLS,
     BOUNDS,
-    RELATIVE_TO,
     is_right,
     limited,
     misheard_words,
@@ -34,7 +33,7 @@ def verification_words(record: dict, truth: str | None = None) -> str:
         )
     rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
     rival = max(rivals, key=rivals.__getitem__)
-    size = f"waveform {BALLS[norm]} ball of ε = {record['epsilon']:.3g}"
+    size = f"waveform {norm_named(norm).symbol} ball of ε = {record['epsilon']:.3g}"
     facts = [
         f"prediction {label_words(record['prediction'])}",
         BOUNDS[record["method"]],
@@ -42,7 +41,9 @@ def verification_words(record: dict, truth: str | None = None) -> str:
         _closest(record["prediction"], rival, rivals[rival]),
         "largest proven level "
         + (
-            f"{decibel(largest)} relative to {RELATIVE_TO[norm]}" if largest is not None else "none"
+            f"{decibel(largest)} relative to {norm_named(norm).words.relative_to}"
+            if largest is not None
+            else "none"
         ),
         f"{record['seconds']:.2f} s",
     ]

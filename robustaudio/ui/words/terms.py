@@ -3,17 +3,8 @@
 import html
 
 from robustaudio.evaluation.figures import shown_label
+from robustaudio.threats.norms import norm_named
 from robustaudio.ui.html import label_words
-
-BALLS = {"linf": "L∞", "l2": "L2", "masking": "masking set"}
-
-
-RELATIVE_TO = {
-    "linf": "the clip's peak",
-    "l2": "the clip's L2 norm",
-    "masking": "the masking threshold",
-}
-
 
 ATTACK_NAMES = {  # by the attack's class, as records have it
     "FGSM": "FGSM",
@@ -51,9 +42,9 @@ def limited(record: dict) -> list[str]:
 
 def level_relative_to(norm: str, representation: str) -> str:
     """What 0 dB of an attack's level is."""
-    if representation == "waveform":
-        return RELATIVE_TO[norm]
-    return f"the {representation}'s {'largest value' if norm == 'linf' else 'L2 norm'}"
+    words = norm_named(norm).words
+    at_waveform = representation == "waveform"
+    return words.relative_to if at_waveform else f"the {representation}'s {words.size}"
 
 
 def is_right(label: str | None, truth: str | None) -> bool:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from robustaudio.threats.norms import norm_named
 from robustaudio.ui.html import card, decibel, label_words
-from robustaudio.ui.words.terms import ATTACK_NAMES, BALLS, RELATIVE_TO, limited
+from robustaudio.ui.words.terms import ATTACK_NAMES, limited
 
 
 def targets_words(rows: Sequence[dict], clips: int = 1) -> str:
     """The easiest and the hardest of all the targets that were tried, of so many `clips`."""
-    norm = rows[0]["norm"]
+    norm = norm_named(rows[0]["norm"])
     pairs = [
         (level, f"{label_words(row['prediction'])} → {label_words(target)}")
         for row in rows
@@ -16,7 +17,7 @@ def targets_words(rows: Sequence[dict], clips: int = 1) -> str:
     ]
     reached = sorted((level, pair) for level, pair in pairs if level is not None)
     facts = [
-        f"{ATTACK_NAMES[rows[0]['attack']]} in {BALLS[norm]} on {rows[0]['classifier']}",
+        f"{ATTACK_NAMES[rows[0]['attack']]} in {norm.symbol} on {rows[0]['classifier']}",
         f"{len(reached)} of {len(pairs)} targets reached",
         f"{sum(row['queries'] for row in rows)} queries in {sum(r['seconds'] for r in rows):.1f} s",
     ]
@@ -31,5 +32,5 @@ def targets_words(rows: Sequence[dict], clips: int = 1) -> str:
         return card("nothing found", "no target was reached", facts, notes)
     (least, easiest), (most, hardest) = reached[0], reached[-1]
     facts.insert(0, f"hardest of those reached: {hardest}, {decibel(most)}")
-    outcome = f"is the easiest: {decibel(least)} of {RELATIVE_TO[norm]}"
+    outcome = f"is the easiest: {decibel(least)} of {norm.words.relative_to}"
     return card(f"<strong>{easiest}</strong>", outcome, facts, notes)

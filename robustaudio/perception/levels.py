@@ -50,7 +50,7 @@ def level_db(
     perturbation: Float[Tensor, "batch time"], clean: Float[Tensor, "batch time"]
 ) -> Float[Tensor, " batch"]:
     """dB_x(d) = 20 log10(max|d| / max|x|) (Carlini & Wagner 2018, section II-C)."""
-    return level_in("linf", perturbation, clean)
+    return _relative_db(linf(perturbation), linf(clean))
 
 
 def snr_db(
@@ -61,7 +61,7 @@ def snr_db(
     A perturbation in the padding is heard, and counts. Minus this is the level in the l2 norm.
     Infinity for a perturbation of zero, minus infinity for a silent clip.
     """
-    return -level_in("l2", perturbation, clean)
+    return -_relative_db(l2(perturbation), l2(clean))
 
 
 def si_sdr_db(
@@ -81,43 +81,9 @@ def si_sdr_db(
     return snr_db(estimate - target, target).masked_fill(erased, -inf)
 
 
-SIZES = {"linf": linf, "l2": l2}
-# what a level is relative to: the clip's own size in the norm, or its masking threshold
-REFERENCES = {**SIZES, "masking": lambda clean: clean.new_ones(len(clean))}
-
-
-def epsilon_at(
-    level_db: float | Float[Tensor, " batch"], clean: Float[Tensor, "batch time"], norm: str
-) -> Float[Tensor, " batch"]:
-    """Radius at a level: relative to the peak for "linf", to the l2 norm for "l2".
-
-    For "masking" it is relative to the clip's masking threshold: 0 dB is the threshold itself.
-
-    Raises:
-        ValueError: as `check_level`, for any of the levels, or for an unknown norm.
-    """
-    levels = torch.as_tensor(level_db, dtype=clean.dtype, device=clean.device)
-    for outside in levels[~(levels.abs() <= MAX_LEVEL_DB)].flatten()[:1]:
-        check_level(float(outside))
-    if norm not in REFERENCES:
-        raise ValueError(f"no norm {norm!r}; choose from {', '.join(REFERENCES)}.")
-    return 10 ** (levels / 20) * REFERENCES[norm](clean)
-
-
-def level_in(
-    norm: str, perturbation: Float[Tensor, "batch time"], clean: Float[Tensor, "batch time"]
-) -> Float[Tensor, " batch"]:
-    """Level of each perturbation in a norm: `level_db` for "linf", minus `snr_db` for "l2".
-
-    Minus infinity for a perturbation of zero, of a silent clip too; else infinity for silence.
-    """
-    size = SIZES[norm](perturbation)
-    return 20 * size.where(size == 0, size / SIZES[norm](clean)).log10()
-
-
-def level_of(epsilon: float, clean: Float[Tensor, " time"], norm: str) -> float:
-    """The level in dB of a radius, the inverse of `epsilon_at` for one clip."""
-    return amplitude_db(epsilon / float(REFERENCES[norm](clean[None])[0]))
+def _relative_db(size: Tensor, reference: Tensor) -> Tensor:
+    """20 log10 of a ratio of sizes: minus infinity for a size of 0, even of a silent clip."""
+    return 20 * size.where(size == 0, size / reference).log10()
 
 
 def floor_16_bit_db(clean: Float[Tensor, " time"]) -> float:
