@@ -18,8 +18,7 @@ import gradio as gr
 from gradio.components import Component
 
 from robustaudio.certification.interval import UnsupportedLayer
-from robustaudio.evaluation.clips import Progress
-from robustaudio.progress import Enough
+from robustaudio.progress import Enough, Progress
 from robustaudio.ui.errors import one_sentence
 from robustaudio.ui.events import HEAVY, QUICK, QUIET, Update, fresh
 from robustaudio.ui.html import progress_bar
@@ -27,6 +26,7 @@ from robustaudio.ui.long_runs import GIVES_WAY
 from robustaudio.ui.queued import Queued, visitor_of
 from robustaudio.ui.visit import Halt, Turns, Visit
 from robustaudio.ui.widgets.old_result import Asked, dim_when_changed
+from robustaudio.ui.words.terms import Ending
 from robustaudio.ui.words.waiting import UNREACHED, WAITING
 
 if os.environ.get("SPACES_ZERO_GPU"):  # first of all: it has to come before CUDA is touched
@@ -149,6 +149,16 @@ class Run:
 
     def __getitem__(self, widget: Component) -> Any:
         return self.values[widget]
+
+    @property
+    def ending(self) -> Ending:
+        """How the run came to its end."""
+        return Ending(self.halt.asked, self.budget.seconds if self.budget.ended else None)
+
+    @property
+    def record(self) -> dict:
+        """The same for a search's record."""
+        return {"stopped": self.halt.asked, **self.budget.record}
 
     def enough(self) -> bool:
         """Whether a search has to end with its best so far."""

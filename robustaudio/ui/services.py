@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from robustaudio.audio.clip import Clip
+from robustaudio.classifiers.card import Card
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.limits import PRIVATE, Limits
 from robustaudio.listening.run.host import Rooms
@@ -27,7 +28,7 @@ class Services:
     """
 
     classifiers: Mapping[str, Classifier]
-    cards: Mapping[str, dict]
+    cards: Mapping[str, Card]
     clips: Mapping[str, Mapping[str, Path]]
     upload_folder: Path
     device: torch.device
@@ -44,7 +45,7 @@ class Services:
         return {task.name: task for task in TASKS if self.classifiers_of(task.name)}
 
     def classifiers_of(self, task: str) -> list[str]:
-        return [name for name, card in self.cards.items() if card["task"] == task]
+        return [name for name, card in self.cards.items() if card.task == task]
 
     def start(self, task: str) -> tuple[str, "Source"]:
         """The classifier and the clip that a task begins with; what is not there gives way."""
@@ -62,8 +63,8 @@ class Services:
     def for_noise(self, task: str, sigma: float, representation: str) -> str | None:
         """The classifier that was trained under such noise, which was added to waveforms."""
         for name in self.classifiers_of(task):
-            objective = _objective(self.cards[name])
-            if objective.get("kind") == "UnderNoise" and sigma <= objective.get("sigma", 0):
+            trained = self.cards[name].training.noise_sigma
+            if trained and sigma <= trained:
                 return name if representation == "waveform" else None
         return None
 
@@ -121,10 +122,3 @@ class Services:
 def _without(path: Path, error: Exception) -> str:
     """A sentence without the folders of the server."""
     return str(error).replace(str(path), path.name)
-
-
-def _objective(card: dict) -> dict:
-    """What a classifier was trained for, as far as its card says so."""
-    training = card.get("training")
-    objective = training.get("objective") if isinstance(training, dict) else None
-    return objective if isinstance(objective, dict) else {}

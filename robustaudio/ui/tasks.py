@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from robustaudio.audio.datasets import BUNDLED_PREFIX, Dataset, open_dataset
-from robustaudio.evaluation.figures import shown_label
+from robustaudio.ui.figures import shown_label
 
 CORPUS_CLIPS = 44  # of a data set's test split, offered beside the bundled ones
 

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from robustaudio.evaluation.exhibits import Exhibit
-from robustaudio.evaluation.perturbed import PerturbedClip
-from robustaudio.evaluation.verify import NoisePair
+from robustaudio.evaluation.results import Exhibit, NoisePair, PerturbedClip
 from robustaudio.ui.widgets.player import Track, amplification_db, player_value
 
 

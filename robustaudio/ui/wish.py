@@ -8,9 +8,9 @@ from robustaudio.attacks.genetic import Genetic, HillClimber, RandomSearch
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, attack_clip
-from robustaudio.evaluation.clips import Progress
 from robustaudio.evaluation.noise import noise_clip
-from robustaudio.evaluation.perturbed import PerturbedClip
+from robustaudio.evaluation.results import PerturbedClip
+from robustaudio.progress import Progress
 from robustaudio.threats.norms import norm_named
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.sources import Source

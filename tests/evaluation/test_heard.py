@@ -20,6 +20,7 @@ from robustaudio.evaluation.heard import (
     ruler_with_heard,
 )
 from robustaudio.evaluation.heard import Listener as Listened
+from robustaudio.evaluation.results import to_json
 from robustaudio.listening.design.stimulus import stimulus_of
 from robustaudio.listening.design.study import sound_text
 from robustaudio.listening.design.study_file import parse
@@ -222,9 +223,10 @@ def test_claims_say_how_many_heard_what():
 
 def test_the_ruler_with_what_was_heard(exported):
     options = {"smoothing": Smoothing(n=50), "seed": 0}
-    record = ruler_with_heard(exported / "rows.json", CLASSIFIER, SEVEN, **options)
-    assert record["ruler"]["verified_l2_db"] < record["attacked_l2_db"] < 0
-    assert [one["family"] for one in record["heard"]] == ["shaped", "white"]
-    assert len(record["claims"]) == 2
+    ruler = ruler_with_heard(exported / "rows.json", CLASSIFIER, SEVEN, **options)
+    assert ruler.level_db("verified", "l2") < ruler.attacked_l2_db < 0
+    assert [one.family for one in ruler.heard] == ["shaped", "white"]
+    assert len(ruler.claims) == 2
+    record = to_json(ruler)
     assert json.loads(json.dumps(record)) == record
-    assert "heard" not in ruler_with_heard(None, CLASSIFIER, SEVEN, **options)
+    assert "heard" not in to_json(ruler_with_heard(None, CLASSIFIER, SEVEN, **options))

@@ -5,16 +5,17 @@ import math
 import pytest
 import torch
 from torch import nn
+from ui.results import target_levels
 
 from robustaudio.attacks import PGD, DeepFool
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.clips import load_clips
 from robustaudio.evaluation.targets import levels_by_target
+from robustaudio.ui import figures
 
 
 def test_a_linear_classifier_has_the_level_in_closed_form():
@@ -24,9 +25,9 @@ def test_a_linear_classifier_has_the_level_in_closed_form():
         layer.bias.zero_()
     classifier = Classifier({}, nn.Sequential(layer), labels=("a", "b"), sample_rate=8, length=3)
     x = torch.tensor([1.0, 0.5, -0.5])  # logits 0.75 and -0.5; the weights' difference: 2.5 in l1
-    record = levels_by_target(classifier, x, Plan(DeepFool(overshoot=1e-4)), seed=0)
-    assert record["prediction"] == "a" and set(record["levels_db"]) == {"b"}
-    assert record["levels_db"]["b"] == pytest.approx(20 * math.log10(1.25 / 2.5), abs=0.01)
+    result = levels_by_target(classifier, x, Plan(DeepFool(overshoot=1e-4)), seed=0)
+    assert result.prediction == "a" and set(result.levels_db) == {"b"}
+    assert result.levels_db["b"] == pytest.approx(20 * math.log10(1.25 / 2.5), abs=0.01)
 
 
 def test_no_target_lies_inside_what_is_proven():
@@ -36,15 +37,15 @@ def test_no_target_lies_inside_what_is_proven():
     verifier = Verifier(classifier, method="crown")
     proven = float(verifier.largest_level(x[None], verifier.predict(x[None])))
     told = []
-    record = levels_by_target(
+    result = levels_by_target(
         classifier,
         x,
         Plan(PGD(steps=5)),
         seed=0,
         progress=lambda share, step=None: told.append(share),
     )
-    reached = [level for level in record["levels_db"].values() if level is not None]
-    assert len(record["levels_db"]) == 9 and reached and proven < min(reached)
+    reached = [level for level in result.levels_db.values() if level is not None]
+    assert len(result.levels_db) == 9 and reached and proven < min(reached)
     assert told == sorted(told) and told[0] >= 0 and told[-1] <= 1
 
 
@@ -54,14 +55,14 @@ def test_a_target_out_of_reach_is_none():
         layer.weight.zero_()
         layer.bias.copy_(torch.tensor([1.0, 0.0]))
     classifier = Classifier({}, nn.Sequential(layer), labels=("a", "b"), sample_rate=8, length=2)
-    record = levels_by_target(classifier, torch.ones(2), Plan(PGD(steps=2)), seed=0)
-    assert record["levels_db"] == {"b": None}
+    result = levels_by_target(classifier, torch.ones(2), Plan(PGD(steps=2)), seed=0)
+    assert result.levels_db == {"b": None}
 
 
 def test_the_map_has_a_number_in_every_cell_that_can_be_read_on_its_colour():
     rows = [
-        {"prediction": "cello", "levels_db": {"electric_guitar": -80.4, "voice": -10.0}},
-        {"prediction": "voice", "levels_db": {"cello": -45.0, "electric_guitar": None}},
+        target_levels("cello", {"electric_guitar": -80.4, "voice": -10.0}),
+        target_levels("voice", {"cello": -45.0, "electric_guitar": None}),
     ]
     heat, cells = figures.targets(rows, unit="the clip's peak").data
     assert [list(row) for row in heat.z] == [[None, -80.4, -10.0], [-45.0, None, None]]
@@ -73,6 +74,6 @@ def test_the_map_has_a_number_in_every_cell_that_can_be_read_on_its_colour():
 
 
 def test_a_map_of_nothing_is_a_map():
-    rows = [{"prediction": "a", "levels_db": {"b": None}}]
+    rows = [target_levels("a", {"b": None})]
     _, cells = figures.targets(rows, unit="the clip's peak").data
     assert list(cells.text) == ["·", "–"]

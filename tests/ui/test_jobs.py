@@ -13,7 +13,7 @@ from robustaudio.progress import Enough
 from robustaudio.ui import jobs
 from robustaudio.ui.jobs import Budget, on_gpu, stream
 from robustaudio.ui.launch import launch
-from robustaudio.ui.words.terms import limited
+from robustaudio.ui.words.terms import Ending, limited
 
 LIMIT_S = 1.0
 
@@ -122,7 +122,7 @@ def test_without_a_limit_nothing_ends():
 
 
 def test_no_limit_no_words():
-    assert limited({}) == [] and "of 60 s" in limited({"limit_s": 60.0})[0]
+    assert limited(Ending()) == [] and "of 60 s" in limited(Ending(limit_s=60.0))[0]
 
 
 @pytest.fixture(scope="module")

@@ -63,5 +63,5 @@ def test_a_task_has_its_own_classifiers_and_begins_with_a_clip_of_its_own(servic
 
 
 def test_a_task_without_a_classifier_is_not_offered(services):
-    digits = {name: card for name, card in services.cards.items() if card["task"] == "digits"}
+    digits = {name: card for name, card in services.cards.items() if card.task == "digits"}
     assert list(replace(services, cards=digits).tasks) == ["digits"]

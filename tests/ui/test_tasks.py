@@ -17,8 +17,7 @@ from ui.driving import (
 )
 
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.evaluation import figures
-from robustaudio.ui import launch
+from robustaudio.ui import figures, launch
 from robustaudio.ui.tasks import TASKS
 
 
@@ -113,7 +112,7 @@ def test_an_own_clip_stays_when_the_task_changes(page, services):
     expect(page.locator("#prediction")).to_contain_text("instruments-svm · your own clip")
     heard = page.locator("#prediction strong").inner_text()
     assert heard in {
-        figures.shown_label(label) for label in services.cards["instruments-svm"]["labels"]
+        figures.shown_label(label) for label in services.cards["instruments-svm"].labels
     }
     expect(page.locator("#perturb-words")).to_contain_text("on instruments-svm", timeout=SLOW_MS)
 

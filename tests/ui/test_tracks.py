@@ -35,11 +35,11 @@ def test_exhibits_stand_side_by_side_at_one_level(services, source):
     value = exhibit_tracks(result.clean, shown, clip.sample_rate)
     assert [track["key"] for track in value["tracks"]] == ["A", "B", "C", "D"]
     assert {track["gain_db"] for track in value["tracks"]} == {0}
-    rows = exhibits_words(shown, result.record).split("<tr>")[2:]
+    rows = exhibits_words(shown, result).split("<tr>")[2:]
     names = ("FGSM", "uniform noise, same L2", "clip 5 samples late")
     for row, name, exhibit in zip(rows, names, shown, strict=True):
-        assert name in row and f"<td>{exhibit.record['l2']:.4g}</td>" in row
-        changed = exhibit.record["prediction"] != result.record["clean_prediction"]
+        assert name in row and f"<td>{exhibit.l2:.4g}</td>" in row
+        changed = exhibit.prediction != result.clean_prediction
         assert ("ra-changed" in row) == changed
 
 
@@ -58,9 +58,9 @@ def test_two_noises_of_one_energy_share_one_amplification(services, source):
     value = noise_tracks(clip.samples, noise, clip.sample_rate)
     gains = {track["key"]: track["gain_db"] for track in value["tracks"]}
     assert gains["A"] == gains["B"] == gains["C"] == 0 < gains["D"] == gains["E"]
-    words = noise_words(noise.record)
+    words = noise_words(noise)
     assert "shaped: 12.0 dB below the threshold" in words and "the same energy" in words
     assert "above the threshold in its worst bin" in words.split("white:")[1]
     above = noise_under_threshold(classifier, clip.samples, level_db=20, seed=0)
     noise_tracks(clip.samples, above, clip.sample_rate)  # louder than the clip's room
-    assert "is not heard" not in noise_words(above.record)
+    assert "is not heard" not in noise_words(above)

@@ -7,11 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.predict import predict_clip
-from robustaudio.evaluation.report import judged
 from robustaudio.ui.errors import FAILED, as_html, in_place, one_sentence
 from robustaudio.ui.events import QUICK, QUIET, Update
+from robustaudio.ui.figures import shown_label
 from robustaudio.ui.jobs import EXPECTED
 from robustaudio.ui.long_runs import Shares
 from robustaudio.ui.services import Services
@@ -71,14 +70,14 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         about = card_words(services.cards[name])
         try:
             chosen, prepared = services.open(opened, name)
-            record = {**predict_clip(chosen, prepared.samples), **judged(prepared)}
+            result = predict_clip(chosen, prepared.samples)
         except EXPECTED as error:
             return {prediction: in_place(error), card: about}
         except Exception:  # of a classifier, or of the machine: the last clip's verdict must go
             logging.getLogger(__name__).exception("%s failed on %s", name, opened.name)
             failure = RuntimeError(f"{name} failed on this clip; the server's log says why.")
             return {prediction: in_place(failure), card: about}
-        return {prediction: prediction_words(record, opened), card: about}
+        return {prediction: prediction_words(result, opened, prepared.stretch), card: about}
 
     def choose_task(name: str, before: Source) -> Update:
         """The task's own start; a visitor's own clip stays."""

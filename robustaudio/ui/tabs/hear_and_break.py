@@ -7,11 +7,12 @@ import gradio as gr
 
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation import figures
 from robustaudio.evaluation.exhibits import exhibits
-from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import make_report, save_perturbed
+from robustaudio.evaluation.results import AttackedClip, PerturbedClip, to_json
 from robustaudio.threats.noise import audible_representations
+from robustaudio.threats.norms import norm_named
+from robustaudio.ui import figures
 from robustaudio.ui.downloads import download, download_report, file_name, scratch_folder
 from robustaudio.ui.errors import in_place
 from robustaudio.ui.events import NO_FILE, QUIET, Update, fresh
@@ -27,7 +28,7 @@ from robustaudio.ui.widgets.live_search import Live, pictured
 from robustaudio.ui.widgets.player import Player
 from robustaudio.ui.wish import METHODS, NOISE
 from robustaudio.ui.words.hear_and_break import exhibits_words, perturbation_words, search_words
-from robustaudio.ui.words.terms import level_relative_to
+from robustaudio.ui.words.terms import BY_ITSELF, Ending, level_relative_to
 
 
 class HearAndBreak:
@@ -80,16 +81,13 @@ class HearAndBreak:
 
     def shows(
         self, classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int,
-        truth: str | None = None,
+        truth: str | None = None, ending: Ending = BY_ITSELF,
     ) -> Update:  # fmt: skip
         """Words, players and pictures of a result; nothing is judged where nothing has changed."""
         rate, clean, perturbed = clip.sample_rate, result.clean, result.perturbed
-        before = classifier.probabilities(clean[None])[0].tolist()
-        probabilities = figures.probabilities(
-            dict(zip(classifier.labels, before, strict=True)), result.record["probabilities"]
-        )
+        probabilities = figures.probabilities(result.before.probabilities, result.probabilities)
         shown = {
-            self.verdict: perturbation_words(result.record, truth),
+            self.verdict: perturbation_words(result, truth, ending),
             self.player: player_tracks(result, rate),
             self.probabilities: probabilities,
             self.waveforms: figures.waveforms(clean, perturbed, rate),
@@ -99,7 +97,7 @@ class HearAndBreak:
                 result.perturbation, clean, rate, title="difference: the perturbation alone"
             ),
         }
-        if not result.record["linf"]:
+        if not result.difference.linf:
             nothing = {self.exhibits: None, self.exhibits_words: None}
             return shown | nothing | self.masking.shows(None)
         side_by_side = exhibits(classifier, clean, perturbed, seed=seed)
@@ -107,7 +105,7 @@ class HearAndBreak:
         return {
             **shown,
             self.exhibits: exhibit_tracks(clean, side_by_side, rate),
-            self.exhibits_words: exhibits_words(side_by_side, result.record),
+            self.exhibits_words: exhibits_words(side_by_side, result),
             **self.masking.shows(audibility),
         }
 
@@ -134,7 +132,7 @@ def build_hear_and_break(services: Services, visit: Visit, starts: list, changed
         except NoClip as error:
             yield {**fresh(tab.emptied), tab.verdict: in_place(error), controls.status: ""}
             return
-        relative_to = level_relative_to(wish.norm, wish.representation)
+        relative_to = level_relative_to(norm_named(wish.norm), wish.representation)
         live = Live(classifier, clip, f"dB of {relative_to}", tab.verdict, tab.player,
                     controls.search)  # fmt: skip
         result = yield from run.result(
@@ -142,10 +140,9 @@ def build_hear_and_break(services: Services, visit: Visit, starts: list, changed
             lambda steps: search_words(METHODS[wish.method], steps, relative_to),
             live.update,
         )
-        record = {**result.record, "stopped": run.halt.asked, **run.budget.record}
-        result = replace(result, record=record)
         on_cpu = replace(result, clean=result.clean.cpu(), perturbed=result.perturbed.cpu())
-        shown = tab.shows(classifier, clip, result, wish.seed, source.label)
+        history = result.course if isinstance(result, AttackedClip) else ()
+        shown = tab.shows(classifier, clip, result, wish.seed, source.label, run.ending)
         verb = "noise" if wish.method == NOISE else "attack"
         name, wav = (
             file_name(source.path.stem, classifier.name, last) for last in (verb, "perturbed")
@@ -154,13 +151,13 @@ def build_hear_and_break(services: Services, visit: Visit, starts: list, changed
         with scratch_folder() as folder:
             path = folder / f"{wav}.wav"
             file = save_perturbed(classifier, clip, result, path, run[tab.subtype])
-            record = {**record, **file, "output": path.name}
+            record = {**to_json(result), **run.record, **file, "output": path.name}
             report = make_report(classifier, clip, command, record)
             yield {
                 **shown,
                 tab.wav: download(path),
                 tab.report: download_report(folder, name, report),
-                controls.search: pictured(record, live.unit),
+                controls.search: pictured(history, live.unit),
                 visit.perturbed: on_cpu,
                 controls.status: "",
             }

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from robustaudio.audio.clip import Clip
-from robustaudio.evaluation.perturbed import PerturbedClip
+from robustaudio.evaluation.results import PerturbedClip
 from robustaudio.limits import Limits
 from robustaudio.listening.design.study import PROCEDURES, Study, sound_text
 from robustaudio.listening.design.study_file import load_study, parse

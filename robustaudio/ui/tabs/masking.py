@@ -4,8 +4,8 @@ from typing import Any
 
 import gradio as gr
 
-from robustaudio.evaluation.figures import Audibility, masking_spectrum, noise_to_mask
 from robustaudio.ui.events import MEASURE_PLOTS, QUIET, Update
+from robustaudio.ui.figures import Audibility, masking_spectrum, noise_to_mask
 from robustaudio.ui.widgets.basic import words
 from robustaudio.ui.widgets.cursor import Cursor
 from robustaudio.ui.words.hear_and_break import NOTHING_TO_JUDGE, audibility_words

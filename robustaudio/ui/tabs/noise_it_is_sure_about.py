@@ -6,12 +6,13 @@ from dataclasses import replace
 import gradio as gr
 
 from robustaudio.attacks.genetic import Genetic
-from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.maximise import STARTS, maximise_clip, start_from
 from robustaudio.evaluation.report import make_report, save_perturbed
+from robustaudio.evaluation.results import to_json
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.downloads import download, download_report, file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, QUIET, Update
+from robustaudio.ui.figures import shown_label
 from robustaudio.ui.jobs import Buttons, Run, on_click
 from robustaudio.ui.services import Services
 from robustaudio.ui.tracks import player_tracks
@@ -82,12 +83,11 @@ def build_noise_it_is_sure_about(services: Services, visit: Visit, changed: list
         with scratch_folder() as folder:
             path = folder / f"{name}.wav"
             file = save_perturbed(classifier, clip, result, path, "FLOAT")
-            record = {**result.record, **file, "output": path.name}
-            record |= {"stopped": run.halt.asked, **run.budget.record}
+            record = {**to_json(result), **file, "output": path.name, **run.record}
             yield {
-                verdict: maximised_words(record),
+                verdict: maximised_words(result, run.ending),
                 player: player_tracks(result, clip.sample_rate),
-                search: pictured(record, live.unit),
+                search: pictured(result.course, live.unit),
                 wav: download(path),
                 report: download_report(
                     folder, name, make_report(classifier, clip, command, record)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import gradio as gr
 
 from robustaudio.certification.smoothing import Smoothing, vote_obstacle
-from robustaudio.evaluation import figures
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.report import make_report
+from robustaudio.evaluation.results import to_json
+from robustaudio.ui import figures
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.downloads import add_report, file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, QUIET, Update
@@ -74,24 +75,23 @@ def build_randomized_smoothing(
         required(**options, seed=run[seed])
         source = run[visit.source]
         classifier, clip = services.open(source, run[visit.classifier])
-        record = yield from run.result(
+        result = yield from run.result(
             lambda progress: certify_clip(
                 classifier, clip.samples, Smoothing(**options), **at, progress=progress
             ),
             "certify",
         )
-        record |= run.budget.record
         trained = services.for_noise(source.task, run[sigma], run[representation])
         other = None if trained == classifier.name else trained
         command = command_line("certify", source, classifier.name, options | at)
         name = file_name(source.path.stem, classifier.name, "certify")
         with scratch_folder() as folder:
-            report = make_report(classifier, clip, command, record)
+            report = make_report(classifier, clip, command, to_json(result) | run.budget.record)
             runs, proofs = add_report(run[visit.runs], report, folder, name)
             yield {
-                radius: smoothing_words(record, source.label, other),
-                better: tried(other if outvoted(record, source.label) else None),
-                votes: figures.votes(record),
+                radius: smoothing_words(result, source.label, other, run.ending),
+                better: tried(other if outvoted(result, source.label) else None),
+                votes: figures.votes(result),
                 file: proofs,
                 visit.runs: runs,
                 status: "",

@@ -10,6 +10,7 @@ import gradio as gr
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation.heard import ruler_with_heard
 from robustaudio.evaluation.report import make_report
+from robustaudio.evaluation.results import to_json
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.downloads import add_report, file_name, scratch_folder
 from robustaudio.ui.errors import one_sentence
@@ -58,18 +59,20 @@ def build_ruler(services: Services, visit: Visit) -> Update:
         options |= {"heard": heard.name} if heard else {}
         for name in names:
             classifier, clip = services.open(source, name)
-            record = yield from run.result(
+            ruler = yield from run.result(
                 lambda progress, classifier=classifier, clip=clip: ruler_with_heard(
                     heard, classifier, replace(clip, name=source.name),  # as the Listen tab does
                     smoothing=Smoothing(sigma=run[sigma]), seed=run[seed], progress=progress,
                 ),
                 "ruler",
             )  # fmt: skip
-            record |= run.budget.record
-            pictures.append(ruler_html(record, beside=bool(pictures), truth=source.label))
+            pictures.append(
+                ruler_html(ruler, beside=bool(pictures), truth=source.label, ending=run.ending)
+            )
             whose = "all-classifiers" if run[everyone] else name
             command = command_line("ruler", source, name, options)
             with scratch_folder() as folder:
+                record = to_json(ruler) | run.budget.record
                 made = make_report(classifier, clip, command, record)
                 runs, rulers = add_report(
                     runs, made, folder, file_name(source.path.stem, whose, "ruler")

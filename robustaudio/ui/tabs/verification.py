@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import gradio as gr
 
 from robustaudio.certification.verify import proof_obstacle
-from robustaudio.evaluation import figures
 from robustaudio.evaluation.report import make_report
+from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
 from robustaudio.threats.norms import LINF, NORMS, norm_named
+from robustaudio.ui import figures
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.downloads import add_report, file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, QUIET, Update
@@ -71,7 +72,7 @@ def build_verification(
         classifier = values[visit.classifier]
         why, able = obstacle(classifier), None
         if why is not None:
-            others = services.classifiers_of(services.cards[classifier]["task"])
+            others = services.classifiers_of(services.cards[classifier].task)
             able = next((name for name in others if obstacle(name) is None), None)
         return {
             verify: gr.update(interactive=why is None),
@@ -92,28 +93,27 @@ def build_verification(
         classifier, clip = services.open(source, run[visit.classifier])
 
         def job(progress):
-            record = verify_clip(
+            result = verify_clip(
                 classifier, clip.samples, norm=threat, level_db=run[level_db], method=run[method],
                 progress=progress,
             )  # fmt: skip
             if not threat.needs_threshold:
-                return record, None
+                return result, None
             level = {"level_db": run[level_db], "seed": SEED}
-            return record, noise_under_threshold(classifier, clip.samples, **level)
+            return result, noise_under_threshold(classifier, clip.samples, **level)
 
-        record, pair = yield from run.result(job, "verify")
-        record |= {"noise": pair.record} if pair else {}
-        record |= run.budget.record
+        result, pair = yield from run.result(job, "verify")
+        record = to_json(result) | ({"noise": to_json(pair)} if pair else {}) | run.budget.record
         command = command_line("verify", source, classifier.name, options)
         report = make_report(classifier, clip, command, record)
         name = file_name(source.path.stem, classifier.name, "verify")
         with scratch_folder() as folder:
             runs, proofs = add_report(run[visit.runs], report, folder, name)
             yield {
-                verdict: verification_words(record, source.label),
-                bounds: figures.logit_intervals(record),
-                caption: interval_words(record),
-                noise: noise_words(pair.record) if pair else "",
+                verdict: verification_words(result, source.label, run.ending),
+                bounds: figures.logit_intervals(result),
+                caption: interval_words(result),
+                noise: noise_words(pair) if pair else "",
                 player: pair and noise_tracks(clip.samples, pair, clip.sample_rate),
                 visit.runs: runs,
                 file: proofs,

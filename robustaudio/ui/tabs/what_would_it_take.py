@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import gradio as gr
 
 from robustaudio.attacks import ATTACKS
-from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.report import make_report
+from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.threats.norms import LINF, NORMS, norm_named
+from robustaudio.ui import figures
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.downloads import download_report, file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, Update
@@ -54,7 +55,7 @@ def build_what_would_it_take(services: Services, visit: Visit) -> Update:
         options = {"attack": run[method], "norm": run[norm], "seed": run[seed]}
         plan = Plan(ATTACKS[run[method]](), norm_named(run[norm]))
         whom = source.path.stem if run[whose] == THIS else source.task
-        file, reports = file_name(whom, name, "targets"), []
+        file, rows, reports = file_name(whom, name, "targets"), [], []
         for number, attacked in enumerate(sources):
             classifier, clip = services.open(attacked, name)
             row = yield from run.result(
@@ -65,13 +66,13 @@ def build_what_would_it_take(services: Services, visit: Visit) -> Update:
                 part=(number / len(sources), 1 / len(sources)),
             )
             command = command_line("targets", attacked, name, options)
-            record = {**row, **run.budget.record}
+            record = to_json(row) | run.budget.record
+            rows.append(row)
             reports.append(make_report(classifier, clip, command, record))
-            rows = [report["result"] for report in reports]
             last = len(reports) == len(sources) or run.budget.ended
             with scratch_folder() as folder:
                 yield {
-                    verdict: targets_words(rows, len(sources)),
+                    verdict: targets_words(rows, len(sources), run.ending),
                     picture: figures.targets(rows, unit=plan.norm.words.relative_to),
                     report: download_report(folder, file, {"runs": reports}),
                     **({status: ""} if last else {}),

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation import figures
-from robustaudio.evaluation.attack import Standing, recorded
 from robustaudio.evaluation.clips import predictions
+from robustaudio.evaluation.results import Standing
+from robustaudio.ui import figures
 from robustaudio.ui.events import Update
 from robustaudio.ui.tracks import live_tracks
 from robustaudio.ui.words.hear_and_break import so_far_words
@@ -52,7 +52,7 @@ class Live:
         history = steps[:]  # it grows meanwhile
         update: Update = {}
         if self.redrawn.due(len(history)):
-            update[self.picture] = pictured(recorded(history), self.unit)
+            update[self.picture] = pictured(history, self.unit)
         if self.replayed.due(len(history)) and (sound := history[-1].sound):
             best = sound()
             update[self.verdict] = so_far_words(self.before, self._prediction(best))
@@ -63,11 +63,11 @@ class Live:
         return self.classifier.labels[int(predictions(self.classifier, samples[None]))]
 
 
-def pictured(record: dict, unit: str) -> gr.Plot:
-    """The search of an attack's record; nothing where there was none, or of one step only."""
-    losses = record.get("history", [])
-    if len(losses) < 2:
+def pictured(history: Sequence[Standing], unit: str) -> gr.Plot:
+    """The course of a search; nothing where there was none, or of one step only."""
+    if len(history) < 2:
         return gr.Plot(None, visible=False)
-    if record["generations"]:
-        return gr.Plot(figures.evolution(record["generations"]), visible=True)
-    return gr.Plot(figures.search(losses, record["history_level_db"], unit=unit), visible=True)
+    if populations := [step.population for step in history if step.population]:
+        return gr.Plot(figures.evolution(populations), visible=True)
+    losses, levels_db = [step.loss for step in history], [step.level_db for step in history]
+    return gr.Plot(figures.search(losses, levels_db, unit=unit), visible=True)

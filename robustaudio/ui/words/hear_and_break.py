@@ -3,51 +3,64 @@
 import html
 from collections.abc import Sequence
 
-from robustaudio.evaluation.attack import Standing
-from robustaudio.evaluation.exhibits import SHIFT, Exhibit
-from robustaudio.evaluation.figures import Audibility
+from robustaudio.evaluation.exhibits import SHIFT
+from robustaudio.evaluation.results import (
+    AttackedClip,
+    Difference,
+    Exhibit,
+    MaximisedClip,
+    NoisyClip,
+    PerturbedClip,
+    Standing,
+)
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, DISTURBED_DB
 from robustaudio.threats.norms import norm_named
+from robustaudio.ui.figures import Audibility
 from robustaudio.ui.html import caption, card, decibel, label_words
 from robustaudio.ui.wish import minimises
-from robustaudio.ui.words.terms import ATTACK_NAMES, is_right, level_relative_to, limited
+from robustaudio.ui.words.terms import (
+    ATTACK_NAMES,
+    BY_ITSELF,
+    Ending,
+    is_right,
+    level_relative_to,
+    stopped,
+)
 
 NOTHING_TO_JUDGE = caption("There is no perturbation, and so nothing to judge.")
 AT_MOST = "The largest allowed: this attack looks for the smallest by itself."
 
 
-def perturbation_words(record: dict, truth: str | None = None) -> str:
+def perturbation_words(
+    result: PerturbedClip, truth: str | None = None, ending: Ending = BY_ITSELF
+) -> str:
     """What happened to the decision, how large it was, and what 16 bits leave of it.
 
     Of a clip whose label is known, the `truth`, a decision that holds is good only if it is right.
     """
-    before, after = label_words(record["clean_prediction"]), label_words(record["prediction"])
+    before, after = label_words(result.clean_prediction), label_words(result.prediction)
     changed = before != after
     headline = f"<strong>{before}</strong> → <strong>{after}</strong>"
     outcome, reached = "the decision changed" if changed else "the decision holds", changed
-    if record.get("targeted"):
-        reached = record["prediction"] == record["target"]
-        outcome = f"target {label_words(record['target'])} " + (
-            "reached" if reached else "not reached"
-        )
-    wrong = not is_right(record["clean_prediction"], truth)
+    facts = [*_made_by(result), *_sizes(result), *_predicted(result.difference)]
+    if isinstance(result, AttackedClip):
+        if result.target is not None:
+            reached = result.prediction == result.target
+            target = label_words(result.target)
+            outcome = f"target {target} " + ("reached" if reached else "not reached")
+        plural = "query" if result.queries == 1 else "queries"
+        facts.append(f"{result.queries} {plural} in {result.seconds:.1f} s")
+    wrong = not is_right(result.clean_prediction, truth)
     if wrong:
         outcome += f"; it was wrong before: this clip is labelled {html.escape(str(truth))}"
-    facts = [*_made_by(record), *_sizes(record), *_predicted(record)]
-    if "queries" in record:
-        plural = "query" if record["queries"] == 1 else "queries"
-        facts.append(f"{record['queries']} {plural} in {record['seconds']:.1f} s")
     notes = []
     if reached:
         notes.append(
-            "survives rounding to 16 bit" if record["success_after_rounding"]
+            "survives rounding to 16 bit" if result.success_after_rounding
             else "does NOT survive rounding to 16 bit: a 16-bit file would undo it"
         )  # fmt: skip
-    if record.get("stopped"):
-        notes.append("stopped by hand: the command in the report goes on to the end")
-    notes += limited(record)
-    if record.get("representation", "waveform") != "waveform":
-        notes += _inversion_notes(record)
+    notes += stopped(ending)
+    notes += _inversion_notes(result)
     return card(headline, outcome, facts, notes, bad=changed or wrong)
 
 
@@ -57,39 +70,39 @@ def so_far_words(before: str, after: str) -> str:
     return card(headline, "so far: the best candidate is in the player", [], [])
 
 
-def _inversion_notes(record: dict) -> list[str]:
+def _inversion_notes(result: PerturbedClip) -> list[str]:
     """What became of a perturbed representation on its way to a sound."""
-    at, after = record["representation"], label_words(record["prediction"])
-    if "attack" in record:
-        done = "succeeded" if record["success"] else "did not succeed"
-        return [
-            f"at the {at} itself the attack {done}; what you hear, and what is judged above, is "
-            f"the closest inversion, with the clean phase: the classifier hears {after} in it. "
-            "Level, SNR and noise-to-mask ratio are those of that sound"
-        ]
-    if not record["sigma"]:
-        return []
-    return [
-        f"at the {at} itself the classifier says "
-        f"{label_words(record['prediction_at_representation'])}; no sound has exactly this noisy "
-        "spectrum: what the inversion with the clean phase misses is "
-        f"{decibel(record['inversion_loss_db'])} relative to the noise"
-    ]
+    match result:
+        case AttackedClip(representation=at) if at != "waveform":
+            done = "succeeded" if result.success else "did not succeed"
+            return [
+                f"at the {at} itself the attack {done}; what you hear, and what is judged above, "
+                "is the closest inversion, with the clean phase: the classifier hears "
+                f"{label_words(result.prediction)} in it. Level, SNR and noise-to-mask ratio are "
+                "those of that sound"
+            ]
+        case NoisyClip(representation=at) if at != "waveform" and result.sigma:
+            return [
+                f"at the {at} itself the classifier says "
+                f"{label_words(result.prediction_at_representation)}; no sound has exactly this "
+                "noisy spectrum: what the inversion with the clean phase misses is "
+                f"{decibel(result.inversion_loss_db)} relative to the noise"
+            ]
+    return []
 
 
-def exhibits_words(shown: Sequence[Exhibit], record: dict) -> str:
+def exhibits_words(shown: Sequence[Exhibit], result: PerturbedClip) -> str:
     """A row per exhibit, the clean clip's letter in the player before them."""
-    own = _method(record)
     names = {
-        "given": own, "noise": "uniform noise, same L2", "shift": f"clip {SHIFT} samples late",
+        "given": _method(result), "noise": "uniform noise, same L2",
+        "shift": f"clip {SHIFT} samples late",
     }  # fmt: skip
-    before = record["clean_prediction"]
     rows = "".join(
         f"<tr><td><kbd>{key}</kbd></td><th scope='row'>{names[exhibit.kind]}</th>"
-        f"<td>{exhibit.record['l2']:.4g}</td>"
-        f"<td>{decibel(exhibit.record['snr_db'], '∞ dB')}</td>"
-        f"<td>{decibel(exhibit.record['noise_to_mask_db'])}</td>"
-        f"<td>{_heard_as(before, exhibit.record['prediction'])}</td></tr>"
+        f"<td>{exhibit.l2:.4g}</td>"
+        f"<td>{decibel(exhibit.snr_db, '∞ dB')}</td>"
+        f"<td>{decibel(exhibit.noise_to_mask_db)}</td>"
+        f"<td>{_heard_as(result.clean_prediction, exhibit.prediction)}</td></tr>"
         for key, exhibit in zip("BCD", shown, strict=True)
     )
     head = "".join(
@@ -148,68 +161,68 @@ def search_words(words: str, steps: Sequence[Standing], relative_to: str) -> str
     return f"step {len(steps)}, {decibel(steps[-1].level_db)} of {relative_to}:"
 
 
-def maximised_words(record: dict) -> str:
+def maximised_words(result: MaximisedClip, ending: Ending = BY_ITSELF) -> str:
     """How sure the classifier was, and is."""
-    label, sure = label_words(record["label"]), record["probability"]
     facts = [
-        f"level {decibel(record['level_full_scale_db'])} of full scale",
-        f"{record['queries']} queries in {record['seconds']:.1f} s on {record['classifier']}",
+        f"level {decibel(result.level_full_scale_db)} of full scale",
+        f"{result.queries} queries in {result.seconds:.1f} s on {result.classifier}",
     ]
     notes = [
-        "the search knows the classifier's answers only; what it is sure of need not sound like it"
+        "the search knows the classifier's answers only; what it is sure of need not sound like it",
+        *stopped(ending),
     ]
-    if record.get("stopped"):
-        notes.append("stopped by hand: the command in the report goes on to the end")
-    notes += limited(record)
-    outcome = f"that this is “{label}”: it was {record['probability_before']:.1%} sure before"
-    return card(f"{sure:.1%} sure", outcome, facts, notes)
+    outcome = f"that this is “{label_words(result.label)}”: it was "
+    outcome += f"{result.probability_before:.1%} sure before"
+    return card(f"{result.probability:.1%} sure", outcome, facts, notes)
 
 
-def _method(record: dict) -> str:
-    return ATTACK_NAMES[record["attack"]] if "attack" in record else "Gaussian noise"
+def _method(result: PerturbedClip) -> str:
+    return ATTACK_NAMES[result.attack] if isinstance(result, AttackedClip) else "Gaussian noise"
 
 
-def _made_by(record: dict) -> list[str]:
+def _made_by(result: PerturbedClip) -> list[str]:
     """The method, so that the words stay true when a widget is moved."""
-    method, at = _method(record), record.get("representation", "waveform")
-    if "attack" not in record:
-        return [f"{method}, σ {record['sigma']:g} at the {at}"]
-    where = "" if at == "waveform" else f" at the {at}"
-    rounding = ", rounded to 16 bit within" if record["survive_rounding"] else ""
-    reach = "allowed" if record["linf"] else "nothing found up to"
-    symbol = norm_named(record["norm"]).symbol
-    return [
-        f"{method} in {symbol} on {record['classifier']}{where}{rounding}",
-        f"{reach} {decibel(record['budget_db'])} of {level_relative_to(record['norm'], at)}",
-    ]
+    match result:
+        case NoisyClip(sigma=sigma, representation=at):
+            return [f"{_method(result)}, σ {sigma:g} at the {at}"]
+        case AttackedClip(representation=at):
+            where = "" if at == "waveform" else f" at the {at}"
+            rounding = ", rounded to 16 bit within" if result.survive_rounding else ""
+            reach = "allowed" if result.difference.linf else "nothing found up to"
+            symbol = result.norm.symbol
+            return [
+                f"{_method(result)} in {symbol} on {result.classifier}{where}{rounding}",
+                f"{reach} {decibel(result.budget_db)} of {level_relative_to(result.norm, at)}",
+            ]
+    return []
 
 
-def _predicted(record: dict) -> list[str]:
+def _predicted(difference: Difference) -> list[str]:
     """What the masking model says of the perturbation."""
-    total, most = record["noise_to_mask_db"], record["max_noise_to_mask_db"]
-    if not record["linf"]:
+    if not difference.linf:
         return []
+    total, most = difference.noise_to_mask_db, difference.max_noise_to_mask_db
     return [
         f"noise-to-mask {decibel(total)}, at most {decibel(most)}",
-        f"disturbed frames {record['disturbed_frames']:.0%} (above {DISTURBED_DB:g} dB)",
+        f"disturbed frames {difference.disturbed_frames:.0%} (above {DISTURBED_DB:g} dB)",
     ]
 
 
-def _sizes(record: dict) -> list[str]:
+def _sizes(result: PerturbedClip) -> list[str]:
     """Level and SNR, the norm that was asked for first."""
-    if not record["linf"]:
-        return [] if "attack" in record else ["no perturbation at all"]
-    peak = f"largest sample {decibel(record['level_db'])} of the clip's peak"
-    energy = f"SNR {decibel(record['snr_db'], '∞ dB')}"
-    if record.get("norm") == "l2":
-        level = f"L2 level {decibel(-record['snr_db'])} of the clip's energy"
-        first = [level, energy, peak]
-    elif record.get("norm") == "masking":
-        level = f"level {decibel(record['reached_db'])} relative to the masking threshold"
-        first = [f"{level}, on the classifier's frames", energy, peak]
-    else:
-        first = [peak.replace("largest sample", "level"), energy]
-    return [*first, f"L2 {record['l2']:.4g}", f"L∞ {record['linf']:.3g}"]
+    size = result.difference
+    if not size.linf:
+        return [] if isinstance(result, AttackedClip) else ["no perturbation at all"]
+    level = f"{decibel(size.level_db)} of the clip's peak"
+    peak, energy = f"largest sample {level}", f"SNR {decibel(size.snr_db, '∞ dB')}"
+    first = [f"level {level}", energy]
+    match result:
+        case AttackedClip(norm=norm) if norm.needs_threshold:
+            reached = f"{decibel(result.reached_db)} relative to {norm.words.relative_to}"
+            first = [f"level {reached}, on the classifier's frames", energy, peak]
+        case AttackedClip(norm=norm) if not norm.is_box and size.snr_db is not None:
+            first = [f"L2 level {decibel(-size.snr_db)} of the clip's energy", energy, peak]
+    return [*first, f"L2 {size.l2:.4g}", f"L∞ {size.linf:.3g}"]
 
 
 def about_level(method: str, norm: str, representation: str) -> str:
@@ -217,5 +230,5 @@ def about_level(method: str, norm: str, representation: str) -> str:
     words = norm_named(norm).words
     about = words.about[0].upper() + words.about[1:]
     if representation != "waveform" and words.size:
-        about = f"Relative to {level_relative_to(norm, representation)}"
+        about = f"Relative to {level_relative_to(norm_named(norm), representation)}"
     return f"{about}." + (f" {AT_MOST}" if minimises(method) else "")

@@ -6,11 +6,12 @@ on a strip with its own axis and unit. What people heard stands on the L2 strip:
 
 from html import escape
 
-from robustaudio.evaluation.figures import shown_label
-from robustaudio.evaluation.heard import L2_ATTACK, Heard
+from robustaudio.evaluation.heard import L2_ATTACK, Heard, HeardRuler
+from robustaudio.evaluation.results import Ruler
 from robustaudio.evaluation.ruler import ATTACK
 from robustaudio.listening.analysis.thresholds import SIGNS
-from robustaudio.ui.html import decibel
+from robustaudio.threats.norms import L2, MASKING
+from robustaudio.ui.html import decibel, label_words
 from robustaudio.ui.widgets.axis import (
     ENERGY,
     PEAK,
@@ -20,7 +21,7 @@ from robustaudio.ui.widgets.axis import (
     row,
     strip,
 )
-from robustaudio.ui.words.terms import BOUNDS, is_right, limited, misheard_words
+from robustaudio.ui.words.terms import BOUNDS, BY_ITSELF, Ending, is_right, limited, misheard_words
 
 RULER_HINT = (
     "<p class='ra-note'>How far is it proven, and where does it break? Press Measure: both on one "
@@ -29,89 +30,92 @@ RULER_HINT = (
 NO_PROOF = "no proof, as above"
 
 
-def ruler_html(record: dict, *, beside: bool = False, truth: str | None = None) -> str:
-    """A picture of one `measure_ruler` record that needs no script and fits any width.
+def ruler_html(
+    ruler: Ruler, *, beside: bool = False, truth: str | None = None, ending: Ending = BY_ITSELF
+) -> str:
+    """A picture of a ruler that needs no script and fits any width.
 
     A proof is green where the prediction is the clip's label, the `truth`, or that is not known. Of
     one that stands `beside` another of the same clip, what people heard is not drawn again.
     """
-    ruler, method = record["ruler"], BOUNDS[record["method"]]
-    proven, attacked = ruler["verified_db"], ruler["attacked_db"]
-    ended = record.get("ended", [])
+    method, label = BOUNDS[ruler.method], ruler.prediction
+    proven, attacked = ruler.level_db("verified"), ruler.level_db("attacked")
+    unproven = escape(ruler.unproven or "")
     rows = [
-        row("16-bit step", "ra-floor", ruler["floor_16_bit_db"],
-             "the resolution of a 16-bit file: smaller changes mostly vanish in it"),
+        row("16-bit step", "ra-floor", ruler.level_db("floor_16_bit"),
+            "the resolution of a 16-bit file: smaller changes mostly vanish in it"),
         row("proven", "ra-proven", proven,
-             f"{method}: no perturbation up to here changes the decision"
-             if proven is not None
-             else _why_not(record) or f"{method} prove nothing above −160 dB"),
+            f"{method}: no perturbation up to here changes the decision"
+            if proven is not None
+            else unproven or f"{method} prove nothing above −160 dB"),
         row("broken", "ra-attacked", attacked,
-             "the smallest PGD perturbation found that changes the decision"
-             if attacked is not None
-             else "PGD has found nothing so far" if ATTACK in ended
-             else "PGD found nothing up to 0 dB"),
+            "the smallest PGD perturbation found that changes the decision"
+            if attacked is not None
+            else "PGD has found nothing so far" if ATTACK in ruler.ended
+            else "PGD found nothing up to 0 dB"),
     ]  # fmt: skip
-    misheard = "" if is_right(record["prediction"], truth) else (
-        f". <strong class='ra-changed'>{misheard_words(record['prediction'], truth)}: what is "
-        "proven is the mistake.</strong>"
+    misheard = "" if is_right(label, truth) else (
+        f". <strong class='ra-changed'>{misheard_words(label, truth)}: what is proven is the "
+        "mistake.</strong>"
     )  # fmt: skip
     kind = "ra-ruler ra-wrong" if misheard else "ra-ruler"
+    summary = _reach(proven, attacked, ATTACK in ruler.ended)
     return (
-        f"<figure class='{kind}' aria-label='{escape(_spoken(record))}'>"
-        f"<figcaption><strong>{escape(shown_label(record['prediction']))}</strong> by "
-        f"{escape(record['classifier'])}: {_summary(record)}{misheard}</figcaption>"
-        f"{_cut_short(record)}"
+        f"<figure class='{kind}' aria-label='{escape(f'Ruler: {summary}')}'>"
+        f"<figcaption><strong>{label_words(label)}</strong> by "
+        f"{escape(ruler.classifier)}: {summary}{misheard}</figcaption>"
+        f"{_cut_short(ruler, ending)}"
         f"<div class='ra-band'>{proven_part(PEAK, proven)}{broken_part(PEAK, attacked)}</div>"
         f"{PEAK.ticks()}"
         "<p class='ra-unit'>L∞: largest sample of the perturbation, in dB relative to the clip's "
         f"peak</p><dl>{''.join(rows)}</dl>"
         "<p class='ra-apart'>Against other threats: each has its own axis and its own 0 dB</p>"
-        f"{_of_energy(record, beside)}{_of_masking(record)}"
+        f"{_of_energy(ruler, beside)}{_of_masking(ruler)}"
         "<p class='ra-apart'>Another classifier: the vote over noisy copies of the clip</p>"
-        f"{_of_smoothing(record)}</figure>"
+        f"{_of_smoothing(ruler)}</figure>"
     )
 
 
-def _of_energy(record: dict, beside: bool) -> str:
-    level = record["ruler"]["verified_l2_db"]
+def _of_energy(ruler: Ruler, beside: bool) -> str:
+    level = ruler.level_db("verified", L2)
     words = (
         f"no perturbation at an SNR of {decibel(-level)} or more changes the decision"
-        if level is not None else NO_PROOF if record["unproven"]
+        if level is not None else NO_PROOF if ruler.unproven
         else "nothing is proven above −160 dB"
     )  # fmt: skip
     unit = "L2 norm of the perturbation, in dB relative to the clip's: minus the SNR"
-    right = broken_part(ENERGY, record.get("attacked_l2_db"))
-    heard = _of_hearing(record, beside)
-    return strip("ra-of-l2", "L2", level, ENERGY, unit, words, right, heard)
+    mark, hearing = "", ""
+    if isinstance(ruler, HeardRuler):
+        mark, hearing = broken_part(ENERGY, ruler.attacked_l2_db), _of_hearing(ruler, beside)
+    return strip("ra-of-l2", "L2", level, ENERGY, unit, words, mark, hearing)
 
 
-def _of_hearing(record: dict, beside: bool) -> str:
-    """Thresholds of a listening study beside proof and attack in L2; empty without a study."""
-    if "heard" not in record:
-        return ""
-    heard = [Heard(**one) for one in record["heard"]]
-    people, levels = max(len(one.listeners) for one in heard), ", ".join(map(_heard_at, heard))
-    simulated = "simulated " * any(one.simulated for one in heard)
+def _of_hearing(ruler: HeardRuler, beside: bool) -> str:
+    """Thresholds of a listening study beside proof and attack in L2."""
+    families = ruler.heard
+    people = max(len(family.listeners) for family in families)
+    levels = ", ".join(map(_heard_at, families))
+    simulated = "simulated " * any(family.simulated for family in families)
     who = f"One {simulated}listener" if people == 1 else f"{people} {simulated}listeners"
-    proven, attacked = record["ruler"]["verified_l2_db"], record["attacked_l2_db"]
-    rest = _found(proven, attacked, L2_ATTACK in record.get("ended", []), "this model")
+    cut = L2_ATTACK in ruler.ended
+    reach = _reach(ruler.level_db("verified", L2), ruler.attacked_l2_db, cut, "this model")
     claims = "".join(
-        f"<li>“{one['claim'].capitalize()}”: <strong>{one['verdict']}</strong>, "
-        f"{escape(one['because'])}.</li>"
-        for one in record["claims"]
+        f"<li>“{claim['claim'].capitalize()}”: <strong>{claim['verdict']}</strong>, "
+        f"{escape(claim['because'])}.</li>"
+        for claim in ruler.claims
     )
     strange = "".join(
-        f" The attack {escape(one.shown)} was made against {escape(str(one.made_against))}, not "
-        "against this classifier."
-        for one in heard
-        if one.made_against not in (None, record["classifier"])
+        f" The attack {escape(family.shown)} was made against "
+        f"{escape(str(family.made_against))}, not against this classifier."
+        for family in families
+        if family.made_against not in (None, ruler.classifier)
     )
     judged = f"<ul class='ra-claims'>{claims}</ul>"
     if beside:
-        return f"<div class='ra-heard-words'>In L2: {rest}.{strange}</div>{judged}"
+        return f"<div class='ra-heard-words'>In L2: {reach}.{strange}</div>{judged}"
     return (
-        f"<div class='ra-heard-words'>{who} heard {levels}; {rest} (all in L2).{strange}</div>"
-        f"<dl>{''.join(map(_heard_row, heard))}</dl>{judged}"
+        f"<div class='ra-heard-words'>{who} heard {levels}; {reach} (all in L2).{strange}</div>"
+        f"<dl>{''.join(map(_heard_row, families))}</dl>{judged}"
         "<div class='ra-note'>Heard: at d′ = 1 (76 % right of two intervals), in dB of L2, with "
         "the 95 % interval; dashed: the masking model's prediction. Each family is one direction, "
         "neither the most audible nor the least; the thresholds are these people's, of this clip."
@@ -119,51 +123,53 @@ def _of_hearing(record: dict, beside: bool) -> str:
     )
 
 
-def _heard_at(heard: Heard) -> str:
-    name = escape(heard.shown)
-    return f"{name} without a common threshold" if heard.sign is None else f"{name} at {_at(heard)}"
+def _heard_at(family: Heard) -> str:
+    name = escape(family.shown)
+    if family.sign is None:
+        return f"{name} without a common threshold"
+    return f"{name} at {_at(family)}"
 
 
-def _at(heard: Heard) -> str:
-    return "–" if heard.sign is None else f"{SIGNS[heard.sign]}{decibel(heard.level_db)}"
+def _at(family: Heard) -> str:
+    return "–" if family.sign is None else f"{SIGNS[family.sign]}{decibel(family.level_db)}"
 
 
-def _heard_row(heard: Heard) -> str:
+def _heard_row(family: Heard) -> str:
     """A family: its threshold as a mark, the interval as a bar, the prediction dashed."""
-    low, high = (ENERGY.at(end) for end in heard.range_db)
-    known, predicted = heard.sign is not None, heard.predicted_db
-    people = len(heard.listeners)
-    words = [f"{people} listener{'' if people == 1 else 's'}", _interval(heard)]
+    low, high = (ENERGY.at(end) for end in family.range_db)
+    known, predicted = family.sign is not None, family.predicted_db
+    people = len(family.listeners)
+    words = [f"{people} listener{'' if people == 1 else 's'}", _interval(family)]
     marks = f"<i class='ra-interval' style='left:{low:.2f}%;width:{high - low:.2f}%'></i>" * known
     if predicted is not None:
         words.append(f"by the masking model inaudible below {decibel(predicted)}")
         marks += f"<i class='ra-predicted' style='left:{ENERGY.at(predicted):.2f}%'></i>"
-    if heard.level_db is not None:
-        marks += f"<span style='left:{ENERGY.at(heard.level_db):.2f}%'></span>"
+    if family.level_db is not None:
+        marks += f"<span style='left:{ENERGY.at(family.level_db):.2f}%'></span>"
     return (
-        f"<div class='ra-heard'><dt>{escape(heard.shown)}</dt>"
-        f"<dd class='ra-level'>{_at(heard)}</dd><dd class='ra-mark'>{marks}</dd>"
+        f"<div class='ra-heard'><dt>{escape(family.shown)}</dt>"
+        f"<dd class='ra-level'>{_at(family)}</dd><dd class='ra-mark'>{marks}</dd>"
         f"<dd class='ra-note'>{'; '.join(words)}</dd></div>"
     )
 
 
-def _interval(heard: Heard) -> str:
-    match heard.lower_db, heard.upper_db:
+def _interval(family: Heard) -> str:
+    match family.lower_db, family.upper_db:
         case None, None:
             return "no interval"
         case None, upper:
             return f"95 % interval up to {decibel(upper)}"
         case lower, None:
             return f"95 % interval from {decibel(lower)} on"
-    return f"95 % interval {decibel(heard.lower_db)} to {decibel(heard.upper_db)}"
+    return f"95 % interval {decibel(family.lower_db)} to {decibel(family.upper_db)}"
 
 
-def _of_masking(record: dict) -> str:
-    level = record["ruler"]["verified_masking_db"]
+def _of_masking(ruler: Ruler) -> str:
+    level = ruler.level_db("verified", MASKING)
     unit = "the perturbation's loudest bin against the clip's masking threshold, which is 0 dB"
-    if record["unproven"]:
+    if ruler.unproven:
         words = NO_PROOF
-    elif "masking" not in record["norms"]:
+    elif MASKING not in ruler.norms:
         words = "not defined: this classifier does not start with the magnitude of an STFT"
     elif level is None:
         words = "nothing is proven above −100 dB, relative to the threshold"
@@ -178,16 +184,16 @@ def _of_masking(record: dict) -> str:
     return strip("ra-of-masking", "Masking set", level, THRESHOLD, unit, words, threshold)
 
 
-def _of_smoothing(record: dict) -> str:
+def _of_smoothing(ruler: Ruler) -> str:
     """The smoothed classifier on its own strip: it may stand beyond what breaks the plain one."""
-    sigma, says = f"σ {record['smoothing']['sigma']:g}", record["smoothed_prediction"]
-    level = record["ruler"]["smoothed_db"]
+    voted, sigma = ruler.smoothed_prediction, f"σ {ruler.smoothed.smoothing.sigma:g}"
+    level = ruler.level_db("smoothed")
     mark = ""
-    if says is None:
+    if voted is None:
         words = f"the smoothed classifier ({sigma}) abstains"
-    elif says != record["prediction"]:
-        words = f"the smoothed classifier ({sigma}) hears {escape(shown_label(says))}, not "
-        words += f"{escape(shown_label(record['prediction']))}: not trained for this noise"
+    elif voted != ruler.prediction:
+        words = f"the smoothed classifier ({sigma}) hears {label_words(voted)}, not "
+        words += f"{label_words(ruler.prediction)}: not trained for this noise"
     else:
         words = f"of the smoothed classifier ({sigma}): the L∞ ball inside its L2 ball, R / √T"
     if level is not None:
@@ -196,30 +202,20 @@ def _of_smoothing(record: dict) -> str:
     return strip("ra-of-smoothing", "Smoothed", None, PEAK, unit, words, mark, shown_db=level)
 
 
-def _why_not(record: dict) -> str:
-    """Why there is no proof at all; empty where one was tried."""
-    return escape(record["unproven"] or "")
-
-
-def _cut_short(record: dict) -> str:
-    """What a server's limit has left unfinished; empty where nothing was."""
-    if not (ended := record.get("ended")):
+def _cut_short(ruler: Ruler, ending: Ending) -> str:
+    """What was left unfinished; empty where nothing was."""
+    if not ruler.ended:
         return ""
-    why = "".join(limited(record)) or "it was ended early, and this is what was found until then"
+    early = "it was ended early, and this is what was found until then"
+    why = "".join(limited(ending)) or early
     return (
-        f"<p class='ra-note'>{why[0].upper()}{why[1:]}. Not finished: {', '.join(ended)}. A proof "
-        "may reach further than is shown, and an attack may need less.</p>"
+        f"<p class='ra-note'>{why[0].upper()}{why[1:]}. Not finished: {', '.join(ruler.ended)}. A "
+        "proof may reach further than is shown, and an attack may need less.</p>"
     )
 
 
-def _summary(record: dict) -> str:
-    ruler = record["ruler"]
-    cut = ATTACK in record.get("ended", [])
-    return _found(ruler["verified_db"], ruler["attacked_db"], cut)
-
-
-def _found(proven: float | None, attacked: float | None, cut: bool, whom: str = "it") -> str:
-    """In words; the attack may have been `cut` short."""
+def _reach(proven: float | None, attacked: float | None, cut: bool, whom: str = "it") -> str:
+    """How far proof and attack reach, in words; the attack may have been `cut` short."""
     below = (
         "nothing is proven" if proven is None
         else f"nothing below {decibel(proven)} can fool {whom}"
@@ -230,7 +226,3 @@ def _found(proven: float | None, attacked: float | None, cut: bool, whom: str = 
         else f"the attack needs {decibel(attacked)}"
     )  # fmt: skip
     return f"{below}; {above}"
-
-
-def _spoken(record: dict) -> str:
-    return f"Ruler: {_summary(record)}"

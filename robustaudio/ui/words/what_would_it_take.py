@@ -2,32 +2,34 @@
 
 from collections.abc import Sequence
 
-from robustaudio.threats.norms import norm_named
+from robustaudio.evaluation.results import TargetLevels
 from robustaudio.ui.html import card, decibel, label_words
-from robustaudio.ui.words.terms import ATTACK_NAMES, limited
+from robustaudio.ui.words.terms import ATTACK_NAMES, BY_ITSELF, Ending, limited
 
 
-def targets_words(rows: Sequence[dict], clips: int = 1) -> str:
+def targets_words(rows: Sequence[TargetLevels], clips: int = 1, ending: Ending = BY_ITSELF) -> str:
     """The easiest and the hardest of all the targets that were tried, of so many `clips`."""
-    norm = norm_named(rows[0]["norm"])
+    norm = rows[0].norm
     pairs = [
-        (level, f"{label_words(row['prediction'])} → {label_words(target)}")
+        (level, f"{label_words(row.prediction)} → {label_words(target)}")
         for row in rows
-        for target, level in row["levels_db"].items()
+        for target, level in row.levels_db.items()
     ]
     reached = sorted((level, pair) for level, pair in pairs if level is not None)
     facts = [
-        f"{ATTACK_NAMES[rows[0]['attack']]} in {norm.symbol} on {rows[0]['classifier']}",
+        f"{ATTACK_NAMES[rows[0].attack]} in {norm.symbol} on {rows[0].classifier}",
         f"{len(reached)} of {len(pairs)} targets reached",
-        f"{sum(row['queries'] for row in rows)} queries in {sum(r['seconds'] for r in rows):.1f} s",
+        f"{sum(row.queries for row in rows)} queries in {sum(row.seconds for row in rows):.1f} s",
     ]
     notes = [
         "each level is the smallest that this attack found: another one may find less, and what "
         "was not found may exist"
     ]
-    if limits := limited(rows[-1]):
-        last = f", {len(rows)} of {clips} clips" if clips > 1 else ""
-        notes.append(f"{limits[0]}{last}. The targets of the last one may take less than is shown")
+    last = f", {len(rows)} of {clips} clips" if clips > 1 else ""
+    notes += [
+        f"{note}{last}. The targets of the last one may take less than is shown"
+        for note in limited(ending)
+    ]
     if not reached:
         return card("nothing found", "no target was reached", facts, notes)
     (least, easiest), (most, hardest) = reached[0], reached[-1]

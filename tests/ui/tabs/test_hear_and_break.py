@@ -31,8 +31,8 @@ def test_nothing_found_is_said_and_not_judged(services, source):
     classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(DeepFool())
     result = attack_clip(classifier, clip.samples, plan, level_db=-100, target=None, seed=0)
-    assert result.record["linf"] == 0
-    words = perturbation_words(result.record)
+    assert result.difference.linf == 0
+    words = perturbation_words(result)
     assert "nothing found up to −100.0 dB of the clip's peak" in words
     assert "no perturbation at all" not in words and "allowed" not in words
     with gr.Blocks():

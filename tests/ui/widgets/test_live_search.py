@@ -14,7 +14,8 @@ from robustaudio.attacks.genetic import Genetic
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation.attack import Plan, Standing, attack_clip
+from robustaudio.evaluation.attack import Plan, attack_clip
+from robustaudio.evaluation.results import Standing, to_json
 from robustaudio.ui import launch
 from robustaudio.ui.html import progress_bar
 from robustaudio.ui.widgets.live_search import REDRAW_S, REPLAY_S, Live, Paced, pictured
@@ -67,8 +68,8 @@ def test_words_sound_and_picture_come_each_in_its_time(clock, classifier, clip):
 
 
 def test_a_search_of_one_step_has_no_picture():
-    record = {"history": [0.5], "history_level_db": [None], "generations": {}}
-    assert pictured(record, "dB").visible is pictured({}, "dB").visible is False
+    step = Standing(0.5, None)
+    assert pictured([step], "dB").visible is pictured([], "dB").visible is False
 
 
 @pytest.mark.parametrize("attack", [CarliniWagner(steps=200), Genetic(stops=False)])
@@ -84,9 +85,9 @@ def test_an_attack_that_is_ended_keeps_the_best_that_it_told_of(attack, classifi
         classifier, clip.samples, Plan(attack), level_db=-25, target=None, seed=0, progress=progress
     )
     assert len(heard) == 1 and torch.equal(heard[0], result.perturbed)
-    assert len(result.record["history"]) > 1
-    assert bool(result.record["generations"]) == isinstance(attack, Genetic)
-    json.dumps(result.record)
+    assert len(to_json(result)["history"]) > 1
+    assert bool(to_json(result)["generations"]) == isinstance(attack, Genetic)
+    json.dumps(to_json(result))
 
 
 def test_the_bar_tells_of_generations():

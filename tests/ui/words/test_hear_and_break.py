@@ -1,6 +1,9 @@
 """Words on a perturbation: what changed, and what rounding leaves."""
 
+from dataclasses import replace
+
 import pytest
+from ui.results import noisy
 
 from robustaudio.attacks import FGSM, PGD, DeepFool
 from robustaudio.evaluation.attack import Plan, attack_clip
@@ -26,14 +29,14 @@ def source(services):
 def test_words_say_what_changed_and_what_rounding_leaves(services, source):
     classifier, clip = services.open(source, "digits-cnn")
     result = attack_clip(classifier, clip.samples, Plan(PGD()), level_db=-45, target=None, seed=0)
-    words = perturbation_words(result.record)
+    words = perturbation_words(result)
     assert "<strong>7</strong> → <strong>3</strong>" in words and "−45.0 dB" in words
     assert "survives rounding to 16 bit" in words
-    lost = {**result.record, "success_after_rounding": False}
+    lost = replace(result, success_after_rounding=False)
     assert "does NOT survive rounding" in perturbation_words(lost)
     assert "PGD in L∞ on digits-cnn" in words
     assert "allowed −45.0 dB of the clip's peak" in words
-    total, most = (result.record[k] for k in ("noise_to_mask_db", "max_noise_to_mask_db"))
+    total, most = (result.difference.noise_to_mask_db, result.difference.max_noise_to_mask_db)
     heard = f"noise-to-mask {decibel(total)}, at most {decibel(most)}"
     assert heard in words and "disturbed frames" in words
 
@@ -43,15 +46,15 @@ def test_words_name_the_norm_that_was_asked_for(services, source):
     result = attack_clip(
         classifier, clip.samples, Plan(PGD(), L2), level_db=-30, target=None, seed=0
     )
-    assert "L2 level −30.0 dB of the clip's energy" in perturbation_words(result.record)
+    assert "L2 level −30.0 dB of the clip's energy" in perturbation_words(result)
 
 
 def test_words_on_an_attack_at_a_representation_speak_of_its_sound(services, source):
     classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(FGSM(), representation="mel")
     result = attack_clip(classifier, clip.samples, plan, level_db=-40, target=None, seed=0)
-    words = perturbation_words(result.record)
-    done = "succeeded" if result.record["success"] else "did not succeed"
+    words = perturbation_words(result)
+    done = "succeeded" if result.success else "did not succeed"
     assert f"at the mel itself the attack {done}" in words and "closest inversion" in words
     assert "FGSM in L∞ on digits-cnn at the mel" in words
     assert "allowed −40.0 dB of the mel's largest value" in words
@@ -62,10 +65,10 @@ def test_words_on_another_label_than_the_target_do_not_promise_it(services, sour
     result = attack_clip(
         classifier, clip.samples, Plan(DeepFool()), level_db=0, target=None, seed=0
     )
-    record = {**result.record, "targeted": True, "target": "0"}
-    words = perturbation_words(record)
+    targeted = replace(result, targeted=True, target="0")
+    words = perturbation_words(targeted)
     assert "target 0 not reached" in words and "rounding" not in words
-    reached = perturbation_words({**record, "target": record["prediction"]})
+    reached = perturbation_words(replace(targeted, target=result.prediction))
     assert "reached" in reached and "rounding to 16 bit" in reached
 
 
@@ -73,29 +76,20 @@ def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, sour
     classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(FGSM(), MASKING)
     result = attack_clip(classifier, clip.samples, plan, level_db=10, target=None, seed=0)
-    reached = decibel(result.record["reached_db"])
-    words = perturbation_words(result.record)
+    reached = decibel(result.reached_db)
+    words = perturbation_words(result)
     assert f"level {reached} relative to the masking threshold, on the classifier's" in words
-    assert f"largest sample {decibel(result.record['level_db'])} of the" in words
+    assert f"largest sample {decibel(result.difference.level_db)} of the" in words
 
 
 def test_no_noise_is_no_perturbation(services, source):
     classifier, clip = services.open(source, "digits-cnn")
     result = noise_clip(classifier, clip.samples, representation="mel", sigma=0.0, seed=0)
-    words = perturbation_words(result.record)
+    words = perturbation_words(result)
     assert "no perturbation at all" in words and "inversion" not in words
 
 
 HOLDS, BROKEN = "ra-card ra-holds", "ra-card ra-broken"
-
-
-def perturbed(before: str, after: str, **changes) -> dict:
-    record = {
-        "clean_prediction": before, "prediction": after, "linf": 0.0, "noise_to_mask_db": None,
-        "max_noise_to_mask_db": None, "disturbed_frames": 0.0, "sigma": 0.0,
-        "representation": "waveform", "success_after_rounding": True,
-    }  # fmt: skip
-    return record | changes
 
 
 @pytest.mark.parametrize(
@@ -112,5 +106,5 @@ def perturbed(before: str, after: str, **changes) -> dict:
 def test_a_perturbation_is_green_only_where_a_right_decision_holds(
     before, after, truth, colour, said
 ):
-    words = perturbation_words(perturbed(before, after), truth)
+    words = perturbation_words(noisy(before, after), truth)
     assert f"class='{colour}'" in words and said in words

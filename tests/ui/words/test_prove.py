@@ -1,11 +1,14 @@
 """Words on proofs and votes: exactly what they cover."""
 
+from dataclasses import replace
+
 import pytest
+from ui.results import certified, verified
 
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.evaluation import figures
 from robustaudio.evaluation.verify import verify_clip
 from robustaudio.threats.norms import MASKING, norm_named
+from robustaudio.ui import figures
 from robustaudio.ui.launch import load_services
 from robustaudio.ui.sources import Source
 from robustaudio.ui.words.prove import (
@@ -38,11 +41,11 @@ def source(services):
 @pytest.mark.parametrize("method", ["interval", "crown"])
 def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db, proven, method):
     classifier, clip = services.open(source, "digits-cnn-ibp")
-    record = verify_clip(
+    result = verify_clip(
         classifier, clip.samples, norm=norm_named(norm), level_db=level_db, method=method
     )
-    words = verification_words(record)
-    assert record["verified"] and ">PROVEN<" in words and proven in words
+    words = verification_words(result)
+    assert result.verified and ">PROVEN<" in words and proven in words
     assert "over the whole 1 s" in words and BOUNDS[method] in words
     assert f"relative to {norm_named(norm).words.relative_to}" in words
     for assumption in ("96 dB SPL", "no temporal masking", "turns the volume up", "32 ms"):
@@ -54,48 +57,33 @@ def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db,
 )
 def test_a_level_at_or_above_the_threshold_is_not_called_below(services, source, level_db, subject):
     classifier, clip = services.open(source, "digits-lstm-ibp")
-    record = verify_clip(classifier, clip.samples, norm=MASKING, level_db=level_db)
-    words = verification_words(record)
+    result = verify_clip(classifier, clip.samples, norm=MASKING, level_db=level_db)
+    words = verification_words(result)
     assert "NOT PROVEN" in words and "something that" in words and subject in words
     assert "not proven is not broken" in words
     assert "follow a pre-emphasis of" in words and "weighted bin by bin" in words
 
 
 def test_the_caption_explains_a_proof_whose_intervals_overlap():
-    record = {
-        "prediction": "1", "verified": True,
-        "logits_lower": {"0": -3.0, "1": 1.0, "2": -1.0},
-        "logits_upper": {"0": 0.5, "1": 4.0, "2": 2.0},
-    }  # fmt: skip
-    assert "Red: 2, which" in interval_words(record)
-    assert "It is proven all the same" in interval_words(record)
-    open_still = interval_words({**record, "verified": False})
+    result = verified(
+        prediction="1",
+        logits_lower={"0": -3.0, "1": 1.0, "2": -1.0},
+        logits_upper={"0": 0.5, "1": 4.0, "2": 2.0},
+    )
+    assert "Red: 2, which" in interval_words(result)
+    assert "It is proven all the same" in interval_words(result)
+    open_still = interval_words(replace(result, verified=False))
     assert "A proof may hold where intervals overlap" in open_still
-    clear = interval_words({**record, "logits_upper": {"0": 0.5, "1": 4, "2": 0.9}})
+    clear = interval_words(replace(result, logits_upper={"0": 0.5, "1": 4, "2": 0.9}))
     assert "No other label reaches it" in clear and "Red" not in clear
 
 
 def test_a_smoothed_class_that_differs_is_said_so():
-    record = {
-        "prediction": "5", "clean_prediction": "0", "radius": 0.6, "representation": "waveform",
-        "sigma": 0.25, "n": 1000, "alpha": 0.001, "p_lower": 0.99, "confidence": 0.999,
-        "seconds": 0.1,
-        "level_l2_db": -27.0, "level_linf_db": -43.0,
-    }  # fmt: skip
-    assert "the classifier itself hears 0" in smoothing_words(record)
+    result = certified(clean_prediction="0", radius=0.6, level_l2_db=-27.0, level_linf_db=-43.0)
+    assert "the classifier itself hears 0" in smoothing_words(result)
 
 
 HOLDS, BROKEN = "ra-card ra-holds", "ra-card ra-broken"
-
-
-def voted(**changes) -> dict:
-    record = {
-        "classifier": "digits-cnn", "prediction": "5", "clean_prediction": "7", "radius": 0.5,
-        "representation": "waveform", "sigma": 0.25, "n": 1000, "n0": 100, "alpha": 0.001,
-        "p_lower": 0.99, "confidence": 0.999, "seconds": 0.1, "level_l2_db": None,
-        "level_linf_db": None, "counts": {"5": 990, "7": 10},
-    }  # fmt: skip
-    return record | changes
 
 
 @pytest.mark.parametrize(
@@ -112,37 +100,28 @@ def voted(**changes) -> dict:
     ],
 )
 def test_a_certificate_is_green_only_where_it_is_right(changes, truth, colour):
-    words = smoothing_words(voted(**changes), truth)
+    words = smoothing_words(certified(**changes), truth)
     assert f"class='{colour}'" in words
     assert ("The vote hears" in words) == (colour == BROKEN and "ABSTAIN" not in words)
 
 
 def test_a_vote_for_another_class_says_what_would_help():
-    words = smoothing_words(voted(), "7", "digits-cnn-noise")
+    words = smoothing_words(certified(), "7", "digits-cnn-noise")
     assert (
         "The vote hears 5, not 7: this classifier was not trained for this noise. "
         "Try digits-cnn-noise."
     ) in words
-    assert "Try" not in smoothing_words(voted(), "7")
+    assert "Try" not in smoothing_words(certified(), "7")
 
 
 @pytest.mark.parametrize("sigma, n, alpha", [(0.25, 1000, 0.001), (0.5, 200, 0.01)])
 def test_the_largest_radius_is_called_what_it_is(sigma, n, alpha):
     largest = Smoothing(sigma=sigma, n=n, alpha=alpha).largest_radius
     asked = {"sigma": sigma, "n": n, "alpha": alpha, "prediction": "7"}
-    capped = smoothing_words(voted(**asked, radius=largest), "7")
+    capped = smoothing_words(certified(**asked, radius=largest), "7")
     assert f"the most that {n} votes can show" in capped
-    less = smoothing_words(voted(**asked, radius=0.99 * largest), "7")
+    less = smoothing_words(certified(**asked, radius=0.99 * largest), "7")
     assert "the most that" not in less
-
-
-def verified(prediction: str, proven: bool) -> dict:
-    return {
-        "norm": "linf", "largest_level_db": -60.0, "verified": proven, "prediction": prediction,
-        "worst_logits": {"3": -1.0, "7": -2.0}, "epsilon": 1e-3, "method": "interval",
-        "seconds": 0.1, "duration_s": 1, "masking": None, "level_db": -70.0,
-        "floor_16_bit_db": -90.3,
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -156,21 +135,21 @@ def verified(prediction: str, proven: bool) -> dict:
     ],
 )
 def test_a_proof_of_a_mistake_is_not_green(prediction, proven, truth, colour, headline):
-    words = verification_words(verified(prediction, proven), truth)
+    words = verification_words(verified(prediction=prediction, verified=proven), truth)
     assert f"class='{colour}'" in words and headline in words
     assert ("It hears 3, and this clip is labelled 7" in words) == (prediction == "3")
 
 
 def test_labels_are_words_in_sentences_and_pictures():
-    record = {
-        "prediction": "electric_guitar", "clean_prediction": "acoustic_guitar", "n": 3,
-        "counts": {"acoustic_guitar": 1, "electric_guitar": 2}, "probabilities": {},
-        "logits_lower": {"acoustic_guitar": 0.0, "electric_guitar": 1.0},
-        "logits_upper": {"acoustic_guitar": 2.0, "electric_guitar": 3.0}, "verified": False,
-    }  # fmt: skip
-    assert "least logit of electric guitar over" in interval_words(record)
-    assert "Red: acoustic guitar" in interval_words(record)
-    for figure in (figures.votes(record), figures.logit_intervals(record)):
+    proof = verified(
+        prediction="electric_guitar", verified=False,
+        logits_lower={"acoustic_guitar": 0.0, "electric_guitar": 1.0},
+        logits_upper={"acoustic_guitar": 2.0, "electric_guitar": 3.0},
+    )  # fmt: skip
+    vote = certified(n=3, counts={"acoustic_guitar": 1, "electric_guitar": 2})
+    assert "least logit of electric guitar over" in interval_words(proof)
+    assert "Red: acoustic guitar" in interval_words(proof)
+    for figure in (figures.votes(vote), figures.logit_intervals(proof)):
         assert list(figure.data[0].x) == ["acoustic guitar", "electric guitar"]
     pair = {"acoustic_guitar": 0.25, "electric_guitar": 0.75}
     changed = dict(reversed(pair.items()))  # in whatever order a record has them

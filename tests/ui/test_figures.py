@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from ui.results import verified
 
+from robustaudio.attacks.attack import Population
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.evaluation import figures
 from robustaudio.perception.masking import (
     masking_framing,
     masking_threshold,
@@ -14,6 +15,7 @@ from robustaudio.perception.masking import (
     total_noise_to_mask_db,
 )
 from robustaudio.threats.norms import MASKING
+from robustaudio.ui import figures
 
 RATE = 8_000
 
@@ -114,13 +116,13 @@ def test_no_perturbation_is_drawn_as_none_and_figures_stay_small(rate):
 
 
 def test_red_are_the_labels_that_reach_above_the_predictions_lower_bound():
-    record = {
-        "prediction": "b",
-        "logits_lower": {"a": -3.0, "b": 1.0, "c": -1.0},
-        "logits_upper": {"a": 0.5, "b": 4.0, "c": 2.0},
-    }
-    assert figures.rivals_in_reach(record) == ["c"]
-    figure = figures.logit_intervals(record)
+    result = verified(
+        prediction="b",
+        logits_lower={"a": -3.0, "b": 1.0, "c": -1.0},
+        logits_upper={"a": 0.5, "b": 4.0, "c": 2.0},
+    )
+    assert figures.rivals_in_reach(result) == ["c"]
+    figure = figures.logit_intervals(result)
     bars = figure.data[0]
     assert list(bars.marker.color) == [figures.INK, figures.CLEAN, figures.REACHES]
     assert list(bars.base) == [-3.0, 1.0, -1.0] and list(bars.y) == [3.5, 3.0, 3.0]
@@ -156,11 +158,7 @@ def test_a_search_is_drawn_with_few_points_and_its_last_step(steps):
 
 
 def test_a_population_is_drawn_with_its_diversity_against_the_other_axis():
-    generations = {
-        "best": [-1.0 / n for n in range(1, 5)],
-        "mean": [-2.0 / n for n in range(1, 5)],
-        "diversity": [0.1 * n for n in range(1, 5)],
-    }
+    generations = [Population(-1.0 / n, -2.0 / n, 0.1 * n, queries=n) for n in range(1, 5)]
     best, mean, diversity = figures.evolution(generations).data
     assert [line.yaxis for line in (best, mean, diversity)] == ["y", "y", "y2"]
     assert list(best.x) == [0, 1, 2, 3] and best.y[-1] == -0.25 and mean.y[-1] == -0.5

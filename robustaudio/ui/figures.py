@@ -1,6 +1,6 @@
 """The figures, as Plotly values: decimated, transparent, readable on light and dark."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.attacks.attack import Population
 from robustaudio.audio.exact import exact
+from robustaudio.evaluation.results import CertifiedClip, TargetLevels, VerifiedClip
 from robustaudio.perception.masking import (
     ASSUMED_PEAK_SPL_DB,
     MaskingThreshold,
@@ -109,21 +111,21 @@ def probabilities(before: dict[str, float], after: dict[str, float] | None) -> g
     )
 
 
-def rivals_in_reach(record: dict) -> list[str]:
+def rivals_in_reach(result: VerifiedClip) -> list[str]:
     """Labels whose upper bound reaches above the lower bound of the prediction."""
-    bar = record["logits_lower"][record["prediction"]]
-    others = record["logits_upper"].items()
-    return [label for label, high in others if label != record["prediction"] and high >= bar]
+    bar = result.logits_lower[result.prediction]
+    others = result.logits_upper.items()
+    return [label for label, high in others if label != result.prediction and high >= bar]
 
 
-def logit_intervals(record: dict) -> go.Figure:
+def logit_intervals(result: VerifiedClip) -> go.Figure:
     """Every logit's interval over the threat: a line at the prediction's lower bound.
 
     The prediction has the colour of the clean clip; red are the labels that reach above the line.
     """
-    labels, reaching = list(record["logits_lower"]), rivals_in_reach(record)
-    lower, upper = list(record["logits_lower"].values()), list(record["logits_upper"].values())
-    colours = {record["prediction"]: CLEAN} | dict.fromkeys(reaching, REACHES)
+    labels, reaching = list(result.logits_lower), rivals_in_reach(result)
+    lower, upper = list(result.logits_lower.values()), list(result.logits_upper.values())
+    colours = {result.prediction: CLEAN} | dict.fromkeys(reaching, REACHES)
     figure = _figure("", "logit", height=300)
     figure.add_bar(
         x=[shown_label(label) for label in labels],
@@ -134,16 +136,16 @@ def logit_intervals(record: dict) -> go.Figure:
         hovertemplate="%{x}: [%{customdata[0]:.2f}, %{customdata[1]:.2f}]<extra></extra>",
         width=0.35,
     )
-    bar = record["logits_lower"][record["prediction"]]
+    bar = result.logits_lower[result.prediction]
     line = {"color": CLEAN, "width": 1.5, "dash": "dash"}
     figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=bar, y1=bar, line=line)
     return figure.update_xaxes(**BY_LABEL)
 
 
-def votes(record: dict) -> go.Figure:
+def votes(result: CertifiedClip) -> go.Figure:
     """How many of the n noisy copies each class won."""
-    counts = record["counts"]
-    figure = _figure("", f"votes of {record['n']}", height=300)
+    counts = result.counts
+    figure = _figure("", f"votes of {result.n}", height=300)
     top = max(counts, key=counts.__getitem__)
     figure.add_bar(
         x=[shown_label(label) for label in counts],
@@ -161,12 +163,12 @@ def search(
     return _over_time("step", lines, ("loss", PERTURBED), (unit, CLEAN))
 
 
-def evolution(generations: Mapping[str, Sequence[float]]) -> go.Figure:
+def evolution(populations: Sequence[Population]) -> go.Figure:
     """A population over its generations: best and mean fitness, and its diversity."""
     lines = [
-        ("best", generations["best"], PERTURBED, "solid"),
-        ("mean", generations["mean"], PERTURBED, "dot"),
-        ("diversity", generations["diversity"], CLEAN, "solid"),
+        ("best", [each.best for each in populations], PERTURBED, "solid"),
+        ("mean", [each.mean for each in populations], PERTURBED, "dot"),
+        ("diversity", [each.diversity for each in populations], CLEAN, "solid"),
     ]
     return _over_time("generation", lines, ("fitness: best, mean", PERTURBED), ("diversity", CLEAN))
 
@@ -204,18 +206,18 @@ def _over_time(
     )
 
 
-def targets(rows: Sequence[dict], *, unit: str) -> go.Figure:
+def targets(rows: Sequence[TargetLevels], *, unit: str) -> go.Figure:
     """What it takes from each clip (a row) to each label (a column): the smallest level in dB.
 
     The numbers stand in the cells, and everybody can tell the colours (Cividis) apart. A clip's own
     label has a dot, a dash is where nothing was found.
     """
-    labels = sorted({rows[0]["prediction"], *rows[0]["levels_db"]})
-    sources = [row["prediction"] for row in rows]
+    labels = sorted({rows[0].prediction, *rows[0].levels_db})
+    sources = [row.prediction for row in rows]
     x, sources = [[shown_label(label) for label in some] for some in (labels, sources)]
     figure = _figure("", "", height=230 + 30 * len(rows))
     figure.add_heatmap(
-        z=[[row["levels_db"].get(label) for label in labels] for row in rows],
+        z=[[row.levels_db.get(label) for label in labels] for row in rows],
         x=x, xgap=1, ygap=1, colorscale="Cividis", hoverongaps=False,
         text=[[f"{source} → {label}" for label in x] for source in sources],
         hovertemplate="%{text}: %{z:.1f} dB<extra></extra>",
@@ -231,18 +233,18 @@ def targets(rows: Sequence[dict], *, unit: str) -> go.Figure:
     return figure.update_layout(margin={"l": 8})
 
 
-def _in_cells(rows: Sequence[dict], labels: Sequence[str]) -> dict[str, Any]:
+def _in_cells(rows: Sequence[TargetLevels], labels: Sequence[str]) -> dict[str, Any]:
     """The number of every cell, black or white, whichever can be read on its colour.
 
     Its sign is a hyphen: eleven columns leave a phone no room for minus signs.
     """
-    found = [v for row in rows for v in row["levels_db"].values() if v is not None]
-    middle = (min(found) + max(found)) / 2 if found else 0.0
+    levels = [v for row in rows for v in row.levels_db.values() if v is not None]
+    middle = (min(levels) + max(levels)) / 2 if levels else 0.0
     x, y, text, colours = [], [], [], []
     for number, row in enumerate(rows):
         for label in labels:
-            level = row["levels_db"].get(label)
-            nothing = "·" if label == row["prediction"] else "–"
+            level = row.levels_db.get(label)
+            nothing = "·" if label == row.prediction else "–"
             x.append(shown_label(label))
             y.append(number)
             text.append(nothing if level is None else f"{level:.0f}")
@@ -315,17 +317,17 @@ def audibility(
     return Audibility(threshold, _decibel(power)[0], ratio[0])
 
 
-def masking_spectrum(heard: Audibility, frame: int | None = None) -> go.Figure:
+def masking_spectrum(audibility: Audibility, frame: int | None = None) -> go.Figure:
     """Clip, perturbation and masking threshold of one frame (the worst one), in dB SPL."""
-    frame = heard.worst_frame if frame is None else frame
-    threshold = heard.threshold
+    frame = audibility.worst_frame if frame is None else frame
+    threshold = audibility.threshold
     bins = threshold.spectrum.shape[1]
     khz = np.arange(bins, dtype=np.float32) * threshold.sample_rate / threshold.framing.n_fft / 1000
     figure = _figure("frequency (kHz)", "dB SPL", height=300)
     lines = (
         ("clip", _decibel(threshold.spectrum)[0], {"color": CLEAN, "width": 1.5}),
         ("masking threshold", _decibel(threshold.threshold)[0], {"color": INK, "width": 2.5}),
-        ("perturbation", heard.perturbation_db, {"color": PERTURBED, "width": 1.5}),
+        ("perturbation", audibility.perturbation_db, {"color": PERTURBED, "width": 1.5}),
     )
     for name, level_db, line in lines:
         y = level_db[:, frame].clamp_min(QUIETEST_SPL_DB).float().cpu().numpy().round(1)
@@ -335,20 +337,28 @@ def masking_spectrum(heard: Audibility, frame: int | None = None) -> go.Figure:
         )  # fmt: skip
     figure.update_yaxes(range=[QUIETEST_SPL_DB, ASSUMED_PEAK_SPL_DB + 4])
     legend = {"x": 1, "y": 1, "xanchor": "right", "bgcolor": "rgba(0,0,0,0)"}
-    return _titled(figure, f"Frame at {heard.time_s(frame):.2f} s").update_layout(legend=legend)
+    return _titled(figure, f"Frame at {audibility.time_s(frame):.2f} s").update_layout(
+        legend=legend
+    )
 
 
-def noise_to_mask(heard: Audibility, frame: int | None = None) -> go.Figure:
+def noise_to_mask(audibility: Audibility, frame: int | None = None) -> go.Figure:
     """Noise-to-mask ratio per Bark band over time: red is above the threshold.
 
     The line is at the frame of `masking_spectrum`.
     """
-    frame = heard.worst_frame if frame is None else frame
-    z = heard.ratio_db.clamp(-MAX_RATIO_DB, MAX_RATIO_DB).round(decimals=1).float().cpu().numpy()
+    frame = audibility.worst_frame if frame is None else frame
+    z = (
+        audibility.ratio_db.clamp(-MAX_RATIO_DB, MAX_RATIO_DB)
+        .round(decimals=1)
+        .float()
+        .cpu()
+        .numpy()
+    )
     figure = _figure("time (s)", "band (Bark)", height=300)
     figure.add_heatmap(
         z=z,
-        x=[round(heard.time_s(frame), 4) for frame in range(z.shape[1])],
+        x=[round(audibility.time_s(frame), 4) for frame in range(z.shape[1])],
         y=np.arange(z.shape[0]) + 0.5,
         zmin=-MAX_RATIO_DB,
         zmax=MAX_RATIO_DB,
@@ -356,7 +366,7 @@ def noise_to_mask(heard: Audibility, frame: int | None = None) -> go.Figure:
         colorbar={"title": "dB", "thickness": 10, "tickfont": {"color": INK}},
         hovertemplate="%{x:.3f} s, band %{y:.1f} Bark: %{z:.1f} dB<extra></extra>",
     )
-    figure.add_vline(x=heard.time_s(frame), line={"color": INK, "width": 1.5, "dash": "dot"})
+    figure.add_vline(x=audibility.time_s(frame), line={"color": INK, "width": 1.5, "dash": "dot"})
     return _titled(figure, "Noise-to-mask ratio per band")
 
 
