@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from robustaudio.audio.datasets import BUNDLED_PREFIX, Dataset, open_dataset
-from robustaudio.evaluation.figures import shown_label
+from robustaudio.ui.figures import shown_label
 
 CORPUS_CLIPS = 44  # of a data set's test split, offered beside the bundled ones
 
@@ -29,7 +29,9 @@ class Task:
         bundled = open_dataset(BUNDLED_PREFIX + self.name)
         clips = _named(bundled, lambda row: row["speaker_or_source"])
         for corpus in self._at_hand():
-            clips |= _named(corpus, lambda row, of=corpus.name: f"{of} {Path(row['file']).stem}")
+            clips |= _named(
+                corpus, lambda row, name=corpus.name: f"{name} {Path(row['file']).stem}"
+            )
         return clips
 
     def one_per_label(self) -> dict[str, Path]:
