@@ -8,6 +8,7 @@ from ui.results import verified
 from robustaudio.attacks.attack import Population
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.classifiers.checkpoints import load_classifier
 from robustaudio.evaluation.batch import load_clips
 from robustaudio.perception.masking import (
     masking_framing,
@@ -177,8 +178,9 @@ def clips(classifier):
     return load_clips(classifier, open_dataset("bundled-digits"))
 
 
-def test_figures_share_one_scale_and_stay_small(clips):
-    clean = clips.waveforms[0]
+def test_figures_share_one_scale_and_stay_small():
+    digits = load_classifier("digits-cnn")
+    clean = load_clips(digits, open_dataset("bundled-digits")).waveforms[0]
     quiet = figures.spectrogram(0.01 * clean, clean, 8_000, title="quiet")
     loud = figures.spectrogram(clean, clean, 8_000, title="loud")
     assert loud.data[0].z.max() == pytest.approx(0, abs=0.1)
