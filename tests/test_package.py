@@ -92,7 +92,7 @@ def test_it_works_from_another_folder(run):
 def test_its_page_and_its_studies_are_there(run):
     code = (
         "from robustaudio.ui.launch import load_services; from robustaudio.ui.page import *;"
-        "from robustaudio.paths import *; from robustaudio.evaluation.tables import RESULTS;"
+        "from robustaudio.paths import *; from robustaudio.reports.tables import RESULTS;"
         "build_page(load_services()); print(STYLE.is_file(), ASSETS / 'studies', RESULTS)"
     )
     style, studies, results = run("-c", code).split()

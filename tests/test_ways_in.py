@@ -14,7 +14,8 @@ from robustaudio import doors, paths
 from robustaudio.app import check_scratch
 from robustaudio.audio import datasets
 from robustaudio.cli import main, with_numbers
-from robustaudio.listening.run.store import JsonLinesStore, open_store
+from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.open_store import open_store
 from robustaudio.plain_json import as_json
 from robustaudio.ui import launch
 from robustaudio.ui.page import build_page

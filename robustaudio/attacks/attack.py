@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from robustaudio.audio.draws import Randomness
 from robustaudio.audio.tensors import check_batch, check_generator, check_per_item, kind
 from robustaudio.classifiers.answers import answer, check_labels, check_model
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
@@ -86,7 +87,7 @@ class Attack(Protocol):
         criterion: Criterion,
         threat: ThreatModel,
         *,
-        generator: torch.Generator,
+        generator: Randomness,
         progress: Progress | None = None,
     ) -> AttackResult: ...
 
@@ -295,7 +296,7 @@ class SearchAttack(ABC):
         criterion: Criterion,
         threat: ThreatModel,
         *,
-        generator: torch.Generator,
+        generator: Randomness,
         progress: Progress | None = None,
     ) -> AttackResult:
         """
@@ -310,7 +311,7 @@ class SearchAttack(ABC):
         return search.result()
 
     @abstractmethod
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """The whole search; ends when nothing is left to do."""
 
 

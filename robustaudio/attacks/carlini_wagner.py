@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
+from robustaudio.audio.draws import Randomness
 from robustaudio.perception.levels import l2
 from robustaudio.threats.geometry import TINY, per_item
 
@@ -43,7 +44,7 @@ class CarliniWagner(SearchAttack):
         sizes = ("step_size", "initial_c")
         check(self, {"steps": 1, "searches": 1, "confidence": 0}, sizes)
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         excess, gradient = self._excess(search, search.x)
         weight = self.initial_c * 2 * excess / l2(gradient).square().clamp_min(TINY)
         low, high = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
@@ -104,7 +105,7 @@ class CarliniWagnerAudio(SearchAttack):
         if not 0 < self.shrink < 1:
             raise ValueError(f"shrink {self.shrink} must lie between 0 and 1.")
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         quietest(search, self.steps, self.step_size, self.shrink)
 
 

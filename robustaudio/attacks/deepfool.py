@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, check, decisive
+from robustaudio.audio.draws import Randomness
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.geometry import TINY, per_item
 from robustaudio.threats.threat_model import ThreatModel
@@ -29,7 +30,7 @@ class DeepFool(SearchAttack):
     def __post_init__(self):
         check(self, {"steps": 1, "overshoot": 0})
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         x = search.x
         index, point, total = search.everything, x, torch.zeros_like(x)
         for step in range(self.steps):

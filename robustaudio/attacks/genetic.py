@@ -9,6 +9,7 @@ from torch import Tensor
 
 from robustaudio.attacks.attack import Population, Rank, Search, SearchAttack, check, surest
 from robustaudio.attacks.canvas import Canvas, Genome, Genomes, block_of, streams
+from robustaudio.audio.draws import Randomness
 from robustaudio.perception.levels import l2
 from robustaudio.perception.masking import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.threats.geometry import TINY
@@ -113,7 +114,7 @@ class Genetic(SearchAttack):
         """Whether the fitness asks for the clips' masking threshold."""
         return self.weight > 0 and self.distance == "nmr"
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """
         Raises:
             ValueError: if it is to weigh audibility, and the threat has no masking threshold.
@@ -294,7 +295,7 @@ class RandomSearch(SearchAttack):
     def __post_init__(self):
         check(self, {"queries": 1, "at_once": 1})
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         rank = None if self.stops else surest
         canvas = Canvas.of(search, "stft")
         sources = streams(search.x, generator, "cpu" if self.blocks else search.x.device)
@@ -340,7 +341,7 @@ class HillClimber(SearchAttack):
         _check_shares(self, "mutation_size")
         _check_choices(self)
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         canvas, sources = Canvas.of(search, self.domain), streams(search.x, generator)
         index, rank = search.everything, None if self.stops else surest
         genomes = canvas.blank(len(index), 1)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, ascent, check, surest
+from robustaudio.audio.draws import Randomness
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.geometry import TINY, per_item
 
@@ -15,7 +16,7 @@ from robustaudio.threats.geometry import TINY, per_item
 class FGSM(SearchAttack):
     """One step of size epsilon along the gradient (Goodfellow et al. 2014, arXiv:1412.6572)."""
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """The same as PGD with one step of size epsilon from x itself."""
         _walk(search, search.x, steps=1, step_size=1.0)
 
@@ -42,7 +43,7 @@ class BIM(SearchAttack):
         if self.variant not in ("a", "b"):
             raise ValueError(f"variant {self.variant!r} must be 'a' or 'b'.")
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         stops = self.variant == "a"
         _walk(search, search.x, steps=self.steps, step_size=self.step_size, stops=stops)
 
@@ -66,7 +67,7 @@ class PGD(SearchAttack):
     def __post_init__(self):
         check(self, {"steps": 1, "restarts": 1}, ("step_size",))
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         x = search.x
         for restart in range(self.restarts):
             start = search.threat.sample(x, generator) if self.random_start else x
@@ -89,7 +90,7 @@ class MIFGSM(SearchAttack):
     def __post_init__(self):
         check(self, {"steps": 1, "decay": 0})
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         _walk(search, search.x, steps=self.steps, step_size=1 / self.steps, decay=self.decay)
 
 
@@ -120,7 +121,7 @@ class APGD(SearchAttack):
         if self.loss not in ("ce", "dlr"):
             raise ValueError(f"loss {self.loss!r} must be 'ce' or 'dlr'.")
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         for restart in range(self.restarts):
             start = search.threat.sample(search.x, generator)
             if not search.found.all():

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
+from robustaudio.audio.draws import Randomness
 from robustaudio.threats.geometry import per_item
 
 
@@ -36,7 +37,7 @@ class JSMA(SearchAttack):
         if self.share > 1:
             raise ValueError(f"share {self.share} must be at most 1.")
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """
         Raises:
             ValueError: for the masking norm, which gives no feature a size of its own.

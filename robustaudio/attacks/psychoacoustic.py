@@ -8,6 +8,7 @@ from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, check
 from robustaudio.attacks.carlini_wagner import quietest
+from robustaudio.audio.draws import Randomness
 from robustaudio.perception.masking import (
     MaskingThreshold,
     max_noise_to_mask_db,
@@ -59,7 +60,7 @@ class Psychoacoustic(SearchAttack):
         sizes = ("step_size", "hiding_rate", "alpha")
         check(self, {"steps": 1, "hiding_steps": 1}, sizes)
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """
         Raises:
             ValueError: if the threat does not carry the clips' masking threshold.

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.audio.draws import Randomness
 from robustaudio.audio.tensors import check_per_item, kind, shape
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
@@ -117,7 +118,7 @@ class ThreatModel:
         return self._geometry.steepest(gradient).mul_(self._radius(gradient))
 
     def sample(
-        self, x: Float[Tensor, "batch *shape"], generator: torch.Generator
+        self, x: Float[Tensor, "batch *shape"], generator: Randomness
     ) -> Float[Tensor, "batch *shape"]:
         """A random point of the ball (of l2 and linf balls: uniform), inside the bounds."""
         delta = self._geometry.sample(x, self._radius(x), generator)

@@ -13,13 +13,14 @@ from starlette.middleware import Middleware
 
 from robustaudio import threads
 from robustaudio.classifiers.checkpoints import Checkpoint, usable
-from robustaudio.evaluation.heard_file import LONGEST_FILE
+from robustaudio.evaluation.listening_study import LONGEST_FILE
 from robustaudio.gate import Rules
 from robustaudio.gate.headers import SPACE
 from robustaudio.gate.hosts import Hosts
 from robustaudio.limits import PRIVATE, Limits, on_a_space
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.store import FOLDER, open_store
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.open_store import open_store
+from robustaudio.listening.run.store import FOLDER
 from robustaudio.listening.web.http import FAR, reachable
 from robustaudio.listening.web.listener_routes import routes
 from robustaudio.paths import CHECKPOINTS
@@ -53,7 +54,7 @@ def load_services(limits: Limits = PRIVATE) -> Services:
         clips={task.name: task.clips() for task in TASKS},
         upload_folder=upload_folder(),
         device=device,
-        rooms=Rooms(open_store(os.environ.get("ROBUSTAUDIO_LISTENING", default)), limits),
+        rooms=Host(open_store(os.environ.get("ROBUSTAUDIO_LISTENING", default)), limits),
         limits=limits,
     )
 

@@ -10,7 +10,7 @@ from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.card import Card
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.limits import PRIVATE, Limits
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.serving import Serving
 from robustaudio.streams import Streams
 from robustaudio.ui.kept_files import Kept
@@ -32,7 +32,7 @@ class Services:
     clips: Mapping[str, Mapping[str, Path]]
     upload_folder: Path
     device: torch.device
-    rooms: Rooms
+    rooms: Host
     kept: Kept = field(default_factory=Kept)
     prepared: Prepared = field(default_factory=Prepared)
     serving: Serving = field(default_factory=Serving)

@@ -7,7 +7,7 @@ import torch
 from robustaudio.attacks import PGD, DeepFool
 from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.evaluation.heard import Heard, HeardRuler, claims
+from robustaudio.evaluation.hearing_thresholds import HeardRuler, HearingThreshold, claims
 from robustaudio.evaluation.results import (
     CertifiedClip,
     Difference,
@@ -78,7 +78,8 @@ def target_levels(prediction: str, levels_db: dict[str, float | None]) -> Target
 
 def ruler(
     levels_db: dict[str, float | None], norms: tuple[Norm, ...] = (LINF,),
-    heard: list[Heard] | None = None, attacked_l2_db: float | None = None, **changes: Any,
+    heard: list[HearingThreshold] | None = None, attacked_l2_db: float | None = None,
+    **changes: Any,
 ) -> Ruler:  # fmt: skip
     """A ruler with marks named as in its record, without "_db"; `heard` is what people heard."""
     levels_db = {"floor_16_bit": -90.3} | levels_db

@@ -12,7 +12,7 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier, read_card
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.ui.prepared_clips import AT_A_TIME, Prepared
 from robustaudio.ui.services import Services
@@ -36,7 +36,7 @@ def services(tmp_path, loaded):
         clips={"digits": {"seven": SEVEN}},
         upload_folder=tmp_path,
         device=torch.device("cpu"),
-        rooms=Rooms(MemoryStore()),
+        rooms=Host(MemoryStore()),
     )
 
 

@@ -3,9 +3,10 @@
 import pytest
 
 from robustaudio.attacks import FGSM
-from robustaudio.evaluation.attack import Plan, attack_clip
+from robustaudio.evaluation.attack import Attacking, Plan, attack
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.exhibits import exhibits
-from robustaudio.evaluation.noise import noise_clip
+from robustaudio.evaluation.noise import AddingNoise, add_noise
 from robustaudio.evaluation.verify import noise_under_threshold
 from robustaudio.ui.launch import load_services
 from robustaudio.ui.sources import Source
@@ -30,7 +31,7 @@ def source(services):
 def test_exhibits_stand_side_by_side_at_one_level(services, source):
     classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(FGSM())
-    result = attack_clip(classifier, clip.samples, plan, level_db=-40, target=None, seed=0)
+    result = measure_clip(attack, classifier, clip.samples, Attacking(plan, -40))
     shown = exhibits(classifier, result.clean, result.perturbed, seed=0)
     value = exhibit_tracks(result.clean, shown, clip.sample_rate)
     assert [track["key"] for track in value["tracks"]] == ["A", "B", "C", "D"]
@@ -45,7 +46,7 @@ def test_exhibits_stand_side_by_side_at_one_level(services, source):
 
 def test_the_tracks_share_one_gain_and_the_difference_says_its_own(services, source):
     classifier, clip = services.open(source, "digits-cnn")
-    result = noise_clip(classifier, clip.samples, representation="waveform", sigma=0.01, seed=0)
+    result = measure_clip(add_noise, classifier, clip.samples, AddingNoise(0.01))
     value = player_tracks(result, clip.sample_rate)
     gains = {track["key"]: track["gain_db"] for track in value["tracks"]}
     assert gains["A"] == gains["B"] == 0 and gains["D"] > 0

@@ -10,9 +10,9 @@ import re
 from dataclasses import asdict
 from typing import Any
 
-from robustaudio.listening.design.study import JOINED
+from robustaudio.listening.design import trial
 from robustaudio.listening.design.trial import Response, to_rows
-from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.session import SCHEMA_VERSION, Session
 from robustaudio.perception.levels import amplitude_db
 
@@ -25,12 +25,12 @@ FACTS = (
 )  # fmt: skip
 
 
-def judged(name: str, session: Session) -> list[Row]:
+def judged(name: str, session: Session) -> list[trial.Row]:
     """The rows of one listener that the analysis reads."""
-    return [row | {"listener": name} for r in session.responses for row in to_rows(r)]
+    return [row for response in session.responses for row in to_rows(response, name)]
 
 
-def tidy(room: Room) -> list[Row]:
+def tidy(room: OpenStudy) -> list[Row]:
     """Every row of a study, with what the study, the listener and the stimulus add to it.
 
     `damaged_lines` counts what cannot be read of a listener or is missing, `study_damaged_lines` of
@@ -50,11 +50,11 @@ def tidy(room: Room) -> list[Row]:
         "study_damaged_listeners": len(reading.damaged),
     }
     return [
-        {**about, **_of_listener(name, session), **_of_response(response), **row}
-        | _of_stimulus(room, response, row["level_db"])
+        {**about, **_of_listener(name, session), **_of_response(response), **row.to_json()}
+        | _of_stimulus(room, response, row.level_db)
         for name, session in reading.sessions.items()
         for response in session.responses
-        for row in to_rows(response)
+        for row in to_rows(response, name)
     ]
 
 
@@ -74,7 +74,7 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
-def as_json(room: Room, rows: list[Row]) -> str:
+def as_json(room: OpenStudy, rows: list[Row]) -> str:
     """The rows, the study that they answer (enough to render every stimulus), and what is lost."""
     reading = room.reading()
     damaged = {
@@ -98,12 +98,11 @@ def _of_listener(name: str, session: Session) -> Row:
 
 def _of_response(response: Response) -> Row:
     """Clip and family apart, and what each button played."""
-    clip, _, family = response.trial.condition.rpartition(JOINED)
     played = ["clean" if level is None else f"{level:g}" for level in response.trial.intervals]
-    return {"clip": clip, "family": family, "intervals": " | ".join(played)}
+    return {**asdict(response.trial.condition), "intervals": " | ".join(played)}
 
 
-def _of_stimulus(room: Room, response: Response, level_db: float | None) -> Row:
+def _of_stimulus(room: OpenStudy, response: Response, level_db: float | None) -> Row:
     """Sizes of the perturbation; none of the clean clip."""
     if level_db is None:
         return dict.fromkeys(FACTS)

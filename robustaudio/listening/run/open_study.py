@@ -9,27 +9,19 @@ from math import ceil
 from typing import Any
 
 from robustaudio.limits import PRIVATE
+from robustaudio.listening.analysis.analyse import Analysis
+from robustaudio.listening.design.paradigm import Choice
 from robustaudio.listening.design.stimulus import RATE
 from robustaudio.listening.design.study import Study
-from robustaudio.listening.design.trial import CHOICES, SCALES, Trial
+from robustaudio.listening.design.trial import Trial
 from robustaudio.listening.run import blind_wav, headphones, session
-from robustaudio.listening.run.begun import Begun
+from robustaudio.listening.run.admission import Admission
 from robustaudio.listening.run.session import Session, hour, session_of
 from robustaudio.listening.run.store import DAMAGED, Event, MemoryStore, Store
 
 CACHED_TRIALS = 4_096
-# seconds that a trial takes, about; of ratings per item (a guess, to tell listeners the minutes)
-TRIAL_S = {"abx": 14.0, "2afc": 8.0, "3afc": 11.0, "mushra": 15.0, "impairment": 15.0}
 CHECKS_S = 120.0  # consent, sound, headphones, level
-QUESTIONS = {
-    "abx": "Is X the same as A or as B?",
-    "2afc": "Which one was changed?",
-    "3afc": "Which one of the three was changed?",
-    "mushra": "How close is each to the reference?",
-    "impairment": "How much worse than the reference is each?",
-}
 NOISES = {"white", "shaped"}  # families whose every change is noise: then it may be called so
-OF_NOISES = {"2afc": "Which one is noisier?", "3afc": "Which one is the noisiest of the three?"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,7 @@ class Reading:
 
 
 @dataclass(eq=False)
-class Room:
+class OpenStudy:
     """What one study's pages ask for. Every answer leaves as an event before the next question.
 
     Where it cannot be read when a study ends, `closed` says so: listeners are not let in, and
@@ -65,13 +57,13 @@ class Room:
     unused_hours: float = PRIVATE.unused_hours  # until a listener who passed no check is forgotten
     _trials: OrderedDict[tuple[str, int], Trial | None] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _analysis: tuple[Hashable, dict[str, Any]] | None = None
+    _analysis: tuple[Hashable, Analysis] | None = None
     _analysis_lock: threading.Lock = field(default_factory=threading.Lock)
     _replayed: dict[str, tuple[Hashable, Session]] = field(default_factory=dict)
-    begun: Begun = field(init=False)
+    admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
-        self.begun = Begun(self.store, self.token, self.unused_hours)
+        self.admission = Admission(self.store, self.token, self.unused_hours)
 
     @property
     def demo(self) -> bool:
@@ -82,20 +74,22 @@ class Room:
         """What a listener reads before anything is stored."""
         first = self.study.procedure.next((), 0)
         assert first is not None
-        texts, trials = self.study.texts, self.study.procedure.expected_trials
-        items = 1 if first.paradigm in CHOICES else len(first.intervals)
-        questions = QUESTIONS | (OF_NOISES if NOISES.issuperset(self.study.families) else {})
+        paradigm, texts = first.paradigm, self.study.texts
+        trials = self.study.procedure.expected_trials
+        items = 1 if isinstance(paradigm, Choice) else len(first.intervals)
+        noise = paradigm.question_of_noise if NOISES.issuperset(self.study.families) else None
         return {
             "title": self.study.title,
             "about": texts.about,
-            "question": texts.question or questions[first.paradigm],
+            "question": texts.question or noise or paradigm.question,
             "purpose": texts.purpose,
             "contact": texts.contact,
             "kept": self.store.kept,
-            "paradigm": first.paradigm,
+            "paradigm": paradigm.name,
+            "unit": paradigm.unit,
             "trials": trials,
             "practice": self.study.procedure.practice,
-            "minutes": ceil((CHECKS_S + trials * items * TRIAL_S[first.paradigm]) / 60),
+            "minutes": ceil((CHECKS_S + trials * items * paradigm.seconds) / 60),
             "screening": self.study.screening,
             "most_attempts": session.MOST_ATTEMPTS,
             "expires": self.expires.isoformat(timespec="minutes"),
@@ -111,7 +105,7 @@ class Room:
         if agreed is not True:
             raise ValueError("a session begins with consent: agreed must be true.")
         code = session.new_code()
-        self.begun.admit(session.start(self.token, session_of(code)))
+        self.admission.admit(session.start(self.token, session_of(code)))
         return {"code": code, **self.state(code)}
 
     def state(self, code: str) -> dict[str, Any]:
@@ -145,7 +139,7 @@ class Room:
             case _:
                 event = session.level(self.token, name, told)
         if kind == "sound":
-            self.begun.passed(event)
+            self.admission.passed(event)
         else:
             self.store.append(event)
         return self.state(code)
@@ -204,7 +198,7 @@ class Room:
         self.store.delete(self.token, name)
         return {"step": "deleted"}
 
-    def remembered(self, of: Hashable, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def remembered(self, of: Hashable, make: Callable[[], Analysis]) -> Analysis:
         """What `make` found of the same listeners before: pages ask for it every few seconds."""
         with self._analysis_lock:
             if not self._analysis or self._analysis[0] != of:
@@ -284,13 +278,11 @@ class Room:
             "number": trial.number,
             "of": self.study.procedure.expected_trials,
             "practice": trial.kind == "practice",
-            "paradigm": trial.paradigm,
             "sounds": len(_played(trial)),
-            "choices": CHOICES.get(trial.paradigm),
-            "scale": SCALES.get(trial.paradigm),
+            **trial.paradigm.shown(trial.intervals),
         }
 
 
 def _played(trial: Trial) -> tuple[float | None, ...]:
     """The levels behind the buttons: where grades are asked, the open reference is the first."""
-    return trial.intervals if trial.paradigm in CHOICES else (None, *trial.intervals)
+    return trial.paradigm.played(trial.intervals)

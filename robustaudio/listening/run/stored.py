@@ -5,15 +5,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, get_args
 
-from robustaudio.listening.design.trial import (
-    CHOICES,
-    SCALES,
-    Kind,
-    Procedure,
-    Response,
-    Trial,
-    from_record,
-)
+from robustaudio.listening.design.paradigm import Choice
+from robustaudio.listening.design.trial import Kind, Procedure, Response, from_record
 from robustaudio.listening.run.store import Event
 from robustaudio.perception.levels import MAX_LEVEL_DB
 
@@ -57,7 +50,6 @@ class Stored:
         checks: dict[str, Any] = {"attempts": 0}
         responses: dict[int, Response] = {}
         answers = 0  # as counted at the end
-        first = procedure.next((), 0)
         for event in events:
             try:
                 match event.kind:
@@ -69,7 +61,7 @@ class Stored:
                         attempts = max(checks["attempts"], _index(event) + 1)
                         checks |= _checks(event.data) | {"attempts": attempts}
                     case "trial":
-                        responses[event.index] = _response(event, procedure, first)
+                        responses[event.index] = _response(event, procedure)
                     case "end":
                         ended, answers = True, _answers(event.data)
                     case _:
@@ -123,28 +115,24 @@ def _answers(data: dict[str, Any]) -> int:
     return answers
 
 
-def _response(event: Event, procedure: Procedure, first: Trial | None) -> Response:
+def _response(event: Event, procedure: Procedure) -> Response:
     """An answer to a question that this study may ask.
 
     Raises:
         ValueError: for anything else.
     """
-    response = from_record(event.data)
+    response = from_record(event.data, procedure)
     trial = response.trial
     counts = response.plays, response.switches
     levels = [level for level in trial.intervals if level is not None]
-    rated = trial.paradigm in SCALES
-    right = trial.right is None if rated else type(trial.right) is int
+    choices = trial.paradigm.choices if isinstance(trial.paradigm, Choice) else 0
+    right = trial.right
     sensible = (
         type(trial.number) is int
         and trial.number == _index(event)
         and trial.kind in get_args(Kind)
-        and first is not None
-        and trial.paradigm == first.paradigm
-        and trial.condition in procedure.conditions
         and all(_is_number(level) and abs(level) <= MAX_LEVEL_DB for level in levels)
-        and right
-        and (rated or 0 <= (trial.right or 0) < CHOICES[trial.paradigm])
+        and (type(right) is int and 0 <= right < choices if choices else right is None)
         and _is_number(response.response_time_s)
         and all(map(_is_whole, counts))
         and isinstance(response.hour, str)

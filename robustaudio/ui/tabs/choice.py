@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from robustaudio.evaluation.predict import predict_clip
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.predict import predict as predict_label
 from robustaudio.ui.errors import FAILED, as_html, in_place, one_sentence
 from robustaudio.ui.events import QUICK, QUIET, Update
 from robustaudio.ui.figures import shown_label
@@ -70,7 +71,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         about = card_words(services.cards[name])
         try:
             chosen, prepared = services.open(opened, name)
-            result = predict_clip(chosen, prepared.samples)
+            result = measure_clip(predict_label, chosen, prepared.samples, None)
         except EXPECTED as error:
             return {prediction: in_place(error), card: about}
         except Exception:  # of a classifier, or of the machine: the last clip's verdict must go

@@ -14,9 +14,10 @@ from robustaudio.evaluation.results import PerturbedClip
 from robustaudio.limits import Limits
 from robustaudio.listening.design.study import PROCEDURES, Study, sound_text
 from robustaudio.listening.design.study_file import load_study, parse
+from robustaudio.listening.design.trial import Condition
 from robustaudio.listening.run import export
-from robustaudio.listening.run.host import NoStudy, Rooms, WrongKey
-from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.host import Host, NoStudy, WrongKey
+from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.store import MemoryStore, Store
 from robustaudio.listening.web.feedback import pooled
 from robustaudio.ui.downloads import download, file_name, scratch_folder
@@ -118,7 +119,7 @@ def build_listen(services: Services, visit: Visit, load: Callable) -> None:
             shown = words("listen-opened")
             kept = words("listen-kept")
 
-    def show(room: Room, key: str) -> Iterator[Update]:
+    def show(room: OpenStudy, key: str) -> Iterator[Update]:
         page, tested = f"listen/{room.token}", room.study
         names = [tested.clips[0].clip.name, tested.model.name or "", tested.options["kind"]]
         with scratch_folder() as folder:
@@ -194,15 +195,15 @@ def _unused(limits: Limits) -> str:
     return f" Here a test that nobody takes within {hours} is closed."
 
 
-def opened_room(rooms: Rooms, opened: Any) -> Room | None:
+def opened_room(rooms: Host, opened: Any) -> OpenStudy | None:
     """The room of the test that a visitor opened, as their browser tells; None if it is over."""
     try:
-        return rooms.of_teacher(opened["token"], opened["key"])
+        return rooms.find_for_teacher(opened["token"], opened["key"])
     except (KeyError, TypeError, AttributeError, NoStudy, WrongKey):
         return None
 
 
-def answers_of(rooms: Rooms, opened: Any, folder: Path) -> Path:
+def answers_of(rooms: Host, opened: Any, folder: Path) -> Path:
     """The answers of that test as a file for the ruler; of a demonstration the analysis alone.
 
     Raises:
@@ -211,11 +212,11 @@ def answers_of(rooms: Rooms, opened: Any, folder: Path) -> Path:
     room = opened_room(rooms, opened)
     if room is None:
         raise ValueError("you have no open test; open one under Listen.")
-    results = pooled(room)
-    if not results["finished"]:
+    so_far = pooled(room)
+    if not so_far.finished:
         raise ValueError("nobody has finished the test yet; answers count when somebody has.")
     if room.demo:
-        path, text = folder / "analysis.json", json.dumps(results)
+        path, text = folder / "analysis.json", json.dumps(so_far.to_json())
     else:
         path, text = folder / "rows.json", export.as_json(room, export.tidy(room))
     path.write_text(text, "utf-8")
@@ -284,7 +285,8 @@ def _questions(kind: str, families: list[str], length: float) -> str:
         return ""
     options = _options(kind, -40.0, int(length), 0.0)
     del options["kind"]
-    count = PROCEDURES[kind](conditions=tuple(families), **options).expected_trials
+    conditions = tuple(Condition("", family) for family in families)
+    count = PROCEDURES[kind](conditions=conditions, **options).expected_trials
     return f"About {count} questions for each listener, practice and catch trials included."
 
 

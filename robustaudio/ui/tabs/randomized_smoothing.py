@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import gradio as gr
 
 from robustaudio.certification.smoothing import Smoothing, vote_obstacle
-from robustaudio.evaluation.certify import certify_clip
+from robustaudio.evaluation.certify import Certifying
+from robustaudio.evaluation.certify import certify as certify_clip
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.results import to_json
 from robustaudio.ui import figures
@@ -75,9 +77,15 @@ def build_randomized_smoothing(
         required(**options, seed=run[seed])
         source = run[visit.source]
         classifier, clip = services.open(source, run[visit.classifier])
+        certifying = Certifying(Smoothing(**options), run[representation])
         result = yield from run.result(
-            lambda progress: certify_clip(
-                classifier, clip.samples, Smoothing(**options), **at, progress=progress
+            lambda progress: measure_clip(
+                certify_clip,
+                classifier,
+                clip.samples,
+                certifying,
+                seed=run[seed],
+                progress=progress,
             ),
             "certify",
         )

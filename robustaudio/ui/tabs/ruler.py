@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.evaluation.heard import ruler_with_heard
+from robustaudio.evaluation.hearing_thresholds import ruler_with_thresholds
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.results import to_json
 from robustaudio.ui.commands import command_line
@@ -60,7 +60,7 @@ def build_ruler(services: Services, visit: Visit) -> Update:
         for name in names:
             classifier, clip = services.open(source, name)
             ruler = yield from run.result(
-                lambda progress, classifier=classifier, clip=clip: ruler_with_heard(
+                lambda progress, classifier=classifier, clip=clip: ruler_with_thresholds(
                     heard, classifier, replace(clip, name=source.name),  # as the Listen tab does
                     smoothing=Smoothing(sigma=run[sigma]), seed=run[seed], progress=progress,
                 ),

@@ -6,6 +6,7 @@ import gradio as gr
 
 from robustaudio.attacks import ATTACKS
 from robustaudio.evaluation.attack import Plan
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.targets import levels_by_target
@@ -59,8 +60,13 @@ def build_what_would_it_take(services: Services, visit: Visit) -> Update:
         for number, attacked in enumerate(sources):
             classifier, clip = services.open(attacked, name)
             row = yield from run.result(
-                lambda progress, classifier=classifier, clip=clip: levels_by_target(
-                    classifier, clip.samples, plan, seed=int(run[seed]), progress=progress
+                lambda progress, classifier=classifier, clip=clip: measure_clip(
+                    levels_by_target,
+                    classifier,
+                    clip.samples,
+                    plan,
+                    seed=int(run[seed]),
+                    progress=progress,
                 ),
                 attacked.name,
                 part=(number / len(sources), 1 / len(sources)),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.clips import predictions
+from robustaudio.evaluation.batch import predictions
 from robustaudio.evaluation.results import Standing
 from robustaudio.ui import figures
 from robustaudio.ui.events import Update

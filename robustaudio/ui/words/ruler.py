@@ -6,7 +6,7 @@ on a strip with its own axis and unit. What people heard stands on the L2 strip:
 
 from html import escape
 
-from robustaudio.evaluation.heard import L2_ATTACK, Heard, HeardRuler
+from robustaudio.evaluation.hearing_thresholds import L2_ATTACK, HeardRuler, HearingThreshold
 from robustaudio.evaluation.results import Ruler
 from robustaudio.evaluation.ruler import ATTACK
 from robustaudio.listening.analysis.thresholds import SIGNS
@@ -123,18 +123,18 @@ def _of_hearing(ruler: HeardRuler, beside: bool) -> str:
     )
 
 
-def _heard_at(family: Heard) -> str:
+def _heard_at(family: HearingThreshold) -> str:
     name = escape(family.shown)
     if family.sign is None:
         return f"{name} without a common threshold"
     return f"{name} at {_at(family)}"
 
 
-def _at(family: Heard) -> str:
+def _at(family: HearingThreshold) -> str:
     return "–" if family.sign is None else f"{SIGNS[family.sign]}{decibel(family.level_db)}"
 
 
-def _heard_row(family: Heard) -> str:
+def _heard_row(family: HearingThreshold) -> str:
     """A family: its threshold as a mark, the interval as a bar, the prediction dashed."""
     low, high = (ENERGY.at(end) for end in family.range_db)
     known, predicted = family.sign is not None, family.predicted_db
@@ -153,7 +153,7 @@ def _heard_row(family: Heard) -> str:
     )
 
 
-def _interval(family: Heard) -> str:
+def _interval(family: HearingThreshold) -> str:
     match family.lower_db, family.upper_db:
         case None, None:
             return "no interval"

@@ -4,7 +4,8 @@ import gradio as gr
 import pytest
 
 from robustaudio.attacks import DeepFool
-from robustaudio.evaluation.attack import Plan, attack_clip
+from robustaudio.evaluation.attack import Attacking, Plan, attack
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.ui.launch import load_services
 from robustaudio.ui.sources import Source
 from robustaudio.ui.tabs.hear_and_break import HearAndBreak
@@ -30,7 +31,7 @@ def target() -> gr.Dropdown:
 def test_nothing_found_is_said_and_not_judged(services, source):
     classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(DeepFool())
-    result = attack_clip(classifier, clip.samples, plan, level_db=-100, target=None, seed=0)
+    result = measure_clip(attack, classifier, clip.samples, Attacking(plan, -100))
     assert result.difference.linf == 0
     words = perturbation_words(result)
     assert "nothing found up to −100.0 dB of the clip's peak" in words

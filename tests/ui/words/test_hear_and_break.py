@@ -6,8 +6,9 @@ import pytest
 from ui.results import noisy
 
 from robustaudio.attacks import FGSM, PGD, DeepFool
-from robustaudio.evaluation.attack import Plan, attack_clip
-from robustaudio.evaluation.noise import noise_clip
+from robustaudio.evaluation.attack import Attacking, Plan, attack
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.noise import AddingNoise, add_noise
 from robustaudio.threats.norms import L2, MASKING
 from robustaudio.ui.html import decibel
 from robustaudio.ui.launch import load_services
@@ -28,7 +29,7 @@ def source(services):
 
 def test_words_say_what_changed_and_what_rounding_leaves(services, source):
     classifier, clip = services.open(source, "digits-cnn")
-    result = attack_clip(classifier, clip.samples, Plan(PGD()), level_db=-45, target=None, seed=0)
+    result = measure_clip(attack, classifier, clip.samples, Attacking(Plan(PGD()), -45))
     words = perturbation_words(result)
     assert "<strong>7</strong> → <strong>3</strong>" in words and "−45.0 dB" in words
     assert "survives rounding to 16 bit" in words
@@ -43,16 +44,14 @@ def test_words_say_what_changed_and_what_rounding_leaves(services, source):
 
 def test_words_name_the_norm_that_was_asked_for(services, source):
     classifier, clip = services.open(source, "digits-cnn")
-    result = attack_clip(
-        classifier, clip.samples, Plan(PGD(), L2), level_db=-30, target=None, seed=0
-    )
+    result = measure_clip(attack, classifier, clip.samples, Attacking(Plan(PGD(), L2), -30))
     assert "L2 level −30.0 dB of the clip's energy" in perturbation_words(result)
 
 
 def test_words_on_an_attack_at_a_representation_speak_of_its_sound(services, source):
     classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(FGSM(), representation="mel")
-    result = attack_clip(classifier, clip.samples, plan, level_db=-40, target=None, seed=0)
+    result = measure_clip(attack, classifier, clip.samples, Attacking(plan, -40))
     words = perturbation_words(result)
     done = "succeeded" if result.success else "did not succeed"
     assert f"at the mel itself the attack {done}" in words and "closest inversion" in words
@@ -62,9 +61,7 @@ def test_words_on_an_attack_at_a_representation_speak_of_its_sound(services, sou
 
 def test_words_on_another_label_than_the_target_do_not_promise_it(services, source):
     classifier, clip = services.open(source, "digits-cnn")
-    result = attack_clip(
-        classifier, clip.samples, Plan(DeepFool()), level_db=0, target=None, seed=0
-    )
+    result = measure_clip(attack, classifier, clip.samples, Attacking(Plan(DeepFool()), 0))
     targeted = replace(result, targeted=True, target="0")
     words = perturbation_words(targeted)
     assert "target 0 not reached" in words and "rounding" not in words
@@ -75,7 +72,7 @@ def test_words_on_another_label_than_the_target_do_not_promise_it(services, sour
 def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, source):
     classifier, clip = services.open(source, "digits-cnn")
     plan = Plan(FGSM(), MASKING)
-    result = attack_clip(classifier, clip.samples, plan, level_db=10, target=None, seed=0)
+    result = measure_clip(attack, classifier, clip.samples, Attacking(plan, 10))
     reached = decibel(result.reached_db)
     words = perturbation_words(result)
     assert f"level {reached} relative to the masking threshold, on the classifier's" in words
@@ -84,7 +81,7 @@ def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, sour
 
 def test_no_noise_is_no_perturbation(services, source):
     classifier, clip = services.open(source, "digits-cnn")
-    result = noise_clip(classifier, clip.samples, representation="mel", sigma=0.0, seed=0)
+    result = measure_clip(add_noise, classifier, clip.samples, AddingNoise(0.0, "mel"))
     words = perturbation_words(result)
     assert "no perturbation at all" in words and "inversion" not in words
 

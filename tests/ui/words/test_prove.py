@@ -6,7 +6,8 @@ import pytest
 from ui.results import certified, verified
 
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.evaluation.verify import verify_clip
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.verify import Verifying, verify
 from robustaudio.threats.norms import MASKING, norm_named
 from robustaudio.ui import figures
 from robustaudio.ui.launch import load_services
@@ -41,8 +42,8 @@ def source(services):
 @pytest.mark.parametrize("method", ["interval", "crown"])
 def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db, proven, method):
     classifier, clip = services.open(source, "digits-cnn-ibp")
-    result = verify_clip(
-        classifier, clip.samples, norm=norm_named(norm), level_db=level_db, method=method
+    result = measure_clip(
+        verify, classifier, clip.samples, Verifying(norm_named(norm), level_db, method)
     )
     words = verification_words(result)
     assert result.verified and ">PROVEN<" in words and proven in words
@@ -57,7 +58,7 @@ def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db,
 )
 def test_a_level_at_or_above_the_threshold_is_not_called_below(services, source, level_db, subject):
     classifier, clip = services.open(source, "digits-lstm-ibp")
-    result = verify_clip(classifier, clip.samples, norm=MASKING, level_db=level_db)
+    result = measure_clip(verify, classifier, clip.samples, Verifying(MASKING, level_db))
     words = verification_words(result)
     assert "NOT PROVEN" in words and "something that" in words and subject in words
     assert "not proven is not broken" in words

@@ -9,9 +9,11 @@ from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation.heard import Heard, Listener
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.hearing_thresholds import HearingThreshold
+from robustaudio.evaluation.listening_study import ListenerThreshold
 from robustaudio.evaluation.results import Ruler
-from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.ruler import Measuring, measure_ruler
 from robustaudio.threats.norms import L2, LINF, MASKING
 from robustaudio.ui.html import decibel
 from robustaudio.ui.launch import load_services
@@ -36,7 +38,7 @@ def source(services):
 )
 def test_the_ruler_tells_whose_mark_is_whose(services, source, name, smoothed):
     classifier, clip = services.open(source, name)
-    measured = measure_ruler(classifier, clip.samples, smoothing=Smoothing(n=200))
+    measured = measure_clip(measure_ruler, classifier, clip.samples, Measuring(Smoothing(n=200)))
     picture = ruler_html(measured)
     assert smoothed in picture and "the attack needs" in picture
     assert "-" not in "".join(part.split("</b>")[0] for part in picture.split("<b>")[1:])
@@ -47,7 +49,7 @@ def test_the_ruler_tells_whose_mark_is_whose(services, source, name, smoothed):
     assert f"left:{THRESHOLD.at(0):.2f}%" in picture.split("ra-zero")[1]
 
 
-def with_heard(heard: list[Heard]) -> Ruler:
+def with_heard(heard: list[HearingThreshold]) -> Ruler:
     levels_db = {"verified": -46.6, "attacked": -31.1, "smoothed": None}
     levels_db |= {"verified_l2": -49.1, "verified_masking": None}
     return ruler(levels_db, heard=heard, attacked_l2_db=-27.7, classifier="digits-cnn-ibp")
@@ -55,9 +57,13 @@ def with_heard(heard: list[Heard]) -> Ruler:
 
 def test_what_people_heard_stands_on_the_l2_strip_with_both_claims():
     heard = [
-        Heard("white", (Listener(-66.0, -63.0, -57.0),) * 9, "=", -60.0, -63.0, -57.0, -70.0),
-        Heard("shaped", (Listener(-25.0, -22.0, None),) * 9, ">=", -20.0, -22.0, None, -29.0),
-        Heard("<b>", (Listener(None, None, None),) * 9, None, None, None, None),
+        HearingThreshold(
+            "white", (ListenerThreshold(-66.0, -63.0, -57.0),) * 9, "=", -60.0, -63.0, -57.0, -70.0
+        ),
+        HearingThreshold(
+            "shaped", (ListenerThreshold(-25.0, -22.0, None),) * 9, ">=", -20.0, -22.0, None, -29.0
+        ),
+        HearingThreshold("<b>", (ListenerThreshold(None, None, None),) * 9, None, None, None, None),
     ]
     picture = ruler_html(with_heard(heard))
     strip = picture.split("ra-of-l2")[1].split("</section>")[0]
@@ -71,13 +77,13 @@ def test_what_people_heard_stands_on_the_l2_strip_with_both_claims():
     assert "<strong>not shown</strong>, not yet heard where the certificate ends: shaped" in strip
     assert "95 % interval −63.0 dB to −57.0 dB; by the masking model inaudible below" in strip
     assert "95 % interval from −22.0 dB on" in strip and "<b>" not in strip.split("<dl>")[1]
-    alone = (Listener(None, None, -58.0),)
-    one = Heard("white", alone, "<=", -60.0, None, -58.0, simulated=True)
+    alone = (ListenerThreshold(None, None, -58.0),)
+    one = HearingThreshold("white", alone, "<=", -60.0, None, -58.0, simulated=True)
     assert "One simulated listener heard white noise at ≤ −60.0 dB" in ruler_html(with_heard([one]))
 
 
 def test_an_attack_on_another_classifier_is_called_so():
-    own = Heard("pgd", (Listener(None, None, None),), "=", -40.0, None, None)
+    own = HearingThreshold("pgd", (ListenerThreshold(None, None, None),), "=", -40.0, None, None)
     for against, said in ((None, False), ("digits-cnn-ibp", False), ("digits-<b>", True)):
         picture = ruler_html(with_heard([replace(own, made_against=against)]))
         words = "The attack pgd was made against digits-&lt;b&gt;, not against this classifier."
@@ -85,9 +91,13 @@ def test_an_attack_on_another_classifier_is_called_so():
 
 
 def test_beside_another_ruler_what_people_heard_is_not_drawn_again():
-    heard = [Heard("pgd", (Listener(None, None, -58.0),), "=", -60.0, None, None, None, False, "x")]
+    heard = [
+        HearingThreshold(
+            "pgd", (ListenerThreshold(None, None, -58.0),), "=", -60.0, None, None, None, False, "x"
+        )
+    ]
     picture = ruler_html(with_heard(heard), beside=True)
-    assert "ra-heard'" not in picture and "Heard: at d′ = 1" not in picture
+    assert "ra-heard'" not in picture and "HearingThreshold: at d′ = 1" not in picture
     assert (
         "In L2: nothing below −49.1 dB can fool this model; the attack needs −27.7 dB." in picture
     )
@@ -119,8 +129,8 @@ def test_the_ruler_has_no_green_for_a_mistake_and_a_strip_of_its_own_for_the_vot
 def test_the_ruler_of_what_has_no_interval_rule_measures_the_rest_and_says_why():
     classifier = checkpoints.load_classifier("instruments-svm")
     clip = classifier.prepare(next(open_dataset("bundled-instruments").clips()))
-    quick = {"smoothing": Smoothing(n0=10, n=50), "attack": PGD(steps=2)}
-    measured = measure_ruler(classifier, clip.samples, **quick)
+    quick = Measuring(Smoothing(n0=10, n=50), PGD(steps=2))
+    measured = measure_clip(measure_ruler, classifier, clip.samples, quick)
     assert measured.level_db("attacked") < 0
     assert measured.level_db("verified") is measured.level_db("verified", L2) is None
     picture = ruler_html(measured)
