@@ -174,8 +174,8 @@ def test_a_search_that_never_moved_has_no_level():
 
 
 @pytest.fixture(scope="module")
-def clips(classifier):
-    return load_clips(classifier, open_dataset("bundled-digits"))
+def clips():
+    return load_clips(load_classifier("digits-cnn"), open_dataset("bundled-digits"))
 
 
 def test_figures_share_one_scale_and_stay_small():

@@ -212,11 +212,11 @@ def answers_of(rooms: Host, opened: Any, folder: Path) -> Path:
     room = opened_room(rooms, opened)
     if room is None:
         raise ValueError("you have no open test; open one under Listen.")
-    results = pooled(room)
-    if not results.finished:
+    so_far = pooled(room)
+    if not so_far.finished:
         raise ValueError("nobody has finished the test yet; answers count when somebody has.")
     if room.demo:
-        path, text = folder / "analysis.json", json.dumps(results.to_json())
+        path, text = folder / "analysis.json", json.dumps(so_far.to_json())
     else:
         path, text = folder / "rows.json", export.as_json(room, export.tidy(room))
     path.write_text(text, "utf-8")

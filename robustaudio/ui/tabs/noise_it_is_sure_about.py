@@ -8,7 +8,7 @@ import gradio as gr
 from robustaudio.attacks.genetic import Genetic
 from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.engine import measure_clip
-from robustaudio.evaluation.maximise import STARTS, Maximising, start_from
+from robustaudio.evaluation.maximise import STARTS, Maximising, maximise, start_from
 from robustaudio.evaluation.report import make_report, save_perturbed
 from robustaudio.evaluation.results import to_json
 from robustaudio.ui.commands import command_line
@@ -60,7 +60,7 @@ def build_noise_it_is_sure_about(services: Services, visit: Visit, changed: list
 
     gr.on(changed, offer, visit.classifier, label, **QUIET)
 
-    def maximise(run: Run) -> Iterator[Update]:
+    def evolve_sound(run: Run) -> Iterator[Update]:
         required(level_db=run[level_db], queries=run[queries], seed=run[seed])
         options = {
             "start": run[start], "label": run[label], "level_db": run[level_db],
@@ -69,12 +69,11 @@ def build_noise_it_is_sure_about(services: Services, visit: Visit, changed: list
         source = run[visit.source]
         classifier, clip = services.open(source, run[visit.classifier])
         clip = replace(clip, samples=start_from(run[start], clip.samples, int(run[seed])))
+        wanted = Maximising(Genetic(queries=int(run[queries])), run[label], run[level_db])
         live = Live(classifier, clip, "dB of full scale", verdict, player, search)
         result = yield from run.result(
             lambda progress: measure_clip(
-                maximise, classifier, clip.samples,
-                Maximising(Genetic(queries=int(run[queries])), run[label], run[level_db]),
-                seed=int(run[seed]), progress=progress,
+                maximise, classifier, clip.samples, wanted, seed=int(run[seed]), progress=progress
             ),
             "evolving",
             live.update,
@@ -99,7 +98,7 @@ def build_noise_it_is_sure_about(services: Services, visit: Visit, changed: list
 
     hidden = gr.update(value=None, visible=False)
     return on_click(
-        visit, Buttons(evolve, stop, status, old, keeps=True), maximise,
+        visit, Buttons(evolve, stop, status, old, keeps=True), evolve_sound,
         [visit.source, visit.classifier, start, label, level_db, queries, seed],
         {verdict: None, player: None, search: hidden, wav: NO_FILE, report: NO_FILE},
         live=[search],

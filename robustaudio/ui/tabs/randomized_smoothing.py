@@ -6,7 +6,7 @@ import gradio as gr
 
 from robustaudio.certification.smoothing import Smoothing, vote_obstacle
 from robustaudio.evaluation.certify import Certifying
-from robustaudio.evaluation.certify import certify as smooth
+from robustaudio.evaluation.certify import certify as certify_clip
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.results import to_json
@@ -77,12 +77,13 @@ def build_randomized_smoothing(
         required(**options, seed=run[seed])
         source = run[visit.source]
         classifier, clip = services.open(source, run[visit.classifier])
+        certifying = Certifying(Smoothing(**options), run[representation])
         result = yield from run.result(
             lambda progress: measure_clip(
-                smooth,
+                certify_clip,
                 classifier,
                 clip.samples,
-                Certifying(Smoothing(**options), run[representation]),
+                certifying,
                 seed=run[seed],
                 progress=progress,
             ),

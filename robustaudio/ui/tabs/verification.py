@@ -9,6 +9,7 @@ from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.verify import Verifying, noise_under_threshold
+from robustaudio.evaluation.verify import verify as verify_clip
 from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui import figures
 from robustaudio.ui.commands import command_line
@@ -94,8 +95,10 @@ def build_verification(
         classifier, clip = services.open(source, run[visit.classifier])
 
         def job(progress):
-            asked = Verifying(threat, run[level_db], run[method])
-            result = measure_clip(prove, classifier, clip.samples, asked, progress=progress)
+            verifying = Verifying(threat, run[level_db], run[method])
+            result = measure_clip(
+                verify_clip, classifier, clip.samples, verifying, progress=progress
+            )
             if not threat.needs_threshold:
                 return result, None
             level = {"level_db": run[level_db], "seed": SEED}

@@ -41,9 +41,9 @@ def wish(**changes) -> Wish:
 
 def test_every_attack_has_a_name_and_widgets_that_hold_its_defaults(services):
     assert set(METHODS) == {*ATTACKS, NOISE} and len(set(METHODS.values())) == len(METHODS)
-    for name, attack in ATTACKS.items():
+    for name, kind in ATTACKS.items():
         widgets = option_widgets(name)
-        assert {field: widget.value for field, widget in widgets.items()} == asdict(attack())
+        assert {field: widget.value for field, widget in widgets.items()} == asdict(kind())
         for slider in (w for w in widgets.values() if isinstance(w, gr.Slider)):
             assert slider.minimum <= slider.value <= slider.maximum
             steps = slider.value / slider.step

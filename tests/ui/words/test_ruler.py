@@ -97,7 +97,7 @@ def test_beside_another_ruler_what_people_heard_is_not_drawn_again():
         )
     ]
     picture = ruler_html(with_heard(heard), beside=True)
-    assert "ra-heard'" not in picture and "Heard: at d′ = 1" not in picture
+    assert "ra-heard'" not in picture and "HearingThreshold: at d′ = 1" not in picture
     assert (
         "In L2: nothing below −49.1 dB can fool this model; the attack needs −27.7 dB." in picture
     )
