@@ -41,7 +41,7 @@ def serve(arguments: list[str]) -> None:
     from gradio import state_holder
 
     from robustaudio import app
-    from robustaudio.ui import kept
+    from robustaudio.ui import kept_files
 
     init = gr.Blocks.__init__
 
@@ -60,16 +60,16 @@ def serve(arguments: list[str]) -> None:
         self.STATE_TTL_WHEN_CLOSED = HOUR_S
 
     state_holder.SessionState.__init__ = closing
-    kept.Recent.__init__.__defaults__ = (8 * HOUR_S,)
+    kept_files.Recent.__init__.__defaults__ = (8 * HOUR_S,)
     with suppress(ImportError):
         from robustaudio.gate import uploads
 
         uploads.SWEEP_S, uploads.EMPTY_S = HOUR_S / 4, HOUR_S / 6
         uploads.Uploads.sweep.__defaults__ = (HOUR_S,)
     with suppress(ImportError):
-        from robustaudio.ui import tidy
+        from robustaudio.ui import session_state
 
-        tidy.KEPT = timedelta(seconds=HOUR_S)
+        session_state.KEPT = timedelta(seconds=HOUR_S)
     app.main(arguments)
 
 

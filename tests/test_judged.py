@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from robustaudio.audio.clip import Clip
+from robustaudio.audio.clip import Clip, Stretch
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.cli import main
-from robustaudio.ui.convert import Source
-from robustaudio.ui.verdicts import prediction_words
+from robustaudio.evaluation.results import Prediction
+from robustaudio.ui.sources import Source
+from robustaudio.ui.words.choice import prediction_words
 
 SEVEN = open_dataset("bundled-digits").folder / "seven-slt.wav"
 
@@ -52,9 +53,9 @@ def test_the_report_has_the_part_too(long, tmp_path, capsys):
 
 
 def test_the_page_says_the_part_in_words():
-    record = {"classifier": "a", "prediction": "7", "probabilities": {"7": 1.0}}
+    result = Prediction("a", "7", {"7": 1.0})
     source = Source("own", SEVEN, "digits")
-    assert "Judged" not in prediction_words(record, source)
-    part = {"start_s": 1.429875, "end_s": 2.429875, "of_s": 3.1}
-    words = prediction_words({**record, "judged": part}, source)
+    assert "Judged" not in prediction_words(result, source)
+    part = Stretch(1.429875, 2.429875, 3.1)
+    words = prediction_words(result, source, part)
     assert "Judged: 1.43 s to 2.43 s of 3.10 s, the stretch with the most energy." in words

@@ -20,7 +20,7 @@ from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.open_store import open_store
 from robustaudio.plain_json import as_json
 from robustaudio.ui import launch
-from robustaudio.ui.layout import build_page
+from robustaudio.ui.page import build_page
 
 ROOT = Path(__file__).parents[1]
 CLIP = str(datasets.BUNDLED / "seven-slt.wav")
@@ -235,13 +235,14 @@ def test_bundled_clips_that_are_gone_or_damaged_are_a_sentence_each(bundle):
     (bundle / "four-rms.wav").write_bytes(b"RIFF nonsense")
     services = launch.load_services()
     build_page(services)
-    from robustaudio.ui.convert import NoClip, Source, open_source
+
+    from robustaudio.ui.sources import NoClip, Source
 
     for name, path in services.clips["digits"].items():
         source = Source(name, path, "digits")
         if path.name in ("seven-slt.wav", "four-rms.wav"):
             with pytest.raises(NoClip) as refused:
-                open_source(services, source, "digits-cnn")
+                services.open(source, "digits-cnn")
             assert str(bundle) not in str(refused.value) and str(refused.value).endswith(".")
 
 

@@ -1,7 +1,6 @@
 """Several processes on one machine, each with a classifier of its own, that share a run's clips."""
 
 import multiprocessing
-import pickle
 import signal
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
@@ -28,7 +27,7 @@ def over_processes(
         Exception: what the job raises.
     """
     context = multiprocessing.get_context("spawn")
-    sent, threads = pickle.dumps(job), max(1, torch.get_num_threads() // workers)
+    threads = max(1, torch.get_num_threads() // workers)
     waiting, lost = [*reversed(parts)], []
     busy: dict[Connection, tuple[BaseProcess, list[int]]] = {}
 
@@ -37,7 +36,7 @@ def over_processes(
         process = context.Process(target=_work, args=(other, threads), daemon=True)
         process.start()
         other.close()
-        pipe.send_bytes(sent)
+        pipe.send(job)
         give(pipe, process)
 
     def give(pipe: Connection, process: BaseProcess) -> None:
@@ -83,7 +82,7 @@ def _work(pipe: Connection, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by who began the run
     torch.set_num_threads(threads)
     with suppress(EOFError, BrokenPipeError):
-        job = pickle.loads(pipe.recv_bytes())
+        job = pipe.recv()
         while True:
             batch = pipe.recv()
             try:

@@ -1,18 +1,33 @@
-"""Long work behind the page: progress while it runs, cancel, one decorator for a lent GPU."""
+"""Long jobs of the page, from the click to the result.
 
+A tab gives `on_click` a generator of updates, which asks for what is to be computed with
+`result = yield from run.result(...)`. The rest is here: the place in the queue, progress, cancel
+and stop, the server's limit, old results that are dimmed, one sentence on an error.
+"""
+
+import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple, TypeVar, cast
+
+import gradio as gr
+from gradio.components import Component
 
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.progress import Enough, Progress
-from robustaudio.ui.shares import GIVES_WAY
-from robustaudio.ui.spoken import FAILED as FAILED
-from robustaudio.ui.spoken import as_html as as_html  # so that a tab finds them beside its job
-from robustaudio.ui.spoken import in_place as in_place
-from robustaudio.ui.spoken import one_sentence as one_sentence
+from robustaudio.ui.errors import one_sentence
+from robustaudio.ui.events import HEAVY, QUICK, QUIET, Update, fresh
+from robustaudio.ui.html import progress_bar
+from robustaudio.ui.long_runs import GIVES_WAY
+from robustaudio.ui.queued import Queued, visitor_of
+from robustaudio.ui.visit import Halt, Turns, Visit
+from robustaudio.ui.widgets.old_result import Asked, dim_when_changed
+from robustaudio.ui.words.terms import Ending
+from robustaudio.ui.words.waiting import UNREACHED, WAITING
 
 if os.environ.get("SPACES_ZERO_GPU"):  # first of all: it has to come before CUDA is touched
     import spaces  # type: ignore[import-not-found]
@@ -20,31 +35,52 @@ else:
     spaces = None
 
 Result = TypeVar("Result")
+EXPECTED = (ValueError, UnsupportedLayer)  # errors whose sentence is meant for the visitor
 POLL_S = 0.1
 PAUSE_S, NAP_S = 0.25, 0.01  # between two steps, for a run that has just begun
+# a job that cannot even be asked for says so where its progress would stand
+REACHED = f"""async () => {{
+  const {{ root, api_prefix }} = window.gradio_config;
+  try {{
+    await fetch(`${{root}}${{api_prefix}}/app_id`, {{ cache: "no-store" }});
+    return {json.dumps(gr.skip())};
+  }} catch {{
+    return {json.dumps(UNREACHED)};
+  }}
+}}"""
 
 
 class Cancelled(Exception):
     """Raised inside a job at its next report of progress, after somebody cancelled it."""
 
 
-def stream(
-    job: Callable[[Progress], Result], enough: Callable[[], bool] = lambda: False
-) -> Iterator[tuple[float, list, Result | None]]:
-    """Runs `job(progress)` in a thread; yields (share done, told, None), last (1, told, result).
+class Standing(NamedTuple):
+    """Where a job stands: the share done, all that it has said of its steps, its result at last.
 
-    `told` is all that the job has said of its steps so far, one list that grows. Closing the
-    iterator (on cancel, and when the tab closes) stops the job at its next report of progress, and
-    waits until then. An attack ends early, with what it has found, when it is `enough`. An error
-    of the job is raised here.
+    `steps` is one list that grows.
+    """
+
+    share: float
+    steps: list[Any]
+    result: Any
+
+
+def stream(
+    job: Callable[[Progress], Any], enough: Callable[[], bool] = lambda: False
+) -> Iterator[Standing]:
+    """Runs `job(progress)` in a thread; the last item has the share 1 and the result.
+
+    Closing the iterator (on cancel, and when the tab closes) stops the job at its next report of
+    progress, and waits until then. An attack ends early, with the best so far, when it is `enough`.
+    An error of the job is raised here.
     """
     done = threading.Event()
     cancelled = threading.Event()
-    outcome: dict[str, Any] = {"share": 0.0}
-    told: list[Any] = []
+    outcome: dict[str, Any] = {}
+    share, steps = [0.0], []
     gives_way = GIVES_WAY.get()
 
-    def progress(share: float, step: Any = None, /) -> None:
+    def progress(now: float, step: Any = None, /) -> None:
         ends = time.monotonic() + PAUSE_S
         while gives_way() and time.monotonic() < ends and not cancelled.wait(NAP_S):
             pass
@@ -52,9 +88,9 @@ def stream(
             raise Cancelled
         if enough():
             raise Enough
-        outcome["share"] = share
+        share[0] = now
         if step is not None:
-            told.append(step)
+            steps.append(step)
 
     def work() -> None:
         try:
@@ -67,16 +103,190 @@ def stream(
     threading.Thread(target=work, daemon=True).start()
     try:
         while not done.wait(POLL_S):
-            yield outcome["share"], told, None
+            yield Standing(share[0], steps, None)
     finally:
         cancelled.set()
         done.wait()
     if "error" in outcome:
         raise outcome["error"]
-    yield 1.0, told, outcome["result"]
+    yield Standing(1.0, steps, outcome["result"])
 
 
-EXPECTED = (ValueError, UnsupportedLayer)  # errors whose sentence is meant for the visitor
+@dataclass
+class Budget:
+    """Seconds of computing on a server that others use, too, from when it is made.
+
+    What was found by then is the run's result.
+    """
+
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+    ended: bool = False  # whether it has ended anything
+    begun: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun = self.clock()
+
+    def over(self) -> bool:
+        """Whether work has to end, which it then is taken to do."""
+        self.ended = self.ended or self.clock() - self.begun >= self.seconds
+        return self.ended
+
+    @property
+    def record(self) -> dict:
+        """The limit for a record; empty where the run came to its own end."""
+        return {"limit_s": self.seconds} if self.ended else {}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a job: `run[widget]` is what the widget said when it was asked for."""
+
+    values: dict[Component, Any]
+    status: gr.HTML
+    budget: Budget
+    halt: Halt
+
+    def __getitem__(self, widget: Component) -> Any:
+        return self.values[widget]
+
+    @property
+    def ending(self) -> Ending:
+        """How the run came to its end."""
+        return Ending(self.halt.asked, self.budget.seconds if self.budget.ended else None)
+
+    @property
+    def record(self) -> dict:
+        """The same for a search's record."""
+        return {"stopped": self.halt.asked, **self.budget.record}
+
+    def enough(self) -> bool:
+        """Whether a search has to end with its best so far."""
+        return self.halt.asked or self.budget.over()
+
+    def result(
+        self,
+        job: Callable[[Progress], Result],
+        words: str | Callable[[Sequence[Any]], str],
+        live: Callable[[Sequence[Any]], Update] = lambda steps: {},
+        part: tuple[float, float] = (0.0, 1.0),
+    ) -> Generator[Update, None, Result]:
+        """Computes `job(progress)`; a bar with `words` shows how far it is, `live` what it has.
+
+        Both may depend on the steps so far. The job is one `part` of the run: where it begins, and
+        its share of the whole.
+        """
+        begin, share = part
+        outcome: Any = None
+        for standing in stream(job, self.enough):
+            outcome = standing.result
+            if outcome is None:
+                said = words if isinstance(words, str) else words(standing.steps)
+                bar = progress_bar(begin + share * standing.share, said)
+                yield {**live(standing.steps), self.status: bar}
+        return cast(Result, outcome)
+
+
+@dataclass(frozen=True)
+class Buttons:
+    """Widgets of a job: its buttons, where its progress stands, and the note on an old result.
+
+    With `keeps`, `stop` ends a job that runs with the best that it has found; it cancels one that
+    waits. Any other job is cancelled.
+    """
+
+    start: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    old: gr.HTML
+    keeps: bool = False
+
+
+def on_click(
+    visit: Visit, buttons: Buttons, job: Callable[[Run], Iterator[Update]],
+    inputs: Sequence[Component], outputs: Update, *,
+    also_on: Sequence = (), live: Sequence[Component] = (), asked: Asked | None = None,
+) -> Update:  # fmt: skip
+    """Runs a job on its button and on any other trigger, newest wish last, while its turn lasts.
+
+    `outputs` have their emptied values; the first is the verdict. Cancelling empties the `live`
+    ones. A result whose inputs have changed is dimmed. Returns all that a new clip empties.
+    """
+    start, status = buttons.start, buttons.status
+    if asked is None:  # a change of the classifier empties the result
+        asked = Asked([w for w in inputs if w != visit.classifier and not isinstance(w, gr.State)])
+    held, verdict = gr.JSON(visible=False), next(iter(outputs))
+    outputs = {**outputs, status: "", held: None, buttons.old: ""}
+    inputs = [visit.turns, *inputs]
+
+    def compute(*values: Any) -> Generator[list]:
+        """The job in plain lists both ways: a lent GPU computes in another process."""
+        said = dict(zip(inputs, values, strict=True))
+        budget = Budget(visit.shares.limits.seconds)
+        with said[visit.turns].search() if buttons.keeps else Turns().search() as halt:
+            try:
+                for update in job(Run(said, status, budget, halt)):
+                    yield [update.get(shown, gr.skip()) for shown in outputs]
+            except EXPECTED as error:
+                raise one_sentence(error) from None
+
+    compute = on_gpu(compute)
+
+    async def run_in_turn(request: gr.Request, values: Update) -> AsyncIterator[Update]:
+        over = partial(values[visit.turns].over, values[visit.turn])
+        try:
+            queued = Queued(visit.shares, visitor_of(request), over)
+        except ValueError as error:
+            raise one_sentence(error) from None
+        asked_with = [values[widget] for widget in asked.widgets]
+        try:
+            while waits := await queued.words():
+                yield {status: waits}
+            queued.begin(compute(*(values[widget] for widget in inputs)))
+            while (step := await queued.step()) and not over():
+                update = dict(zip(outputs, step, strict=True))
+                shown = update[verdict] != gr.skip()
+                yield update | ({held: asked_with} if shown else {})
+            if queued.began and over():
+                yield fresh(outputs)
+        finally:
+            queued.end()
+
+    triggers = [*also_on, start.click]
+    gr.on(triggers, None, None, status, js=f"() => {json.dumps(WAITING)}", **QUIET)
+    gr.on(triggers, None, None, status, js=REACHED, **QUIET)
+    event = gr.on(
+        triggers, run_in_turn, {visit.turn, *inputs}, [*outputs],
+        trigger_mode="always_last", **HEAVY,
+    )  # fmt: skip
+    event.failure(None, None, status, js="() => ''", **QUIET)
+    stop = _while_it_waits(visit, buttons.stop) if buttons.keeps else buttons.stop.click
+    stopped = stop(None, None, None, cancels=[event], **QUIET)
+    # after the last report of progress, not before
+    live = [*live, status]
+    emptied = stopped.then(
+        lambda: fresh({shown: outputs[shown] for shown in live}), None, live, **QUIET
+    )
+    shown = [widget for widget in outputs if widget not in (buttons.old, status)]
+    dim_when_changed(asked, held, buttons.old, [event, emptied], shown, str(start.value))
+    return outputs
+
+
+def _while_it_waits(visit: Visit, stop: gr.Button) -> Callable:
+    """The event that cancels a search that still waits for its turn.
+
+    A click on `stop` ends a search that runs with the best that it has found.
+    """
+    waiting = gr.State(0)
+
+    def end(turns: Turns, clicks: int) -> Any:
+        if turns.halt is None:
+            return clicks + 1
+        turns.halt.asked = True
+        return gr.skip()
+
+    stop.click(end, [visit.turns, waiting], waiting, **QUICK)
+    return waiting.change
 
 
 def on_gpu(function: Callable) -> Callable:

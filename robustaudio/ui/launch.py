@@ -27,14 +27,14 @@ from robustaudio.listening.web.listener_routes import routes
 from robustaudio.paths import CHECKPOINTS
 from robustaudio.serving import WARNING, BehindPrefix, Serving, bound
 from robustaudio.streams import Streams
-from robustaudio.ui.convert import Services
-from robustaudio.ui.intake import MAX_UPLOAD_BYTES
-from robustaudio.ui.kept import upload_folder
-from robustaudio.ui.layout import STYLE, build_page, theme
-from robustaudio.ui.quick import share_quick
-from robustaudio.ui.serve import at, uploads_of
-from robustaudio.ui.spoken import HANDLERS
-from robustaudio.ui.tidy import keep_tidy
+from robustaudio.ui.errors import HANDLERS
+from robustaudio.ui.kept_files import upload_folder
+from robustaudio.ui.page import STYLE, build_page, theme
+from robustaudio.ui.quick_events import share_quick
+from robustaudio.ui.server import at, uploads_of
+from robustaudio.ui.services import Services
+from robustaudio.ui.session_state import keep_tidy
+from robustaudio.ui.widgets.upload import MAX_UPLOAD_BYTES
 
 MOST_BYTES = max(MAX_UPLOAD_BYTES, LONGEST_FILE)  # of a file: a sound, or a study's export
 

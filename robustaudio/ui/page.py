@@ -1,74 +1,120 @@
-"""The page's door: values that no browser sends are refused, and every error is a sentence."""
+"""The page: task, classifier and clip, then hear and break, prove, ruler, listen, words."""
 
-import logging
-import re
-from math import isfinite
+import json
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
+from gradio.themes import Base
 
-from robustaudio.ui.spoken import FAILED, UNFIT, one_sentence
+from robustaudio.paths import ASSETS
+from robustaudio.ui.checked_blocks import Page
+from robustaudio.ui.events import KEEP_NUMBERS, MEASURE_PLOTS, QUICK, QUIET, Update, fresh
+from robustaudio.ui.kept_files import keep_downloads
+from robustaudio.ui.services import Services
+from robustaudio.ui.tabs.choice import build_choice
+from robustaudio.ui.tabs.hear_and_break import build_hear_and_break
+from robustaudio.ui.tabs.listen import build_listen
+from robustaudio.ui.tabs.noise_it_is_sure_about import build_noise_it_is_sure_about
+from robustaudio.ui.tabs.prove import build_prove
+from robustaudio.ui.tabs.ruler import build_ruler
+from robustaudio.ui.tabs.what_would_it_take import build_what_would_it_take
+from robustaudio.ui.visit import TRY, Turns, Visit
+from robustaudio.ui.widgets.basic import words
+from robustaudio.ui.widgets.old_result import COMPARE
+from robustaudio.ui.words.learn import LEARN
 
-OF_A_RANGE = re.compile(r"Value [-+.\w]+ is (less than minimum|greater than maximum) value \S+\.")
-log = logging.getLogger(__name__)
-
-
-class Page(gr.Blocks):
-    """Blocks that take what their components can hold, and answer errors in sentences of ours."""
-
-    async def preprocess_data(self, block_fn: Any, *args: Any, **more: Any) -> Any:
-        """The values that the browser sent, as the handler takes them."""
-        try:
-            values = await super().preprocess_data(block_fn, *args, **more)
-        except Exception as error:
-            words = error.message if isinstance(error, gr.Error) else str(error)
-            raise _refused(block_fn, words) from None
-        for component, value in zip(block_fn.inputs, values, strict=True):
-            if not fits(component, value):
-                raise _refused(block_fn, f"{value!r:.200} for a {type(component).__name__}")
-        return values
-
-    async def process_api(self, *args: Any, **more: Any) -> Any:
-        """The answer of a handler."""
-        try:
-            return await super().process_api(*args, **more)
-        except gr.Error as error:
-            if error.title == FAILED:
-                raise
-            raise one_sentence(RuntimeError(error.message)) from error
-        except Exception as error:
-            raise one_sentence(error) from None
+STYLE = ASSETS / "style.css"
+HEADER = (
+    "<header class='ra-header'><h1>robustaudio</h1>"
+    "<p>Hear, break and prove an audio classifier.</p></header>"
+)
+FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 
-def fits(component: Component | Any, value: Any) -> bool:
-    """Whether a handler may get the value of a component; Gradio looks at choices and ranges only.
+def theme() -> Base:
+    """Calm colours and the visitor's own fonts: nothing is fetched from elsewhere."""
+    plain = Base(
+        primary_hue="teal", secondary_hue="orange", neutral_hue="slate", font=FONT, font_mono=MONO
+    )
+    return plain.set(  # the caveats stand in subdued text: it has to be readable
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        checkbox_border_color_dark="*neutral_400",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
+    )
 
-    An emptied field is None.
+
+def build_page(services: Services) -> gr.Blocks:
+    """The whole app; one visitor's state is in gr.State, everything else is read-only."""
+    with Page(title="robustaudio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+        turn, begun = gr.Number(0, visible=False), gr.State(0)
+        words("header", HEADER)
+        visit = build_choice(services, page, turn)
+        changed = [page.load, visit.source.change, visit.classifier.change]
+        stale: Update = {}
+        with gr.Tabs() as tabs:
+            with gr.Tab("Hear & break", elem_id="tab-explore"):
+                starts = [page.load, begun.change]
+                stale |= build_hear_and_break(services, visit, starts, changed)
+                with gr.Accordion("Noise it is sure about", open=False, elem_id="more-like-itself"):
+                    stale |= build_noise_it_is_sure_about(services, visit, changed)
+            with gr.Tab("Prove", elem_id="tab-prove"):
+                stale |= build_prove(services, visit, changed)
+            with gr.Tab("Ruler", elem_id="tab-ruler"):
+                stale |= build_ruler(services, visit)
+                stale |= build_what_would_it_take(services, visit)
+            with gr.Tab("Listen", elem_id="tab-listen"):
+                build_listen(services, visit, page.load)
+            with gr.Tab("Learn", elem_id="tab-learn"):
+                gr.Markdown(LEARN)
+
+        for script in (KEEP_NUMBERS, COMPARE):
+            page.load(None, js=script, **QUIET)
+        tabs.select(None, js=MEASURE_PLOTS, **QUIET)
+        _begin_anew(visit, begun, stale)
+    keep_downloads(page)
+    return page
+
+
+def _begin_anew(visit: Visit, begun: gr.State, stale: Update) -> None:
+    """What was found of another clip or classifier goes at once, in the browser.
+
+    What is still being found learns of it from the turn, and a new run begins. Gradio calls a menu
+    that was merely opened and closed an input, too: what counts is whether its value has changed.
     """
-    match component:
-        case gr.State():
-            return True
-        case gr.Radio():
-            return isinstance(value, str)
-        case gr.Number() | gr.Slider():
-            return value is None or (_is_number(value) and isfinite(value))
-        case gr.Checkbox():
-            return isinstance(value, bool)
-        case gr.Textbox():
-            return value is None or isinstance(value, str)
-        case gr.Dropdown():
-            return value is None or isinstance(value, str)
-        case gr.CheckboxGroup():
-            return isinstance(value, list) and all(isinstance(one, str) for one in value)
-    return True
 
+    def begin(turns: Turns, turn: int) -> Any:
+        """The run that is over learns it; what it found in the last moment goes as well."""
+        if turn == turns.begun:
+            return gr.skip()
+        turns.over(turn)
+        turns.begun = turn
+        return {begun: turn, **fresh(stale)}
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
-
-
-def _refused(block_fn: Any, words: str) -> gr.Error:
-    """The answer to values that cannot be used; the log has one line of them."""
-    log.warning("refused for %s: %s", block_fn.name, " ".join(words.split())[:300])
-    return one_sentence(ValueError(words if OF_A_RANGE.fullmatch(words) else UNFIT))
+    classifier, worked, turn = visit.classifier, visit.worked, visit.turn
+    emptied, everything = json.dumps([*stale.values()]), [turn, *stale]
+    to_another = (
+        f"(name, worked, turn) => name === worked ? {json.dumps([gr.skip()] * (2 + len(stale)))}"
+        f" : [name, turn + 1, ...{emptied}]"
+    )
+    moves = [
+        visit.source.change(
+            None, turn, everything, js=f"turn => [turn + 1, ...{emptied}]", **QUIET
+        ),
+        classifier.input(
+            None, [classifier, worked, turn], [worked, *everything], js=to_another, **QUIET
+        ),
+    ]
+    for button in visit.switches:
+        js = (
+            f"(words, worked, turn) => {{ const name = words.slice({len(TRY)}); "
+            f"return [name, ...({to_another})(name, worked, turn)]; }}"
+        )
+        outputs = [classifier, worked, *everything]
+        moves.append(button.click(None, [button, worked, turn], outputs, js=js, **QUIET))
+    for moved in moves:
+        moved.then(begin, [visit.turns, turn], [begun, *stale], **QUICK)

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import gradio as gr
 
 from robustaudio.limits import Visitor
-from robustaudio.ui import verdicts
-from robustaudio.ui.shares import GIVES_WAY, Shares
+from robustaudio.ui.long_runs import GIVES_WAY, Shares
+from robustaudio.ui.words.waiting import waiting_words
 
 AT_ONCE_S, POLL_S = 0.02, 0.1  # between two looks: in the first second, later
 REPEAT_S = 5.0  # words are said again: whether anybody listens is only seen by that
@@ -28,12 +28,12 @@ class Queued:
         self._thread = ThreadPoolExecutor(1, "heavy-run")
         self._said, self._said_at = "", 0.0
 
-    async def told(self) -> str | None:
-        """What a visitor who waits is told next; None as soon as the wait has an end."""
+    async def words(self) -> str | None:
+        """The next words for a visitor who waits; None as soon as the wait has an end."""
         while not self.shares.granted(self.place):
             if self.shares.dropped(self.place):
                 return None
-            now, words = self.shares.clock(), verdicts.waiting_words(*self.shares.ahead(self.place))
+            now, words = self.shares.clock(), waiting_words(*self.shares.ahead(self.place))
             if words != self._said or now - self._said_at >= REPEAT_S:
                 self._said, self._said_at = words, now
                 return words

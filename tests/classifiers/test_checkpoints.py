@@ -16,7 +16,7 @@ from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.networks import Cnn
 from robustaudio.training.recipes import RECIPES, Recipe
 from robustaudio.ui import launch
-from robustaudio.ui.learn import card_words
+from robustaudio.ui.words.choice import card_words
 
 NAMES = checkpoints.names()
 CLIP = str(BUNDLED / "seven-slt.wav")

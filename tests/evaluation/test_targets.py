@@ -5,17 +5,18 @@ import math
 import pytest
 import torch
 from torch import nn
+from ui.results import target_levels
 
 from robustaudio.attacks import PGD, DeepFool
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.batch import load_clips
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.targets import levels_by_target
+from robustaudio.ui import figures
 
 
 def test_a_linear_classifier_has_the_level_in_closed_form():
@@ -61,8 +62,8 @@ def test_a_target_out_of_reach_is_none():
 
 def test_the_map_has_a_number_in_every_cell_that_can_be_read_on_its_colour():
     rows = [
-        {"prediction": "cello", "levels_db": {"electric_guitar": -80.4, "voice": -10.0}},
-        {"prediction": "voice", "levels_db": {"cello": -45.0, "electric_guitar": None}},
+        target_levels("cello", {"electric_guitar": -80.4, "voice": -10.0}),
+        target_levels("voice", {"cello": -45.0, "electric_guitar": None}),
     ]
     heat, cells = figures.targets(rows, unit="the clip's peak").data
     assert [list(row) for row in heat.z] == [[None, -80.4, -10.0], [-45.0, None, None]]
@@ -74,6 +75,6 @@ def test_the_map_has_a_number_in_every_cell_that_can_be_read_on_its_colour():
 
 
 def test_a_map_of_nothing_is_a_map():
-    rows = [{"prediction": "a", "levels_db": {"b": None}}]
+    rows = [target_levels("a", {"b": None})]
     _, cells = figures.targets(rows, unit="the clip's peak").data
     assert list(cells.text) == ["·", "–"]

@@ -18,7 +18,6 @@ from robustaudio.evaluation.attack import Attacking, Plan, attack
 from robustaudio.evaluation.batch import LabelledBatch
 from robustaudio.evaluation.certify import CertifyRadii, certify_radii, summary_of_radii
 from robustaudio.evaluation.engine import measure_clip, summarised
-from robustaudio.evaluation.figures import audibility
 from robustaudio.evaluation.noise import AddingNoise, add_noise
 from robustaudio.evaluation.predict import Predicting, predict_labels, summary_of_predictions
 from robustaudio.evaluation.results import to_json
@@ -35,6 +34,7 @@ from robustaudio.evaluation.verify import (
 from robustaudio.perception.masking import masking_threshold
 from robustaudio.threats.norms import LINF, MASKING
 from robustaudio.threats.threat_model import ThreatModel
+from robustaudio.ui.figures import audibility
 
 PLAN = Plan(BIM(steps=3))
 SMOOTHING = Smoothing(sigma=1e-6, n0=10, n=20)  # too faint to hang on what was drawn

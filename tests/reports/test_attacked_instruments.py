@@ -54,6 +54,6 @@ def test_the_page_is_made_and_what_was_measured_is_not_measured_again(quick, tmp
     assert made["searches"]["instruments-svm"]["genetic"]["pairs"] >= 10
     for name in ("queries", "pca"):
         assert (tmp_path / f"instruments-{name}.svg").read_text(encoding="utf-8").startswith("<svg")
-    monkeypatch.setattr(page, "_rows", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(page, "reach", lambda *_: pytest.fail("measured again"))
     page.attacked_instruments(output, limit=1, log=lambda line: None)
     assert output.read_text(encoding="utf-8") == text

@@ -7,7 +7,7 @@ from ui.visiting import Visiting
 
 from robustaudio.limits import Limits
 from robustaudio.ui.launch import launch
-from robustaudio.ui.shares import GONE_S
+from robustaudio.ui.long_runs import GONE_S
 
 HEAVIEST = {"pgd-steps": 1000, "pgd-restarts": 20, "level": -100}
 SLACK_S = 2.0  # a machine may be busy

@@ -170,7 +170,7 @@ def test_the_page_is_made_once_for_all_and_for_each_name(ask):
 
 
 def test_files_go_by_age_and_downloads_later(app, monkeypatch, tmp_path):
-    from robustaudio.ui.serve import uploads_of
+    from robustaudio.ui.server import uploads_of
 
     services = next(iter(held_services()))
     old = Path(app.server_app.uploaded_file_dir) / "abandoned" / "state.json"
@@ -193,7 +193,7 @@ def test_files_go_by_age_and_downloads_later(app, monkeypatch, tmp_path):
 def held_services():
     import gc
 
-    from robustaudio.ui.convert import Services
+    from robustaudio.ui.services import Services
 
     return [one for one in gc.get_objects() if type(one) is Services]
 

@@ -13,12 +13,16 @@ import httpx
 import pytest
 
 from robustaudio.paths import HOME
+from robustaudio.ui.errors import UNFIT, is_sentence, without_folders
 from robustaudio.ui.launch import launch
-from robustaudio.ui.page import fits
-from robustaudio.ui.spoken import UNFIT, is_sentence, spoken, without_folders
+from robustaudio.ui.widgets.player import Player
 
 FILE = {"_type": "gradio.FileData"}
+
+
 SOUND = [{"key": "A", "pcm": "AAAAAA=="}, {"key": "B", "pcm": "AAAAAA=="}]
+
+
 HOSTILE = [
     None, "", "'A'", "\0", "../../etc/passwd", "/etc/passwd", -1, 0, 1e308, 10**40, float("nan"),
     True, [], {}, [1, 2], [[[[]]]], "x" * 10_000, {"path": "/etc/passwd"}, {"path": 5},
@@ -28,7 +32,11 @@ HOSTILE = [
     {"tracks": [{**one, "pcm": "A"} for one in SOUND], "sample_rate": 8_000},
     {"task": [], "name": {}, "uploaded": "yes"}, '["a", "b", 3]', "[" * 5_000,
 ]  # fmt: skip
+
+
 HEAVY = "run_in_turn"  # each answer of it may begin a computation
+
+
 RAW = re.compile(
     r"Traceback|\w+Error\b|Error\(|Exception|<class|object at 0x|NoneType|has no attribute|"
     r"invalid literal|unhashable|not supported between|^'\w*'\.?$|Errno"
@@ -151,49 +159,11 @@ def test_requests_that_no_page_makes_end_in_a_sentence(page, post, route, body, 
     check_words(told.get("detail", told.get("error")))
 
 
-@pytest.mark.parametrize("heard", HOSTILE)
-def test_a_player_that_holds_nonsense_makes_no_study(heard):
-    from robustaudio.ui.listen import _tracks
-
-    with pytest.raises(ValueError, match=r"on the first tab\.$"):
-        _tracks(heard)
-
-
-@pytest.mark.parametrize(
-    "component, good, bad",
-    [
-        (gr.Radio, ["a"], [None, 1, []]), (gr.Checkbox, [True], [None, 1, "yes"]),
-        (gr.Number, [1, 2.5, None], [float("nan"), float("inf"), 10**400, True, "1", []]),
-        (gr.Slider, [1], [float("nan"), {}]), (gr.Textbox, ["", None], [1, [], {}]),
-        (gr.Dropdown, ["a", None], [1, ["a"], {}]), (gr.CheckboxGroup, [[], ["a"]], ["a", [1]]),
-        (gr.JSON, [{}, None, 1], []),
-    ],
-)  # fmt: skip
-def test_a_handler_gets_what_its_components_can_hold(component, good, bad):
-    with gr.Blocks():
-        made = component()
-    assert all(fits(made, value) for value in good)
-    assert not any(fits(made, value) for value in bad)
-
-
-@pytest.mark.parametrize(
-    "error, sentence",
-    [
-        (ValueError("there is no file /tmp/a/b.wav."), "there is no file b.wav."),
-        (ValueError("see https://a.example/b/c."), "see https://a.example/b/c."),
-        (ValueError(r"C:\Users\me\x.wav is empty."), "x.wav is empty."),
-        (OSError(28, "No space left on device", "/root/x"), "no space left on device."),
-        (MemoryError(), "there is not enough memory; ask for less, or close other programs."),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
-         "there is not enough memory: 2.15 GB more were asked for at once; ask for less, or close "
-         "other programs."),
-        (KeyError("A"), "Something failed on the server, whose log says why."),
-        (ValueError("cannot convert float NaN to integer"),
-         "Something failed on the server, whose log says why."),
-    ],
-)  # fmt: skip
-def test_what_is_said_of_an_error(error, sentence):
-    assert spoken(error) == sentence
+def test_no_handler_takes_a_perturbation_from_the_browser(page):
+    """A player's value is for the player: what was perturbed stays on the server."""
+    players = {block for block in page.blocks.values() if isinstance(block, Player)}
+    assert len(players) == 4
+    assert not [handler for handler in handlers(page) if players & {*handler.inputs}]
 
 
 def test_a_value_out_of_range_says_the_range(page, post):

@@ -6,10 +6,19 @@ from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
+from ui.visiting import Visiting
 
+from robustaudio.limits import Limits
 from robustaudio.progress import Enough
 from robustaudio.ui import jobs
-from robustaudio.ui.jobs import on_gpu, stream
+from robustaudio.ui.jobs import Budget, on_gpu, stream
+from robustaudio.ui.launch import launch
+from robustaudio.ui.words.terms import Ending, limited
+
+LIMIT_S = 1.0
+
+
+LIMIT = "server's limit of 1 s ended it"
 
 
 def test_progress_comes_first_and_the_result_last():
@@ -47,11 +56,6 @@ def test_an_error_of_the_job_is_raised_where_it_is_read():
 
     with pytest.raises(ValueError, match="sigma -1"):
         list(stream(job))
-
-
-def test_a_sentence_is_shown_as_text_whatever_it_quotes():
-    message = jobs.one_sentence(ValueError("unknown key <img src=x> & 'y'\n- more")).message
-    assert message == "unknown key &lt;img src=x&gt; &amp; 'y'<br>- more"
 
 
 def test_closing_the_stream_stops_the_job_at_its_next_report():
@@ -97,3 +101,61 @@ def test_the_gpu_decorator_is_there_on_a_zero_gpu_space_and_nowhere_else(monkeyp
     lender = SimpleNamespace(GPU=lambda wrapped: ("on the GPU", wrapped))
     monkeypatch.setattr(jobs, "spaces", lender)
     assert on_gpu(function) == ("on the GPU", function)
+
+
+def test_a_budget_begins_when_it_is_made_and_is_over_for_good():
+    now = [100.0]
+    budget = Budget(60, lambda: now[0])
+    now[0] = 159.0
+    assert not budget.over() and budget.record == {}
+    now[0] = 160.0
+    assert budget.over() and budget.record == {"limit_s": 60}
+    now[0] = 0.0
+    assert budget.over()
+
+
+def test_without_a_limit_nothing_ends():
+    now = [0.0]
+    budget = Budget(float("inf"), lambda: now[0])
+    now[0] = 1e12
+    assert not budget.over() and budget.record == {}
+
+
+def test_no_limit_no_words():
+    assert limited(Ending()) == [] and "of 60 s" in limited(Ending(limit_s=60.0))[0]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        patch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
+        page = launch(block=False, quiet=True, limits=Limits(seconds=LIMIT_S))
+        yield page.local_url
+        page.close()
+
+
+@pytest.mark.parametrize(
+    "button, changes, words",
+    [
+        ("perturb", {"pgd-steps": 1000, "pgd-restarts": 20, "level": -100}, "PGD in L∞"),
+        ("maximise", {"maximise-label": "3", "maximise-queries": 20_000}, "sure"),
+        ("certify", {"certify-n": 100_000}, "votes until then"),
+        (
+            "targets",
+            {"targets-from": "one clip per label", "targets-attack": "pgd"},
+            "of 10 clips. The targets of the last one",
+        ),
+        ("measure", {"everyone": True}, "Not finished: "),
+    ],
+)
+def test_a_run_that_takes_too_long_says_that_the_server_ended_it(url, button, changes, words):
+    visitor = Visiting(url)
+    visitor.load()
+    started = time.monotonic()
+    ended = visitor.run(button, **changes)[-1]
+    took_s = time.monotonic() - started
+    assert ended["msg"] == "process_completed" and ended["success"], ended
+    said = next(text for text in ended["output"]["data"] if isinstance(text, str) and words in text)
+    assert LIMIT in said
+    assert took_s < 30 * LIMIT_S  # to its end each takes minutes

@@ -26,8 +26,9 @@ from robustaudio.listening.run.headphones import beep_count
 from robustaudio.listening.run.host import NoStudy
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.serving import Serving, self_signed
-from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.launch import launch
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import Source
 
 pytestmark = pytest.mark.browser
 PREVIEW = ("Waveform load error", "Failed to load resource")  # Gradio's own, of a file it shows
@@ -195,7 +196,7 @@ def sleep_for_long(app, page) -> None:
 
 
 def test_a_page_that_was_offline_keeps_its_clip(page_at, monkeypatch):
-    monkeypatch.setattr("robustaudio.ui.choice.STILL_HERE_MS", 1_000)
+    monkeypatch.setattr("robustaudio.ui.tabs.choice.STILL_HERE_MS", 1_000)
     monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
     app = launch(block=False, quiet=True)
     try:

@@ -1,7 +1,6 @@
 """Two tasks on one page: what a task offers, and what it cannot do and says so."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,39 +16,14 @@ from ui.driving import (
     upload,
 )
 
-from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.audio.tasks import TASKS
-from robustaudio.certification.smoothing import Smoothing
-from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation import figures
-from robustaudio.evaluation.engine import measure_clip
-from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.ruler import Measuring, measure_ruler
-from robustaudio.ui import launch, verdicts
-from robustaudio.ui.ruler import ruler_html
+from robustaudio.ui import figures, launch
 
 
 @pytest.fixture(scope="module")
 def services():
     return launch.load_services()
-
-
-# --- what a task offers --------------------------------------------------------------------------
-
-
-def test_a_task_has_its_own_classifiers_and_begins_with_a_clip_of_its_own(services):
-    assert list(services.tasks) == ["digits", "instruments"]
-    assert "instruments-svm" not in services.classifiers_of("digits")
-    for task in services.tasks:
-        classifier, clip = services.start(task)
-        assert classifier in services.classifiers_of(task)
-        assert clip.task == task and clip.path.is_file() and not clip.uploaded
-
-
-def test_a_task_without_a_classifier_is_not_offered(services):
-    digits = {name: card for name, card in services.cards.items() if card.task == "digits"}
-    assert list(replace(services, cards=digits).tasks) == ["digits"]
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
@@ -67,58 +41,6 @@ def test_a_corpus_that_is_not_at_hand_is_left_out(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for task in TASKS:
         assert len(task.clips()) == len(open_dataset(f"bundled-{task.name}"))
-
-
-# --- what people read ----------------------------------------------------------------------------
-
-
-def test_labels_are_words_in_sentences_and_pictures():
-    record = {
-        "prediction": "electric_guitar", "clean_prediction": "acoustic_guitar", "n": 3,
-        "counts": {"acoustic_guitar": 1, "electric_guitar": 2}, "probabilities": {},
-        "logits_lower": {"acoustic_guitar": 0.0, "electric_guitar": 1.0},
-        "logits_upper": {"acoustic_guitar": 2.0, "electric_guitar": 3.0}, "verified": False,
-    }  # fmt: skip
-    assert "least logit of electric guitar over" in verdicts.interval_words(record)
-    assert "Red: acoustic guitar" in verdicts.interval_words(record)
-    for figure in (figures.votes(record), figures.logit_intervals(record)):
-        assert list(figure.data[0].x) == ["acoustic guitar", "electric guitar"]
-    pair = {"acoustic_guitar": 0.25, "electric_guitar": 0.75}
-    changed = dict(reversed(pair.items()))  # in whatever order a record has them
-    clean, perturbed = figures.probabilities(pair, changed).data
-    assert list(clean.x) == list(perturbed.x) == ["acoustic guitar", "electric guitar"]
-    assert list(clean.y) == list(perturbed.y) == [0.25, 0.75]
-
-
-def test_the_ruler_of_what_has_no_interval_rule_measures_the_rest_and_says_why():
-    classifier = checkpoints.load_classifier("instruments-svm")
-    clip = classifier.prepare(next(open_dataset("bundled-instruments").clips()))
-    quick = Measuring(Smoothing(n0=10, n=50), PGD(steps=2))
-    record = to_json(measure_clip(measure_ruler, classifier, clip.samples, quick))
-    assert record["ruler"]["attacked_db"] < 0
-    assert record["ruler"]["verified_db"] is record["ruler"]["verified_l2_db"] is None
-    picture = ruler_html(record)
-    assert picture.count("the last layer must be dense, not") == 1
-    assert picture.count("no proof, as above") == 2
-    assert "nothing is proven; the attack needs" in picture
-
-
-def test_the_words_on_targets_name_the_easiest_and_the_hardest():
-    row = {
-        "classifier": "c", "attack": "DeepFool", "norm": "l2", "queries": 10, "seconds": 0.5,
-        "prediction": "cello",
-        "levels_db": {"electric_guitar": -80.4, "voice": -10.0, "organ": None},
-    }  # fmt: skip
-    words = verdicts.targets_words([row])
-    assert "<strong>cello → electric guitar</strong>" in words
-    assert "is the easiest: −80.4 dB of the clip's L2 norm" in words
-    assert "hardest of those reached: cello → voice, −10.0 dB" in words
-    assert "2 of 3 targets reached" in words and "DeepFool in L2 on c" in words
-    nothing = verdicts.targets_words([{**row, "levels_db": {"voice": None}}])
-    assert "nothing found" in nothing and "0 of 1 targets reached" in nothing
-
-
-# --- the page ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

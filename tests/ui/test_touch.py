@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import CDPSession, Locator, Page, expect
 from ui.driving import SLOW_MS, opened, run, tab
+from ui.results import certified, target_levels, verified
 
-from robustaudio.evaluation import figures
+from robustaudio.ui import figures
 from robustaudio.ui.launch import launch
 
 RANGES = "plot => JSON.stringify(['xaxis', 'yaxis', 'yaxis2'].map(a => plot._fullLayout[a]?.range))"
@@ -128,13 +129,12 @@ def test_a_mouse_zooms_by_the_toolbar_and_not_by_accident(app, page_at):
 
 
 def test_every_figure_says_so_to_the_browser():
-    record = {"prediction": "a", "verified": True, "n": 2, "counts": {"a": 2},
-              "logits_lower": {"a": 1.0}, "logits_upper": {"a": 2.0}}  # fmt: skip
-    rows = [{"prediction": "a", "levels_db": {"b": -3.0}}]
+    proof = verified(prediction="a", logits_lower={"a": 1.0}, logits_upper={"a": 2.0})
+    rows = [target_levels("a", {"b": -3.0})]
     for figure in (
         figures.search([1.0, 2.0], [None, 3.0]),
-        figures.votes(record),
-        figures.logit_intervals(record),
+        figures.votes(certified(n=2, counts={"a": 2})),
+        figures.logit_intervals(proof),
         figures.probabilities({"a": 1.0}, None),
         figures.targets(rows, unit="x"),
     ):

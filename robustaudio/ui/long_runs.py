@@ -1,0 +1,220 @@
+"""Fair shares of the computing: who runs next, who waits and for how long, and who has gone.
+
+Gradio's own queue is first come, first served over everybody. Here addresses take turns, then the
+sessions of an address, and within a session the first one to come.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from itertools import count
+from math import inf
+
+from robustaudio.limits import PRIVATE, Limits, Visitor
+from robustaudio.streams import Streams
+
+HEAVY_RUNS = 2  # at a time; the others wait
+MOST_WAITING = 100  # of all visitors together
+GONE_S = 10.0  # without a stream to its page a run is dropped
+REMEMBERED = 1000  # addresses and sessions whose last turn counts
+YOUNG_S = 3.0  # a run goes before older ones of other addresses for so long
+AGAIN_S = 0.5  # a forecast is made at most so often
+WEIGHT = 0.3  # of the last run, in the moving average of all
+
+
+# whether the run that computes has to give way; outside of a queue there is nobody else
+GIVES_WAY: ContextVar[Callable[[], bool]] = ContextVar("gives_way", default=lambda: False)
+
+
+@dataclass(eq=False)
+class Place:
+    """One heavy run, from the moment it is asked for; times are those of the clock of `Shares`."""
+
+    visitor: Visitor
+    over: Callable[[], bool]
+    number: int
+    joined_at: float
+    started_at: float | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self.started_at is None
+
+
+class Shares:
+    """Grants `slots` places at a time.
+
+    An address holds at most `limits.running` of them. A run begins when its page listens, and is
+    dropped when the page has not listened for `GONE_S`; without `streams` every page is there.
+    """
+
+    def __init__(
+        self, limits: Limits = PRIVATE, slots: int = HEAVY_RUNS, streams: Streams | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):  # fmt: skip
+        self.limits, self.slots, self.streams, self.clock = limits, slots, streams, clock
+        self.usual_s: float | None = None  # that a run takes; None before the first has ended
+        self._lock, self._numbers, self._turns = threading.RLock(), count(), count()
+        self._places: list[Place] = []
+        self._served: dict[tuple[str, str], int] = {}  # the last turn, the oldest first
+        self._forecast: tuple[float, dict[Place, tuple[int, float]]] = -inf, {}
+
+    def join(self, visitor: Visitor, over: Callable[[], bool] = lambda: False) -> Place:
+        """A place for one run; a place that is `over` is nobody's, and is dropped.
+
+        Raises:
+            ValueError: one sentence, if the visitor, the address or everybody waits too often.
+        """
+        with self._lock:
+            self._grant()
+            waiting = [place for place in self._waiting if not self.dropped(place)]
+            address = [p for p in waiting if p.visitor.address == visitor.address]
+            session = [place for place in address if place.visitor == visitor]
+            self._check(len(session), len(address), len(waiting))
+            place = Place(visitor, over, next(self._numbers), self.clock())
+            self._places.append(place)
+            self._changed()
+            return place
+
+    def granted(self, place: Place) -> bool:
+        """Whether the place may compute; from the first time on, until it is left."""
+        with self._lock:
+            self._grant()
+            return not place.waits
+
+    def ahead(self, place: Place) -> tuple[int, float | None]:
+        """How many runs begin before this one, and the seconds until it does, if that is known."""
+        with self._lock:
+            made_at, forecast = self._forecast
+            if place not in forecast or self.clock() - made_at >= AGAIN_S:
+                self._forecast = self.clock(), self._made()
+            before, wait_s = self._forecast[1].get(place, (0, 0.0))
+            return before, None if self.usual_s is None else wait_s
+
+    def dropped(self, place: Place) -> bool:
+        """Whether nobody wants the run any more: it is over, or its page has gone."""
+        return place.over() or self.gone(place)
+
+    def gone(self, place: Place) -> bool:
+        """Whether its page has not listened for too long."""
+        if self.streams is None:
+            return False
+        gone_for_s = self.streams.gone_for_s(place.visitor.session)
+        return min(gone_for_s, self.clock() - place.joined_at) > GONE_S
+
+    def leave(self, place: Place) -> None:
+        """The run has ended, or does not want to begin; a second time nothing happens."""
+        with self._lock:
+            if place not in self._places:
+                return
+            self._places.remove(place)
+            self._changed()
+            if place.started_at is not None:
+                took_s = self.clock() - place.started_at
+                usual_s = took_s if self.usual_s is None else self.usual_s
+                self.usual_s = (1 - WEIGHT) * usual_s + WEIGHT * took_s
+
+    def gives_way(self, place: Place) -> bool:
+        """Whether a run that has computed for long lets another address's new one go first."""
+
+        def age_s(run: Place) -> float:
+            return now - (run.started_at or now)
+
+        with self._lock:
+            now = self.clock()
+            others = [p for p in self._running if p.visitor.address != place.visitor.address]
+            return age_s(place) > YOUNG_S and any(age_s(other) <= YOUNG_S for other in others)
+
+    @property
+    def _waiting(self) -> list[Place]:
+        return [place for place in self._places if place.waits]
+
+    @property
+    def _wanted(self) -> list[Place]:
+        """Those that wait, and whose page is there to see what comes of it."""
+        return [p for p in self._waiting if self._listens(p) and not self.dropped(p)]
+
+    @property
+    def _running(self) -> list[Place]:
+        return [place for place in self._places if not place.waits]
+
+    def _check(self, session: int, address: int, everybody: int) -> None:
+        limits = self.limits
+        if session >= limits.waiting:
+            raise ValueError(
+                f"{session} of your runs wait for their turn already; wait for one, or cancel it."
+            )
+        if address >= limits.address_waiting:
+            raise ValueError(
+                f"{address} runs from your network address wait for their turn already; "
+                "try again in a minute."
+            )
+        if everybody >= MOST_WAITING:
+            raise ValueError(f"{everybody} runs wait for their turn; try again in a minute.")
+
+    def _listens(self, place: Place) -> bool:
+        return self.streams is None or self.streams.open(place.visitor.session)
+
+    def _grant(self) -> None:
+        """Places begin, as long as there are slots."""
+        while len(self._running) < self.slots:
+            running = [place.visitor.address for place in self._running]
+            if (place := self._next(self._wanted, running, self._served)) is None:
+                return
+            place.started_at = self.clock()
+            self._note(place, self._served)
+            while len(self._served) > REMEMBERED:
+                del self._served[next(iter(self._served))]
+            self._changed()
+
+    def _next(
+        self, able: Iterable[Place], running: list[str], served: dict[tuple[str, str], int]
+    ) -> Place | None:
+        """Of those whose address may have one more: whose turn is longest ago, or never was."""
+
+        def turn(place: Place) -> tuple[int, int, int]:
+            address, session = _keys(place)
+            return served.get(address, -1), served.get(session, -1), place.number
+
+        able = [p for p in able if running.count(p.visitor.address) < self.limits.running]
+        return min(able, key=turn, default=None)
+
+    def _note(self, place: Place, served: dict[tuple[str, str], int]) -> None:
+        turn = next(self._turns)
+        for key in _keys(place):
+            served.pop(key, None)
+            served[key] = turn
+
+    def _made(self) -> dict[Place, tuple[int, float]]:
+        """The waiting ones in their order, played through with runs of the usual length."""
+        usual_s, now, served = self.usual_s or 1.0, self.clock(), {**self._served}
+        ends = [
+            (max(usual_s - (now - (place.started_at or now)), 0.0), place.number, place)
+            for place in self._running
+        ]
+        heapify(ends)
+        waiting, order, at_s = self._wanted, {}, 0.0
+        while waiting:
+            place = None
+            if len(ends) < self.slots:
+                running = [run.visitor.address for *_, run in ends]
+                place = self._next(waiting, running, served)
+            if place:
+                order[place] = len(order), at_s
+                waiting.remove(place)
+                self._note(place, served)
+                heappush(ends, (at_s + usual_s, place.number, place))
+            else:
+                at_s = heappop(ends)[0]
+        return order
+
+    def _changed(self) -> None:
+        self._forecast = -inf, {}
+
+
+def _keys(place: Place) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Under which its turns are remembered."""
+    return ("address", place.visitor.address), ("session", place.visitor.session)

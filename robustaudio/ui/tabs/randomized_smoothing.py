@@ -1,0 +1,112 @@
+"""Prove, on the right: the radius of the classifier that votes over noisy copies."""
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from robustaudio.certification.smoothing import Smoothing, vote_obstacle
+from robustaudio.evaluation.certify import Certifying
+from robustaudio.evaluation.certify import certify as certify_clip
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.report import make_report
+from robustaudio.evaluation.results import to_json
+from robustaudio.ui import figures
+from robustaudio.ui.commands import command_line
+from robustaudio.ui.downloads import add_report, file_name, scratch_folder
+from robustaudio.ui.events import NO_FILE, QUIET, Update
+from robustaudio.ui.html import unable_words
+from robustaudio.ui.jobs import Buttons, Run, on_click
+from robustaudio.ui.services import Services
+from robustaudio.ui.visit import Visit, tried
+from robustaudio.ui.widgets.basic import start_and_cancel, words
+from robustaudio.ui.widgets.numbers import required
+from robustaudio.ui.words.prove import outvoted, smoothing_words
+
+
+def build_randomized_smoothing(
+    services: Services, visit: Visit, file: gr.DownloadButton, changed: list
+) -> Update:
+    """The panel; returns what a new clip empties, and how."""
+    gr.Markdown("### Randomized smoothing\nCertifies a majority vote over noisy copies.")
+    representation = gr.Dropdown(
+        ["waveform"], value="waveform", label="Noise at", elem_id="certify-at"
+    )
+    gr.on(
+        changed,
+        lambda name: gr.Dropdown(services.classifiers[name].representations),
+        visit.classifier, representation, **QUIET,
+    )  # fmt: skip
+    with gr.Row():
+        defaults = Smoothing()
+        sigma = gr.Number(
+            defaults.sigma, label="σ", step=0.05, elem_id="certify-sigma", min_width=100
+        )
+        n0 = gr.Number(
+            defaults.n0, label="n₀", elem_id="certify-n0", min_width=100,
+            info="votes to choose the class",
+        )  # fmt: skip
+        n = gr.Number(
+            defaults.n, label="n", elem_id="certify-n", min_width=100,
+            info="votes to count it",
+        )  # fmt: skip
+        alpha = gr.Number(
+            defaults.alpha, label="α", step=0.001, min_width=100, elem_id="certify-alpha",
+            info="risk of a wrong one",
+        )  # fmt: skip
+        seed = gr.Number(0, label="Seed", min_width=100)
+    certify, stop = start_and_cancel("Certify", "certify")
+    unable = words("certify-unable")
+    status, old = words("certify-status"), words("certify-old")
+    radius = words("certify-words")
+    better = visit.switch("certify-switch")
+    votes = gr.Plot(show_label=False, elem_id="votes")
+
+    def ask(n: float | None, alpha: float | None) -> Update:
+        """Whether so many votes can certify anything."""
+        if n is None or alpha is None or n < 1 or not 0 < alpha < 1:
+            why = None  # said when it is asked for
+        else:
+            why = vote_obstacle(int(n), alpha)
+        return {certify: gr.update(interactive=why is None), unable: unable_words(why)}
+
+    gr.on([n.change, alpha.change], ask, [n, alpha], [certify, unable], **QUIET)
+
+    def vote(run: Run) -> Iterator[Update]:
+        options = {"sigma": run[sigma], "n0": run[n0], "n": run[n], "alpha": run[alpha]}
+        at = {"representation": run[representation], "seed": run[seed]}
+        required(**options, seed=run[seed])
+        source = run[visit.source]
+        classifier, clip = services.open(source, run[visit.classifier])
+        certifying = Certifying(Smoothing(**options), run[representation])
+        result = yield from run.result(
+            lambda progress: measure_clip(
+                certify_clip,
+                classifier,
+                clip.samples,
+                certifying,
+                seed=run[seed],
+                progress=progress,
+            ),
+            "certify",
+        )
+        trained = services.for_noise(source.task, run[sigma], run[representation])
+        other = None if trained == classifier.name else trained
+        command = command_line("certify", source, classifier.name, options | at)
+        name = file_name(source.path.stem, classifier.name, "certify")
+        with scratch_folder() as folder:
+            report = make_report(classifier, clip, command, to_json(result) | run.budget.record)
+            runs, proofs = add_report(run[visit.runs], report, folder, name)
+            yield {
+                radius: smoothing_words(result, source.label, other, run.ending),
+                better: tried(other if outvoted(result, source.label) else None),
+                votes: figures.votes(result),
+                file: proofs,
+                visit.runs: runs,
+                status: "",
+            }
+
+    return on_click(
+        visit, Buttons(certify, stop, status, old), vote,
+        [visit.source, visit.classifier, visit.runs, representation, sigma, n0, n, alpha, seed],
+        {radius: None, better: tried(None), votes: None, file: NO_FILE, visit.runs: gr.skip()},
+    )  # fmt: skip
