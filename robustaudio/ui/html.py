@@ -3,7 +3,7 @@
 import html
 from collections.abc import Sequence
 
-from robustaudio.ui.figures import shown_label
+from robustaudio.audio.tasks import shown_label
 
 
 def card(

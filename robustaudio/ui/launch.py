@@ -12,6 +12,7 @@ import torch
 from starlette.middleware import Middleware
 
 from robustaudio import threads
+from robustaudio.audio.tasks import TASKS
 from robustaudio.classifiers.checkpoints import Checkpoint, usable
 from robustaudio.evaluation.listening_study import LONGEST_FILE
 from robustaudio.gate import Rules
@@ -33,7 +34,6 @@ from robustaudio.ui.quick_events import share_quick
 from robustaudio.ui.server import at, uploads_of
 from robustaudio.ui.services import Services
 from robustaudio.ui.session_state import keep_tidy
-from robustaudio.ui.tasks import TASKS
 from robustaudio.ui.widgets.upload import MAX_UPLOAD_BYTES
 
 MOST_BYTES = max(MAX_UPLOAD_BYTES, LONGEST_FILE)  # of a file: a sound, or a study's export

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from robustaudio.audio.clip import Clip
+from robustaudio.audio.tasks import TASKS, Task
 from robustaudio.classifiers.card import Card
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.limits import PRIVATE, Limits
@@ -16,7 +17,6 @@ from robustaudio.streams import Streams
 from robustaudio.ui.kept_files import Kept
 from robustaudio.ui.prepared_clips import Prepared
 from robustaudio.ui.sources import GONE, UPLOAD, NoClip, Source
-from robustaudio.ui.tasks import TASKS, Task
 
 
 @dataclass(frozen=True)

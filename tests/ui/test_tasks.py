@@ -17,8 +17,8 @@ from ui.driving import (
 )
 
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.audio.tasks import TASKS
 from robustaudio.ui import figures, launch
-from robustaudio.ui.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def services():
 def test_the_bundled_clips_come_first_and_every_file_has_a_name(task):
     bundled, clips = open_dataset(f"bundled-{task.name}"), task.clips()
     assert [path.name for path in clips.values()][: len(bundled)] == [
-        row["file"] for row in bundled.rows
+        row.file for row in bundled.rows
     ]
     assert len(set(clips.values())) == len(clips) and task.clip in clips
     assert not any("_" in name.split(" · ")[0] for name in clips)

@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
+from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.predict import predict as predict_label
 from robustaudio.ui.errors import FAILED, as_html, in_place, one_sentence
 from robustaudio.ui.events import QUICK, QUIET, Update
-from robustaudio.ui.figures import shown_label
 from robustaudio.ui.jobs import EXPECTED
 from robustaudio.ui.long_runs import Shares
 from robustaudio.ui.services import Services

@@ -6,6 +6,7 @@ from dataclasses import replace
 import gradio as gr
 
 from robustaudio.attacks.genetic import Genetic
+from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.maximise import STARTS, Maximising, maximise, start_from
 from robustaudio.evaluation.report import make_report, save_perturbed
@@ -13,7 +14,6 @@ from robustaudio.evaluation.results import to_json
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.downloads import download, download_report, file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, QUIET, Update
-from robustaudio.ui.figures import shown_label
 from robustaudio.ui.jobs import Buttons, Run, on_click
 from robustaudio.ui.services import Services
 from robustaudio.ui.tracks import player_tracks

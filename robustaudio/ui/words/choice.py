@@ -3,9 +3,9 @@
 from html import escape
 
 from robustaudio.audio.clip import Stretch
+from robustaudio.audio.tasks import shown_label
 from robustaudio.classifiers.card import Card
 from robustaudio.evaluation.results import Prediction
-from robustaudio.ui.figures import shown_label
 from robustaudio.ui.html import label_words
 from robustaudio.ui.sources import Source
 from robustaudio.ui.words.terms import is_right

@@ -3,8 +3,8 @@
 import html
 from dataclasses import dataclass
 
+from robustaudio.audio.tasks import shown_label
 from robustaudio.threats.norms import Norm
-from robustaudio.ui.figures import shown_label
 from robustaudio.ui.html import label_words
 
 ATTACK_NAMES = {  # by the attack's class, as records have it
