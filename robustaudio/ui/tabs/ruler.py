@@ -49,19 +49,19 @@ def build_ruler(services: Services, visit: Visit) -> Update:
             raise one_sentence(error) from None
 
     def measure_all(run: Run) -> Iterator[Update]:
-        heard = run[study] and Path(run[study])
-        if heard and not heard.is_file():
-            raise ValueError(f"{heard.name} is no longer on the server; upload it again.")
+        answers = run[study] and Path(run[study])
+        if answers and not answers.is_file():
+            raise ValueError(f"{answers.name} is no longer on the server; upload it again.")
         required(sigma=run[sigma], seed=run[seed])
         source, runs, pictures = run[visit.source], run[visit.runs], []
         names = services.classifiers_of(source.task) if run[everyone] else [run[visit.classifier]]
         options = {"sigma": run[sigma], "seed": run[seed]}
-        options |= {"heard": heard.name} if heard else {}
+        options |= {"heard": answers.name} if answers else {}
         for name in names:
             classifier, clip = services.open(source, name)
             ruler = yield from run.result(
                 lambda progress, classifier=classifier, clip=clip: ruler_with_thresholds(
-                    heard, classifier, replace(clip, name=source.name),  # as the Listen tab does
+                    answers, classifier, replace(clip, name=source.name),  # as the Listen tab does
                     smoothing=Smoothing(sigma=run[sigma]), seed=run[seed], progress=progress,
                 ),
                 "ruler",

@@ -2,13 +2,14 @@
 
 import html
 
+from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.results import (
     CertifiedClip,
     MaskingAssumptions,
     NoisePair,
     VerifiedClip,
 )
-from robustaudio.ui.figures import rivals_in_reach, shown_label
+from robustaudio.ui.figures import rivals_in_reach
 from robustaudio.ui.html import caption, card, decibel, label_words
 from robustaudio.ui.words.terms import BOUNDS, BY_ITSELF, Ending, is_right, limited, misheard_words
 
