@@ -100,8 +100,8 @@ def _of_hearing(ruler: ListeningRuler, beside: bool) -> str:
     cut = L2_ATTACK in ruler.ended
     reach = _reach(ruler.level_db("verified", L2), ruler.attacked_l2_db, cut, "this model")
     claims = "".join(
-        f"<li>“{claim['claim'].capitalize()}”: <strong>{claim['verdict']}</strong>, "
-        f"{escape(claim['because'])}.</li>"
+        f"<li>“{claim.claim.capitalize()}”: <strong>{claim.verdict}</strong>, "
+        f"{escape(claim.because)}.</li>"
         for claim in ruler.claims
     )
     strange = "".join(
