@@ -9,8 +9,8 @@ from torch import Tensor
 
 from robustaudio.attacks.attack import Population, Rank, Search, SearchAttack, check, surest
 from robustaudio.attacks.canvas import Canvas, Genome, Genomes, block_of, streams
+from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.levels import l2
-from robustaudio.perception.masking import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.threats.geometry import TINY
 
 DB_PER_UNIT = 10.0  # of noise-to-mask ratio, in a fitness of log-probabilities

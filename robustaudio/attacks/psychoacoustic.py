@@ -8,11 +8,8 @@ from torch import Tensor
 
 from robustaudio.attacks.attack import Search, SearchAttack, check
 from robustaudio.attacks.carlini_wagner import quietest
-from robustaudio.perception.masking import (
-    MaskingThreshold,
-    max_noise_to_mask_db,
-    noise_to_mask_ratio,
-)
+from robustaudio.perception.audibility import max_noise_to_mask_db, noise_to_mask_ratio
+from robustaudio.perception.masking import MaskingThreshold
 from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.geometry import TINY

@@ -32,7 +32,7 @@ from robustaudio.evaluation.clips import (
 )
 from robustaudio.evaluation.engine import resumable
 from robustaudio.evaluation.perturbed import PerturbedClip, compare
-from robustaudio.perception.audibility import distances
+from robustaudio.perception.distances import distances
 from robustaudio.perception.levels import amplitude_db
 from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
@@ -308,14 +308,18 @@ def smallest_rows(
     found = smallest_levels(classifier, x, criterion, plan, rng=rng, progress=progress)
     sounds = _sounds(classifier, x, plan, found.adversarial)
     heard = _heard(classifier, sounds, len(x))
-    measured = {} if sounds is None else distances(sounds, x, classifier.sample_rate)
+    measured = None if sounds is None else distances(sounds, x, classifier.sample_rate)
     fell = found.is_adversarial
     return [
         {
             **common[i],
             "smallest_db": finite(found.level_db[i]),
             **{key: heard[key][i] for key in HEARD},
-            **{key: finite(measured[key][i]) if fell[i] else None for key in METRICS if measured},
+            **{
+                key: finite(getattr(measured, key)[i]) if fell[i] else None
+                for key in METRICS
+                if measured
+            },
             "queries": int(found.queries[i]),
         }
         for i in range(len(y))

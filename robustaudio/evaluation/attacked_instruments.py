@@ -33,7 +33,7 @@ from robustaudio.evaluation.engine import kept
 from robustaudio.evaluation.markdown import percent, table
 from robustaudio.evaluation.svg import curves_svg, groups_svg
 from robustaudio.paths import RESULTS
-from robustaudio.perception.audibility import distances
+from robustaudio.perception.distances import distances
 from robustaudio.threats.criterion import TargetedMisclassification
 from robustaudio.threats.norms import L2
 
@@ -204,8 +204,8 @@ def _rows(
             "success": bool(result.is_adversarial[i]),
             "start": float(start[i]),
             "end": float(end[i]),
-            "snr_db": finite(measured["snr_db"][i]),
-            "noise_to_mask_db": finite(measured["noise_to_mask_db"][i]),
+            "snr_db": finite(measured.snr_db[i]),
+            "noise_to_mask_db": finite(measured.noise_to_mask_db[i]),
             "queries": int(result.queries[i]),
             "way": [[queries, odds[i]] for queries, odds in way],
             "seconds": seconds,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import finite, generator, predictions
-from robustaudio.perception.audibility import distances
+from robustaudio.perception.distances import distances
 from robustaudio.perception.levels import l2
 
 SHIFT = 5  # samples
@@ -46,7 +46,7 @@ def exhibits(
             kind,
             waveform,
             {
-                **{key: finite(measured[key][row]) for key in SHOWN},
+                **{key: finite(getattr(measured, key)[row]) for key in SHOWN},
                 "prediction": classifier.labels[int(labels[row])],
             },
         )

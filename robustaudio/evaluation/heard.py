@@ -33,12 +33,8 @@ from robustaudio.listening.analysis.by_paradigm import (
 )
 from robustaudio.listening.design.stimulus import Stimulus
 from robustaudio.listening.design.study import JOINED, Study
-from robustaudio.perception.masking import (
-    masking_framing,
-    masking_threshold,
-    max_noise_to_mask_db,
-    noise_to_mask_ratio,
-)
+from robustaudio.perception.audibility import max_noise_to_mask_db, noise_to_mask_ratio
+from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.progress import Watched
 from robustaudio.threats.norms import L2
 

@@ -10,7 +10,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.evaluation.clips import finite
 from robustaudio.evaluation.predict import predict_clip
-from robustaudio.perception.audibility import distances, perceptual_distance
+from robustaudio.perception.distances import distances
 from robustaudio.threats.criterion import Criterion, Misclassification
 
 
@@ -39,8 +39,9 @@ def compare(
     Without a criterion, success is a changed prediction.
     """
     before, after = predict_clip(classifier, clean), predict_clip(classifier, perturbed)
-    measured = distances(perturbed[None], clean[None], classifier.sample_rate)
-    perceived = perceptual_distance(perturbed[None], clean[None], classifier.sample_rate)
+    measured = distances(perturbed[None], clean[None], classifier.sample_rate, perceptual=True).row(
+        0
+    )
     criterion = criterion or Misclassification(classifier(clean[None]).argmax(-1))
     rounded = classifier(rounded_to_16_bit(perturbed[None]))
     return {
@@ -48,8 +49,7 @@ def compare(
         "clean_prediction": before["prediction"],
         "prediction": after["prediction"],
         "probabilities": after["probabilities"],
-        **{key: finite(value[0]) for key, value in measured.items()},
-        "perceptual_distance": None if perceived is None else finite(perceived[0]),
+        **{name: value if value is None else finite(value) for name, value in measured.items()},
         "prediction_after_rounding": classifier.labels[int(rounded.argmax())],
         "success_after_rounding": bool(criterion.is_adversarial(rounded)[0]),
     }

@@ -64,23 +64,6 @@ def snr_db(
     return -_relative_db(l2(perturbation), l2(clean))
 
 
-def si_sdr_db(
-    estimate: Float[Tensor, "batch time"], clean: Float[Tensor, "batch time"]
-) -> Float[Tensor, " batch"]:
-    """Scale-invariant signal-to-distortion ratio (Le Roux et al. 2019, eq. 3 to 5).
-
-    10 log10(|a s|^2 / |a s - e|^2) with a = <e, s> / |s|^2 for the clean clip s and the estimate
-    e, which is the perturbed clip and not the perturbation: no gain of e changes it. As in the
-    paper no mean is removed. Infinity for the clip itself (some 140 dB, float32's rounding, for
-    most gains of it); minus infinity where nothing of the clip is left, or the clip is silent.
-    """
-    energy = clean.square().sum(1)
-    scale = (estimate * clean).sum(1) / energy.where(energy > 0, 1)
-    target = scale[:, None] * clean
-    erased = (l2(estimate) == 0) & (energy > 0)
-    return snr_db(estimate - target, target).masked_fill(erased, -inf)
-
-
 def _relative_db(size: Tensor, reference: Tensor) -> Tensor:
     """20 log10 of a ratio of sizes: minus infinity for a size of 0, even of a silent clip."""
     return 20 * size.where(size == 0, size / reference).log10()

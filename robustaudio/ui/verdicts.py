@@ -7,7 +7,8 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation.attack import Standing
 from robustaudio.evaluation.exhibits import SHIFT, Exhibit
 from robustaudio.evaluation.figures import Audibility, rivals_in_reach, shown_label
-from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, DISTURBED_DB
+from robustaudio.perception.audibility import DISTURBED_DB
+from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
 from robustaudio.threats.norms import norm_named
 from robustaudio.ui.convert import Source
 

@@ -7,12 +7,8 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.evaluation import figures
-from robustaudio.perception.masking import (
-    masking_framing,
-    masking_threshold,
-    noise_to_mask_ratio,
-    total_noise_to_mask_db,
-)
+from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
+from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.threats.norms import MASKING
 
 RATE = 8_000
