@@ -22,10 +22,8 @@ from robustaudio.columns import FLAG, Column, list_of, needed, whole
 from robustaudio.evaluation.clips import (
     BATCH,
     LabelledClips,
-    Progress,
     finite,
     generator,
-    part_of,
     predictions,
     seconds_since,
     share,
@@ -35,6 +33,7 @@ from robustaudio.evaluation.perturbed import PerturbedClip, compare
 from robustaudio.perception.distances import distances
 from robustaudio.perception.levels import amplitude_db
 from robustaudio.perception.masking import masking_framing, masking_threshold
+from robustaudio.progress import Progress, part_of
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
 from robustaudio.threats.noise import audible_representations, check_audible, sound_of
 from robustaudio.threats.norms import LINF, Norm

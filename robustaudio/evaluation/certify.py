@@ -12,15 +12,8 @@ from torch import Tensor
 from robustaudio.certification.smoothing import Smoothed, Smoothing
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
-from robustaudio.evaluation.clips import (
-    LabelledClips,
-    Progress,
-    generator,
-    part_of,
-    predictions,
-    seconds_since,
-    share,
-)
+from robustaudio.evaluation.clips import LabelledClips, generator, predictions, seconds_since, share
+from robustaudio.progress import Progress, part_of
 from robustaudio.threats.norms import L2, LINF
 
 

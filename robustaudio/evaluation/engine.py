@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from robustaudio.columns import Column, check_row
-from robustaudio.evaluation.clips import Progress
 from robustaudio.outside import read_text, shown
+from robustaudio.progress import Progress
 
 Rows = list[dict]
 Columns = Mapping[str, Column]

@@ -19,7 +19,7 @@ from robustaudio.audio.clip import Clip
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, smallest_level
-from robustaudio.evaluation.clips import Progress, finite, part_of
+from robustaudio.evaluation.clips import finite
 from robustaudio.evaluation.heard_file import ADAPTIVE, CRITERION, ENDS, Export, read_results
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.listening.analysis.analyse import screen
@@ -35,7 +35,7 @@ from robustaudio.listening.design.stimulus import Stimulus
 from robustaudio.listening.design.study import JOINED, Study
 from robustaudio.perception.audibility import max_noise_to_mask_db, noise_to_mask_ratio
 from robustaudio.perception.masking import masking_framing, masking_threshold
-from robustaudio.progress import Watched
+from robustaudio.progress import Progress, Watched, part_of
 from robustaudio.threats.norms import L2
 
 L2_ATTACK = "attack in L2"  # a part of the ruler, as its record names it

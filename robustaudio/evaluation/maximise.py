@@ -10,9 +10,10 @@ from torch import Tensor
 from robustaudio.attacks import Genetic, Step
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Standing, recorded
-from robustaudio.evaluation.clips import Progress, finite, generator, seconds_since
+from robustaudio.evaluation.clips import finite, generator, seconds_since
 from robustaudio.evaluation.perturbed import PerturbedClip, compare
 from robustaudio.perception.levels import amplitude, amplitude_db, check_level
+from robustaudio.progress import Progress
 from robustaudio.threats.criterion import TargetedMisclassification
 from robustaudio.threats.norms import LINF
 from robustaudio.threats.threat_model import ThreatModel

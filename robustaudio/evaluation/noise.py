@@ -12,13 +12,13 @@ from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.evaluation.clips import (
     BATCH,
     LabelledClips,
-    Progress,
     finite,
     generator,
     seconds_since,
     share,
 )
 from robustaudio.evaluation.perturbed import PerturbedClip, compare
+from robustaudio.progress import Progress
 from robustaudio.threats.noise import gaussian_noise, noisy_clip
 
 

@@ -16,9 +16,9 @@ from robustaudio.certification.verify import Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.certify import certify_clip
-from robustaudio.evaluation.clips import Progress, finite, part_of, predictions, seconds_since
+from robustaudio.evaluation.clips import finite, predictions, seconds_since
 from robustaudio.perception.levels import floor_16_bit_db
-from robustaudio.progress import Watched
+from robustaudio.progress import Progress, Watched, part_of
 from robustaudio.threats.norms import L2, LINF, MASKING, NORMS
 
 SHARES = (0.3, 0.55, 0.15)  # of the time: proofs, attack, smoothing

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, smallest_levels
-from robustaudio.evaluation.clips import Progress, finite, generator, predictions, seconds_since
+from robustaudio.evaluation.clips import finite, generator, predictions, seconds_since
+from robustaudio.progress import Progress
 from robustaudio.threats.criterion import TargetedMisclassification
 
 

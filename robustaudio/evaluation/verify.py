@@ -14,18 +14,12 @@ from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.verify import Verification, Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.columns import FLAG, list_of, needed
-from robustaudio.evaluation.clips import (
-    LabelledClips,
-    Progress,
-    finite,
-    generator,
-    seconds_since,
-    share,
-)
+from robustaudio.evaluation.clips import LabelledClips, finite, generator, seconds_since, share
 from robustaudio.evaluation.engine import resumable
 from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.levels import amplitude_db, floor_16_bit_db, l2, snr_db
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
+from robustaudio.progress import Progress
 from robustaudio.threats.norms import MASKING, Norm
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 

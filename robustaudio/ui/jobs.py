@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from robustaudio.certification.interval import UnsupportedLayer
-from robustaudio.evaluation.clips import Progress
-from robustaudio.progress import Enough
+from robustaudio.progress import Enough, Progress
 from robustaudio.ui.shares import GIVES_WAY
 from robustaudio.ui.spoken import FAILED as FAILED
 from robustaudio.ui.spoken import as_html as as_html  # so that a tab finds them beside its job

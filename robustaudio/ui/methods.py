@@ -8,13 +8,14 @@ import gradio as gr
 from gradio.components import Component
 
 from robustaudio.attacks import ATTACKS, MINIMISING
-from robustaudio.attacks.genetic import Genetic, HillClimber, RandomSearch
+from robustaudio.attacks.controls import HillClimber, RandomSearch
+from robustaudio.attacks.genetic import Genetic
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, attack_clip
-from robustaudio.evaluation.clips import Progress
 from robustaudio.evaluation.noise import noise_clip
 from robustaudio.evaluation.perturbed import PerturbedClip
+from robustaudio.progress import Progress
 from robustaudio.threats.norms import norm_named
 from robustaudio.ui import convert
 from robustaudio.ui.convert import ANY_OTHER, Source

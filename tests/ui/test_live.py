@@ -9,12 +9,13 @@ from playwright.sync_api import expect
 from ui.driving import SLOW_MS, assert_made_again, choose, downloaded, fill, opened, run
 
 from robustaudio.attacks import CarliniWagner
-from robustaudio.attacks.attack import Enough, Population
+from robustaudio.attacks.attack import Population
 from robustaudio.attacks.genetic import Genetic
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import Plan, Standing, attack_clip
+from robustaudio.progress import Enough
 from robustaudio.ui import launch, verdicts
 from robustaudio.ui.live import REDRAW_S, REPLAY_S, Live, Paced, pictured
 
