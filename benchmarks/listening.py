@@ -23,8 +23,8 @@ from robustaudio.listening import ABX, Quest, Staircase
 from robustaudio.listening.design.forced_choice import Adaptive
 from robustaudio.listening.design.study import PROCEDURES, Study, StudyClip
 from robustaudio.listening.design.trial import Procedure, Trial
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.store import open_store
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.open_store import open_store
 from robustaudio.listening.simulated_listeners import Listener, panel
 from robustaudio.listening.simulated_study import simulate
 
@@ -129,7 +129,7 @@ def taken(procedure: Procedure, listeners: Sequence[Listener], seed: int) -> dic
     del options["conditions"]
     study = Study("Benchmark", (CLIP,), ("white",), {"kind": kinds[type(procedure)], **options})
     with TemporaryDirectory() as folder:
-        room, _ = Rooms(open_store(folder)).open(study)
+        room, _ = Host(open_store(folder)).open(study)
         found = simulate(room, listeners, seed)
     (condition,) = found.pop("conditions") or [{}]
     return found | condition

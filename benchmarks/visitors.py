@@ -26,8 +26,8 @@ import httpx
 import numpy as np
 
 from robustaudio.listening.run.headphones import beep_count
+from robustaudio.listening.run.open_store import open_store
 from robustaudio.listening.run.session import session_of
-from robustaudio.listening.run.store import open_store
 
 HOME = Path(__file__).resolve().parents[1]
 TRIALS = 8  # that each page answers

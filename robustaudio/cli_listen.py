@@ -14,10 +14,12 @@ from robustaudio.listening.analysis.by_paradigm import standing
 from robustaudio.listening.analysis.thresholds import SIGNS
 from robustaudio.listening.design.study_file import load_study
 from robustaudio.listening.run import export
-from robustaudio.listening.run.begun import MOST_LISTENERS
-from robustaudio.listening.run.host import NO_STUDY_OF, NOT_READ, Rooms
-from robustaudio.listening.run.open_study import Room
-from robustaudio.listening.run.store import FOLDER, open_store
+from robustaudio.listening.run.admission import MOST_LISTENERS
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.open_store import open_store
+from robustaudio.listening.run.open_study import OpenStudy
+from robustaudio.listening.run.purge import NO_STUDY_OF, NOT_READ
+from robustaudio.listening.run.store import FOLDER
 from robustaudio.listening.simulated_listeners import Listener, panel
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web.charts import psychometric
@@ -37,7 +39,7 @@ def run_serve(arguments: argparse.Namespace) -> dict:
     keyfile, certfile = serving.files([reachable(arguments.host)])
     limits = limits_of(arguments)
     kept = FOLDER if arguments.store is None else arguments.store
-    rooms = Rooms(open_store("memory:" if arguments.demo else kept), limits)
+    rooms = Host(open_store("memory:" if arguments.demo else kept), limits)
     with bound(arguments.host, arguments.port) as listening:  # a link that is printed works
         room, key = rooms.open(study, arguments.hours, resume=True)
         port = listening.getsockname()[1]
@@ -69,7 +71,7 @@ def run_serve(arguments: argparse.Namespace) -> dict:
 
 def run_analyse(arguments: argparse.Namespace) -> dict:
     """Counts and results of one study; with a folder, its tables, figures and JSON as well."""
-    room = _only_room(Rooms(open_store(arguments.store, create=False)), arguments.study)
+    room = _only_room(Host(open_store(arguments.store, create=False)), arguments.study)
     found = pooled(room)
     if arguments.output:
         try:
@@ -94,7 +96,7 @@ def run_purge(arguments: argparse.Namespace) -> dict:
     deletes only if the last answer is less than two days old, or if somebody says that the clock
     is right.
     """
-    rooms = Rooms(open_store(arguments.store, create=False))
+    rooms = Host(open_store(arguments.store, create=False))
     if arguments.study is not None:
         if arguments.study not in {*rooms.store.studies(), *rooms.store.orphans()}:
             raise ValueError(f"there is no study {arguments.study} in the store.")
@@ -106,12 +108,12 @@ def run_purge(arguments: argparse.Namespace) -> dict:
     if left:
         raise ValueError(f"{', '.join(left)} could not be deleted; try again.")
     now = datetime.now(UTC)
-    if over := [token for token, end in rooms.ends().items() if end <= now]:
+    if over := [token for token, end in rooms.charters.ends().items() if end <= now]:
         raise ValueError(
             f"{', '.join(over)}: over by this computer's clock ({now:%Y-%m-%d %H:%M} UTC), but its "
             "last answer is days away; if the clock is right, add --clock-is-right."
         )
-    kept = rooms.quarantined()
+    kept = rooms.charters.quarantined()
     return {"deleted": closed, "kept": kept} if kept else {"deleted": closed}
 
 
@@ -121,14 +123,14 @@ def run_simulate(arguments: argparse.Namespace) -> dict:
     typical = Listener(arguments.threshold, arguments.spread, arguments.lapse)
     people = panel(arguments.listeners, typical, arguments.between, arguments.seed)
     store = open_store("memory:" if arguments.store is None else arguments.store)
-    room, _ = Rooms(store).open(load_study(arguments.study))
+    room, _ = Host(store).open(load_study(arguments.study))
     about = {"threshold_db": arguments.threshold, "spread_db": arguments.spread}
     return {**about, "lapse": arguments.lapse, **simulate(room, people, arguments.seed)}
 
 
-def _only_room(rooms: Rooms, token: str | None) -> Room:
+def _only_room(rooms: Host, token: str | None) -> OpenStudy:
     """The study that is meant; those that are over or damaged are named, and not read."""
-    ends, doubtful = rooms.ends(), rooms.quarantined()
+    ends, doubtful = rooms.charters.ends(), rooms.charters.quarantined()
     for broken in sorted({*rooms.store.studies()} - {*ends, *doubtful}):
         _log(f"study {broken} is left out: it cannot be read.")
     for orphan in rooms.store.orphans():
@@ -140,21 +142,21 @@ def _only_room(rooms: Rooms, token: str | None) -> Room:
     known = [*ends, *doubtful]
     for other in known.copy() if token is None else []:
         try:
-            rooms.kept(other)
+            rooms.find_for_owner(other)
         except (OSError, ValueError, LookupError) as error:
             _log(f"study {other} is left out: {error}")
             known.remove(other)
     certain = [one for one in known if one in ends]
     for candidates in (certain, known):
         if token is None and len(candidates) == 1:
-            return rooms.kept(*candidates)
+            return rooms.find_for_owner(*candidates)
     if token in known:
-        return rooms.kept(token)
+        return rooms.find_for_owner(token)
     names = f"open are {', '.join(known)}" if known else "none is open"
     raise ValueError(f"say which study of the store by --study TOKEN; {names}.")
 
 
-def _write(folder: Path, room: Room, found: dict) -> None:
+def _write(folder: Path, room: OpenStudy, found: dict) -> None:
     """rows.csv, rows.json, analysis.json, and the curve of every condition that has one."""
     folder.mkdir(parents=True, exist_ok=True)
     table = export.tidy(room)

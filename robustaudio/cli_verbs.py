@@ -26,6 +26,7 @@ from robustaudio.evaluation.maximise import maximise_clip, start_from
 from robustaudio.evaluation.noise import noise_clip, noise_dataset
 from robustaudio.evaluation.predict import predict_clip, predict_dataset
 from robustaudio.evaluation.report import judged, make_report, save_perturbed, save_report
+from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip, verify_dataset
@@ -39,7 +40,8 @@ CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  #
 
 def classifiers(arguments: argparse.Namespace) -> list[dict]:
     # by the name that --classifier takes, which is the file's
-    cards = [{**card, "name": name} for name, card in checkpoints.cards().items()]
+    usable = checkpoints.usable().items()
+    cards = [replace(some.card, name=name).to_json() for name, some in usable]
     return cards if arguments.json else [{k: card.get(k) for k in CARD_COLUMNS} for card in cards]
 
 
@@ -48,7 +50,7 @@ def run_predict(arguments: argparse.Namespace) -> dict:
     if arguments.dataset:
         return predict_dataset(classifier, _dataset(arguments, classifier))
     clip = _clip(arguments, classifier)
-    return {**predict_clip(classifier, clip.samples), **judged(clip)}
+    return {**to_json(predict_clip(classifier, clip.samples)), **judged(clip)}
 
 
 def run_attack(arguments: argparse.Namespace) -> dict:
@@ -96,8 +98,8 @@ def run_verify(arguments: argparse.Namespace) -> dict:
         )  # fmt: skip
     level_db = _single(arguments.level_db, "--level-db", norm.levels.proof)
     clip = _clip(arguments, classifier)
-    record = verify_clip(classifier, clip.samples, level_db=level_db, **common)
-    return {**record, **judged(clip)}
+    result = verify_clip(classifier, clip.samples, level_db=level_db, **common)
+    return {**to_json(result), **judged(clip)}
 
 
 def run_certify(arguments: argparse.Namespace) -> dict:
@@ -112,7 +114,8 @@ def run_certify(arguments: argparse.Namespace) -> dict:
             radii=arguments.radius or DEFAULT_RADII, **common,
         )  # fmt: skip
     clip = _clip(arguments, classifier)
-    return {**certify_clip(classifier, clip.samples, smoothing, **common), **judged(clip)}
+    result = certify_clip(classifier, clip.samples, smoothing, **common)
+    return {**to_json(result), **judged(clip)}
 
 
 def run_ruler(arguments: argparse.Namespace) -> dict:
@@ -121,18 +124,18 @@ def run_ruler(arguments: argparse.Namespace) -> dict:
     classifier = _classifier(arguments)
     clip = _clip(arguments, classifier)
     if arguments.heard is None:
-        record = measure_ruler(
+        ruler = measure_ruler(
             classifier, clip.samples, smoothing=_smoothing(arguments), seed=arguments.seed,
             progress=_progress(),
         )  # fmt: skip
-        return {**record, **judged(clip)}
+        return {**to_json(ruler), **judged(clip)}
     from robustaudio.evaluation.heard import ruler_with_heard
 
-    record = ruler_with_heard(
+    ruler = ruler_with_heard(
         arguments.heard, classifier, clip, smoothing=_smoothing(arguments), seed=arguments.seed,
         progress=_progress(),
     )  # fmt: skip
-    return {**record, **judged(clip)}
+    return {**to_json(ruler), **judged(clip)}
 
 
 def run_targets(arguments: argparse.Namespace) -> dict:
@@ -140,10 +143,10 @@ def run_targets(arguments: argparse.Namespace) -> dict:
         raise ValueError("the levels by target belong to a single clip.")
     classifier, plan = _classifier(arguments), _plan(arguments)
     clip = _clip(arguments, classifier)
-    record = levels_by_target(
+    result = levels_by_target(
         classifier, clip.samples, plan, seed=arguments.seed, progress=_progress()
     )
-    return {**record, **judged(clip)}
+    return {**to_json(result), **judged(clip)}
 
 
 def run_maximise(arguments: argparse.Namespace) -> dict:
@@ -151,7 +154,7 @@ def run_maximise(arguments: argparse.Namespace) -> dict:
         raise ValueError("maximise works on a single clip.")
     classifier = _classifier(arguments)
     clip = _clip(arguments, classifier)
-    label = arguments.label or predict_clip(classifier, clip.samples)["prediction"]
+    label = arguments.label or predict_clip(classifier, clip.samples).prediction
     start = start_from(arguments.start, clip.samples, arguments.seed)
     attack = _from_fields(Genetic, arguments)
     result = maximise_clip(
@@ -168,7 +171,7 @@ def run_train(arguments: argparse.Namespace) -> dict:
 
     recipe = replace(recipes.RECIPES[arguments.name], seed=arguments.seed)
     recipes.run(recipe, arguments.output, device=arguments.device or default_device(), log=_log)
-    return checkpoints.read_card(arguments.output / f"{recipe.name}.safetensors")
+    return checkpoints.read_card(arguments.output / f"{recipe.name}.safetensors").to_json()
 
 
 def run_table(arguments: argparse.Namespace) -> dict:
@@ -248,7 +251,7 @@ def _written(
     arguments: argparse.Namespace, classifier: Classifier, clip: Clip, result: Any
 ) -> dict:
     """The record, after the files that were asked for are written."""
-    record = {**result.record, **judged(clip)}
+    record = {**to_json(result), **judged(clip)}
     if arguments.output:
         record = {
             **record,

@@ -1,7 +1,7 @@
 """Columns of tables that come from outside: what a cell may hold, as a value that says it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import isnan
 from typing import Any
 
@@ -66,6 +66,21 @@ def check_row(row: Mapping[str, Any], columns: Mapping[str, Column], where: str)
         column = columns.get(name)
         if column and not column.allows(value):
             raise ValueError(f"{where}: {name} {shown(value)} must be {column.right}.")
+
+
+def holds(column: Column) -> dict[str, Column]:
+    """Metadata of a dataclass's field: what `check_fields` lets it hold."""
+    return {"column": needed(column)}
+
+
+def check_fields(value: Any, where: str) -> None:
+    """Refuse a dataclass whose fields hold what their columns do not allow.
+
+    Raises:
+        ValueError: naming the dataclass, by `where`, the field and its value.
+    """
+    columns = {f.name: f.metadata["column"] for f in fields(value) if "column" in f.metadata}
+    check_row(vars(value), columns, where)
 
 
 def is_text(value: Any, longest: int) -> bool:

@@ -146,7 +146,7 @@ def test_a_classifier_by_its_path_is_the_one_reported(run, tmp_path):
     original.name = "mine"
     with torch.no_grad():
         original.network[-1].bias += 0.01
-    card = checkpoints.read_card("digits-cnn") | {"name": "mine"}
+    card = checkpoints.read_card("digits-cnn").to_json() | {"name": "mine"}
     architecture = RECIPES["digits-cnn"].architecture
     path = checkpoints.save_classifier(original, architecture, card, tmp_path)
     report = tmp_path / "report.json"

@@ -282,10 +282,10 @@ def test_every_file_that_is_copied_exists_and_suffices(tmp_path):
     done = subprocess.run(helped, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0 and "--public" in done.stdout, done.stderr
     looked = (
-        "from robustaudio import paths; from robustaudio.classifiers.checkpoints import cards; "
+        "from robustaudio import paths; from robustaudio.classifiers.checkpoints import usable; "
     )
     looked += (
-        "assert paths.ASSETS.is_dir() and (paths.ASSETS / 'listen.html').is_file() and cards()"
+        "assert paths.ASSETS.is_dir() and (paths.ASSETS / 'listen.html').is_file() and usable()"
     )
     done = subprocess.run(
         [sys.executable, "-c", looked], cwd=tmp_path, env=env, capture_output=True, text=True

@@ -14,7 +14,8 @@ from robustaudio import doors, paths
 from robustaudio.app import check_scratch
 from robustaudio.audio import datasets
 from robustaudio.cli import main, with_numbers
-from robustaudio.listening.run.store import JsonLinesStore, open_store
+from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.open_store import open_store
 from robustaudio.plain_json import as_json
 from robustaudio.ui import launch
 from robustaudio.ui.layout import build_page
@@ -168,8 +169,8 @@ def test_the_app_opens_without_what_is_not_there(name, value, surroundings):
         surroundings.delenv(name)
     else:
         surroundings.setenv(name, value)
-    shipped = {"digits-cnn": {**launch.cards()["digits-cnn"]}}
-    surroundings.setattr(launch, "cards", lambda: shipped)
+    shipped = {"digits-cnn": launch.usable()["digits-cnn"]}
+    surroundings.setattr(launch, "usable", lambda: shipped)
     services = launch.load_services()
     assert len(services.clips["digits"]) >= 10 and list(services.classifiers) == ["digits-cnn"]
 
@@ -195,7 +196,8 @@ def test_a_user_without_an_entry_has_a_folder_for_what_is_kept(monkeypatch):
 )
 def test_a_store_that_is_none_stops_the_app_in_a_sentence(value, sentence, surroundings):
     surroundings.setenv("ROBUSTAUDIO_LISTENING", value)
-    surroundings.setattr(launch, "cards", lambda: {"digits-cnn": {"task": "digits"}})
+    shipped = {"digits-cnn": launch.usable()["digits-cnn"]}
+    surroundings.setattr(launch, "usable", lambda: shipped)
     with pytest.raises(ValueError, match=sentence) as refused:
         launch.load_services()
     assert "secret" not in str(refused.value) and str(refused.value).endswith(".")
@@ -221,8 +223,8 @@ def bundle(surroundings, tmp_path):
     """Copies of the bundled clips that may be damaged."""
     folder = shutil.copytree(datasets.BUNDLED, tmp_path / "clips")
     surroundings.setattr(datasets, "BUNDLED", folder)
-    shipped = {"digits-cnn": launch.cards()["digits-cnn"]}
-    surroundings.setattr(launch, "cards", lambda: shipped)
+    shipped = {"digits-cnn": launch.usable()["digits-cnn"]}
+    surroundings.setattr(launch, "usable", lambda: shipped)
     return folder
 
 

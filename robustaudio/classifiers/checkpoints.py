@@ -5,51 +5,58 @@ import json
 import logging
 import os
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.card import Card, check_card
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.networks import Architecture
-from robustaudio.classifiers.svm import SvmArchitecture
 from robustaudio.classifiers.weights import NotFinite, check_size, read_weights
-from robustaudio.columns import is_text
-from robustaudio.outside import read_json, shown
+from robustaudio.outside import read_json
 from robustaudio.paths import CHECKPOINTS
 
-AnyArchitecture = Architecture | SvmArchitecture
 UNUSABLE = (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError)
 LFS = b"version https://git-lfs"
-TEXTS = ("name", "task")  # what every card says, beside its labels, architecture and sha256
-LONGEST_CARD, LONGEST_TEXT, MOST_LABELS = 1_000_000, 2_000, 1_000  # bytes, characters
+LONGEST_CARD = 1_000_000  # bytes
 
 
-def cards(folder: Path = CHECKPOINTS) -> dict[str, dict]:
-    """The cards of the checkpoints in a folder that can be used, by their files' name.
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A classifier that can be used, and its card."""
+
+    card: Card
+    classifier: Classifier
+
+
+def usable(folder: Path = CHECKPOINTS) -> dict[str, Checkpoint]:
+    """The checkpoints of a folder that can be used, on the CPU, by their files' name.
 
     One that cannot be used is left out, with one warning: the others go on.
     """
-    usable = {}
+    checkpoints = {}
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stem):
         weights = path.with_suffix(".safetensors")
         if weights.is_file():
             try:
-                load_classifier(weights)
-                usable[path.stem] = read_card(weights)
+                checkpoints[path.stem] = load_checkpoint(weights)
             except ValueError as error:
                 _warn(f"classifier {path.stem!r} is left out: {error}")
-    return usable
+    return checkpoints
 
 
 def names(folder: Path = CHECKPOINTS, task: str | None = None) -> list[str]:
     """Checkpoints of a folder that can be used, of all tasks or of one."""
-    return [name for name, card in cards(folder).items() if task in (None, card["task"])]
+    return [name for name, some in usable(folder).items() if task in (None, some.card.task)]
 
 
-def read_card(name_or_path: str | os.PathLike) -> dict:
+def read_card(name_or_path: str | os.PathLike) -> Card:
     """The card of a checkpoint: what it is, how it was trained, how it does.
 
     Raises:
@@ -57,55 +64,10 @@ def read_card(name_or_path: str | os.PathLike) -> dict:
     """
     path = _weights_path(name_or_path).with_suffix(".json")
     try:
-        card = read_json(path, LONGEST_CARD)
-        if problem := _problem(card):
-            raise ValueError(problem)
-        build = architecture_of(card)
-    except KeyError as error:
-        raise ValueError(
-            f"{path} is not a card that can be read: its architecture lacks {error}."
-        ) from error
+        return Card.from_json(read_json(path, LONGEST_CARD))
     except (TypeError, ValueError, AttributeError) as error:
         reason = str(error).removeprefix(f"{path} ").rstrip(".")
         raise ValueError(f"{path} is not a card that can be read: {reason}.") from error
-    if list(build.labels) != card["labels"]:
-        raise ValueError(
-            f"{path} is not a card that can be read: its labels are not its architecture's."
-        )
-    return card
-
-
-def _problem(card: object) -> str | None:
-    """What a card lacks that its readers need (None: nothing)."""
-    if not isinstance(card, dict):
-        return "it is no JSON object"
-    keys = (*TEXTS, "labels", "architecture", "sha256")
-    if missing := [key for key in keys if key not in card]:
-        return f"it lacks {', '.join(map(repr, missing))}"
-    for key in (*TEXTS, "sha256"):
-        if not is_text(card[key], LONGEST_TEXT) or not card[key]:
-            return f"its {key!r} is {shown(card[key])}, and must be a text"
-    labels = card["labels"]
-    if not _is_list_of_texts(labels):
-        return "its 'labels' must be a list of texts"
-    if not labels or len(set(labels)) < len(labels) or len(labels) > MOST_LABELS:
-        return f"its 'labels' must be one to {MOST_LABELS}, each of them once"
-    return None
-
-
-def _is_list_of_texts(value: object) -> bool:
-    return isinstance(value, list) and all(is_text(text, LONGEST_TEXT) for text in value)
-
-
-def architecture_of(card: dict) -> AnyArchitecture:
-    """What a card says of the classifier's build.
-
-    Raises:
-        TypeError, KeyError: if keys are missing or unknown.
-    """
-    data = card["architecture"]
-    kind = SvmArchitecture if data["network"] == "svm" else Architecture
-    return kind.from_json(data)
 
 
 def load_classifier(
@@ -116,19 +78,25 @@ def load_classifier(
     Raises:
         ValueError: if it is missing, is not safetensors, or does not match its card.
     """
+    return load_checkpoint(name_or_path).classifier.to(device)
+
+
+def load_checkpoint(name_or_path: str | os.PathLike) -> Checkpoint:
+    """A classifier in evaluation mode, on the CPU, and its card.
+
+    Raises:
+        ValueError: as `load_classifier`.
+    """
     path, card = _weights_path(name_or_path), read_card(name_or_path)
-    build, other = (
-        architecture_of(card),
-        f"{path.name} does not hold the weights its card describes",
-    )
+    other = f"{path.name} does not hold the weights its card describes"
     try:
-        shapes = build.shapes()
+        shapes = card.architecture.shapes()
         check_size(path, shapes)
-        if sha256(path) != card["sha256"]:
+        if sha256(path) != card.sha256:
             pointer = f"{path.name} is a pointer of Git LFS, not the weights; run: git lfs pull."
             changed = f"{path.name} does not have the sha256 that its card names."
             raise NotLoaded(pointer if _is_pointer(path) else changed)
-        classifier = build.build(card["name"])
+        classifier = card.architecture.build(card.name)
         classifier.load_state_dict(read_weights(path, shapes))
         _check_finite(classifier.eval(), path)
     except OSError as error:
@@ -139,10 +107,10 @@ def load_classifier(
         raise ValueError(f"{path.name} needs more memory than there is.") from error
     except UNUSABLE as error:
         raise ValueError(f"{other}: {_first_line(error)}") from error
-    classifier.sha256 = card["sha256"]
+    classifier.sha256 = card.sha256
     # TF32 rounds to 10 bits: logits would stray further from the proof's than its margin
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    return classifier.to(device).eval()
+    return Checkpoint(card, classifier.eval())
 
 
 class NotLoaded(ValueError):
@@ -163,32 +131,39 @@ def _check_finite(classifier: Classifier, path: Path) -> None:
 
 
 def save_classifier(
-    classifier: Classifier, architecture: AnyArchitecture, card: dict, folder: Path
+    classifier: Classifier, architecture: Architecture, card: Mapping[str, Any], folder: Path
 ) -> Path:
     """Writes <name>.safetensors and <name>.json, both or none; returns the path of the weights.
 
-    The card says `name`, `task` and `labels` at least; `sha256` and `architecture` are added.
+    `card` is what the card says as JSON: `name`, `task` and `labels` at least. `sha256`,
+    `gain` and `architecture` are added.
 
     Raises:
         ValueError: if the card is not the classifier's, or what would be written cannot be read.
     """
-    name = classifier.name
+    name, labels = classifier.name, list(classifier.labels)
     if not name or Path(name).name != name or "\\" in name:
         raise ValueError(f"the classifier's name {name!r} must be the name of a file.")
-    card = {**card, "sha256": "-", "architecture": architecture.to_json()}
-    if problem := _problem(json.loads(json.dumps(card))):
-        raise ValueError(f"the card of {name!r} cannot be written: {problem}.")
-    for key, own in (("name", name), ("labels", list(classifier.labels))):
-        if own != (list(card[key]) if key == "labels" else card[key]):
-            raise ValueError(f"the card's {key} {card[key]!r} must be the classifier's, {own!r}.")
+    build = {"gain": str(architecture.gain), "architecture": architecture.to_json()}
+    said = json.loads(json.dumps({**card, **build, "sha256": "-"}))
+    try:
+        check_card(said)
+    except ValueError as error:
+        raise ValueError(f"the card of {name!r} cannot be written: {error}.") from error
+    for key, right in (("name", name), ("labels", labels)):
+        if said[key] != right:
+            raise ValueError(f"the card's {key} {said[key]!r} must be the classifier's, {right!r}.")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         path = Path(scratch) / f"{name}.safetensors"
         state = classifier.state_dict()
         save_file({key: value.contiguous().cpu() for key, value in state.items()}, path)
-        text = json.dumps({**card, "sha256": sha256(path)}, indent=2)
+        written = replace(
+            Card.from_json(said), architecture=architecture, sha256=sha256(path)
+        ).to_json()
+        text = json.dumps(written, indent=2)
         path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
-        load_classifier(path)  # what is written is what can be read
+        load_checkpoint(path)  # what is written is what can be read
         for file in (path, path.with_suffix(".json")):
             file.replace(folder / file.name)
     return folder / path.name
@@ -211,11 +186,11 @@ def _weights_path(name_or_path: str | os.PathLike) -> Path:
         if path.suffix != ".safetensors" or not path.is_file():
             raise ValueError(f"{path} is not a .safetensors file.")
         return path
-    found = CHECKPOINTS / f"{path.name}.safetensors"
-    if not found.is_file():
+    shipped = CHECKPOINTS / f"{path.name}.safetensors"
+    if not shipped.is_file():
         known = ", ".join(names()) or f"none: {CHECKPOINTS} holds no checkpoint that can be used"
         raise ValueError(f"no classifier {path.name!r}; choose from {known}.")
-    return found
+    return shipped
 
 
 @cache

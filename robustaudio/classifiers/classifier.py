@@ -16,6 +16,7 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import Dataset
 from robustaudio.audio.tensors import check_tensor, kind, shape
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
+from robustaudio.classifiers.gain import PEAK, Gain
 
 
 class Classifier(nn.Module):
@@ -23,7 +24,7 @@ class Classifier(nn.Module):
 
     `stages` maps the name of each representation to the module that makes it from the one
     before; `network` takes the last one to the logits. `sample_rate` is in Hz, `length` is the
-    number of samples it looks at. The waveform it expects has a peak of 1 (see `prepare`).
+    number of samples it looks at, `gain_policy` the gain that `prepare` gives to a clip.
 
     Raises:
         TypeError: for stages that are no mapping, a network that is no `nn.Sequential`, labels that
@@ -31,7 +32,6 @@ class Classifier(nn.Module):
         ValueError: for a label that stands there twice, a rate or length below 1.
     """
 
-    gain_policy = "peak"
     sha256 = ""  # of the checkpoint that the weights came from
 
     def __init__(
@@ -43,19 +43,20 @@ class Classifier(nn.Module):
         sample_rate: int,
         length: int,
         name: str = "",
+        gain_policy: Gain = PEAK,
     ):
         super().__init__()
         _check_parts(stages, network)
         _check_labels(labels)
         self.stages = nn.ModuleDict(OrderedDict(stages))
         self.network = network
-        self.labels, self.name = tuple(labels), name
+        self.labels, self.name, self.gain_policy = tuple(labels), name, gain_policy
         self.sample_rate = _whole("sample_rate", sample_rate)
         self.length = _whole("length", length)
 
     @property
     def device(self) -> torch.device:
-        """Where its numbers lie; a support vector machine has buffers only."""
+        """Device of the parameters (of the buffers, for a support vector machine)."""
         return next(chain(self.parameters(), self.buffers()), torch.empty(0)).device
 
     @property
@@ -104,13 +105,12 @@ class Classifier(nn.Module):
         return self.split("waveform")[1](waveform)
 
     def prepare(self, clip: Clip) -> Clip:
-        """The clip as this classifier takes it: its rate, its length, and ONE gain (peak 1).
+        """The clip as this classifier takes it: its rate, its length, and ONE gain.
 
         A clip that already carries a gain keeps it: it was prepared before, and normalising it
         again would change what was classified.
         """
-        clip = clip.resampled(self.sample_rate).fitted(self.length)
-        return clip if clip.gain is not None else clip.scaled(1 / clip.peak)
+        return self.gain_policy(clip.resampled(self.sample_rate).fitted(self.length))
 
     def load_clip(self, path: str | PathLike, *, within: Sequence[Path] | None = None) -> Clip:
         """The clip of a sound file, prepared; of a long recording only what is used is held.

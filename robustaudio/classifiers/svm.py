@@ -4,36 +4,18 @@ scikit-learn trains it (`training/svm.py`); here it is evaluated, with libsvm's 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal, Self
+from typing import ClassVar, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from robustaudio.audio.exact import exact_device
-from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.networks import LABELS, LENGTH, MOST_CELLS, SIZE
-from robustaudio.columns import FLAG, Column, check_row, needed, one_of, whole
-from robustaudio.representations.denoise import SpectralSubtraction
-from robustaudio.representations.descriptors import (
-    DESCRIPTORS,
-    FRAMING,
-    Descriptors,
-    Statistic,
-    Statistics,
-)
+from robustaudio.classifiers.networks import SIZE, Network
+from robustaudio.columns import holds
 
-STATISTICS = Column(
-    "some of mean, std and delta, each once",
-    lambda value: 0 < len(value) == len({*value}) and {*value} <= {"mean", "std", "delta"},
-)
-FIELDS = {
-    "labels": LABELS, "sample_rate": needed(whole(1_000, 192_000)), "length": LENGTH,
-    "vectors": SIZE, "statistics": needed(STATISTICS), "denoise": needed(FLAG),
-    "network": needed(one_of("svm")),
-}  # fmt: skip
 LEAST_PROBABILITY = 1e-7  # of a pair of labels (libsvm's min_prob)
 TOLERANCE = 0.005  # of the coupling, over the number of labels (libsvm's eps)
 MOST_ROUNDS = 100
@@ -157,74 +139,13 @@ def _iterated(q: Float[Tensor, "batch label label"]) -> Float[Tensor, "batch lab
 
 
 @dataclass(frozen=True)
-class SvmArchitecture:
-    """All that is needed to build the classifier, apart from its numbers; a card holds it as JSON.
+class Svm(Network):
+    """A `SupportVectorMachine` with so many support vectors, its numbers still zero."""
 
-    waveform -> [denoised ->] descriptors -> statistics -> standardised -> logits.
-    """
+    kind: ClassVar[str] = "svm"
+    axes: ClassVar[int] = 1
+    vectors: int = field(default=0, metadata=holds(SIZE))
 
-    labels: tuple[str, ...]
-    sample_rate: int
-    length: int
-    vectors: int
-    statistics: tuple[Statistic, ...] = ("mean", "std", "delta")
-    denoise: bool = False
-    network: Literal["svm"] = "svm"
-
-    def to_json(self) -> dict:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict) -> "SvmArchitecture":
-        """The inverse of `to_json`.
-
-        Raises:
-            TypeError, KeyError: if keys are missing or unknown.
-        """
-        lists = {key: tuple(data[key]) for key in ("labels", "statistics")}
-        return cls(**{**data, **lists}).checked()
-
-    def checked(self) -> "SvmArchitecture":
-        """Itself, if every field is of a type and a size that a machine can have.
-
-        Raises:
-            ValueError: naming the first field that is not.
-        """
-        check_row(vars(self), FIELDS, "its architecture")
-        frames = 1 + self.length // FRAMING.hop_length
-        if frames * FRAMING.n_fft > MOST_CELLS:
-            raise ValueError(f"its architecture: length {self.length} is too much.")
-        return self
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of its numbers by name; no memory is taken for them."""
-        features = len(self.statistics) * len(DESCRIPTORS)
-        with torch.device("meta"):
-            parts = {
-                "stages.standardised": Standardise(features),
-                "network.0": SupportVectorMachine(len(self.labels), features, self.vectors),
-            }
-        return {
-            f"{part}.{name}": tuple(value.shape)
-            for part, module in parts.items()
-            for name, value in module.state_dict().items()
-        }
-
-    def build(self, name: str = "") -> Classifier:
-        """The classifier, its numbers still zero."""
-        features = len(self.statistics) * len(DESCRIPTORS)
-        stages: dict[str, nn.Module] = {"denoised": SpectralSubtraction()} if self.denoise else {}
-        stages |= {
-            "descriptors": Descriptors(self.sample_rate),
-            "statistics": Statistics(self.statistics),
-            "standardised": Standardise(features),
-        }
-        machine = SupportVectorMachine(len(self.labels), features, self.vectors)
-        return Classifier(
-            stages,
-            nn.Sequential(machine),
-            labels=self.labels,
-            sample_rate=self.sample_rate,
-            length=self.length,
-            name=name,
-        )
+    def build(self, shape: tuple[int, ...], labels: int) -> nn.Sequential:
+        (features,) = shape
+        return nn.Sequential(SupportVectorMachine(labels, features, self.vectors))

@@ -1,8 +1,8 @@
 """Attacks on a clip, on a data set, and the smallest level that breaks a clip."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from robustaudio import columns
 from robustaudio.attacks import MINIMISING, Attack, AttackResult, Step
-from robustaudio.attacks.attack import Population
 from robustaudio.attacks.rounding import After16Bit, rounded_to_16_bit
 from robustaudio.audio.exact import exact
 from robustaudio.classifiers.classifier import Classifier
@@ -28,8 +27,10 @@ from robustaudio.evaluation.clips import (
     seconds_since,
     share,
 )
+from robustaudio.evaluation.comparison import compare
 from robustaudio.evaluation.engine import resumable
-from robustaudio.evaluation.perturbed import PerturbedClip, compare
+from robustaudio.evaluation.predict import predict_clip
+from robustaudio.evaluation.results import AttackedClip, Standing
 from robustaudio.perception.distances import distances
 from robustaudio.perception.levels import amplitude_db
 from robustaudio.perception.masking import masking_framing, masking_threshold
@@ -85,15 +86,20 @@ class Plan:
         return self.attack(model, features, criterion, threat, generator=rng, progress=progress)
 
     @property
-    def settings(self) -> dict:
-        """What a record says of it."""
+    def record(self) -> dict:
+        """The entries of a result that say what was done."""
         return {
             "attack": type(self.attack).__name__,
-            "norm": self.norm.name,
+            "norm": self.norm,
             "representation": self.representation,
             "survive_rounding": self.survive_rounding,
-            "settings": asdict(self.attack),
+            "settings": self.attack,
         }
+
+    @property
+    def settings(self) -> dict:
+        """The same as JSON."""
+        return self.record | {"norm": self.norm.name, "settings": asdict(self.attack)}
 
     def _check_waveform(self) -> None:
         if self.representation != "waveform":
@@ -101,30 +107,6 @@ class Plan:
                 f"rounding and the masking threshold are of a waveform, not of "
                 f"{self.representation!r}."
             )
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where an attack on one clip stands; the level is that of the threat's norm.
-
-    `sound()` is the best perturbed clip so far, as long as the attack runs.
-    """
-
-    loss: float
-    level_db: float | None
-    population: Population | None = None
-    sound: Callable[[], Tensor] | None = field(default=None, compare=False, repr=False)
-
-
-def recorded(history: Sequence[Standing]) -> dict:
-    """What a record says of a search: losses and levels by step, and a population's course."""
-    generations = [asdict(step.population) for step in history if step.population]
-    names = generations[0] if generations else ()
-    return {
-        "history": [step.loss for step in history],
-        "history_level_db": [step.level_db for step in history],
-        "generations": {name: [one[name] for one in generations] for name in names},
-    }
 
 
 @in_evaluation_mode
@@ -137,7 +119,7 @@ def attack_clip(
     target: int | None,
     seed: int,
     progress: Progress | None = None,
-) -> PerturbedClip:
+) -> AttackedClip:
     """Attacks the prediction on one prepared clip; `target` None leaves it, else goes there.
 
     `progress` is told a `Standing` with every step. What a representation's attack sounds like is
@@ -148,44 +130,44 @@ def attack_clip(
         ValueError: if the target is already the prediction, or for an impossible plan.
     """
     x, started = waveform[None], time.monotonic()
-    label = predictions(classifier, x)
-    if target is not None and target == int(label):
+    before = predict_clip(classifier, waveform)
+    if target is not None and target == before.index:
         raise ValueError(f"the target {classifier.labels[target]!r} is already the prediction.")
+    label = torch.tensor([before.index], device=x.device)
     criterion = _criterion(label, None if target is None else label.new_tensor([target]))
     front, _ = classifier.split(plan.representation)
     check_audible(classifier, plan.representation)
     reference = float(plan.norm.reference(front(x))[0])
 
-    def heard(features: Tensor) -> Float[Tensor, " time"]:
+    def sound(features: Tensor) -> Float[Tensor, " time"]:
         return sound_of(classifier, x, plan.representation, features)[0].detach()
 
     def standing(step: Step) -> Standing:
         level, best = finite(amplitude_db(step.distance / reference)), step.best
-        return Standing(step.loss, level, step.population, best and (lambda: heard(best())))
+        return Standing(step.loss, level, step.population, best and (lambda: sound(best())))
 
     def tell(done: float, step: Step | None = None) -> None:
         if progress:
             progress(done, step and standing(step))
 
     result = plan(classifier, x, criterion, level_db, generator(seed, x.device), tell)
-    perturbed = heard(result.adversarial)
-    history = [standing(step) for step in result.history]
-    record = {
-        "success": bool(result.is_adversarial[0]),
-        "success_of_sound": bool(criterion.is_adversarial(classifier(perturbed[None]))[0]),
-        **plan.settings,
-        "output": None,
-        "targeted": target is not None,
-        "target": classifier.label_of(target),
-        "budget_db": level_db,
-        "reached_db": finite(amplitude_db(float(result.distance[0]) / reference)),
-        "queries": int(result.queries[0]),
-        **recorded(history),
-        "seed": seed,
-        "seconds": seconds_since(started),
-    }
-    compared = compare(classifier, waveform, perturbed, criterion)
-    return PerturbedClip(waveform, perturbed, {**compared, **record})
+    perturbed = sound(result.adversarial)
+    history = tuple(standing(step) for step in result.history)
+    seconds = seconds_since(started)
+    return AttackedClip(
+        **vars(compare(classifier, waveform, perturbed, criterion, before)),
+        success=bool(result.is_adversarial[0]),
+        success_of_sound=bool(criterion.is_adversarial(classifier(perturbed[None]))[0]),
+        **plan.record,
+        targeted=target is not None,
+        target=classifier.label_of(target),
+        budget_db=level_db,
+        reached_db=finite(amplitude_db(float(result.distance[0]) / reference)),
+        queries=int(result.queries[0]),
+        course=history,
+        seed=seed,
+        seconds=seconds,
+    )
 
 
 def attack_dataset(
@@ -523,10 +505,15 @@ def smallest_level(
     *,
     seed: int,
     progress: Progress | None = None,
+    label: int | None = None,
 ) -> float:
-    """Smallest level in dB at which the attack changes the prediction on a clip; inf if none."""
+    """Smallest level in dB at which the attack changes the prediction on a clip; inf if none.
+
+    `label` is the prediction, made here where it is not known.
+    """
     x, rng = waveform[None], generator(seed, waveform.device)
-    criterion = Misclassification(predictions(classifier, x))
+    known = predictions(classifier, x) if label is None else torch.tensor([label], device=x.device)
+    criterion = Misclassification(known)
     return float(
         smallest_levels(classifier, x, criterion, plan, rng=rng, progress=progress).level_db
     )

@@ -145,8 +145,8 @@ def _accuracy(classifier: Classifier, split: Dataset) -> dict:
     confusion.index_put_((clips.labels, heard), torch.tensor(1), accumulate=True)
     return {
         "test": float(exact(heard == clips.labels).mean()),
-        "validation": card["validation_accuracy"],
-        "folds": card["training"].get("cross_validation_accuracy"),
+        "validation": card.accuracies.validation,
+        "folds": card.training.cross_validation_accuracy,
         "confusion": confusion.tolist(),
         "labels": list(classifier.labels),
     }

@@ -12,7 +12,9 @@ from torch import Tensor
 from robustaudio.certification.smoothing import Smoothed, Smoothing
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
-from robustaudio.evaluation.clips import LabelledClips, generator, predictions, seconds_since, share
+from robustaudio.evaluation.clips import LabelledClips, generator, seconds_since, share
+from robustaudio.evaluation.predict import predict_clip
+from robustaudio.evaluation.results import CertifiedClip, Prediction
 from robustaudio.progress import Progress, part_of
 from robustaudio.threats.norms import L2, LINF
 
@@ -25,12 +27,14 @@ def certify_clip(
     representation: str,
     seed: int,
     progress: Progress | None = None,
-) -> dict:
+    before: Prediction | None = None,
+) -> CertifiedClip:
     """The smoothed classifier's class and radius on one clip, with the votes.
 
     At the waveform the l2 radius R is also given as levels: R against the clip's l2 norm, and
     R / sqrt(T) against its peak, for the linf ball that lies inside the l2 ball. `n` counts the
-    votes: they are fewer than asked for where `progress` said `Enough`.
+    votes: they are fewer than asked for where `progress` said `Enough`. `before` is the plain
+    classifier's prediction, made here where it is not known.
     """
     started, rng = time.monotonic(), generator(seed, waveform.device)
     smoothed = smooth_clip(
@@ -39,24 +43,25 @@ def certify_clip(
     certificate, radius = smoothed.certificate, smoothed.certificate.radius
     at_waveform = representation == "waveform" and certificate.prediction is not None
     inscribed = radius / len(waveform) ** 0.5
-    return {
-        "classifier": classifier.name,
-        "clean_prediction": classifier.labels[int(predictions(classifier, waveform[None]))],
-        "prediction": classifier.label_of(certificate.prediction),
-        "radius": radius,
-        "norm": certificate.norm.name,
-        "representation": representation,
-        "confidence": certificate.confidence,
-        "p_lower": smoothed.p_lower,
-        "counts": dict(zip(classifier.labels, smoothed.counts.tolist(), strict=True)),
-        "level_l2_db": L2.level_db(radius, waveform) if at_waveform else None,
-        "level_linf_db": LINF.level_db(inscribed, waveform) if at_waveform else None,
-        **asdict(smoothing),
-        "n": smoothed.n,
-        "largest_radius": smoothing.largest_radius_of(smoothed.n),
-        "seed": seed,
-        "seconds": seconds_since(started),
-    }
+    return CertifiedClip(
+        classifier=classifier.name,
+        clean_prediction=(before or predict_clip(classifier, waveform)).prediction,
+        prediction=classifier.label_of(certificate.prediction),
+        certificate=certificate,
+        radius=radius,
+        norm=certificate.norm,
+        representation=representation,
+        confidence=certificate.confidence,
+        p_lower=smoothed.p_lower,
+        counts=dict(zip(classifier.labels, smoothed.counts.tolist(), strict=True)),
+        level_l2_db=L2.level_db(radius, waveform) if at_waveform else None,
+        level_linf_db=LINF.level_db(inscribed, waveform) if at_waveform else None,
+        smoothing=smoothing,
+        n=smoothed.n,
+        largest_radius=smoothing.largest_radius_of(smoothed.n),
+        seed=seed,
+        seconds=seconds_since(started),
+    )
 
 
 def certify_dataset(

@@ -4,28 +4,17 @@ Beside each other they show what an L2 norm says of a sound, and what it does no
 nobody hears is large in L2, and noise as large as an attack rarely changes the decision.
 """
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import finite, generator, predictions
+from robustaudio.evaluation.results import Exhibit
 from robustaudio.perception.distances import distances
 from robustaudio.perception.levels import l2
 
 SHIFT = 5  # samples
-SHOWN = ("l2", "snr_db", "noise_to_mask_db")
-
-
-@dataclass(frozen=True, eq=False)
-class Exhibit:
-    """One perturbed waveform: "given", "noise" or "shift"; the record holds sizes and decision."""
-
-    kind: str
-    perturbed: Float[Tensor, " time"]
-    record: dict
 
 
 def exhibits(
@@ -45,10 +34,10 @@ def exhibits(
         Exhibit(
             kind,
             waveform,
-            {
-                **{key: finite(getattr(measured, key)[row]) for key in SHOWN},
-                "prediction": classifier.labels[int(labels[row])],
-            },
+            l2=finite(measured.l2[row]),
+            snr_db=finite(measured.snr_db[row]),
+            noise_to_mask_db=finite(measured.noise_to_mask_db[row]),
+            prediction=classifier.labels[int(labels[row])],
         )
         for row, (kind, waveform) in enumerate(made.items())
     )

@@ -5,7 +5,7 @@ its sounds. They stand beside the L2 proof and an L2 attack, never on the linf b
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, smallest_level
 from robustaudio.evaluation.clips import finite
 from robustaudio.evaluation.heard_file import ADAPTIVE, CRITERION, ENDS, Export, read_results
+from robustaudio.evaluation.results import Ruler
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.listening.analysis.analyse import screen
 from robustaudio.listening.analysis.by_paradigm import (
@@ -91,6 +92,15 @@ class Heard:
         return low, inf if self.upper_db is None else self.upper_db
 
 
+@dataclass(frozen=True, kw_only=True)
+class HeardRuler(Ruler):
+    """A ruler with an attack in a study's norm, its thresholds, and what they allow to claim."""
+
+    attacked_l2_db: float | None
+    heard: tuple[Heard, ...]
+    claims: tuple[dict[str, str], ...]
+
+
 def ruler_with_heard(
     study: Path | None,
     classifier: Classifier,
@@ -99,7 +109,7 @@ def ruler_with_heard(
     smoothing: Smoothing,
     seed: int = 0,
     progress: Progress | None = None,
-) -> dict:
+) -> Ruler:
     """`measure_ruler` of a prepared clip, and what the study in a JSON file says was heard of it.
 
     Raises:
@@ -112,30 +122,31 @@ def ruler_with_heard(
     heard = heard_in(study, classifier, clip)
     first = part_of(progress, 0, 1, RULER_SHARE)
     last = part_of(progress, RULER_SHARE, 1, 1 - RULER_SHARE)
-    record = measure_ruler(classifier, clip.samples, smoothing=smoothing, seed=seed, progress=first)
-    return record | _beside(record, classifier, clip.samples, heard, seed, last)
+    ruler = measure_ruler(classifier, clip.samples, smoothing=smoothing, seed=seed, progress=first)
+    return _beside(ruler, classifier, clip.samples, heard, seed, last)
 
 
 def _beside(
-    record: dict,
+    ruler: Ruler,
     classifier: Classifier,
     waveform: Float[Tensor, " time"],
     heard: Sequence[Heard],
     seed: int,
     progress: Progress | None,
-) -> dict:
+) -> HeardRuler:
     """The thresholds, an attack in their own norm, and what may be claimed of them."""
-    plan, proven = Plan(PGD(), L2), record["ruler"]["verified_l2_db"]
+    plan, proven = Plan(PGD(), L2), ruler.level_db("verified", L2)
     watched = Watched(progress)
     attacked = finite(smallest_level(classifier, waveform, plan, seed=seed, progress=watched))
-    if None not in (proven, attacked) and proven >= attacked:
+    if proven is not None and attacked is not None and proven >= attacked:
         raise AssertionError(f"an l2 attack at {attacked} dB contradicts a proof at {proven} dB")
-    return {
-        "attacked_l2_db": attacked,
-        "ended": record["ended"] + [L2_ATTACK] * watched.ended,
-        "heard": [asdict(one) | {"listeners": [*map(asdict, one.listeners)]} for one in heard],
-        "claims": claims(proven, heard),
-    }
+    ended = ruler.ended + (L2_ATTACK,) * watched.ended
+    return HeardRuler(
+        **vars(replace(ruler, ended=ended)),
+        attacked_l2_db=attacked,
+        heard=tuple(heard),
+        claims=tuple(claims(proven, heard)),
+    )
 
 
 def heard_in(path: Path, classifier: Classifier, clip: Clip) -> list[Heard]:

@@ -38,7 +38,7 @@ from robustaudio.listening.design.study_file import (
     study_in,
 )
 from robustaudio.listening.design.trial import CHOICES, SCALES
-from robustaudio.listening.run.begun import MOST_LISTENERS
+from robustaudio.listening.run.admission import MOST_LISTENERS
 from robustaudio.listening.run.export import FACTS
 from robustaudio.listening.run.session import DEVICES, GAINS_DB, MOST_ATTEMPTS, RATES_HZ
 from robustaudio.outside import read_json, shown

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from robustaudio.attacks import Genetic, Step
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import Standing, recorded
 from robustaudio.evaluation.clips import finite, generator, seconds_since
-from robustaudio.evaluation.perturbed import PerturbedClip, compare
+from robustaudio.evaluation.comparison import compare
+from robustaudio.evaluation.results import MaximisedClip, Standing
 from robustaudio.perception.levels import amplitude, amplitude_db, check_level
 from robustaudio.progress import Progress
 from robustaudio.threats.criterion import TargetedMisclassification
@@ -48,7 +48,7 @@ def maximise_clip(
     level_db: float,
     seed: int,
     progress: Progress | None = None,
-) -> PerturbedClip:
+) -> MaximisedClip:
     """The surest `label` within a level, in dB of full scale (which is a clip's peak), in linf.
 
     The search does not stop when the label is heard first; `progress` is told a `Standing`.
@@ -73,18 +73,16 @@ def maximise_clip(
         classifier, x, criterion, threat, generator=generator(seed, x.device), progress=tell
     )
     perturbed = result.adversarial[0]
-    before, after = (classifier.probabilities(some)[0, target] for some in (x, perturbed[None]))
-    record = {
-        "attack": type(attack).__name__,
-        "label": label,
-        "probability_before": float(before),
-        "probability": float(after),
-        "level_full_scale_db": level_db,
-        "queries": int(result.queries[0]),
-        **recorded([standing(step) for step in result.history]),
-        "seed": seed,
-        "seconds": seconds_since(started),
-    }
-    return PerturbedClip(
-        waveform, perturbed, {**compare(classifier, waveform, perturbed), **record}
+    seconds, compared = seconds_since(started), compare(classifier, waveform, perturbed)
+    return MaximisedClip(
+        **vars(compared),
+        attack=type(attack).__name__,
+        label=label,
+        probability_before=compared.before.probabilities[label],
+        probability=compared.probabilities[label],
+        level_full_scale_db=level_db,
+        queries=int(result.queries[0]),
+        course=tuple(standing(step) for step in result.history),
+        seed=seed,
+        seconds=seconds,
     )

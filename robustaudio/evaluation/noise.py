@@ -17,7 +17,8 @@ from robustaudio.evaluation.clips import (
     seconds_since,
     share,
 )
-from robustaudio.evaluation.perturbed import PerturbedClip, compare
+from robustaudio.evaluation.comparison import compare
+from robustaudio.evaluation.results import NoisyClip
 from robustaudio.progress import Progress
 from robustaudio.threats.noise import gaussian_noise, noisy_clip
 
@@ -30,20 +31,19 @@ def noise_clip(
     representation: str,
     sigma: float,
     seed: int,
-) -> PerturbedClip:
+) -> NoisyClip:
     """Gaussian noise at a representation; the sound is what its inversion gives."""
     rng = generator(seed, waveform.device)
     noisy = noisy_clip(classifier, waveform[None], representation, sigma, rng)
     _, back = classifier.split(representation)
-    record = {
-        **compare(classifier, waveform, noisy.waveform[0]),
-        "representation": representation,
-        "sigma": sigma,
-        "prediction_at_representation": classifier.labels[int(back(noisy.features).argmax())],
-        "inversion_loss_db": finite(noisy.inversion_loss_db),
-        "seed": seed,
-    }
-    return PerturbedClip(waveform, noisy.waveform[0], record)
+    return NoisyClip(
+        **vars(compare(classifier, waveform, noisy.waveform[0])),
+        representation=representation,
+        sigma=sigma,
+        prediction_at_representation=classifier.labels[int(back(noisy.features).argmax())],
+        inversion_loss_db=finite(noisy.inversion_loss_db),
+        seed=seed,
+    )
 
 
 @in_evaluation_mode

@@ -7,16 +7,14 @@ from torch import Tensor
 
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.clips import LabelledClips, predictions, seconds_since, share
+from robustaudio.evaluation.results import Prediction
 
 
-def predict_clip(classifier: Classifier, waveform: Float[Tensor, " time"]) -> dict:
+def predict_clip(classifier: Classifier, waveform: Float[Tensor, " time"]) -> Prediction:
     p = classifier.probabilities(waveform[None])[0].tolist()
     probabilities = dict(zip(classifier.labels, p, strict=True))
-    return {
-        "classifier": classifier.name,
-        "prediction": max(probabilities, key=probabilities.__getitem__),
-        "probabilities": probabilities,
-    }
+    most = max(probabilities, key=probabilities.__getitem__)
+    return Prediction(classifier.name, most, probabilities)
 
 
 def predict_dataset(classifier: Classifier, clips: LabelledClips) -> dict:

@@ -16,7 +16,7 @@ from robustaudio.audio.clip import Clip, headroom_gain
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.doors import reason
 from robustaudio.evaluation.clips import predictions
-from robustaudio.evaluation.perturbed import PerturbedClip
+from robustaudio.evaluation.results import PerturbedClip
 from robustaudio.perception.levels import amplitude_db
 from robustaudio.plain_json import as_json
 

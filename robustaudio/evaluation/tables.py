@@ -73,7 +73,7 @@ def _levels(classifier: Classifier, clips: LabelledClips) -> dict:
     return {
         "classifier": classifier.name,
         "clean_accuracy": verified["clean_accuracy"],
-        "bundled_accuracy": checkpoints.read_card(classifier.name)["bundled_accuracy"],
+        "bundled_accuracy": checkpoints.read_card(classifier.name).accuracies.bundled,
         "verified": {v["level_db"]: v["verified_accuracy"] for v in verified["levels"]},
         "provability": {v["level_db"]: v["provability"] for v in verified["levels"]},
         "robust": {a["level_db"]: a["robust_accuracy"] for a in attacked["levels"]},

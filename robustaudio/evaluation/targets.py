@@ -9,6 +9,7 @@ from torch import Tensor
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, smallest_levels
 from robustaudio.evaluation.clips import finite, generator, predictions, seconds_since
+from robustaudio.evaluation.results import TargetLevels
 from robustaudio.progress import Progress
 from robustaudio.threats.criterion import TargetedMisclassification
 
@@ -20,7 +21,7 @@ def levels_by_target(
     *,
     seed: int,
     progress: Progress | None = None,
-) -> dict:
+) -> TargetLevels:
     """Levels in dB by target, all targets in one batch; None where the attack found nothing.
 
     They are bounds from above: another attack may find less. The prediction itself is no target.
@@ -36,15 +37,15 @@ def levels_by_target(
         rng=generator(seed, x.device),
         progress=progress,
     )
-    return {
-        "classifier": classifier.name,
-        "prediction": classifier.labels[prediction],
-        **plan.settings,
-        "levels_db": {
+    return TargetLevels(
+        classifier=classifier.name,
+        prediction=classifier.labels[prediction],
+        **plan.record,
+        levels_db={
             classifier.labels[target]: finite(level)
             for target, level in zip(targets, found.level_db, strict=True)
         },
-        "queries": int(found.queries.sum()),
-        "seed": seed,
-        "seconds": seconds_since(started),
-    }
+        queries=int(found.queries.sum()),
+        seed=seed,
+        seconds=seconds_since(started),
+    )

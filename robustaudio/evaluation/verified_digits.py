@@ -349,7 +349,7 @@ def seeds(output: Path | None = None, *, limit: int | None = None, log: Log = pr
         raise ValueError(f"--limit {limit}: the runs were measured on the whole test split.")
     parts, found = [], {}
     for name in CERTIFIED:
-        cards = [checkpoints.read_card(name)] if name in checkpoints.names() else []
+        cards = [checkpoints.read_card(name).to_json()] if name in checkpoints.names() else []
         cards += [
             json.loads(path.read_text(encoding="utf-8"))
             for path in sorted(SEEDS.glob(f"{name}-*.json"))

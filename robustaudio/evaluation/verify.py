@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.columns import FLAG, list_of, needed
 from robustaudio.evaluation.clips import LabelledClips, finite, generator, seconds_since, share
 from robustaudio.evaluation.engine import resumable
+from robustaudio.evaluation.results import MaskingAssumptions, NoisePair, OfNoises, VerifiedClip
 from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.levels import amplitude_db, floor_16_bit_db, l2, snr_db
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
@@ -34,7 +34,7 @@ def verify_clip(
     level_db: float,
     method: str = "interval",
     progress: Progress | None = None,
-) -> dict:
+) -> VerifiedClip:
     """The verdict at a level, the bounds of all logits there, and the largest level that holds."""
     started, x = time.monotonic(), waveform[None]
     _check_provable(classifier, method, norm)
@@ -43,23 +43,24 @@ def verify_clip(
     threat = verifier.threat_at(x, level_db, norm)
     at, logits = verifier.verify(x, label, threat), verifier.logits(x, threat)
     largest = float(verifier.largest_level(x, label, norm, progress)[0])
-    return {
-        "classifier": classifier.name,
-        "prediction": classifier.labels[int(label)],
-        "norm": norm.name,
-        "method": method,
-        "level_db": level_db,
-        "epsilon": float(at.threat.epsilon[0]),
-        "verified": bool(at.verified[0]),
-        "worst_logits": worst_logits(classifier, at),
-        "logits_lower": dict(zip(classifier.labels, logits.lower[0].tolist(), strict=True)),
-        "logits_upper": dict(zip(classifier.labels, logits.upper[0].tolist(), strict=True)),
-        "largest_level_db": finite(largest),
-        "duration_s": len(waveform) / classifier.sample_rate,
-        "masking": masking_assumptions(at.threat),
-        "floor_16_bit_db": floor_16_bit_db(waveform),
-        "seconds": seconds_since(started),
-    }
+    return VerifiedClip(
+        classifier=classifier.name,
+        prediction=classifier.labels[int(label)],
+        certificate=at.certificate(),
+        norm=norm,
+        method=method,
+        level_db=level_db,
+        epsilon=float(at.threat.epsilon[0]),
+        verified=bool(at.verified[0]),
+        worst_logits=worst_logits(classifier, at),
+        logits_lower=dict(zip(classifier.labels, logits.lower[0].tolist(), strict=True)),
+        logits_upper=dict(zip(classifier.labels, logits.upper[0].tolist(), strict=True)),
+        largest_level_db=finite(largest),
+        duration_s=len(waveform) / classifier.sample_rate,
+        masking=masking_assumptions(at.threat),
+        floor_16_bit_db=floor_16_bit_db(waveform),
+        seconds=seconds_since(started),
+    )
 
 
 def _check_provable(classifier: Classifier, method: str, norm: Norm) -> None:
@@ -71,32 +72,23 @@ def _check_provable(classifier: Classifier, method: str, norm: Norm) -> None:
         raise UnsupportedLayer(reason)
 
 
-def masking_assumptions(threat: ThreatModel) -> dict | None:
-    """What a masking set supposes: whose frames, and how loud the clip is played."""
+def masking_assumptions(threat: ThreatModel) -> MaskingAssumptions | None:
+    """What a masking set supposes; None for another set."""
     if threat.threshold is None:
         return None
     framing, rate = threat.threshold.framing, threat.threshold.sample_rate
-    return {
-        "assumed_peak_spl_db": ASSUMED_PEAK_SPL_DB,
-        "frame_ms": 1000 * framing.n_fft / rate,
-        "hop_ms": 1000 * framing.hop_length / rate,
-        "pre_emphasis": framing.pre_emphasis,
-    }
+    return MaskingAssumptions(
+        assumed_peak_spl_db=ASSUMED_PEAK_SPL_DB,
+        frame_ms=1000 * framing.n_fft / rate,
+        hop_ms=1000 * framing.hop_length / rate,
+        pre_emphasis=framing.pre_emphasis,
+    )
 
 
 def worst_logits(classifier: Classifier, verification: Verification, item: int = 0) -> dict:
     """How far each other label can come, relative to the prediction: positive could win."""
     margins = (-verification.margins[item]).tolist()
     return dict(zip(classifier.labels, margins, strict=True))
-
-
-@dataclass(frozen=True, eq=False)
-class NoisePair:
-    """Noise that lies under the masking threshold, and white noise of the same energy."""
-
-    shaped: Float[Tensor, " time"]
-    white: Float[Tensor, " time"]
-    record: dict
 
 
 def noise_under_threshold(
@@ -113,24 +105,24 @@ def noise_under_threshold(
     shaped = threat.sample(x, rng) - x
     white = torch.randn(x.shape, generator=rng, device=x.device).double() * (x != 0)
     white = white * l2(shaped) / l2(white).clamp_min(1e-30)
-    assert threat.threshold is not None
-    noises = {"shaped": shaped, "white": white}
-    ratio_db = {k: noise_to_mask_ratio(noise, threat.threshold) for k, noise in noises.items()}
+
+    threshold = threat.threshold
+    assert threshold is not None
+
+    def exceeds_db(noise: Tensor) -> float | None:
+        return finite(amplitude_db(float(threat.distance(noise)[0])))
+
+    def to_mask_db(noise: Tensor) -> float:
+        return float(total_noise_to_mask_db(noise_to_mask_ratio(noise, threshold)))
+
     return NoisePair(
         shaped[0].to(waveform),
         white[0].to(waveform),
-        {
-            "level_db": level_db,
-            "seed": seed,
-            "snr_db": finite(snr_db(shaped, x)[0]),
-            "exceeds_threshold_db": {
-                name: finite(amplitude_db(float(threat.distance(noise)[0])))
-                for name, noise in noises.items()
-            },
-            "noise_to_mask_db": {
-                name: float(total_noise_to_mask_db(ratio)) for name, ratio in ratio_db.items()
-            },
-        },
+        level_db=level_db,
+        seed=seed,
+        snr_db=finite(snr_db(shaped, x)[0]),
+        exceeds_threshold_db=OfNoises(exceeds_db(shaped), exceeds_db(white)),
+        noise_to_mask_db=OfNoises(to_mask_db(shaped), to_mask_db(white)),
     )
 
 

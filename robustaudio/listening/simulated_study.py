@@ -13,7 +13,7 @@ from robustaudio.listening.analysis.thresholds import STAIRCASE_TARGET
 from robustaudio.listening.design.trial import CHOICES, to_record
 from robustaudio.listening.run import session
 from robustaudio.listening.run.export import judged
-from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.store import Event
 from robustaudio.listening.simulated_listeners import Listener, responses
 
@@ -24,7 +24,7 @@ def name_of(number: int, seed: int) -> str:
     return hashlib.sha256(f"{seed} {number}".encode()).hexdigest()[:20]
 
 
-def visit(room: Room, listener: Listener, number: int, seed: int) -> None:
+def visit(room: OpenStudy, listener: Listener, number: int, seed: int) -> None:
     """One listener takes the study from consent to the end; every answer goes into the store."""
     name = name_of(number, seed)
     begun = session.start(room.token, name)
@@ -40,7 +40,7 @@ def visit(room: Room, listener: Listener, number: int, seed: int) -> None:
     room.store.append(Event(room.token, name, "end", 0, {"answers": len(given)}))
 
 
-def simulate(room: Room, listeners: Sequence[Listener], seed: int) -> dict[str, Any]:
+def simulate(room: OpenStudy, listeners: Sequence[Listener], seed: int) -> dict[str, Any]:
     """What a study of this size finds out about listeners whose truth is known.
 
     Per condition: of thresholds the bias, the standard deviation, how many are only bounds, and how

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Framing, Magnitude
+from robustaudio.representations.stage import Stage
 
 FRAMING = Framing(n_fft=1024, hop_length=256)
 NEIGHBOURS = 33  # bins whose median is the noise's power: harmonics are sparse, noise is not
@@ -12,7 +13,7 @@ OVERSUBTRACTION, FLOOR = 2.0, 0.01  # of power
 SILENCE = 1e-10  # power: below, nothing is heard, and a ratio would have no gradient
 
 
-class SpectralSubtraction(nn.Module):
+class SpectralSubtraction(Stage):
     """Takes away twice the power of steady broadband noise (Boll 1979; Berouti et al. 1979).
 
     The noise's power at a bin is the median, over neighbouring bins, of the mean power over the

@@ -19,6 +19,7 @@ from robustaudio.representations.spectral import (
     mel_edges,
     mel_filterbank,
 )
+from robustaudio.representations.stage import Stage
 
 FRAMING = Framing(n_fft=2048, hop_length=512)
 N_MELS, N_MFCC = 128, 20
@@ -34,7 +35,7 @@ GROUP = 32  # mel bands that are summed at once, over the bins that any of them 
 Statistic = Literal["mean", "std", "delta"]
 
 
-class Descriptors(nn.Module):
+class Descriptors(Stage):
     """RMS, spectral centroid, bandwidth, roll-off (Hz), zero-crossing rate and 20 MFCC per frame.
 
     (batch, time) -> (batch, 25, frame), rows as in `DESCRIPTORS`. Differentiable but for roll-off
@@ -107,7 +108,7 @@ class Descriptors(nn.Module):
         return torch.maximum(level_db, floor[:, None, None]) @ self.dct
 
 
-class Statistics(nn.Module):
+class Statistics(Stage):
     """Of every descriptor over the frames: its mean, standard deviation, and mean |change|.
 
     (batch, descriptor, frame) -> (batch, statistic * descriptor), statistic by statistic.

@@ -1,59 +1,37 @@
-"""From a changed spectrum back to sound, with the phase of the clean clip.
-
-What is inverted is the CHANGE: an unchanged spectrum gives the clean clip, sample for sample.
-"""
+"""From a spectrum back to sound: overlap-add by least squares, and the phase to give it."""
 
 from math import pi
+from typing import Protocol
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from robustaudio.audio.exact import exact
-from robustaudio.representations.spectral import Magnitude, Mel, overlap_add
+from robustaudio.representations.framing import Framing, overlap_add
 
 THIN = 0.1  # of the window overlap: samples that frames barely see are left alone
 
 
-def invert_magnitude(
-    stage: Magnitude,
-    waveform: Float[Tensor, "batch time"],
-    magnitude: Float[Tensor, "batch bin frame"],
-) -> Float[Tensor, "batch time"]:
-    """The sound whose frames come closest to `magnitude` with the clean phase.
+class Analysis(Protocol):
+    """What made a spectrum: a framing, and its window."""
 
-    Negative magnitudes count as 0. Overlapping frames cannot all have what was asked for: the
-    least-squares compromise is returned. Digital silence has no
-    phase: it gets one fixed random draw, so that what is added there sounds like noise (equal
-    phases would be a click in every frame).
+    framing: Framing
+    window: Tensor
+
+
+def phase_of(spectrum: Complex[Tensor, "batch bin frame"]) -> Float[Tensor, "batch bin frame"]:
+    """The angle of every bin.
+
+    Digital silence has no phase: it gets one fixed random draw, so that what is added there
+    sounds like noise (equal phases would be a click in every frame).
     """
-    clean = stage.spectrum(waveform)
-    draw = torch.rand(clean.shape[1:], generator=torch.Generator().manual_seed(0))
-    angle = torch.where(clean == 0, 2 * pi * draw.to(waveform), clean.angle())
-    change = torch.polar(magnitude.clamp_min(0) - stage(waveform), angle)
-    return waveform + inverse(stage, change, waveform.shape[-1])
-
-
-def invert_mel(
-    stage: Magnitude,
-    mel: Mel,
-    waveform: Float[Tensor, "batch time"],
-    energies: Float[Tensor, "batch mel frame"],
-) -> Float[Tensor, "batch time"]:
-    """The sound whose mel energies come close to `energies`, with the clean phase.
-
-    The change of the energies is spread over the bins by the pseudo-inverse of the filterbank
-    and added to the clean power; power below 0 counts as 0.
-    """
-    power = stage(waveform).square()
-    change = energies - mel.filters @ power
-    changed = power + torch.linalg.pinv(exact(mel.filters)).to(power) @ change
-    return invert_magnitude(stage, waveform, changed.clamp_min(0).sqrt())
+    draw = torch.rand(spectrum.shape[1:], generator=torch.Generator().manual_seed(0))
+    return torch.where(spectrum == 0, 2 * pi * draw.to(spectrum.real), spectrum.angle())
 
 
 def inverse(
-    stage: Magnitude, spectrum: Complex[Tensor, "batch bin frame"], length: int
+    stage: Analysis, spectrum: Complex[Tensor, "batch bin frame"], length: int
 ) -> Float[Tensor, "batch time"]:
     """The sound whose frames come closest to `spectrum` (Griffin & Lim 1984, eq. 6).
 

@@ -4,9 +4,9 @@ Every stage takes a batch and returns a batch; spectra have the shape (batch, ba
 Frames lie where librosa puts them with center=False: frame t starts at sample t * hop_length.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from math import log, log10, pi
+from math import inf, log, log10, pi
 from typing import Literal
 
 import torch
@@ -14,48 +14,25 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from robustaudio.audio.exact import exact
+from robustaudio.columns import holds, number, one_of, whole
+from robustaudio.representations.framing import Framing, overlap_add, window
+from robustaudio.representations.inversion import inverse, phase_of
+from robustaudio.representations.stage import Invertible, Stage
+
+NONNEGATIVE = (0.0, inf)
 TINY_POWER = 1e-20  # keeps the gradient of |X| finite at digital silence
-
-
-@dataclass(frozen=True)
-class Framing:
-    """How a waveform is cut and transformed.
-
-    `pre_emphasis` p filters y[n] = x[n] - p x[n-1] (x[-1] = 0); `unitary` divides by sqrt(n_fft).
-    """
-
-    n_fft: int = 256
-    hop_length: int = 160
-    window: Literal["hann", "hamming"] = "hann"
-    pre_emphasis: float = 0.0
-    unitary: bool = False
-
-    @property
-    def taps(self) -> int:
-        """Samples that one frame looks at: pre-emphasis reaches one sample back."""
-        return self.n_fft + (self.pre_emphasis != 0)
-
-    def frames(self, length: int) -> int:
-        """Number of whole frames in `length` samples."""
-        return (length - self.n_fft) // self.hop_length + 1
 
 
 @dataclass(frozen=True)
 class MelScale:
     """Triangular bands, equally spaced on the mel scale between f_min and f_max in Hz."""
 
-    sample_rate: int = 8_000
-    n_mels: int = 24
-    f_min: float = 0.0
-    f_max: float = 4_000.0
-    scale: Literal["htk", "slaney"] = "htk"
-
-
-def window(framing: Framing) -> Float[Tensor, " n_fft"]:
-    """The periodic analysis window, scaled, in float32: bounds and stages share its rounding."""
-    make = {"hann": torch.hann_window, "hamming": torch.hamming_window}[framing.window]
-    scale = framing.n_fft**-0.5 if framing.unitary else 1.0
-    return (make(framing.n_fft, periodic=True, dtype=torch.float64) * scale).float()
+    sample_rate: int = field(default=8_000, metadata=holds(whole(1, 192_000)))
+    n_mels: int = field(default=24, metadata=holds(whole(1, 1_024)))
+    f_min: float = field(default=0.0, metadata=holds(number(0, 192_000)))
+    f_max: float = field(default=4_000.0, metadata=holds(number(0, 192_000)))
+    scale: Literal["htk", "slaney"] = field(default="htk", metadata=holds(one_of("htk", "slaney")))
 
 
 @lru_cache(maxsize=32)
@@ -121,9 +98,14 @@ class _ShortTimeFFT(torch.autograd.Function):
         return overlap_add(frames, ctx.hop_length, ctx.length), None, None
 
 
-class Magnitude(nn.Module):
-    """|X_k| of every frame: (batch, time) -> (batch, bin, frame)."""
+class Magnitude(Invertible):
+    """|X_k| of every frame: (batch, time) -> (batch, bin, frame).
 
+    >>> Magnitude(Framing(n_fft=256, hop_length=160))(torch.zeros(1, 8_000)).shape
+    torch.Size([1, 129, 49])
+    """
+
+    bounds = NONNEGATIVE
     window: Tensor
 
     def __init__(self, framing: Framing):
@@ -143,10 +125,30 @@ class Magnitude(nn.Module):
         spectrum = self.spectrum(waveform)
         return (spectrum.real.square() + spectrum.imag.square() + TINY_POWER).sqrt()
 
+    def undo(
+        self,
+        waveform: Float[Tensor, "batch time"],
+        magnitude: Float[Tensor, "batch bin frame"],
+    ) -> Float[Tensor, "batch time"]:
+        """The sound whose frames come closest to `magnitude` with the waveform's phase.
 
-class Mel(nn.Module):
-    """Mel filterbank energies: magnitude (batch, bin, frame) -> (batch, mel, frame)."""
+        Negative magnitudes count as 0. Overlapping frames cannot all have what was asked for: the
+        least-squares compromise is returned. What is inverted is the CHANGE: an unchanged
+        magnitude gives the waveform, sample for sample.
+        """
+        change = magnitude.clamp_min(0) - self(waveform)
+        spectrum = torch.polar(change, phase_of(self.spectrum(waveform)))
+        return waveform + inverse(self, spectrum, waveform.shape[-1])
 
+
+class Mel(Invertible):
+    """Mel filterbank energies: magnitude (batch, bin, frame) -> (batch, mel, frame).
+
+    >>> Mel(MelScale(n_mels=24), n_fft=256)(torch.ones(1, 129, 49)).shape
+    torch.Size([1, 24, 49])
+    """
+
+    bounds = NONNEGATIVE
     filters: Tensor
 
     def __init__(self, scale: MelScale, n_fft: int):
@@ -159,9 +161,28 @@ class Mel(nn.Module):
     ) -> Float[Tensor, "batch mel frame"]:
         return self.filters @ magnitude.square()
 
+    def undo(
+        self,
+        magnitude: Float[Tensor, "batch bin frame"],
+        energies: Float[Tensor, "batch mel frame"],
+    ) -> Float[Tensor, "batch bin frame"]:
+        """The magnitude near `magnitude` whose mel energies come close to `energies`.
 
-class LogMel(nn.Module):
-    """log(E + floor), elementwise and increasing; energies below zero count as zero."""
+        The change of the energies is spread over the bins by the pseudo-inverse of the filterbank
+        and added to the power; power below 0 counts as 0.
+        """
+        power = magnitude.square()
+        change = energies - self.filters @ power
+        changed = power + torch.linalg.pinv(exact(self.filters)).to(power) @ change
+        return changed.clamp_min(0).sqrt()
+
+
+class LogMel(Stage):
+    """log(E + floor), elementwise and increasing; energies below zero count as zero.
+
+    >>> LogMel(floor=1.0)(torch.zeros(1, 1, 3))
+    tensor([[[0., 0., 0.]]])
+    """
 
     def __init__(self, floor: float):
         super().__init__()
@@ -171,8 +192,12 @@ class LogMel(nn.Module):
         return (mel.clamp_min(0) + self.floor).log()
 
 
-class RootLogMel(nn.Module):
-    """log(1 + sqrt(E) / floor), elementwise and increasing; Lipschitz in the waveform."""
+class RootLogMel(Stage):
+    """log(1 + sqrt(E) / floor), elementwise and increasing; Lipschitz in the waveform.
+
+    >>> RootLogMel(floor=1.0)(torch.full((1, 1, 1), 9.0))  # log(1 + 3)
+    tensor([[[1.3863]]])
+    """
 
     def __init__(self, floor: float):
         super().__init__()
@@ -182,10 +207,14 @@ class RootLogMel(nn.Module):
         return (mel.clamp_min(TINY_POWER).sqrt() / self.floor).log1p()
 
 
-class Mfcc(nn.Module):
+class Mfcc(Stage):
     """Orthonormal DCT-II over the bands, coefficient n times 1 + lifter/2 sin(pi n / lifter).
 
     The sinusoidal lifter is that of HTK (Young et al., The HTK Book, eq. 5.9); 0 is none.
+    (batch, mel, frame) -> (batch, mfcc, frame).
+
+    >>> Mfcc(n_mels=24, n_mfcc=12, lifter=22)(torch.ones(1, 24, 49)).shape
+    torch.Size([1, 12, 49])
     """
 
     weight: Tensor
@@ -216,20 +245,6 @@ def framed(x: Float[Tensor, "batch time"], framing: Framing) -> Float[Tensor, "b
     return nn.functional.pad(x, (framing.taps - framing.n_fft, 0)).unfold(
         -1, framing.taps, framing.hop_length
     )
-
-
-def overlap_add(
-    frames: Float[Tensor, "batch frame n_fft"], hop_length: int, length: int
-) -> Float[Tensor, "batch time"]:
-    """The sum of frames that start every `hop_length` samples."""
-    count, n_fft = frames.shape[1:]
-    parts = -(-n_fft // hop_length)
-    total = frames.new_zeros(len(frames), count + parts - 1, hop_length)
-    for part in range(parts):
-        piece = frames[:, :, part * hop_length : (part + 1) * hop_length]
-        total[:, part : part + count, : piece.shape[2]] += piece
-    flat = total.flatten(1)
-    return nn.functional.pad(flat, (0, length - flat.shape[1]))
 
 
 def _hz_to_mel(hz: float, scale: str) -> float:

@@ -1,6 +1,7 @@
 """Gaussian noise at a representation: the perturbation that does not look at the classifier."""
 
 from dataclasses import dataclass
+from itertools import takewhile
 from math import inf
 
 import torch
@@ -10,8 +11,7 @@ from torch import Tensor
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.perception.levels import amplitude_db
-from robustaudio.representations.inversion import invert_magnitude, invert_mel
-from robustaudio.representations.spectral import Magnitude, Mel
+from robustaudio.representations.stage import Invertible, sound_behind
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +30,8 @@ class NoisyClip:
 
 def audible_representations(classifier: Classifier) -> tuple[str, ...]:
     """Representations of a classifier that can be brought back to sound."""
-    audible = ["waveform"]
-    for (name, stage), kind in zip(classifier.stages.items(), (Magnitude, Mel), strict=False):
-        if not isinstance(stage, kind):
-            break
-        audible.append(name)
-    return tuple(audible)
+    back = takewhile(lambda stage: isinstance(stage[1], Invertible), classifier.stages.items())
+    return ("waveform", *(name for name, _ in back))
 
 
 def check_audible(classifier: Classifier, representation: str) -> None:
@@ -104,11 +100,4 @@ def sound_of(
         ValueError: for a representation that has no way back to sound.
     """
     check_audible(classifier, representation)
-    match list(classifier.split(representation)[0]):
-        case []:
-            return features
-        case [Magnitude() as magnitude]:
-            return invert_magnitude(magnitude, waveform, features)
-        case [Magnitude() as magnitude, Mel() as mel]:
-            return invert_mel(magnitude, mel, waveform, features)
-    raise AssertionError(f"{representation} is audible, says check_audible")
+    return sound_behind(classifier.split(representation)[0], waveform, features)

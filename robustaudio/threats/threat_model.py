@@ -6,18 +6,18 @@ from math import inf
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from robustaudio.audio.tensors import check_per_item, kind, shape
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.perception.masking import MaskingThreshold, masking_threshold
-from robustaudio.representations.spectral import Magnitude, Mel
+from robustaudio.representations.spectral import Magnitude
+from robustaudio.representations.stage import UNBOUNDED, bounds_behind
 from robustaudio.threats.geometry import TINY, Geometry, per_item
 from robustaudio.threats.masking_set import INSIDE
 from robustaudio.threats.norms import NORMS, Norm
 
-UNBOUNDED = (-inf, inf)
 BOTH_ROUNDS = 3  # between the masking set and the bounds
 NEARLY = 1.01  # outside the masking set by less: turning the whole down costs no more than 0.1 dB
 
@@ -182,7 +182,7 @@ def threat_at(
             another representation or where the classifier has no magnitude stage.
     """
     front, _ = classifier.split(representation)
-    bounds = _natural_bounds(front) if bounds is None else bounds
+    bounds = bounds_behind(front) if bounds is None else bounds
     epsilon, threshold = norm.epsilon(level_db, front(waveform)), None
     if norm.needs_threshold:
         magnitude = next(iter(classifier.stages.values()), None)
@@ -192,9 +192,3 @@ def threat_at(
             )
         threshold = masking_threshold(waveform, magnitude.framing, classifier.sample_rate)
     return ThreatModel(norm, epsilon.expand(len(waveform)), representation, bounds, threshold)
-
-
-def _natural_bounds(front: nn.Sequential) -> tuple[float, float]:
-    if not len(front):
-        return (-1.0, 1.0)
-    return (0.0, inf) if isinstance(front[-1], Magnitude | Mel) else UNBOUNDED

@@ -16,14 +16,13 @@ TRAINING_INDICES, VALIDATION_INDICES = range(10, 45), range(5, 10)
 
 @dataclass(frozen=True)
 class Corpus:
-    """The data of a task; `rendered` sounds may stand beside the recordings it is trained on.
-
-    `held_out` are data sets by the name of the score that a card has of them.
-    """
+    """The data of a task; `rendered` sounds may stand beside the recordings it is trained on."""
 
     recorded: Dataset
     rendered: Dataset
-    held_out: dict[str, Dataset]
+    validation: Dataset
+    rendered_validation: Dataset
+    bundled: Dataset
     test: Dataset
     about_data: str
     about_test: str
@@ -38,11 +37,9 @@ def digits() -> Corpus:
     return Corpus(
         recorded=_with_indices(spoken, TRAINING_INDICES),
         rendered=rendered.select("train"),
-        held_out={
-            "validation_accuracy": _with_indices(spoken, VALIDATION_INDICES),
-            "rendered_accuracy": rendered.select("val"),
-            "bundled_accuracy": open_dataset("bundled-digits"),
-        },
+        validation=_with_indices(spoken, VALIDATION_INDICES),
+        rendered_validation=rendered.select("val"),
+        bundled=open_dataset("bundled-digits"),
         test=fsdd.select("test"),
         about_data="FSDD recordings 10-44 (5-9: validation); rendered voices",
         about_test="FSDD test split (indices 0-4)",
@@ -56,11 +53,9 @@ def instruments() -> Corpus:
     return Corpus(
         recorded=played.select("train"),
         rendered=rendered.select("train"),
-        held_out={
-            "validation_accuracy": played.select("val"),
-            "rendered_accuracy": rendered.select("val"),
-            "bundled_accuracy": open_dataset("bundled-instruments"),
-        },
+        validation=played.select("val"),
+        rendered_validation=rendered.select("val"),
+        bundled=open_dataset("bundled-instruments"),
         test=played.select("test"),
         about_data="recordings of single instruments, split by pitch or recording; rendered ones",
         about_test="test split of the instrument recordings",

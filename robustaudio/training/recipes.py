@@ -10,9 +10,12 @@ import torch
 from robustaudio import __version__
 from robustaudio.audio.datasets import Dataset
 from robustaudio.certification.verify import Verifier
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.card import Accuracies, Card, Training
 from robustaudio.classifiers.checkpoints import save_classifier
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.networks import Architecture
+from robustaudio.classifiers.networks import Cnn, Cnn2d, DeepCnn, Lstm
+from robustaudio.classifiers.stages import LogMelStages
 from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.threats.norms import LINF, MASKING, Norm
 from robustaudio.training.corpora import CORPORA, DIGITS, INSTRUMENTS, Corpus
@@ -21,54 +24,42 @@ from robustaudio.training.objectives import Objective, Plain, UnderNoise, WorstC
 from robustaudio.training.svm import SvmRecipe
 from robustaudio.training.trained import Log, Trained
 
-CNN = Architecture(DIGITS, sample_rate=8_000, length=8_000, framing=Framing(unitary=True))
+CNN = Architecture(DIGITS, 8_000, 8_000, LogMelStages(Framing(unitary=True)), Cnn())
 DEEP_CNN = Architecture(
-    DIGITS,
-    sample_rate=8_000,
-    length=8_000,
-    framing=Framing(n_fft=512, unitary=True),
-    mel=MelScale(n_mels=40),
-    network="deep_cnn",
-    width=128,
-)
+    DIGITS, 8_000, 8_000,
+    LogMelStages(Framing(n_fft=512, unitary=True), MelScale(n_mels=40)), DeepCnn(width=128),
+)  # fmt: skip
 NOISE_SCHEDULE = Schedule(
     epochs=150, learning_rate=2e-3, final_rate=0.01, decay=0.7, clip_gradient=5.0,
     weight_decay=1e-3, max_shift_s=0.05, max_tempo=0.1,
 )  # fmt: skip
-BALANCED = replace(CNN, floor=0.4, width=192)
-STRONG = replace(CNN, floor=0.6, width=192)
+BALANCED = replace(CNN, stages=replace(CNN.stages, floor=0.4), network=Cnn(width=192))
+STRONG = replace(CNN, stages=replace(CNN.stages, floor=0.6), network=Cnn(width=192))
 # 16 ms frames: the masking model knows no time, so its frames must not be longer than hearing's
 INAUDIBLE = replace(
-    CNN, framing=Framing(n_fft=128, hop_length=80, unitary=True), compression="log", floor=1e-5,
-    width=256, convolutions=((17, 8),), thresholds=4,
-)  # fmt: skip
+    CNN,
+    stages=LogMelStages(
+        Framing(n_fft=128, hop_length=80, unitary=True), compression="log", floor=1e-5
+    ),
+    network=Cnn(width=256, convolutions=((17, 8),), thresholds=4),
+)
 CERTIFIED_SCHEDULE = Schedule(epochs=100, learning_rate=2e-3, max_tempo=0.1)
 LSTM = Architecture(
-    DIGITS,
-    sample_rate=8_000,
-    length=8_000,
-    framing=Framing(window="hamming", pre_emphasis=0.97, unitary=True),
-    mel=MelScale(n_mels=16),
-    compression="log",
-    floor=1e-3,
-    n_mfcc=16,
-    lifter=22,
-    network="lstm",
-    width=40,
-)
-
-
+    DIGITS, 8_000, 8_000,
+    LogMelStages(
+        Framing(window="hamming", pre_emphasis=0.97, unitary=True), MelScale(n_mels=16),
+        compression="log", floor=1e-3, n_mfcc=16, lifter=22,
+    ),
+    Lstm(width=40),
+)  # fmt: skip
 SPECTRAL_CNN = Architecture(
-    INSTRUMENTS,
-    sample_rate=22_050,
-    length=44_100,
-    framing=Framing(n_fft=1024, hop_length=512, unitary=True),
-    mel=MelScale(22_050, n_mels=64, f_max=11_025.0),
-    compression="log",
-    floor=1e-6,
-    network="cnn_2d",
-    width=24,
-)
+    INSTRUMENTS, 22_050, 44_100,
+    LogMelStages(
+        Framing(n_fft=1024, hop_length=512, unitary=True),
+        MelScale(22_050, n_mels=64, f_max=11_025.0), compression="log", floor=1e-6,
+    ),
+    Cnn2d(width=24),
+)  # fmt: skip
 SPECTRAL_SCHEDULE = Schedule(
     epochs=40, learning_rate=3e-3, final_rate=0.01, decay=0.8, clip_gradient=5.0,
     weight_decay=1e-4, max_shift_s=0.2, max_tempo=0.06, background_db=-60.0,
@@ -104,12 +95,9 @@ class Recipe:
             classifier.to(device), x.to(device), y.to(device), self.objective, self.schedule,
             generator=generator, log=log,
         )  # fmt: skip
-        settings = {
-            "objective": _settings(self.objective),
-            "schedule": asdict(self.schedule),
-        }
+        training = Training(objective=_settings(self.objective), schedule=asdict(self.schedule))
         data = f"{corpus.about_data} x {self.rendered}; {len(y)} clips in all"
-        return Trained(classifier.cpu(), self.architecture, settings, data)
+        return Trained(classifier.cpu(), self.architecture, training, data)
 
 
 RECIPES = {
@@ -167,52 +155,47 @@ def run(
     started, corpus = time.monotonic(), CORPORA[recipe.task]()
     trained = recipe.train(corpus, device, log)
     classifier = trained.classifier
-    scores: dict = {name: _accuracy(classifier, some) for name, some in corpus.held_out.items()}
-    log("  ".join(f"{name} {score:.4f}" for name, score in scores.items()))
-    scores["test_accuracy"] = _accuracy(classifier, corpus.test)
+    accuracies = Accuracies(
+        validation=_accuracy(classifier, corpus.validation),
+        rendered=_accuracy(classifier, corpus.rendered_validation),
+        bundled=_accuracy(classifier, corpus.bundled),
+    )
+    log("  ".join(f"{k}_accuracy {v:.4f}" for k, v in asdict(accuracies).items() if v is not None))
+    accuracies = replace(accuracies, test=_accuracy(classifier, corpus.test))
+    verified_validation = verified = None
     if recipe.name in CERTIFIED:
-        held_out = corpus.held_out["validation_accuracy"]
-        scores["verified_validation"] = _verified(classifier, held_out)
-        scores["verified"] = _verified(classifier, corpus.test)
-        log("  ".join(f"{k} {v:.4f}" for k, v in scores["verified_validation"].items()))
-    seconds = round(time.monotonic() - started)
-    card = _card(recipe, corpus, trained, scores, seconds, device)
-    save_classifier(classifier, trained.architecture, card, folder)
-    return classifier
-
-
-def _card(
-    recipe: Recipe | SvmRecipe, corpus: Corpus, trained: Trained, scores: dict, seconds: int,
-    device: str,
-) -> dict:  # fmt: skip
-    classifier = trained.classifier
-    return {
-        "name": recipe.name,
-        "task": recipe.task,
-        "about": recipe.about,
-        "labels": list(classifier.labels),
-        "sample_rate": classifier.sample_rate,
-        "length": classifier.length,
-        "representations": list(classifier.representations),
-        "gain": f"{classifier.gain_policy}: the clean clip is scaled once, to a peak of 1",
-        **scores,
-        "test": f"{corpus.about_test}, {len(corpus.test)} clips, all of them",
-        "data": trained.data,
-        "licence": corpus.licence,
-        "attribution": corpus.attribution,
-        "training": {
-            "command": f"python -m robustaudio train {recipe.name}"
+        verified_validation = _verified(classifier, corpus.validation)
+        verified = _verified(classifier, corpus.test)
+        log("  ".join(f"{k} {v:.4f}" for k, v in verified_validation.items()))
+    card = Card(
+        name=recipe.name,
+        task=recipe.task,
+        architecture=trained.architecture,
+        sha256="",
+        about=recipe.about,
+        representations=classifier.representations,
+        accuracies=accuracies,
+        verified_validation=verified_validation,
+        verified=verified,
+        test=f"{corpus.about_test}, {len(corpus.test)} clips, all of them",
+        data=trained.data,
+        licence=corpus.licence,
+        attribution=corpus.attribution,
+        training=replace(
+            trained.training,
+            command=f"python -m robustaudio train {recipe.name}"
             + (f" --seed {recipe.seed}" if recipe.seed else ""),
-            **trained.settings,
-            "seed": recipe.seed,
-            "seconds": seconds,
-            "device": device,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "robustaudio": __version__,
-            "date": datetime.now(UTC).date().isoformat(),
-        },
-    }  # fmt: skip
+            seed=recipe.seed,
+            seconds=round(time.monotonic() - started),
+            device=device,
+            threads=torch.get_num_threads(),
+            torch=str(torch.__version__),
+            robustaudio=__version__,
+            date=datetime.now(UTC).date().isoformat(),
+        ),
+    )
+    save_classifier(classifier, trained.architecture, card.to_json(), folder)
+    return classifier
 
 
 def _settings(objective: Objective) -> dict:

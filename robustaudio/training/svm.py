@@ -9,8 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.card import Training
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.svm import Standardise, SupportVectorMachine, SvmArchitecture
+from robustaudio.classifiers.stages import DescriptorStages
+from robustaudio.classifiers.svm import Standardise, SupportVectorMachine, Svm
 from robustaudio.training.corpora import INSTRUMENTS, Corpus
 from robustaudio.training.trained import Log, Trained
 
@@ -37,9 +40,8 @@ class SvmRecipe:
 
     def train(self, corpus: Corpus, device: str, log: Log) -> Trained:
         """The machine, in torch; `device` is not used: scikit-learn knows the CPU only."""
-        untrained = SvmArchitecture(
-            INSTRUMENTS, sample_rate=22_050, length=44_100, vectors=0, denoise=self.denoise
-        )
+        stages = DescriptorStages(denoise=self.denoise)
+        untrained = Architecture(INSTRUMENTS, 22_050, 44_100, stages, Svm())
         classifier = untrained.build(self.name)
         recorded, labels = classifier.prepare_dataset(corpus.recorded)
         rendered, more_labels = classifier.prepare_dataset(corpus.rendered)
@@ -51,17 +53,12 @@ class SvmRecipe:
         best, accuracy = self._search(features.numpy(), y.numpy(), groups)
         log(f"C {best['svc__C']:.3g}  gamma {best['svc__gamma']:.3g}  folds {accuracy:.4f}")
         trained = fitted(untrained, self.name, features, y, best, self.seed)
-        settings = {
-            "cross_validation_accuracy": accuracy,
-            "C": best["svc__C"],
-            "gamma": best["svc__gamma"],
-            "searches": self.searches,
-            "folds": self.folds,
-            "noisy": self.noisy,
-            "denoise": self.denoise,
-        }
+        settings = {"C": best["svc__C"], "gamma": best["svc__gamma"]}
+        options = ("searches", "folds", "noisy", "denoise")
+        settings |= {name: getattr(self, name) for name in options}
+        training = Training(cross_validation_accuracy=accuracy, more=settings)
         data = f"{corpus.about_data}; {len(y)} clips in all"
-        return Trained(*trained, settings, data)
+        return Trained(*trained, training, data)
 
     def _search(self, x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[dict, float]:
         """The best C and gamma, and their accuracy over the folds."""
@@ -119,9 +116,9 @@ def statistics(
 
 
 def fitted(
-    untrained: SvmArchitecture, name: str, x: Float[Tensor, "clip feature"],
+    untrained: Architecture, name: str, x: Float[Tensor, "clip feature"],
     y: Int[Tensor, " clip"], best: dict, seed: int,
-) -> tuple[Classifier, SvmArchitecture]:  # fmt: skip
+) -> tuple[Classifier, Architecture]:  # fmt: skip
     """The machine fitted with probabilities, and its architecture with so many support vectors."""
     model = pipeline(probability=True, random_state=seed).set_params(**best)
     with warnings.catch_warnings():  # its successor averages other probabilities
@@ -130,10 +127,10 @@ def fitted(
         return in_torch(untrained, name, model)
 
 
-def in_torch(untrained: SvmArchitecture, name: str, model) -> tuple[Classifier, SvmArchitecture]:
+def in_torch(untrained: Architecture, name: str, model) -> tuple[Classifier, Architecture]:
     """A fitted `pipeline`'s numbers in a classifier."""
     scaler, svc = model.named_steps["scaler"], model.named_steps["svc"]
-    architecture = replace(untrained, vectors=len(svc.support_vectors_))
+    architecture = replace(untrained, network=Svm(len(svc.support_vectors_)))
     classifier = architecture.build(name)
     standardise, machine = classifier.stages["standardised"], classifier.network[0]
     assert isinstance(standardise, Standardise) and isinstance(machine, SupportVectorMachine)

@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.card import Training
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.networks import Architecture
-from robustaudio.classifiers.svm import SvmArchitecture
 
 Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained classifier, its architecture, and the card's words on settings and data."""
+    """A trained classifier, its architecture, its settings, and the card's words on the data."""
 
     classifier: Classifier
-    architecture: Architecture | SvmArchitecture
-    settings: dict
+    architecture: Architecture
+    training: Training
     data: str

@@ -12,6 +12,7 @@ from robustaudio.certification.smoothing import Smoothing, vote_obstacle
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.certify import certify_clip
 from robustaudio.evaluation.heard import ruler_with_heard
+from robustaudio.evaluation.results import to_json
 from robustaudio.ui import verdicts
 from robustaudio.ui.blocks import (
     NO_FILE,
@@ -98,7 +99,8 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
 
         def job(chosen, clip, progress):
             smoothing = Smoothing(**options)
-            return certify_clip(chosen, clip.samples, smoothing, **at, progress=progress), None
+            result = certify_clip(chosen, clip.samples, smoothing, **at, progress=progress)
+            return to_json(result), None
 
         for done, rest in proving(services, source, classifier, runs, "certify", options | at, job):
             shown = done and _voted(services, source, done[0])
@@ -158,10 +160,10 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
         def job(chosen, clip, progress):
             smoothing = Smoothing(sigma=sigma)
             named = replace(clip, name=source.name)  # as the Listen tab names it
-            record = ruler_with_heard(
+            ruler = ruler_with_heard(
                 heard, chosen, named, smoothing=smoothing, seed=seed, progress=progress
             )
-            return record, None
+            return to_json(ruler), None
 
         pictures, budget = [], Budget(services.limits.seconds)
         for name in services.classifiers_of(source.task) if everyone else [classifier]:

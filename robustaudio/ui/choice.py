@@ -10,6 +10,7 @@ import gradio as gr
 from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.predict import predict_clip
 from robustaudio.evaluation.report import judged
+from robustaudio.evaluation.results import to_json
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import QUIET, Turns, Visit, words
 from robustaudio.ui.convert import ANY_OTHER, Services, Source
@@ -69,7 +70,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         about = card_words(services.cards[classifier])
         try:
             chosen, opened = convert.open_source(services, source, classifier)
-            record = {**predict_clip(chosen, opened.samples), **judged(opened)}
+            record = {**to_json(predict_clip(chosen, opened.samples)), **judged(opened)}
         except EXPECTED as error:
             return [in_place(error), about]
         except Exception:  # of a classifier, or of the machine: the last clip's verdict must go

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from robustaudio.audio.clip import Clip
+from robustaudio.classifiers.card import Card
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.exhibits import Exhibit
-from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import save_report
-from robustaudio.evaluation.verify import NoisePair
+from robustaudio.evaluation.results import Exhibit, NoisePair, PerturbedClip
 from robustaudio.limits import PRIVATE, Limits
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.paths import HOME
 from robustaudio.serving import Serving
 from robustaudio.streams import Streams
@@ -44,11 +43,11 @@ class Services:
     """
 
     classifiers: Mapping[str, Classifier]
-    cards: Mapping[str, dict]
+    cards: Mapping[str, Card]
     clips: Mapping[str, Mapping[str, Path]]
     upload_folder: Path
     device: torch.device
-    rooms: Rooms
+    rooms: Host
     kept: Kept = field(default_factory=Kept)
     prepared: Prepared = field(default_factory=Prepared)
     serving: Serving = field(default_factory=Serving)
@@ -61,7 +60,7 @@ class Services:
         return {task.name: task for task in TASKS if self.classifiers_of(task.name)}
 
     def classifiers_of(self, task: str) -> list[str]:
-        return [name for name, card in self.cards.items() if card["task"] == task]
+        return [name for name, card in self.cards.items() if card.task == task]
 
     def start(self, task: str) -> tuple[str, "Source"]:
         """The classifier and the clip that a task begins with; what is not there gives way."""
@@ -79,8 +78,8 @@ class Services:
     def for_noise(self, task: str, sigma: float, representation: str) -> str | None:
         """The classifier that was trained under such noise, which was added to waveforms."""
         for name in self.classifiers_of(task):
-            objective = _objective(self.cards[name])
-            if objective.get("kind") == "UnderNoise" and sigma <= objective.get("sigma", 0):
+            trained = self.cards[name].training.noise_sigma
+            if trained and sigma <= trained:
                 return name if representation == "waveform" else None
         return None
 
@@ -273,10 +272,3 @@ def file_name(*parts: str) -> str:
 def _shown_path(path: Path) -> str:
     """Relative to the folder that the README's commands run in, where it lies inside it."""
     return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else str(path)
-
-
-def _objective(card: dict) -> dict:
-    """What a classifier was trained for, as far as its card says so."""
-    training = card.get("training")
-    objective = training.get("objective") if isinstance(training, dict) else None
-    return objective if isinstance(objective, dict) else {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.exhibits import exhibits
 from robustaudio.evaluation.figures import Audibility
-from robustaudio.evaluation.perturbed import PerturbedClip
 from robustaudio.evaluation.report import make_report, save_perturbed
+from robustaudio.evaluation.results import PerturbedClip, to_json
 from robustaudio.threats.noise import audible_representations
 from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui import convert, verdicts
@@ -156,9 +156,8 @@ def build_explore(
                         verdict, player, picture = live.of(told)
                         yield [verdict, player, *[gr.skip()] * (len(outputs) - 4), picture, bar]
                         continue
-                    record = {**result.record, "stopped": halt.asked, **budget.record}
-                    result = replace(result, record=record)
-                    shown = _shown(chosen, clip, result, wish.seed, source.label)
+                    record = {**to_json(result), "stopped": halt.asked, **budget.record}
+                    shown = _shown(chosen, clip, result, record, wish.seed, source.label)
                     command = wish.command(source, classifier)
                     with convert.scratch_folder() as folder:
                         verb = "noise" if wish.method == NOISE else "attack"
@@ -166,8 +165,10 @@ def build_explore(
                             convert.file_name(source.path.stem, chosen.name, last)
                             for last in ("perturbed", verb)
                         ]
-                        files = _written(chosen, clip, result, command, folder, names, subtype)
-                        yield [*shown, *files, pictured(result.record, live.unit), ""]
+                        files = _written(
+                            chosen, clip, result, record, command, folder, names, subtype
+                        )
+                        yield [*shown, *files, pictured(record, live.unit), ""]
         except NoClip as error:
             yield [in_place(error), *deepcopy([*outputs.values()][1:])]
         except EXPECTED as error:
@@ -180,13 +181,13 @@ def build_explore(
 
 
 def _written(
-    classifier: Classifier, clip: Clip, result: PerturbedClip, command: list[str], folder: Path,
-    names: list[str], subtype: str,
+    classifier: Classifier, clip: Clip, result: PerturbedClip, record: dict, command: list[str],
+    folder: Path, names: list[str], subtype: str,
 ) -> list[gr.DownloadButton]:  # fmt: skip
     """The perturbed clip and the report, to download."""
     path = folder / f"{names[0]}.wav"
     file = save_perturbed(classifier, clip, result, path, subtype)
-    record = {**result.record, **file, "output": path.name}
+    record = {**record, **file, "output": path.name}
     made = make_report(classifier, clip, command, record)
     report = convert.report_file(folder, names[1], made)
     return [gr.DownloadButton(value=str(f), interactive=True) for f in (path, report)]
@@ -282,30 +283,30 @@ def _masking_pictures(heard: Audibility, frame: int) -> list:
 
 
 def _shown(
-    classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int, truth: str | None = None
-) -> list:
+    classifier: Classifier, clip: Clip, result: PerturbedClip, record: dict, seed: int,
+    truth: str | None = None,
+) -> list:  # fmt: skip
     """Words, player and pictures of a result, in the order of the tab's outputs."""
     rate, clean, perturbed = clip.sample_rate, result.clean, result.perturbed
-    before = classifier.probabilities(clean[None])[0].tolist()
     return [
-        verdicts.perturbation_words(result.record, truth),
+        verdicts.perturbation_words(record, truth),
         convert.player_tracks(result, rate),
-        figures.probabilities(
-            dict(zip(classifier.labels, before, strict=True)), result.record["probabilities"]
-        ),
+        figures.probabilities(result.before.probabilities, result.probabilities),
         figures.waveforms(clean, perturbed, rate),
         figures.spectrogram(clean, clean, rate, title="clean"),
         figures.spectrogram(perturbed, clean, rate, title="perturbed"),
         figures.spectrogram(
             result.perturbation, clean, rate, title="difference: the perturbation alone"
         ),
-        *_judged(classifier, clip, result, seed),
+        *_judged(classifier, clip, result, record, seed),
     ]
 
 
-def _judged(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int) -> list:
+def _judged(
+    classifier: Classifier, clip: Clip, result: PerturbedClip, record: dict, seed: int
+) -> list:
     """The exhibits and what the clip hides; nothing where there is no perturbation."""
-    if not result.record["linf"]:
+    if not result.difference.linf:
         caption = verdicts.caption("There is no perturbation, and so nothing to judge.")
         return [None, None, caption, gr.update(visible=False), gr.skip(), None, None]
     rate, clean = clip.sample_rate, result.clean
@@ -321,7 +322,7 @@ def _judged(classifier: Classifier, clip: Clip, result: PerturbedClip, seed: int
     )  # fmt: skip
     return [
         convert.exhibit_tracks(clean, side_by_side, rate),
-        verdicts.exhibits_words(side_by_side, result.record),
+        verdicts.exhibits_words(side_by_side, record),
         verdicts.audibility_words(heard),
         cursor,
         heard,

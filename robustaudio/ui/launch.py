@@ -12,14 +12,15 @@ import torch
 from starlette.middleware import Middleware
 
 from robustaudio import threads
-from robustaudio.classifiers.checkpoints import cards, load_classifier
+from robustaudio.classifiers.checkpoints import Checkpoint, usable
 from robustaudio.evaluation.heard_file import LONGEST_FILE
 from robustaudio.gate import Rules
 from robustaudio.gate.headers import SPACE
 from robustaudio.gate.hosts import Hosts
 from robustaudio.limits import PRIVATE, Limits, on_a_space
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.store import FOLDER, open_store
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.open_store import open_store
+from robustaudio.listening.run.store import FOLDER
 from robustaudio.listening.web.http import FAR, reachable
 from robustaudio.listening.web.listener_routes import routes
 from robustaudio.paths import CHECKPOINTS
@@ -45,27 +46,27 @@ def load_services(limits: Limits = PRIVATE) -> Services:
         ValueError: if no classifier can be used.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    shipped = _of_the_page(cards())
+    shipped = _of_the_page(usable())
     default = "memory:" if os.environ.get("SPACE_ID") else FOLDER  # a Space's disk is lost
     return Services(
-        classifiers={name: load_classifier(name, device) for name in shipped},
-        cards=shipped,
+        classifiers={name: some.classifier.to(device) for name, some in shipped.items()},
+        cards={name: some.card for name, some in shipped.items()},
         clips={task.name: task.clips() for task in TASKS},
         upload_folder=upload_folder(),
         device=device,
-        rooms=Rooms(open_store(os.environ.get("ROBUSTAUDIO_LISTENING", default)), limits),
+        rooms=Host(open_store(os.environ.get("ROBUSTAUDIO_LISTENING", default)), limits),
         limits=limits,
     )
 
 
-def _of_the_page(usable: dict[str, dict]) -> dict[str, dict]:
-    """The cards whose task is one of the page's; the others work on the command line."""
+def _of_the_page(checkpoints: dict[str, Checkpoint]) -> dict[str, Checkpoint]:
+    """Those whose task is one of the page's; the others work on the command line."""
     tasks = [task.name for task in TASKS]
-    shown = {name: card for name, card in usable.items() if card["task"] in tasks}
-    for name in usable.keys() - shown.keys():
+    shown = {name: some for name, some in checkpoints.items() if some.card.task in tasks}
+    for name in checkpoints.keys() - shown.keys():
         logging.getLogger(__name__).warning(
             "classifier %r is not on the page: its task is %r, and the page's are %s.",
-            name, usable[name]["task"], ", ".join(tasks),
+            name, checkpoints[name].card.task, ", ".join(tasks),
         )  # fmt: skip
     if not shown:
         raise ValueError(f"no classifier in {CHECKPOINTS} can be used on the page.")

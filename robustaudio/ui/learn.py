@@ -1,8 +1,8 @@
 """The words of the page: what the numbers mean, and the card of a classifier."""
 
-from contextlib import suppress
 from html import escape
 
+from robustaudio.classifiers.card import Card
 from robustaudio.evaluation.figures import shown_label
 
 LEARN = """
@@ -98,26 +98,24 @@ norm of at most R (T samples), so that is where it stands on the axis.
 """
 
 
-def card_words(card: dict) -> str:
+def card_words(card: Card) -> str:
     """A classifier's card for people; somebody's own may say less than a shipped one."""
-    stages = card.get("representations")
+    accuracies, training = card.accuracies, card.training
     rows = {
-        "what": "{about}",
-        "labels": ", ".join(map(shown_label, card["labels"])),
-        "listens to": "{seconds:g} s at {sample_rate} Hz",
-        "representations": " → ".join(map(str, stages)) if isinstance(stages, list) else "",
-        "gain": "{gain}",
-        "test accuracy": "{test_accuracy:.1%} ({test})",
-        "bundled clips": "{bundled_accuracy:.1%}",
-        "data": "{data}",
-        "made by": "{training[command]} (seed {training[seed]}, {training[seconds]} s)",
-        "licence": "{licence}. {attribution}",
+        "what": card.about,
+        "labels": ", ".join(map(shown_label, card.labels)),
+        "listens to": f"{card.length / card.sample_rate:g} s at {card.sample_rate} Hz",
+        "representations": " → ".join(card.representations),
+        "gain": str(card.gain),
     }
-    build = card["architecture"]
-    known = {**build, "seconds": build["length"] / build["sample_rate"], **card}
-    lines = ""
-    for name, text in rows.items():
-        with suppress(LookupError, TypeError, ValueError):  # what the card does not say
-            said = text if name == "labels" else text.format_map(known)
-            lines += f"<dt>{name}</dt><dd>{escape(said)}</dd>" if said else ""
-    return f"<dl class='ra-about'>{lines}</dl>"
+    if accuracies.test is not None and card.test:
+        rows["test accuracy"] = f"{accuracies.test:.1%} ({card.test})"
+    if accuracies.bundled is not None:
+        rows["bundled clips"] = f"{accuracies.bundled:.1%}"
+    rows["data"] = card.data
+    if None not in (training.seed, training.seconds) and training.command:
+        rows["made by"] = f"{training.command} (seed {training.seed}, {training.seconds} s)"
+    if card.licence and card.attribution:
+        rows["licence"] = f"{card.licence}. {card.attribution}"
+    lines = (f"<dt>{name}</dt><dd>{escape(row)}</dd>" for name, row in rows.items() if row)
+    return f"<dl class='ra-about'>{''.join(lines)}</dl>"

@@ -18,8 +18,8 @@ from robustaudio.limits import Limits, Visitor
 from robustaudio.listening.design.study import PROCEDURES, Study, sound_text
 from robustaudio.listening.design.study_file import load_study, parse
 from robustaudio.listening.run import export
-from robustaudio.listening.run.host import NoStudy, Rooms, WrongKey
-from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.host import Host, NoStudy, WrongKey
+from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.store import MemoryStore, Store
 from robustaudio.listening.web.feedback import pooled
 from robustaudio.ui import convert
@@ -144,7 +144,7 @@ def build_listen(
             shown = words("listen-opened")
             kept = words("listen-kept")
 
-    def show(room: Room, key: str) -> Iterator[list]:
+    def show(room: OpenStudy, key: str) -> Iterator[list]:
         page = f"listen/{room.token}"
         opened = OPENED.format(listeners=page, teacher=f"{page}/teacher#{key}")
         with convert.scratch_folder() as folder:
@@ -221,15 +221,15 @@ def _visitor(request: gr.Request) -> Visitor:
     return Visitor(request.session_hash or "", request.client.host if request.client else "")
 
 
-def opened_room(rooms: Rooms, opened: Any) -> Room | None:
+def opened_room(rooms: Host, opened: Any) -> OpenStudy | None:
     """The room of the test that a visitor opened, as their browser tells; None if it is over."""
     try:
-        return rooms.of_teacher(opened["token"], opened["key"])
+        return rooms.find_for_teacher(opened["token"], opened["key"])
     except (KeyError, TypeError, AttributeError, NoStudy, WrongKey):
         return None
 
 
-def answers_of(rooms: Rooms, opened: Any, folder: Path) -> Path:
+def answers_of(rooms: Host, opened: Any, folder: Path) -> Path:
     """The answers of that test as a file for the ruler; of a demonstration the analysis alone.
 
     Raises:

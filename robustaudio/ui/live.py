@@ -10,8 +10,8 @@ from torch import Tensor
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.attack import Standing, recorded
 from robustaudio.evaluation.clips import predictions
+from robustaudio.evaluation.results import Standing, course
 from robustaudio.ui import convert, verdicts
 
 REDRAW_S, REPLAY_S = 0.5, 3.0  # at most so often
@@ -46,7 +46,7 @@ class Live:
         history = told[:]  # it grows meanwhile
         verdict = player = picture = gr.skip()
         if self.picture.due(len(history)):
-            picture = pictured(recorded(history), self.unit)
+            picture = pictured(course(history), self.unit)
         if self.sound.due(len(history)) and (sound := history[-1].sound):
             best = sound()
             verdict = verdicts.so_far_words(self.before, self._heard_as(best))

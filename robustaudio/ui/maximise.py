@@ -11,6 +11,7 @@ from robustaudio.attacks import Genetic
 from robustaudio.evaluation.figures import shown_label
 from robustaudio.evaluation.maximise import STARTS, maximise_clip, start_from
 from robustaudio.evaluation.report import make_report, save_perturbed
+from robustaudio.evaluation.results import to_json
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import (
     NO_FILE,
@@ -96,7 +97,7 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
                         name = convert.file_name(begun, shown_label(label), chosen.name, "maximise")
                         path = folder / f"{name}.wav"
                         file = save_perturbed(chosen, clip, result, path, "FLOAT")
-                        record = {**result.record, **file, "output": path.name}
+                        record = {**to_json(result), **file, "output": path.name}
                         record |= {"stopped": halt.asked, **budget.record}
                         made = make_report(chosen, clip, command, record)
                         files = (path, convert.report_file(folder, name, made))

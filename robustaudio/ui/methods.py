@@ -14,7 +14,7 @@ from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.noise import noise_clip
-from robustaudio.evaluation.perturbed import PerturbedClip
+from robustaudio.evaluation.results import PerturbedClip
 from robustaudio.progress import Progress
 from robustaudio.threats.norms import norm_named
 from robustaudio.ui import convert

@@ -10,6 +10,7 @@ from robustaudio.attacks import ATTACKS
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.report import make_report
+from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui import convert, verdicts
@@ -92,6 +93,7 @@ def _measured(
             ),
             budget.over,
         ):
-            yield share, row and make_report(chosen, clip, command, {**row, **budget.record})
+            record = row and {**to_json(row), **budget.record}
+            yield share, record and make_report(chosen, clip, command, record)
     except EXPECTED as error:
         raise one_sentence(error) from None

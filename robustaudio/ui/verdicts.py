@@ -4,9 +4,9 @@ import html
 from collections.abc import Sequence
 
 from robustaudio.certification.smoothing import Smoothing
-from robustaudio.evaluation.attack import Standing
-from robustaudio.evaluation.exhibits import SHIFT, Exhibit
+from robustaudio.evaluation.exhibits import SHIFT
 from robustaudio.evaluation.figures import Audibility, rivals_in_reach, shown_label
+from robustaudio.evaluation.results import Exhibit, Standing
 from robustaudio.perception.audibility import DISTURBED_DB
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
 from robustaudio.threats.norms import norm_named
@@ -126,10 +126,10 @@ def exhibits_words(shown: Sequence[Exhibit], record: dict) -> str:
     before = record["clean_prediction"]
     rows = "".join(
         f"<tr><td><kbd>{key}</kbd></td><th scope='row'>{names[exhibit.kind]}</th>"
-        f"<td>{exhibit.record['l2']:.4g}</td>"
-        f"<td>{decibel(exhibit.record['snr_db'], '∞ dB')}</td>"
-        f"<td>{decibel(exhibit.record['noise_to_mask_db'])}</td>"
-        f"<td>{_heard_as(before, exhibit.record['prediction'])}</td></tr>"
+        f"<td>{exhibit.l2:.4g}</td>"
+        f"<td>{decibel(exhibit.snr_db, '∞ dB')}</td>"
+        f"<td>{decibel(exhibit.noise_to_mask_db)}</td>"
+        f"<td>{_heard_as(before, exhibit.prediction)}</td></tr>"
         for key, exhibit in zip("BCD", shown, strict=True)
     )
     head = "".join(

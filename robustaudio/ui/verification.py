@@ -8,7 +8,8 @@ from gradio.components import Component
 
 from robustaudio.certification.verify import proof_obstacle
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.verify import NoisePair, noise_under_threshold, verify_clip
+from robustaudio.evaluation.results import NoisePair, to_json
+from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
 from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import (
@@ -66,7 +67,7 @@ def build_verification(
         why = proof_obstacle(services.classifiers[classifier], method, norm_named(norm))
         if why is None:
             return [gr.update(interactive=True), "", tried(None)]
-        others = services.classifiers_of(services.cards[classifier]["task"])
+        others = services.classifiers_of(services.cards[classifier].task)
         able = (
             name for name in others
             if not proof_obstacle(services.classifiers[name], method, norm_named(norm))
@@ -82,14 +83,16 @@ def build_verification(
 
         def job(chosen, clip, progress):
             threat = norm_named(norm)
-            record = verify_clip(
-                chosen, clip.samples, norm=threat, level_db=level_db, method=method,
-                progress=progress,
+            record = to_json(
+                verify_clip(
+                    chosen, clip.samples, norm=threat, level_db=level_db, method=method,
+                    progress=progress,
+                )
             )  # fmt: skip
             if not threat.needs_threshold:
                 return record, ["", None]
             pair = noise_under_threshold(chosen, clip.samples, level_db=level_db, seed=SEED)
-            return {**record, "noise": pair.record}, _heard(clip, pair)
+            return {**record, "noise": to_json(pair)}, _heard(clip, pair)
 
         for done, rest in proving(services, source, classifier, runs, "verify", options, job):
             if done is None:
@@ -109,4 +112,4 @@ def build_verification(
 def _heard(clip: Any, pair: NoisePair) -> list:
     """Words about the two noises, and the player's value."""
     value = convert.noise_tracks(clip.samples, pair, clip.sample_rate)
-    return [verdicts.noise_words(pair.record), value]
+    return [verdicts.noise_words(to_json(pair)), value]

@@ -32,8 +32,10 @@ from robustaudio.certification.interval import (
 )
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
+from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.networks import Architecture, LastHidden, build
+from robustaudio.classifiers.networks import LastHidden, Network
+from robustaudio.classifiers.stages import LogMelStages
 from robustaudio.evaluation.clips import load_clips
 from robustaudio.representations.spectral import Framing, MelScale, Mfcc
 from robustaudio.threats.norms import L2, LINF, MASKING, Norm
@@ -420,14 +422,13 @@ def test_crown_remembers_what_intervals_forget():
 def small(network: str) -> Classifier:
     torch.manual_seed(0)
     cepstrum = {"n_mfcc": 8, "lifter": 22, "compression": "log", "floor": 1e-2}
-    return build(
-        Architecture(
-            tuple("abc"), 8_000, 2_000,
-            framing=Framing(n_fft=128, hop_length=80, unitary=True, pre_emphasis=0.9),
-            mel=MelScale(n_mels=8), network=network, width=8,
-            **(cepstrum if network == "lstm" else {}),
-        )
-    ).eval().double()  # fmt: skip
+    stages = LogMelStages(
+        Framing(n_fft=128, hop_length=80, unitary=True, pre_emphasis=0.9), MelScale(n_mels=8),
+        **(cepstrum if network == "lstm" else {}),
+    )  # fmt: skip
+    kind = Network.of_kind(network)
+    architecture = Architecture(tuple("abc"), 8_000, 2_000, stages, kind(width=8))
+    return architecture.build().eval().double()
 
 
 LEVELS_DB = {LINF: (-70.0, -45.0), L2: (-55.0, -30.0), MASKING: (-25.0, 0.0)}

@@ -15,7 +15,7 @@ from robustaudio.certification.interval import (
     obstacle,
     propagate,
 )
-from robustaudio.classifiers.networks import Architecture, LastHidden, lstm
+from robustaudio.classifiers.networks import LastHidden, Lstm
 from robustaudio.representations.spectral import (
     Framing,
     LogMel,
@@ -28,7 +28,6 @@ from robustaudio.representations.spectral import (
 
 FRAMING = Framing(n_fft=32, hop_length=20)
 EMPHASISED = Framing(n_fft=32, hop_length=20, window="hamming", pre_emphasis=0.97, unitary=True)
-NETWORK = Architecture(("a", "b"), 8_000, 100, width=4)
 MEL = MelScale(sample_rate=8_000, n_mels=4)
 TIME, BINS, FRAMES = 92, 17, 4
 ROUNDING = 1e-12  # float64
@@ -106,7 +105,7 @@ LAYERS = {
     "replicated": (lambda: nn.ReplicationPad2d(1), (2, 3, 4)),
     "upsampled": (lambda: nn.Upsample(scale_factor=2, mode="bilinear"), (2, 3, 4)),
     "lstm": (lambda: LastHidden(3, 4), (3, 6)),
-    "lstm network": (lambda: lstm(NETWORK, 3, 6), (3, 6)),
+    "lstm network": (lambda: Lstm(width=4).build((3, 6), labels=2), (3, 6)),
     "mfcc and convolution": (
         lambda: nn.Sequential(Mfcc(6, 5, 22), nn.Conv1d(5, 3, 2)),
         (6, FRAMES),

@@ -12,8 +12,10 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.verify import MARGIN, METHODS, Verifier, proof_obstacle
 from robustaudio.classifiers import checkpoints
+from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.networks import Architecture, build
+from robustaudio.classifiers.networks import Cnn, Network
+from robustaudio.classifiers.stages import LogMelStages
 from robustaudio.evaluation.clips import load_clips
 from robustaudio.evaluation.verify import verify_clip
 from robustaudio.representations.spectral import Framing, LogMel, Magnitude, Mel, MelScale
@@ -27,14 +29,12 @@ NAMES = checkpoints.names(task="digits")
 def small(network: str) -> torch.nn.Module:
     torch.manual_seed(0)
     cepstrum = {"n_mfcc": 8, "lifter": 22, "compression": "log", "floor": 1e-2}
-    return build(
-        Architecture(
-            tuple("abc"), 8_000, 2_000,
-            framing=Framing(n_fft=128, hop_length=80, unitary=True, pre_emphasis=0.9),
-            mel=MelScale(n_mels=8), network=network, width=8,
-            **(cepstrum if network == "lstm" else {}),
-        )
-    ).eval()  # fmt: skip
+    stages = LogMelStages(
+        Framing(n_fft=128, hop_length=80, unitary=True, pre_emphasis=0.9), MelScale(n_mels=8),
+        **(cepstrum if network == "lstm" else {}),
+    )  # fmt: skip
+    kind = Network.of_kind(network)
+    return Architecture(tuple("abc"), 8_000, 2_000, stages, kind(width=8)).build().eval()
 
 
 def linf(epsilon: list[float], representation: str = "waveform") -> ThreatModel:
@@ -333,8 +333,9 @@ def test_a_network_with_a_forward_of_its_own_is_asked_as_a_whole():
 @pytest.mark.parametrize("representation", ["waveform", "magnitude", "mel", "log_mel", "mfcc"])
 @pytest.mark.parametrize("norm", [LINF, L2, MASKING])
 def test_the_question_foretells_what_the_proof_would_say(method, representation, norm):
-    classifier = build(Architecture(labels=tuple("ab"), sample_rate=8_000, length=8_000, n_mfcc=8,
-                                    width=4)).eval()  # fmt: skip
+    classifier = Architecture(
+        tuple("ab"), 8_000, 8_000, LogMelStages(n_mfcc=8), Cnn(width=4)
+    ).build().eval()  # fmt: skip
     x = torch.rand(1, 8_000, generator=torch.Generator().manual_seed(0)) * 2 - 1
     reason = proof_obstacle(classifier, method, norm, representation)
     try:

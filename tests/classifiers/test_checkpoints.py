@@ -12,7 +12,8 @@ import torch
 
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers import checkpoints
-from robustaudio.classifiers.networks import Architecture
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.networks import Cnn
 from robustaudio.training.recipes import RECIPES, Recipe
 from robustaudio.ui import launch
 from robustaudio.ui.learn import card_words
@@ -38,11 +39,11 @@ def test_a_card_says_what_a_user_must_know(name):
     card = checkpoints.read_card(name)
     for key in ("task", "labels", "sample_rate", "test_accuracy", "bundled_accuracy", "gain",
                 "data", "licence", "sha256", "architecture"):  # fmt: skip
-        assert card[key], key
-    assert card["training"]["command"] == f"python -m robustaudio train {name}"
+        assert card.to_json()[key], key
+    assert card.training.command == f"python -m robustaudio train {name}"
     if isinstance(recipe := RECIPES[name], Recipe):
-        assert checkpoints.architecture_of(card) == recipe.architecture
-    assert card["training"]["seed"] == RECIPES[name].seed
+        assert card.architecture == recipe.architecture
+    assert card.training.seed == RECIPES[name].seed
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,16 +52,16 @@ def test_the_bundled_clips_are_heard_as_the_card_says(name):
     from robustaudio.audio.datasets import open_dataset
 
     card = checkpoints.read_card(name)
-    x, y = classifier.prepare_dataset(open_dataset(f"bundled-{card['task']}"))
+    x, y = classifier.prepare_dataset(open_dataset(f"bundled-{card.task}"))
     accuracy = (classifier(x).argmax(1) == y).double().mean().item()
-    assert accuracy == pytest.approx(card["bundled_accuracy"])
+    assert accuracy == pytest.approx(card.accuracies.bundled)
     assert accuracy >= (0.8 if name == "instruments-svm-noise" else 0.9)  # noise costs it some
 
 
 def test_saving_and_loading_gives_the_same_classifier(tmp_path):
     original = checkpoints.load_classifier("digits-lstm")
     architecture = RECIPES["digits-lstm"].architecture
-    card = checkpoints.read_card("digits-lstm")
+    card = checkpoints.read_card("digits-lstm").to_json()
     path = checkpoints.save_classifier(original, architecture, card, tmp_path)
     x = torch.rand(2, original.length)
     assert torch.equal(checkpoints.load_classifier(path)(x), original(x))
@@ -154,7 +155,7 @@ def test_a_name_is_the_name_of_a_file(name, tmp_path):
 def test_nothing_is_left_half_written_and_the_old_stays(tmp_path):
     path = saved(tmp_path)
     before = path.read_bytes(), path.with_suffix(".json").read_bytes()
-    other = replace(OWN, width=8)  # not what the weights were built with
+    other = replace(OWN, network=Cnn(width=8))  # not what the weights were built with
     with pytest.raises(ValueError, match="does not hold the weights its card describes"):
         checkpoints.save_classifier(OWN.build("mine"), other, OWN_CARD, tmp_path)
     with pytest.raises(TypeError, match="not JSON serializable"):
@@ -255,13 +256,13 @@ def test_classifiers_are_listed_by_the_name_that_chooses_them(tmp_path):
 def test_the_page_shows_what_it_can(tmp_path, monkeypatch, caplog):
     broken(tmp_path, "task")
     saved(tmp_path)
-    monkeypatch.setattr(launch, "cards", lambda: checkpoints.cards(tmp_path))
+    monkeypatch.setattr(launch, "usable", lambda: checkpoints.usable(tmp_path))
     with pytest.raises(ValueError, match=r"no classifier in .* can be used on the page"):
         launch.load_services()
     assert "'mine' is not on the page: its task is 'answers', and the page's are" in caplog.text
     for name in ("digits-cnn", "digits-lstm"):
         copied(tmp_path, name)
-    shown = launch._of_the_page(checkpoints.cards(tmp_path))
+    shown = launch._of_the_page(checkpoints.usable(tmp_path))
     assert list(shown) == ["digits-cnn", "digits-lstm"]
 
 

@@ -7,7 +7,8 @@ import torch
 
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers import checkpoints
-from robustaudio.classifiers.networks import Architecture, build, soft_thresholds
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.networks import Cnn, soft_thresholds
 
 NAMES = checkpoints.names()
 
@@ -68,9 +69,11 @@ def test_soft_thresholds_ask_every_band_at_its_own_levels():
 
 
 def test_an_architecture_survives_its_card():
-    a = Architecture(("x", "y"), 8_000, 8_000, convolutions=((9, 4), (3, 2)), thresholds=2)
+    a = Architecture(
+        ("x", "y"), 8_000, 8_000, network=Cnn(convolutions=((9, 4), (3, 2)), thresholds=2)
+    )
     assert Architecture.from_json(json.loads(json.dumps(a.to_json()))) == a
     older = {k: v for k, v in a.to_json().items() if k not in ("convolutions", "thresholds")}
-    assert Architecture.from_json(older).convolutions == ((5, 2), (5, 2), (3, 2))
-    logits = build(a).eval()(torch.rand(2, 8_000))
+    assert Architecture.from_json(older).network.convolutions == ((5, 2), (5, 2), (3, 2))
+    logits = a.build().eval()(torch.rand(2, 8_000))
     assert logits.shape == (2, 2)

@@ -10,17 +10,21 @@ from limited import run_limited
 from safetensors.torch import load_file, save_file
 
 from robustaudio.classifiers import checkpoints
-from robustaudio.classifiers.networks import Architecture
-from robustaudio.classifiers.svm import SvmArchitecture
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.networks import Cnn, Cnn2d, DeepCnn, Lstm
+from robustaudio.classifiers.stages import LogMelStages
+from robustaudio.classifiers.svm import Svm
 from robustaudio.representations.spectral import Framing
 
 LABELS = ("yes", "no", "maybe")
 OWN = {
-    "cnn": Architecture(LABELS, 8_000, 8_000, width=8),
-    "thresholds": Architecture(LABELS, 8_000, 8_000, width=8, thresholds=2, n_mfcc=12),
-    "cnn_2d": Architecture(LABELS, 8_000, 8_000, network="cnn_2d", width=4),
-    "deep_cnn": Architecture(LABELS, 8_000, 8_000, network="deep_cnn", width=8),
-    "lstm": Architecture(LABELS, 8_000, 8_000, network="lstm", width=8),
+    "cnn": Architecture(LABELS, 8_000, 8_000, network=Cnn(width=8)),
+    "thresholds": Architecture(
+        LABELS, 8_000, 8_000, LogMelStages(n_mfcc=12), Cnn(width=8, thresholds=2)
+    ),
+    "cnn_2d": Architecture(LABELS, 8_000, 8_000, network=Cnn2d(width=4)),
+    "deep_cnn": Architecture(LABELS, 8_000, 8_000, network=DeepCnn(width=8)),
+    "lstm": Architecture(LABELS, 8_000, 8_000, network=Lstm(width=8)),
 }
 SVM = "instruments-svm"
 
@@ -67,9 +71,9 @@ def test_the_shapes_that_are_compared_are_those_of_the_network(kind, tmp_path):
 
 
 def test_so_are_those_of_a_support_vector_machine():
-    architecture = checkpoints.architecture_of(checkpoints.read_card(SVM))
+    architecture = checkpoints.read_card(SVM).architecture
     state = checkpoints.load_classifier(SVM).state_dict()
-    assert isinstance(architecture, SvmArchitecture)
+    assert isinstance(architecture.network, Svm)
     assert architecture.shapes() == {key: tuple(value.shape) for key, value in state.items()}
 
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.checkpoints import load_classifier
-from robustaudio.classifiers.svm import SupportVectorMachine, SvmArchitecture, coupled
+from robustaudio.classifiers.stages import DescriptorStages
+from robustaudio.classifiers.svm import SupportVectorMachine, Svm, coupled
 from robustaudio.training.svm import in_torch, pipeline
 
 LABELS = tuple("abcde")
@@ -24,7 +26,7 @@ def pair():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         model.fit(x, y)
-        untrained = SvmArchitecture(LABELS, 22_050, 44_100, vectors=0)
+        untrained = Architecture(LABELS, 22_050, 44_100, DescriptorStages(), Svm())
         classifier, architecture = in_torch(untrained, "tiny", model)
     fresh = rng.normal(size=(300, 75)) * 2
     return model, classifier, architecture, torch.from_numpy(np.concatenate([x, fresh]))
@@ -81,7 +83,7 @@ def test_the_gradient_is_that_of_the_minimum():
 
 def test_a_machine_survives_its_card(pair):
     _, classifier, architecture, _ = pair
-    assert SvmArchitecture.from_json(json.loads(json.dumps(architecture.to_json()))) == architecture
+    assert Architecture.from_json(json.loads(json.dumps(architecture.to_json()))) == architecture
     again = architecture.build()
     again.load_state_dict(classifier.state_dict())
     x = torch.randn(2, 44_100, generator=torch.Generator().manual_seed(3))

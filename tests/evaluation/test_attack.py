@@ -133,18 +133,18 @@ def test_what_survives_rounding_by_request_does_so_where_the_plain_attack_fails(
     quiet = (rounded_to_16_bit(wave(clips)[None] / 64) * 64)[0]  # only 512 steps high
     options = {"level_db": -48.0, "target": None, "seed": 0}
     plan = Plan(CarliniWagnerAudio(steps=60), survive_rounding=True)
-    record = attack_clip(classifier, quiet, plan, **options).record
-    assert record["success"] and record["success_after_rounding"]
-    assert record["survive_rounding"] is True
+    result = attack_clip(classifier, quiet, plan, **options)
+    assert result.success and result.success_after_rounding
+    assert result.survive_rounding is True
 
 
 @pytest.mark.parametrize("representation", ["magnitude", "mel"])
 def test_an_attack_at_a_representation_is_heard_by_its_inversion(classifier, clips, representation):
     plan = Plan(PGD(steps=5), representation=representation)
     result = attack_clip(classifier, wave(clips), plan, level_db=-20, target=None, seed=0)
-    assert result.record["representation"] == representation
+    assert result.representation == representation
     assert result.perturbed.shape == result.clean.shape
-    assert result.record["l2"] > 0
+    assert result.difference.l2 > 0
     for plan in (
         Plan(PGD(), representation=representation, survive_rounding=True),
         Plan(Psychoacoustic(), representation=representation),
@@ -169,22 +169,23 @@ def test_progress_tells_loss_and_level(classifier, clips):
         classifier, wave(clips), plan, level_db=-90, target=None, seed=0,
         progress=lambda share, step=None: told.append((share, step)),
     )  # fmt: skip
-    assert [step.loss for _, step in told] == result.record["history"]
+    assert [step.loss for _, step in told] == [step.loss for step in result.course]
     levels = [step.level_db for _, step in told]
-    assert levels == result.record["history_level_db"]
+    assert levels == [step.level_db for step in result.course]
     # five steps of a tenth of epsilon: half of it, 6.02 dB less
     assert levels[0] is None and max(levels[1:]) == pytest.approx(-96.02, abs=0.01)
 
 
 def test_the_psychoacoustic_attack_hides_better_than_noise_of_its_energy(classifier, clips):
     plan = Plan(Psychoacoustic(steps=60, hiding_steps=120))
-    record = attack_clip(classifier, wave(clips), plan, level_db=0, target=None, seed=0).record
+    result = attack_clip(classifier, wave(clips), plan, level_db=0, target=None, seed=0)
     loud = attack_clip(
         classifier, wave(clips), Plan(PGD()), level_db=-40, target=None, seed=0
-    ).record
-    assert record["success"]
-    assert record["max_noise_to_mask_db"] < loud["max_noise_to_mask_db"] - 15
-    assert record["snr_db"] < loud["snr_db"]  # although it is louder
+    ).difference
+    assert result.success
+    hidden = result.difference
+    assert hidden.max_noise_to_mask_db < loud.max_noise_to_mask_db - 15
+    assert hidden.snr_db < loud.snr_db  # although it is louder
 
 
 def test_curves_go_where_their_numbers_are():

@@ -13,6 +13,7 @@ from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.certify import certify_clip
+from robustaudio.evaluation.results import CertifiedClip, to_json
 from robustaudio.evaluation.ruler import PARTS, measure_ruler
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import verify_clip
@@ -43,7 +44,7 @@ def after(share: float):
     return progress
 
 
-def certified(classifier, samples, share: float) -> dict:
+def certified(classifier, samples, share: float) -> CertifiedClip:
     return certify_clip(
         classifier, samples, VOTES, representation="waveform", seed=0, progress=after(share)
     )
@@ -51,16 +52,16 @@ def certified(classifier, samples, share: float) -> dict:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_a_certificate_is_that_of_the_votes_that_were_counted(classifier, samples, share):
-    record = certified(classifier, samples, share)
-    n = sum(record["counts"].values())
-    assert 0 < n == record["n"] < VOTES.n
-    assert record["p_lower"] == clopper_pearson_lower(max(record["counts"].values()), n, 0.001)
-    assert record["radius"] <= record["largest_radius"] == VOTES.largest_radius_of(n)
-    json.dumps(record)
+    result = certified(classifier, samples, share)
+    n = sum(result.counts.values())
+    assert 0 < n == result.n < VOTES.n
+    assert result.p_lower == clopper_pearson_lower(max(result.counts.values()), n, 0.001)
+    assert result.radius <= result.largest_radius == VOTES.largest_radius_of(n)
+    json.dumps(to_json(result))
 
 
 def test_fewer_votes_show_less(classifier, samples):
-    radii = [certified(classifier, samples, share)["radius"] for share in (0.0, 0.3, 2.0)]
+    radii = [certified(classifier, samples, share).radius for share in (0.0, 0.3, 2.0)]
     assert radii == sorted(radii) and radii[0] < radii[-1]
     assert VOTES.largest_radius_of(5) == 0.0  # five votes certify nothing at this alpha
 
@@ -73,18 +74,18 @@ def test_a_proof_so_far_is_a_proof(classifier, samples, share):
     level = verifier.largest_level(x, label, progress=after(share))
     assert level.isfinite() and level <= whole
     assert verifier.verified_at(x, label, level, LINF).all()
-    record = verify_clip(
+    result = verify_clip(
         classifier, samples, norm=LINF, level_db=-90, progress=after(share)
     )  # fmt: skip
-    assert record["largest_level_db"] == float(level)
+    assert result.largest_level_db == float(level)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4])
 def test_targets_so_far_are_levels_that_were_found(classifier, samples, share):
     row = levels_by_target(classifier, samples, Plan(QUICK), seed=0, progress=after(share))
     whole = levels_by_target(classifier, samples, Plan(QUICK), seed=0)
-    assert set(row["levels_db"]) == set(whole["levels_db"]) and row["queries"] < whole["queries"]
-    found = [sum(level is not None for level in one["levels_db"].values()) for one in (row, whole)]
+    assert set(row.levels_db) == set(whole.levels_db) and row.queries < whole.queries
+    found = [sum(level is not None for level in one.levels_db.values()) for one in (row, whole)]
     assert found[0] <= found[1]
 
 
@@ -92,12 +93,12 @@ def test_targets_so_far_are_levels_that_were_found(classifier, samples, share):
     "share, ended", [(0.0, PARTS), (0.5, PARTS[1:]), (0.95, PARTS[2:]), (2.0, ())]
 )
 def test_a_ruler_names_the_parts_that_it_did_not_finish(classifier, samples, share, ended):
-    record = measure_ruler(
+    result = measure_ruler(
         classifier, samples, smoothing=VOTES, attack=QUICK, progress=after(share)
     )  # fmt: skip
-    assert record["ended"] == [*ended]
-    assert (record["smoothing"]["n"] < VOTES.n) == bool(ended)
-    json.dumps(record)
+    assert result.ended == ended
+    assert (result.smoothed.n < VOTES.n) == bool(ended)
+    json.dumps(to_json(result))
 
 
 def test_what_is_watched_remembers_that_it_was_ended():

@@ -6,8 +6,8 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers.checkpoints import load_classifier
+from robustaudio.evaluation.comparison import compare
 from robustaudio.evaluation.exhibits import exhibits, shifted, uniform_noise
-from robustaudio.evaluation.perturbed import compare
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +37,15 @@ def test_the_shift_of_a_sine_has_the_l2_that_trigonometry_gives(classifier):
     sine = (0.5 * torch.sin(w * n)).float()
     given, _, shift = exhibits(classifier, sine, sine * 1.01, seed=0)
     ratio = 2 * torch.sin(torch.tensor(2.5 * w))
-    assert shift.record["snr_db"] == pytest.approx(-20 * float(ratio.log10()), abs=0.01)
-    assert given.record["snr_db"] == pytest.approx(40, abs=1e-3)
+    assert shift.snr_db == pytest.approx(-20 * float(ratio.log10()), abs=0.01)
+    assert given.snr_db == pytest.approx(40, abs=1e-3)
 
 
 def test_the_noise_has_the_l2_of_the_perturbation_and_is_uniform(classifier, clean):
     perturbed = clean + 1e-3 * torch.sin(torch.arange(len(clean)))
     given, noise, _ = exhibits(classifier, clean, perturbed, seed=3)
-    assert noise.record["l2"] == pytest.approx(given.record["l2"], rel=1e-4)
-    assert noise.record["snr_db"] == pytest.approx(given.record["snr_db"], abs=1e-3)
+    assert noise.l2 == pytest.approx(given.l2, rel=1e-4)
+    assert noise.snr_db == pytest.approx(given.snr_db, abs=1e-3)
     samples = uniform_noise(clean, 1.0, 3)
     peak = (3 / len(clean)) ** 0.5  # of uniform samples with this L2: rms times sqrt 3
     assert samples.norm() == pytest.approx(1.0, rel=1e-5)
@@ -60,11 +60,13 @@ def test_an_exhibit_says_what_a_comparison_of_the_same_clips_says(classifier, cl
     for shown in exhibits(classifier, clean, perturbed, seed=0):
         known = compare(classifier, clean, shown.perturbed)
         for key in ("l2", "snr_db", "noise_to_mask_db"):
-            assert shown.record[key] == pytest.approx(known[key], rel=1e-4), shown.kind
-        assert shown.record["prediction"] == known["prediction"]
+            assert getattr(shown, key) == pytest.approx(getattr(known.difference, key), rel=1e-4), (
+                shown.kind
+            )
+        assert shown.prediction == known.prediction
 
 
 def test_no_perturbation_gives_no_noise(classifier, clean):
     given, noise, shift = exhibits(classifier, clean, clean, seed=0)
-    assert given.record["l2"] == noise.record["l2"] == 0 and noise.record["snr_db"] is None
-    assert shift.record["l2"] > 0
+    assert given.l2 == noise.l2 == 0 and noise.snr_db is None
+    assert shift.l2 > 0

@@ -20,11 +20,12 @@ from robustaudio.evaluation.heard import (
     ruler_with_heard,
 )
 from robustaudio.evaluation.heard import Listener as Listened
+from robustaudio.evaluation.results import to_json
 from robustaudio.listening.design.stimulus import stimulus_of
 from robustaudio.listening.design.study import sound_text
 from robustaudio.listening.design.study_file import parse
 from robustaudio.listening.run import export
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
@@ -49,7 +50,7 @@ def exported(tmp_path_factory):
     """What one listener's study leaves: the export with its sounds, and the analysis."""
     folder = tmp_path_factory.mktemp("study")
     study = small_study(procedure=QUEST, families="[white, shaped]")
-    room, _ = Rooms(MemoryStore()).open(study)
+    room, _ = Host(MemoryStore()).open(study)
     simulate(room, [Listener(-43.0)], seed=3)
     (folder / "rows.json").write_text(export.as_json(room, export.tidy(room)))
     (folder / "analysis.json").write_text(json.dumps(feedback.pooled(room)))
@@ -87,7 +88,7 @@ def test_an_attack_is_of_the_studys_model_and_noise_of_none(tmp_path):
     ]
     study = {"title": "t", "clips": clip, "families": ["white", "pgd"], "model": {"name": "other"},
              "procedure": {"kind": "quest", "trials": 6, "audible_db": 20}}  # fmt: skip
-    room, _ = Rooms(MemoryStore()).open(parse(json.dumps(study), None))
+    room, _ = Host(MemoryStore()).open(parse(json.dumps(study), None))
     simulate(room, [Listener(-43.0)], seed=3)
     (tmp_path / "rows.json").write_text(export.as_json(room, export.tidy(room)))
     found = heard_in(tmp_path / "rows.json", CLASSIFIER, SEVEN)
@@ -222,9 +223,10 @@ def test_claims_say_how_many_heard_what():
 
 def test_the_ruler_with_what_was_heard(exported):
     options = {"smoothing": Smoothing(n=50), "seed": 0}
-    record = ruler_with_heard(exported / "rows.json", CLASSIFIER, SEVEN, **options)
-    assert record["ruler"]["verified_l2_db"] < record["attacked_l2_db"] < 0
-    assert [one["family"] for one in record["heard"]] == ["shaped", "white"]
-    assert len(record["claims"]) == 2
+    ruler = ruler_with_heard(exported / "rows.json", CLASSIFIER, SEVEN, **options)
+    assert ruler.level_db("verified", "l2") < ruler.attacked_l2_db < 0
+    assert [one.family for one in ruler.heard] == ["shaped", "white"]
+    assert len(ruler.claims) == 2
+    record = to_json(ruler)
     assert json.loads(json.dumps(record)) == record
-    assert "heard" not in ruler_with_heard(None, CLASSIFIER, SEVEN, **options)
+    assert "heard" not in to_json(ruler_with_heard(None, CLASSIFIER, SEVEN, **options))

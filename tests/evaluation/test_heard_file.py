@@ -11,7 +11,7 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.evaluation.heard_file import KNOWN, MOST_ROWS, Analysis, Export, read_results
 from robustaudio.listening.psychometric import fit
 from robustaudio.listening.run import export
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
@@ -32,7 +32,7 @@ def left():
     found = {}
     for kind, procedure in PROCEDURES.items():
         families = "[white, shaped]" if kind != "abx" else "[white]"
-        room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure, families=families))
+        room, _ = Host(MemoryStore()).open(small_study(procedure=procedure, families=families))
         simulate(room, [Listener(-43.0)] * 2, seed=3)
         found[kind] = export.as_json(room, export.tidy(room)), json.dumps(feedback.pooled(room))
     return found

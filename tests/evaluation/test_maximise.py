@@ -28,18 +28,17 @@ def test_it_becomes_surer_within_its_level(classifier, start):
         classifier, x, QUICK, label="3", level_db=-20.0, seed=0,
         progress=lambda share, step=None: told.append(step),
     )  # fmt: skip
-    record = made.record
-    assert record["probability"] > record["probability_before"]
-    assert record["queries"] == QUICK.queries  # being heard as the label does not end it
+    assert made.probability > made.probability_before
+    assert made.queries == QUICK.queries  # being heard as the label does not end it
     assert made.perturbation.abs().max() <= 0.1 * (1 + 1e-5)
-    assert told[-1].sound().shape == x.shape and record["generations"]["best"]
+    assert told[-1].sound().shape == x.shape and made.course[-1].population.best
 
 
 def test_what_is_already_the_label_becomes_more_so(classifier):
     x = start_from("noise", clip(classifier), seed=1) * 0.1
     label = classifier.labels[int(classifier(x[None]).argmax())]
-    record = maximise_clip(classifier, x, QUICK, label=label, level_db=-20.0, seed=0).record
-    assert record["probability"] > record["probability_before"]
+    result = maximise_clip(classifier, x, QUICK, label=label, level_db=-20.0, seed=0)
+    assert result.probability > result.probability_before
 
 
 def test_a_start_that_is_none_and_a_label_that_is_none(classifier):

@@ -17,9 +17,10 @@ from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset, smallest_level
 from robustaudio.evaluation.certify import certify_clip, certify_dataset
 from robustaudio.evaluation.clips import LabelledClips, load_clips
+from robustaudio.evaluation.comparison import compare
 from robustaudio.evaluation.noise import noise_clip
-from robustaudio.evaluation.perturbed import compare
 from robustaudio.evaluation.report import save_perturbed
+from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import (
     noise_under_threshold,
@@ -48,7 +49,7 @@ def test_an_attack_stays_at_its_level_in_its_own_decibels(
     result = attack_clip(
         classifier, clips.waveforms[0], Plan(PGD(), norm), level_db=level_db, target=None, seed=0
     )
-    assert sign * result.record[key] <= level_db + 1e-3
+    assert sign * getattr(result.difference, key) <= level_db + 1e-3
 
 
 def test_levels_by_hand():
@@ -72,7 +73,7 @@ def test_the_smallest_level_breaks_and_a_little_less_was_not_found_to(classifier
     at = attack_clip(
         classifier, waveform, Plan(PGD(restarts=4)), level_db=level + 1, target=None, seed=1
     )
-    assert at.record["success"]
+    assert at.success
 
 
 def test_an_attack_that_never_succeeds_has_no_smallest_level(clips):
@@ -105,33 +106,31 @@ def test_the_ruler_is_in_order_for_every_classifier(name):
     classifier = checkpoints.load_classifier(name)
     waveform = load_clips(classifier, open_dataset("bundled-digits")).waveforms[7]
     shares = []
-    record = measure_ruler(
+    ruler = measure_ruler(
         classifier,
         waveform,
         smoothing=Smoothing(n=200),
         seed=0,
         progress=lambda share, step=None: shares.append(share),
     )
-    ruler = record["ruler"]
-    assert ruler["attacked_db"] is not None
-    assert ruler["verified_db"] is None or ruler["verified_db"] < ruler["attacked_db"]
-    for norm, key in ((L2, "verified_l2_db"), (MASKING, "verified_masking_db")):
-        at = verify_clip(
-            classifier, waveform, norm=norm, level_db=ruler[key], method=record["method"]
-        )
-        assert at["verified"] and at["largest_level_db"] == ruler[key]
+    verified_db, attacked_db = ruler.level_db("verified"), ruler.level_db("attacked")
+    assert attacked_db is not None
+    assert verified_db is None or verified_db < attacked_db
+    for norm in (L2, MASKING):
+        level_db = ruler.level_db("verified", norm)
+        at = verify_clip(classifier, waveform, norm=norm, level_db=level_db, method=ruler.method)
+        assert at.verified and at.largest_level_db == level_db
     assert shares == sorted(shares) and shares[-1] <= 1
 
 
 def test_a_classifier_without_a_magnitude_has_no_masking_mark():
     case = rosetta(0)
-    record = measure_ruler(case.classifier, case.x[0], smoothing=Smoothing(n=50, n0=10))
-    assert record["norms"] == ["linf", "l2"]
-    ruler = record["ruler"]
-    assert ruler["verified_masking_db"] is None
-    for norm, key in ((LINF, "verified_db"), (L2, "verified_l2_db")):
+    ruler = measure_ruler(case.classifier, case.x[0], smoothing=Smoothing(n=50, n0=10))
+    assert ruler.norms == (LINF, L2)
+    assert ruler.level_db("verified", MASKING) is None
+    for norm in (LINF, L2):
         true_db = norm.level_db(float(case.radius(norm)[0]), case.x[0])
-        assert true_db - 0.1 < ruler[key] <= true_db
+        assert true_db - 0.1 < ruler.level_db("verified", norm) <= true_db
 
 
 def test_the_two_noises_have_one_energy_and_only_one_is_in_the_set(clips):
@@ -139,11 +138,11 @@ def test_the_two_noises_have_one_energy_and_only_one_is_in_the_set(clips):
     x = clips.waveforms[7]
     noise = noise_under_threshold(classifier, x, level_db=-6, seed=0)
     assert noise.shaped.norm() == pytest.approx(float(noise.white.norm()), rel=1e-5)
-    above = noise.record["exceeds_threshold_db"]
-    assert -6.5 < above["shaped"] <= -6 + 1e-3 < 0 < above["white"]
-    ratio = noise.record["noise_to_mask_db"]
-    assert ratio["shaped"] < above["shaped"] and ratio["white"] > 0
-    assert noise.record["snr_db"] == pytest.approx(
+    above = noise.exceeds_threshold_db
+    assert -6.5 < above.shaped <= -6 + 1e-3 < 0 < above.white
+    ratio = noise.noise_to_mask_db
+    assert ratio.shaped < above.shaped and ratio.white > 0
+    assert noise.snr_db == pytest.approx(
         20 * math.log10(float(x.norm() / noise.shaped.norm())), abs=1e-3
     )
 
@@ -151,11 +150,11 @@ def test_the_two_noises_have_one_energy_and_only_one_is_in_the_set(clips):
 def test_a_verdict_names_what_the_masking_set_supposes(clips):
     classifier = checkpoints.load_classifier("digits-lstm-ibp")
     at = {"level_db": -60.0}
-    assert verify_clip(classifier, clips.waveforms[7], norm=LINF, **at)["masking"] is None
-    record = verify_clip(classifier, clips.waveforms[7], norm=MASKING, method="crown", **at)
+    assert verify_clip(classifier, clips.waveforms[7], norm=LINF, **at).masking is None
+    result = verify_clip(classifier, clips.waveforms[7], norm=MASKING, method="crown", **at)
     framing = classifier.stages["magnitude"].framing
-    assert record["duration_s"] == 1.0 and record["method"] == "crown"
-    assert record["masking"] == {
+    assert result.duration_s == 1.0 and result.method == "crown"
+    assert to_json(result.masking) == {
         "assumed_peak_spl_db": 96.0, "frame_ms": framing.n_fft / 8,
         "hop_ms": framing.hop_length / 8, "pre_emphasis": framing.pre_emphasis,
     }  # fmt: skip
@@ -167,7 +166,7 @@ def test_noise_of_sigma_zero_changes_nothing(classifier, clips):
             classifier, clips.waveforms[0], representation=representation, sigma=0.0, seed=0
         )
         assert result.perturbation.abs().max() < 1e-5
-        assert result.record["clean_prediction"] == result.record["prediction"]
+        assert result.clean_prediction == result.prediction
 
 
 def test_noise_has_the_size_that_sigma_says(classifier, clips):
@@ -287,11 +286,11 @@ def test_a_certificate_of_the_wrong_label_counts_for_nothing():
 
 def test_the_levels_of_a_radius_by_hand(clips):
     classifier, x = checkpoints.load_classifier("digits-cnn-noise"), clips.waveforms[0]
-    record = certify_clip(classifier, x, Smoothing(n=100), representation="waveform", seed=0)
-    radius, peak, size = record["radius"], float(x.abs().max()), float(x.norm())
-    assert record["level_l2_db"] == pytest.approx(20 * math.log10(radius / size), abs=1e-4)
+    result = certify_clip(classifier, x, Smoothing(n=100), representation="waveform", seed=0)
+    radius, peak, size = result.radius, float(x.abs().max()), float(x.norm())
+    assert result.level_l2_db == pytest.approx(20 * math.log10(radius / size), abs=1e-4)
     inscribed = radius / math.sqrt(8_000)
-    assert record["level_linf_db"] == pytest.approx(20 * math.log10(inscribed / peak), abs=1e-4)
+    assert result.level_linf_db == pytest.approx(20 * math.log10(inscribed / peak), abs=1e-4)
 
 
 class Fine(torch.nn.Module):
@@ -309,17 +308,17 @@ class Fine(torch.nn.Module):
 @pytest.mark.parametrize("steps, survives", [(0.3, False), (1.0, True)])
 def test_success_after_rounding_is_that_of_the_rounded_clip(steps, survives):
     perturbed = torch.tensor([0.5, steps * levels.STEP_16_BIT])
-    record = compare(Fine(), torch.tensor([0.5, 0.0]), perturbed)
-    assert record["prediction"] == "b"
-    assert record["success_after_rounding"] is survives
-    assert record["prediction_after_rounding"] == ("b" if survives else "a")
+    result = compare(Fine(), torch.tensor([0.5, 0.0]), perturbed)
+    assert result.prediction == "b"
+    assert result.success_after_rounding is survives
+    assert result.prediction_after_rounding == ("b" if survives else "a")
 
 
 def test_worst_logits_are_negative_where_something_is_proven(clips):
     classifier = checkpoints.load_classifier("digits-cnn-ibp")
-    record = verify_clip(classifier, clips.waveforms[7], norm=LINF, level_db=-80)
-    rivals = {k: v for k, v in record["worst_logits"].items() if k != record["prediction"]}
-    assert record["verified"] and max(rivals.values()) < 0
+    result = verify_clip(classifier, clips.waveforms[7], norm=LINF, level_db=-80)
+    rivals = {k: v for k, v in result.worst_logits.items() if k != result.prediction}
+    assert result.verified and max(rivals.values()) < 0
 
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "PCM_24"])
@@ -334,4 +333,4 @@ def test_the_file_of_a_loud_noise_is_what_was_classified(clips, classifier, tmp_
         assert saved["headroom_gain_db"] < 0
         again = classifier.prepare(Clip.load(path)).samples
         assert (again - result.perturbed).abs().max() <= (0 if subtype == "FLOAT" else 2.0**-21)
-        assert saved["prediction_of_file"] == result.record["prediction"]
+        assert saved["prediction_of_file"] == result.prediction

@@ -24,9 +24,9 @@ def test_a_linear_classifier_has_the_level_in_closed_form():
         layer.bias.zero_()
     classifier = Classifier({}, nn.Sequential(layer), labels=("a", "b"), sample_rate=8, length=3)
     x = torch.tensor([1.0, 0.5, -0.5])  # logits 0.75 and -0.5; the weights' difference: 2.5 in l1
-    record = levels_by_target(classifier, x, Plan(DeepFool(overshoot=1e-4)), seed=0)
-    assert record["prediction"] == "a" and set(record["levels_db"]) == {"b"}
-    assert record["levels_db"]["b"] == pytest.approx(20 * math.log10(1.25 / 2.5), abs=0.01)
+    result = levels_by_target(classifier, x, Plan(DeepFool(overshoot=1e-4)), seed=0)
+    assert result.prediction == "a" and set(result.levels_db) == {"b"}
+    assert result.levels_db["b"] == pytest.approx(20 * math.log10(1.25 / 2.5), abs=0.01)
 
 
 def test_no_target_lies_inside_what_is_proven():
@@ -36,15 +36,15 @@ def test_no_target_lies_inside_what_is_proven():
     verifier = Verifier(classifier, method="crown")
     proven = float(verifier.largest_level(x[None], verifier.predict(x[None])))
     told = []
-    record = levels_by_target(
+    result = levels_by_target(
         classifier,
         x,
         Plan(PGD(steps=5)),
         seed=0,
         progress=lambda share, step=None: told.append(share),
     )
-    reached = [level for level in record["levels_db"].values() if level is not None]
-    assert len(record["levels_db"]) == 9 and reached and proven < min(reached)
+    reached = [level for level in result.levels_db.values() if level is not None]
+    assert len(result.levels_db) == 9 and reached and proven < min(reached)
     assert told == sorted(told) and told[0] >= 0 and told[-1] <= 1
 
 
@@ -54,8 +54,8 @@ def test_a_target_out_of_reach_is_none():
         layer.weight.zero_()
         layer.bias.copy_(torch.tensor([1.0, 0.0]))
     classifier = Classifier({}, nn.Sequential(layer), labels=("a", "b"), sample_rate=8, length=2)
-    record = levels_by_target(classifier, torch.ones(2), Plan(PGD(steps=2)), seed=0)
-    assert record["levels_db"] == {"b": None}
+    result = levels_by_target(classifier, torch.ones(2), Plan(PGD(steps=2)), seed=0)
+    assert result.levels_db == {"b": None}
 
 
 def test_the_map_has_a_number_in_every_cell_that_can_be_read_on_its_colour():

@@ -6,45 +6,47 @@ import pytest
 from listening.small_study import small_study
 
 from robustaudio.limits import Limits
-from robustaudio.listening.run import begun
+from robustaudio.listening.run import admission
 from robustaudio.listening.run.headphones import beep_count
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.open_store import open_store
+from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.session import new_code, session_of, start
-from robustaudio.listening.run.store import DAMAGED, Event, JsonLinesStore, MemoryStore, open_store
+from robustaudio.listening.run.store import DAMAGED, Event, MemoryStore
 from robustaudio.listening.web.feedback import pooled
 
 HEARD = {"sample_rate": 48_000, "device": "headphones"}
 
 
-def passes(room: Room, code: str) -> None:
+def passes(room: OpenStudy, code: str) -> None:
     """What a listener's browser sends once the beeps are counted."""
     count = beep_count(room.find(code)[1].check_seed)
     assert room.check(code, "sound", {"beeps": count, **HEARD})["step"] == "level"
 
 
-def begins(room: Room, times: int) -> list[str]:
+def begins(room: OpenStudy, times: int) -> list[str]:
     return [room.begin(True)["code"] for _ in range(times)]
 
 
 @pytest.fixture(params=["memory", "folder", "sqlite"])
-def room(request, tmp_path) -> Room:
+def room(request, tmp_path) -> OpenStudy:
     store = {
         "memory": MemoryStore,
         "folder": lambda: JsonLinesStore(tmp_path),
         "sqlite": lambda: open_store(f"sqlite:///{tmp_path}/answers.db"),
     }[request.param]()
-    return Rooms(store, Limits()).open(small_study())[0]
+    return Host(store, Limits()).open(small_study())[0]
 
 
 def test_two_thousand_who_merely_begin_stop_nobody():
-    room, _ = Rooms(MemoryStore(), Limits()).open(small_study())
+    room, _ = Host(MemoryStore(), Limits()).open(small_study())
     begins(room, 2_000)
     listener = room.begin(True)["code"]
     passes(room, listener)
-    begins(room, begun.MOST_UNUSED)
+    begins(room, admission.MOST_UNUSED)
     assert room.state(listener)["step"] == "level"
-    assert len(room.store.sessions(room.token)) <= begun.MOST_UNUSED + 1
+    assert len(room.store.sessions(room.token)) <= admission.MOST_UNUSED + 1
 
 
 def test_the_teachers_page_stays_quick(room):
@@ -65,8 +67,8 @@ def test_the_teachers_page_stays_quick(room):
 
 
 def test_only_who_passed_the_first_check_counts(room, monkeypatch):
-    monkeypatch.setattr(begun, "MOST_LISTENERS", 3)
-    monkeypatch.setattr(begun, "MOST_UNUSED", 4)
+    monkeypatch.setattr(admission, "MOST_LISTENERS", 3)
+    monkeypatch.setattr(admission, "MOST_UNUSED", 4)
     codes = begins(room, 10)
     assert len(room.store.sessions(room.token)) == 4
     with pytest.raises(LookupError, match="no such session"):
@@ -80,9 +82,9 @@ def test_only_who_passed_the_first_check_counts(room, monkeypatch):
 
 def test_who_passed_stays_whoever_looks(room, monkeypatch):
     """Another server on the same store saw the check."""
-    monkeypatch.setattr(begun, "MOST_UNUSED", 2)
+    monkeypatch.setattr(admission, "MOST_UNUSED", 2)
     first, second = begins(room, 2)
-    elsewhere = Room(room.token, room.study, room.store, room.expires)
+    elsewhere = OpenStudy(room.token, room.study, room.store, room.expires)
     passes(elsewhere, first)
     begins(room, 5)
     assert room.state(first)["step"] == "level"
@@ -92,7 +94,7 @@ def test_who_passed_stays_whoever_looks(room, monkeypatch):
 
 def test_unused_sessions_are_forgotten_after_a_while():
     store, now = MemoryStore(), [0.0]
-    looked = begun.Begun(store, "study", 1.0, lambda: now[0])
+    looked = admission.Admission(store, "study", 1.0, lambda: now[0])
     names = [session_of(new_code()) for _ in range(3)]
     for name in names:
         looked.admit(start("study", name))
@@ -109,7 +111,7 @@ def test_unused_sessions_are_forgotten_after_a_while():
 def test_what_was_there_at_the_start_has_its_hour(room):
     codes = begins(room, 2)
     now = [0.0]
-    again = begun.Begun(room.store, room.token, 1.0, lambda: now[0])
+    again = admission.Admission(room.store, room.token, 1.0, lambda: now[0])
     again.drop_unused()
     now[0] = 3_599
     again.drop_unused()
@@ -121,8 +123,8 @@ def test_what_was_there_at_the_start_has_its_hour(room):
 
 def test_who_cannot_be_read_makes_no_room_and_stops_nobody(monkeypatch):
     """Neither is a test closed as unused whose listeners cannot be read."""
-    monkeypatch.setattr(begun, "MOST_UNUSED", 2)
-    room, _ = Rooms(MemoryStore(), Limits()).open(small_study())
+    monkeypatch.setattr(admission, "MOST_UNUSED", 2)
+    room, _ = Host(MemoryStore(), Limits()).open(small_study())
     first, second = map(session_of, begins(room, 2))
     read = room.store.read
 
@@ -132,9 +134,9 @@ def test_who_cannot_be_read_makes_no_room_and_stops_nobody(monkeypatch):
         return read(study, name)
 
     monkeypatch.setattr(room.store, "read", fails_for_the_first)
-    for looked in (room.begun, begun.Begun(room.store, room.token, 1.0)):
+    for looked in (room.admission, admission.Admission(room.store, room.token, 1.0)):
         for _ in range(3):
             looked.admit(start(room.token, session_of(new_code())))
         assert first in room.store.sessions(room.token)
     assert second not in room.store.sessions(room.token)
-    assert begun.is_taken(room.store, room.token)
+    assert admission.is_taken(room.store, room.token)

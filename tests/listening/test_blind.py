@@ -24,8 +24,8 @@ from scipy.stats import binomtest, mannwhitneyu
 
 from robustaudio.listening.run import blind_wav, session
 from robustaudio.listening.run.headphones import beep_count
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.session import session_of
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.web.listener_routes import routes
@@ -71,14 +71,14 @@ class Asked:
     code: str
 
 
-def behind_compression(rooms: Rooms) -> App:
+def behind_compression(rooms: Host) -> App:
     """The pages' routes inside an app of Gradio's, which compresses what may be compressed."""
     with gr.Blocks() as page:
         gr.Markdown("nothing")
     return App.create_app(page, app_kwargs={"routes": routes(rooms)})
 
 
-async def taken(app: App, room: Room, count: int) -> list[Asked]:
+async def taken(app: App, room: OpenStudy, count: int) -> list[Asked]:
     """The trials of one listener."""
     transport = httpx.ASGITransport(app)
     base = f"http://localhost/listen/{room.token}"
@@ -120,7 +120,7 @@ async def taken(app: App, room: Room, count: int) -> list[Asked]:
 
 def asked(procedure: str, listeners: int, trials: int) -> list[Asked]:
     """Trials of several listeners."""
-    rooms = Rooms(MemoryStore())
+    rooms = Host(MemoryStore())
     room, _ = rooms.open(small_study(procedure=procedure))
     app = behind_compression(rooms)
     return [one for _ in range(listeners) for one in apart.run(taken(app, room, trials))]

@@ -17,9 +17,11 @@ from starlette.testclient import TestClient
 from robustaudio.cli import main
 from robustaudio.listening.run.clocks import SURE_S, VERY_SURE_S, Clocks
 from robustaudio.listening.run.database import DatabaseStore
-from robustaudio.listening.run.host import Closed, NoStudy, Quarantined, Rooms
+from robustaudio.listening.run.host import Closed, Host, NoStudy, Quarantined
+from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.open_store import open_store
 from robustaudio.listening.run.session import new_code, session_of, start
-from robustaudio.listening.run.store import STUDY, Event, JsonLinesStore, open_store
+from robustaudio.listening.run.store import STUDY, Event
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback
@@ -30,9 +32,9 @@ HOUR_S, DAY_S, YEAR_S = 3_600.0, 86_400.0, 365 * 86_400.0
 
 CLOSER = """
 import sys
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.store import open_store
-rooms = Rooms(open_store(sys.argv[1]))
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.open_store import open_store
+rooms = Host(open_store(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
 rooms.close(sys.argv[2])
@@ -55,7 +57,7 @@ class Hands:
 
 def filled(store, listeners: int) -> str:
     """An open study with listeners of three answers each."""
-    room, _ = Rooms(store).open(small_study(), hours=48)
+    room, _ = Host(store).open(small_study(), hours=48)
     for number in range(listeners):
         name = f"aaaa{number:04d}"
         store.append(start(room.token, name))
@@ -83,9 +85,9 @@ def test_a_closing_that_is_killed_is_never_open_again(tmp_path, where):
             closer.stdin.flush()
             wait_until_it_deletes(open_store(place), token, kill)
             os.kill(closer.pid, signal.SIGKILL)
-        later = Rooms(open_store(place))
+        later = Host(open_store(place))
         try:
-            later.room(token)
+            later.find(token)
             is_open = True
         except NoStudy:
             is_open = False
@@ -96,7 +98,7 @@ def test_a_closing_that_is_killed_is_never_open_again(tmp_path, where):
         assert later.store.studies() == later.store.orphans() == []
         assert later.store.sessions(token) == []
         with pytest.raises(NoStudy):
-            later.room(token)
+            later.find(token)
 
 
 def store_lock(store: JsonLinesStore) -> str:
@@ -141,12 +143,12 @@ def test_whatever_step_of_closing_is_the_last(tmp_path, monkeypatch, step):
         for name in ("unlink", "rmdir"):
             until.setattr(Path, name, counted(getattr(Path, name)))
         with suppress(KeyboardInterrupt):
-            Rooms(store).close(token)
-    later = Rooms(JsonLinesStore(tmp_path))
+            Host(store).close(token)
+    later = Host(JsonLinesStore(tmp_path))
     later.store._claimed = True  # the lock is this process's already
     sessions = later.store.sessions(token)
     try:
-        later.room(token)
+        later.find(token)
         assert len(sessions) == 3
     except NoStudy:
         later.purge(by_time=False)
@@ -160,8 +162,8 @@ def test_closing_works_on_a_full_disk(tmp_path, monkeypatch, caplog):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("robustaudio.listening.run.store._write", full)
-    Rooms(store).close(token)
+    monkeypatch.setattr("robustaudio.listening.run.json_lines._write", full)
+    Host(store).close(token)
     assert not list(tmp_path.rglob("*.jsonl"))
     assert "is deleted without a note of it" in caplog.text
 
@@ -175,7 +177,7 @@ def kept(tmp_path):
     hands = Hands()
     store = JsonLinesStore(tmp_path)
     token = filled(store, 2)
-    return token, hands, Rooms(store, clocks=hands.clocks)
+    return token, hands, Host(store, clocks=hands.clocks)
 
 
 @pytest.mark.parametrize("jump", [YEAR_S, -YEAR_S, 30 * DAY_S, 49 * HOUR_S, 20 * YEAR_S])
@@ -188,7 +190,7 @@ def test_a_clock_that_jumps_and_comes_back_deletes_nothing(kept, jump, minutes):
             hands.wait(60)
             assert rooms.purge() == ([], [])
             if jump > 0 or offset == 0.0:
-                assert rooms.room(token)  # and nobody is sent away
+                assert rooms.find(token)  # and nobody is sent away
     assert len(rooms.store.sessions(token)) == 2
 
 
@@ -196,17 +198,17 @@ def test_a_clock_that_jumps_and_comes_back_deletes_nothing(kept, jump, minutes):
 def test_a_computer_that_begins_a_year_ahead_deletes_nothing(kept, minutes):
     token, hands, rooms = kept
     hands.wall += YEAR_S
-    rooms = Rooms(rooms.store, clocks=Clocks(lambda: hands.wall, lambda: hands.steady))
+    rooms = Host(rooms.store, clocks=Clocks(lambda: hands.wall, lambda: hands.steady))
     for _ in range(minutes):
         assert rooms.purge() == ([], [])
         with pytest.raises(Closed, match="this study is over; its answers are deleted within"):
-            rooms.room(token)  # refused, for it may be true; and not deleted
+            rooms.find(token)  # refused, for it may be true; and not deleted
         hands.wait(60)
     hands.wall -= YEAR_S
     for _ in range(20):
         assert rooms.purge() == ([], [])
         hands.wait(60)
-    assert rooms.room(token) and len(rooms.store.sessions(token)) == 2
+    assert rooms.find(token) and len(rooms.store.sessions(token)) == 2
 
 
 def test_what_has_expired_goes_within_a_minute_where_the_clocks_agree(kept):
@@ -247,7 +249,7 @@ def test_a_clock_that_is_a_year_ahead_for_hours_deletes_nothing(kept):
 def test_a_server_that_was_off_for_weeks_deletes_within_minutes(kept):
     token, hands, rooms = kept
     hands.wall += 30 * DAY_S
-    later = Rooms(rooms.store, clocks=Clocks(lambda: hands.wall, lambda: hands.steady))
+    later = Host(rooms.store, clocks=Clocks(lambda: hands.wall, lambda: hands.steady))
     for _ in range(int(SURE_S // 60)):
         assert later.purge() == ([], [])
         hands.wait(60)
@@ -265,7 +267,7 @@ def test_the_background_waits_one_interval(kept, monkeypatch):
         pass
     stop()
     assert asked[:3] == [False, True, True]
-    assert Rooms(rooms.store).purge(by_time=False) == ([], [])
+    assert Host(rooms.store).purge(by_time=False) == ([], [])
 
 
 def test_the_command_asks_whether_a_far_clock_is_right(tmp_path, capsys, monkeypatch):
@@ -278,11 +280,11 @@ def test_the_command_asks_whether_a_far_clock_is_right(tmp_path, capsys, monkeyp
             return datetime.fromtimestamp(later, tz)
 
     monkeypatch.setattr("robustaudio.listening.run.clocks.time.time", lambda: later)
-    for module in ("rooms", "clocks"):
+    for module in ("run.charter", "run.purge"):
         monkeypatch.setattr(f"robustaudio.listening.{module}.datetime", Later, raising=False)
     monkeypatch.setattr("robustaudio.cli_listen.datetime", Later)
     monkeypatch.setattr(
-        "robustaudio.cli_listen.Rooms", lambda s: Rooms(s, clocks=Clocks(lambda: later))
+        "robustaudio.cli_listen.Host", lambda s: Host(s, clocks=Clocks(lambda: later))
     )
     assert main(["listen", "purge", str(tmp_path)]) == 2
     told = capsys.readouterr().err
@@ -309,16 +311,16 @@ def spoiled(folder, token: str, *kinds: str) -> None:
 
 
 def test_a_study_without_an_end_that_can_be_read_is_its_owners(tmp_path, caplog, capsys):
-    room, key = Rooms(JsonLinesStore(tmp_path)).open(small_study())
+    room, key = Host(JsonLinesStore(tmp_path)).open(small_study())
     simulate(room, [Listener(-40.0)], seed=0)
     spoiled(tmp_path, room.token, "expires")
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
             assert rooms.purge() == ([], [])
     assert caplog.text.count("can no longer be read") == 1  # not every minute
     with pytest.raises(Quarantined, match="closed to listeners, and its answers are kept until"):
-        rooms.room(room.token)
+        rooms.find(room.token)
     client = TestClient(application(rooms))
     base, headers = f"/listen/{room.token}", {"X-Teacher": key}
     for answer in (client.get(f"{base}/study"), client.post(f"{base}/start", json={})):
@@ -341,7 +343,7 @@ def test_a_study_without_an_end_that_can_be_read_is_its_owners(tmp_path, caplog,
 
 
 def test_one_copy_of_the_end_is_enough(tmp_path):
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     room, _ = rooms.open(small_study(), hours=1)
     rooms.expire(room.token, 5)
     path = tmp_path / room.token / "study.jsonl"
@@ -350,35 +352,35 @@ def test_one_copy_of_the_end_is_enough(tmp_path):
         flipped = bytearray(line)
         flipped[len(line) // 2] ^= 1
         path.write_bytes(b"".join([*lines[:number], bytes(flipped), *lines[number + 1 :]]))
-        ends = Rooms(JsonLinesStore(tmp_path)).ends()
+        ends = Host(JsonLinesStore(tmp_path)).charters.ends()
         assert ends == {room.token: room.expires.replace(microsecond=0)}
 
 
 def test_a_later_end_that_is_lost_does_not_bring_back_the_earlier_one(tmp_path):
     """Both copies of a moved end are gone: it ends neither at the old time nor ever, unasked."""
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     room, _ = rooms.open(small_study(), hours=1)
     rooms.expire(room.token, 5)
     path = tmp_path / room.token / "study.jsonl"
     *lines, _, _ = path.read_bytes().splitlines(keepends=True)
     for rest in (b"\0" * 90 + b"\n" + b"\0" * 90 + b"\n", b"", b'{"kind": "exp'):
         path.write_bytes(b"".join(lines) + rest)
-        later = Rooms(JsonLinesStore(tmp_path))
-        assert later.ends() == {} and later.quarantined() == [room.token]
+        later = Host(JsonLinesStore(tmp_path))
+        assert later.charters.ends() == {} and later.charters.quarantined() == [room.token]
         assert later.purge() == ([], [])
 
 
 @pytest.mark.parametrize("where", ["{}/answers", "sqlite:///{}/answers.db"])
 def test_orphans_of_a_closed_study_go_and_others_stay(tmp_path, where, caplog):
     store = open_store(where.format(tmp_path))
-    rooms = Rooms(store)
+    rooms = Host(store)
     token = filled(store, 2)
     rooms.close(token)
     store.append(start(token, session_of(new_code())))  # by a server that did not know yet
     store.append(start("lost2345xy", "aaaa0001"))
     store.append(Event("lost2345xy", "aaaa0001", "trial", 0, {"answer": 1}))
     assert store.orphans() == sorted([token, "lost2345xy"])
-    assert Rooms(store).purge() == ([token], [])
+    assert Host(store).purge() == ([token], [])
     assert store.orphans() == ["lost2345xy"] and len(store.read("lost2345xy", "aaaa0001")) == 2
     assert "lost2345xy: there are answers, but nothing says what was asked" in caplog.text
     rooms.close("lost2345xy")
@@ -423,7 +425,7 @@ def test_lines_of_an_older_version_are_read_and_go_on(tmp_path):
 
 
 def test_answers_after_a_damaged_one_are_not_lost(tmp_path):
-    room, _ = Rooms(JsonLinesStore(tmp_path)).open(small_study())
+    room, _ = Host(JsonLinesStore(tmp_path)).open(small_study())
     simulate(room, [Listener(-40.0)], seed=0)
     (name,) = room.store.sessions(room.token)
     before = room.sessions()[name].responses
@@ -450,12 +452,12 @@ def test_a_year_is_no_time_to_wait():
 # --- what lies in the way -------------------------------------------------------------------------
 
 
-def over(folder: Path) -> tuple[str, Rooms]:
+def over(folder: Path) -> tuple[str, Host]:
     """A study with three listeners that was being closed when its server was killed."""
     store = JsonLinesStore(folder)
     token = filled(store, 3)
     store.append(Event(token, STUDY, "closed", 0, {"hour": "2020-01-01T00Z"}))
-    return token, Rooms(store)
+    return token, Host(store)
 
 
 def test_a_study_that_is_over_takes_all_its_files_along(tmp_path):
@@ -511,14 +513,14 @@ def test_what_cannot_be_deleted_holds_up_nothing_and_is_told_once(tmp_path, monk
 
 
 def test_a_study_whose_own_file_is_none_is_its_owners(tmp_path, capsys, caplog):
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     token = filled(rooms.store, 2)
     own = tmp_path / token / "study.jsonl"
     own.unlink()
     own.mkdir()
     for _ in range(3):
         assert rooms.purge() == ([], [token])
-    assert rooms.quarantined() == [token]
+    assert rooms.charters.quarantined() == [token]
     assert caplog.text.count(f"study {token} cannot be purged") == 1
     assert main(["listen", "analyse", str(tmp_path), "--study", token]) == 2
     assert "study.jsonl: not a regular file." in capsys.readouterr().err

@@ -22,9 +22,10 @@ from robustaudio.listening.design import study_file
 from robustaudio.listening.design.study import Texts
 from robustaudio.listening.run import export
 from robustaudio.listening.run.database import DatabaseStore
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.session import new_code, session_of, start
-from robustaudio.listening.run.store import DAMAGED, STUDY, Event, JsonLinesStore, MemoryStore
+from robustaudio.listening.run.store import DAMAGED, STUDY, Event, MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback, teacher_routes
@@ -69,7 +70,7 @@ def unsummed(line: str) -> dict:
 
 def answered(folder):
     """A study with one listener who has finished."""
-    room, key = Rooms(JsonLinesStore(folder)).open(small_study())
+    room, key = Host(JsonLinesStore(folder)).open(small_study())
     simulate(room, [Listener(-40.0)], seed=0)
     return room, key
 
@@ -79,8 +80,8 @@ def test_a_broken_study_stops_no_other(tmp_path, capsys, lines):
     room, key = answered(tmp_path)
     broken_study(tmp_path, lines)
     kept = sorted(tmp_path.rglob("*.jsonl"))
-    rooms = Rooms(JsonLinesStore(tmp_path))
-    assert room.token in rooms.ends()
+    rooms = Host(JsonLinesStore(tmp_path))
+    assert room.token in rooms.charters.ends()
     again, _ = rooms.open(small_study(title="Another one"), resume=True)
     assert again.token != room.token
     client = TestClient(application(rooms))
@@ -100,10 +101,10 @@ def test_a_broken_study_is_named_when_it_is_asked_for(tmp_path, capsys):
     lines = [unsummed(line) for line in path.read_text().splitlines()]
     no_sound(next(line for line in lines if line["kind"] == "open")["data"]["study"])
     broken_study(tmp_path, lines)
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     sentence = "what is stored of study aaaabroken is damaged: the study cannot be used"
     with pytest.raises(ValueError, match=sentence):
-        rooms.room("aaaabroken")
+        rooms.find("aaaabroken")
     told = TestClient(application(rooms)).get("/listen/aaaabroken/study")
     assert told.status_code == 400 and sentence in told.json()["error"]
     assert main(["listen", "analyse", str(tmp_path), "--study", "aaaabroken"]) == 2
@@ -114,9 +115,9 @@ def test_what_cannot_be_opened_as_a_file_stops_no_other(tmp_path, caplog):
     room, _ = answered(tmp_path)
     (tmp_path / "aaaabroken" / "study.jsonl").mkdir(parents=True)
     (tmp_path / room.token / "bbbb.jsonl").mkdir()
-    rooms = Rooms(JsonLinesStore(tmp_path))
-    assert [*rooms.ends()] == [room.token]
-    assert feedback.pooled(rooms.room(room.token))["damaged"] == ["bbbb"]
+    rooms = Host(JsonLinesStore(tmp_path))
+    assert [*rooms.charters.ends()] == [room.token]
+    assert feedback.pooled(rooms.find(room.token))["damaged"] == ["bbbb"]
     assert rooms.open(small_study(title="Another"), resume=True)
     closed, left = rooms.purge()
     assert (closed, left) == ([], ["aaaabroken"])
@@ -129,9 +130,9 @@ def test_files_of_other_names_are_not_ours(tmp_path):
     for name in (f"{room.token}/Copy of it.jsonl", "My notes/study.jsonl", "x/study.jsonl"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("{}\n")
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     assert rooms.store.studies() == [room.token]
-    whole, damaged = rooms.room(room.token).whole_and_damaged()
+    whole, damaged = rooms.find(room.token).whole_and_damaged()
     assert len(whole) == 1 and damaged == []
     assert rooms.purge() == ([], [])
     assert (tmp_path / "My notes" / "study.jsonl").exists()
@@ -162,7 +163,7 @@ SPOILED = {
 def test_a_broken_session_stops_no_other_and_keeps_its_other_answers(
     tmp_path, capsys, spoil, summed
 ):
-    room, key = Rooms(JsonLinesStore(tmp_path)).open(small_study())
+    room, key = Host(JsonLinesStore(tmp_path)).open(small_study())
     simulate(room, [Listener(-40.0), Listener(-30.0)], seed=0)
     bad, good = room.store.sessions(room.token)
     path = tmp_path / room.token / f"{bad}.jsonl"
@@ -186,7 +187,7 @@ def test_a_broken_session_stops_no_other_and_keeps_its_other_answers(
     are = "is" if found["unreadable"] == 1 else "are"
     sentence = f"of 1 listener cannot be read or {are} missing: "
     assert sentence + bad in " ".join(teacher_routes.overview(room)["remarks"])
-    client = TestClient(application(Rooms(JsonLinesStore(tmp_path))))
+    client = TestClient(application(Host(JsonLinesStore(tmp_path))))
     told = client.get(f"/listen/{room.token}/export/json", headers={"X-Teacher": key}).json()
     assert told["damaged"]["listeners"].keys() == {bad}
     assert main(["listen", "analyse", str(tmp_path)]) == 0
@@ -197,7 +198,7 @@ def test_a_broken_session_stops_no_other_and_keeps_its_other_answers(
 
 
 def test_whoever_has_damaged_answers_is_told_and_may_delete_them(tmp_path):
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     room, _ = rooms.open(small_study())
     code = new_code()
     name = session_of(code)
@@ -237,7 +238,7 @@ def test_a_damaged_row_of_a_database_hides_no_other(tmp_path):
 )
 @pytest.mark.parametrize("demo", [False, True])
 def test_a_study_that_could_not_be_read_again_is_not_stored(tmp_path, changes, told, demo):
-    rooms = Rooms(JsonLinesStore(tmp_path / "answers"))
+    rooms = Host(JsonLinesStore(tmp_path / "answers"))
     with pytest.raises(ValueError, match="could not be read again, and is not opened: ") as error:
         rooms.open(replace(small_study(), **changes), hours=1, demo=demo)
     assert told in str(error.value)
@@ -246,7 +247,7 @@ def test_a_study_that_could_not_be_read_again_is_not_stored(tmp_path, changes, t
 
 def test_a_study_whose_sounds_are_too_much_for_its_reader_is_not_stored(monkeypatch):
     """What is too much is told in seconds."""
-    rooms = Rooms(MemoryStore())
+    rooms = Host(MemoryStore())
     study = small_study()
     monkeypatch.setattr(study_file, "LONGEST", 1_000)
     with pytest.raises(ValueError, match=r"(?s)could not be read again.* last 0 s .* 1000 are"):
@@ -263,10 +264,10 @@ def test_an_event_of_other_types_is_refused_when_it_is_written(tmp_path):
 def test_the_table_is_one_that_excel_reads_and_runs_nothing(tmp_path, capsys):
     study = small_study(title="'=HYPERLINK(\"http://x\")'", model="{name: '+1 Hörnet'}")
     study = replace(study, title='=HYPERLINK("http://x")')
-    room, key = Rooms(JsonLinesStore(tmp_path)).open(study)
+    room, key = Host(JsonLinesStore(tmp_path)).open(study)
     simulate(room, [Listener(-40.0)], seed=0)
     assert main(["listen", "analyse", str(tmp_path), "--output", str(tmp_path / "out")]) == 0
-    client = TestClient(application(Rooms(JsonLinesStore(tmp_path))))
+    client = TestClient(application(Host(JsonLinesStore(tmp_path))))
     served = client.get(f"/listen/{room.token}/export/csv", headers={"X-Teacher": key})
     assert served.headers["content-type"] == "text/csv; charset=utf-8"
     for content in (served.content, (tmp_path / "out" / "rows.csv").read_bytes()):
@@ -335,7 +336,7 @@ def test_a_listeners_file_that_is_none_is_counted_and_stops_nobody(
     path = tmp_path / room.token / f"{bad}.jsonl"
     path.unlink(missing_ok=True)
     make(path)
-    rooms = Rooms(JsonLinesStore(tmp_path), Limits())
+    rooms = Host(JsonLinesStore(tmp_path), Limits())
     rooms.store._claimed = True  # the lock is this process's already
     client, headers = TestClient(application(rooms)), {"X-Teacher": key}
     for _ in range(2):
@@ -356,7 +357,7 @@ def test_who_could_not_be_looked_at_is_looked_at_again(tmp_path, monkeypatch):
     def locked(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("robustaudio.listening.run.store._stamp", locked)
+    monkeypatch.setattr("robustaudio.listening.run.json_lines._stamp", locked)
     (before,) = room.sessions().values()
     (name,) = room.store.sessions(room.token)
     path = tmp_path / room.token / f"{name}.jsonl"
@@ -389,10 +390,12 @@ def test_a_studys_folder_that_is_locked_is_named_and_stops_no_other(
     broken_study(tmp_path, [end_in(5)])
     with monkeypatch.context() as meanwhile:
         lock(meanwhile, tmp_path / "aaaabroken")
-        rooms = Rooms(JsonLinesStore(tmp_path))
+        rooms = Host(JsonLinesStore(tmp_path))
         assert rooms.purge() == ([], ["aaaabroken"])
         assert "study aaaabroken cannot be purged: [Errno 13]" in caplog.text
-        assert [*rooms.ends()] == [room.token] and rooms.quarantined() == ["aaaabroken"]
+        assert [*rooms.charters.ends()] == [room.token] and rooms.charters.quarantined() == [
+            "aaaabroken"
+        ]
         told = TestClient(application(rooms)).get("/listen/aaaabroken/study")
         assert told.status_code == 503 and str(tmp_path) not in told.text
         assert main(["listen", "analyse", str(tmp_path)]) == 0
@@ -417,7 +420,7 @@ def test_a_folder_that_is_called_like_no_study_is_named_once(tmp_path, capsys, c
     (tmp_path / "Sounds").mkdir()
     (tmp_path / "Sounds" / "a.wav").touch()
     shutil.copytree(study, tmp_path / ".trash")
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     assert rooms.store.others() == [room.token.upper(), f"{room.token} (copy)"]
     for _ in range(3):
         assert rooms.purge() == ([], [])
@@ -432,6 +435,6 @@ def test_a_copy_beside_the_answers_is_named_whatever_its_name_is(tmp_path):
     room, key = answered(tmp_path)
     for name in (b"aaaa.jsonl.bak", b"Caf\xe9.jsonl"):
         Path(os.fsdecode(os.fsencode(tmp_path / room.token) + b"/" + name)).touch()
-    client = TestClient(application(Rooms(JsonLinesStore(tmp_path))))
+    client = TestClient(application(Host(JsonLinesStore(tmp_path))))
     told = client.get(f"/listen/{room.token}/pooled", headers={"X-Teacher": key})
     assert r"no listener is called so: Caf\udce9.jsonl, aaaa.jsonl.bak." in told.json()["damage"]

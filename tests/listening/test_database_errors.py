@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from robustaudio.listening.run import database
 from robustaudio.listening.run.database import DatabaseStore
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import STUDY, Event
 from robustaudio.listening.web.listener_routes import application
 
@@ -115,7 +115,7 @@ def test_a_driver_that_says_what_nobody_knows(store, monkeypatch):
 
 
 def test_a_page_and_the_log_say_it_in_one_sentence(tmp_path, monkeypatch, caplog):
-    rooms = Rooms(DatabaseStore(f"sqlite:///{tmp_path / 'answers.db'}"))
+    rooms = Host(DatabaseStore(f"sqlite:///{tmp_path / 'answers.db'}"))
     room, _ = rooms.open(small_study())
     client = TestClient(application(rooms))
     code = client.post(f"/listen/{room.token}/start", json={"agreed": True}).json()["code"]

@@ -6,8 +6,8 @@ from listening.test_begun import begins, passes
 
 from robustaudio.limits import PRIVATE, Limits, Visitor
 from robustaudio.listening.run import host
-from robustaudio.listening.run.host import NoStudy, Rooms
-from robustaudio.listening.run.opened import Opened
+from robustaudio.listening.run.host import Host, NoStudy
+from robustaudio.listening.run.openings import Openings
 from robustaudio.listening.run.store import MemoryStore
 
 ME, ANOTHER_TAB = Visitor("one", "203.0.113.7"), Visitor("two", "203.0.113.7")
@@ -19,8 +19,8 @@ def visitor(number: int) -> Visitor:
 
 
 @pytest.fixture
-def rooms() -> Rooms:
-    return Rooms(MemoryStore(), Limits())
+def rooms() -> Host:
+    return Host(MemoryStore(), Limits())
 
 
 def test_a_visitor_has_three_open_and_an_address_twelve(rooms):
@@ -56,7 +56,7 @@ def test_the_oldest_unused_one_makes_room_and_never_one_that_was_taken(rooms, mo
     newest = rooms.open(STUDY, visitor=visitor(9))[0]
     assert {*rooms.store.studies()} == {r.token for r in (own, taken, unused[1], newest)}
     with pytest.raises(NoStudy):
-        rooms.room(unused[0].token)
+        rooms.find(unused[0].token)
     for room in (unused[1], newest):
         passes(room, room.begin(True)["code"])
     with pytest.raises(ValueError, match="4 studies are open here, which is the most"):
@@ -66,8 +66,8 @@ def test_the_oldest_unused_one_makes_room_and_never_one_that_was_taken(rooms, mo
 def test_what_is_left_of_an_earlier_start_makes_room_last(monkeypatch):
     monkeypatch.setattr(host, "MOST_STUDIES", 2)
     store = MemoryStore()
-    before = Rooms(store, Limits()).open(STUDY, visitor=ME)[0]
-    rooms = Rooms(store, Limits())
+    before = Host(store, Limits()).open(STUDY, visitor=ME)[0]
+    rooms = Host(store, Limits())
     known = rooms.open(STUDY, visitor=ME)[0]
     rooms.open(STUDY, visitor=ME)
     assert known.token not in store.studies() and before.token in store.studies()
@@ -75,18 +75,18 @@ def test_what_is_left_of_an_earlier_start_makes_room_last(monkeypatch):
 
 def test_on_a_private_machine_nothing_makes_room(monkeypatch):
     monkeypatch.setattr(host, "MOST_STUDIES", 4)
-    rooms = Rooms(MemoryStore(), PRIVATE)
+    rooms = Host(MemoryStore(), PRIVATE)
     opened = [rooms.open(STUDY, visitor=ME)[0].token for _ in range(4)]
     with pytest.raises(ValueError, match="which is the most"):
         rooms.open(STUDY, visitor=ME)
-    rooms._opened._clock = lambda: 1e12
+    rooms._openings._clock = lambda: 1e12
     rooms.drop_unused()
     assert {*rooms.store.studies()} == {*opened}
 
 
 def test_an_unused_test_ends_after_an_hour(rooms):
     now = [0.0]
-    rooms._opened = Opened(rooms.limits, lambda: now[0])
+    rooms._openings = Openings(rooms.limits, lambda: now[0])
     own = rooms.open(STUDY)[0]
     taken, unused = (rooms.open(STUDY, visitor=ME)[0] for _ in range(2))
     passes(taken, taken.begin(True)["code"])
@@ -103,7 +103,7 @@ def test_an_unused_test_ends_after_an_hour(rooms):
 
 
 def test_who_opened_what_is_not_stored():
-    rooms = Rooms(MemoryStore(), Limits())
+    rooms = Host(MemoryStore(), Limits())
     room, _ = rooms.open(STUDY, visitor=Visitor("a session's hash", "203.0.113.7"))
     stored = repr(rooms.store.__dict__)
     assert room.token in stored and "203.0.113.7" not in stored and "hash" not in stored

@@ -19,8 +19,9 @@ from listening.test_store import eventually
 from robustaudio.listening.run import export, host
 from robustaudio.listening.run.clocks import Clocks
 from robustaudio.listening.run.database import EVENTS, DatabaseStore
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.store import STUDY, JsonLinesStore
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.store import STUDY
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback, teacher_routes
@@ -35,14 +36,14 @@ def parsed_once(monkeypatch):
     """The study's sounds are read once for all cases, as long as its record is the same."""
     known = {}
 
-    def stored(token, opened):
-        key = json.dumps(opened, sort_keys=True)
+    def study_in(record):
+        key = json.dumps(record, sort_keys=True)
         if key not in known:
-            known[key] = original(token, opened)
+            known[key] = original(record)
         return known[key]
 
-    original = host._stored
-    monkeypatch.setattr(host, "_stored", stored)
+    original = host.study_in
+    monkeypatch.setattr(host, "study_in", study_in)
 
 
 class Moved:
@@ -64,7 +65,7 @@ def check(store, token: str, kept: set[Answer], answers: set[Answer], moved: Mov
     is one sentence.
     """
     try:
-        own = Rooms(store, clocks=moved.clocks)
+        own = Host(store, clocks=moved.clocks)
         for _ in range(moved.random.choice([2, 2, 4])):
             closed, _ = own.purge()
             assert closed == []
@@ -74,7 +75,7 @@ def check(store, token: str, kept: set[Answer], answers: set[Answer], moved: Mov
             assert token in store.orphans() or not kept
             assert kept <= stored(store, token, kept)
             return
-        room = own.kept(token)
+        room = own.find_for_owner(token)
     except (ValueError, OSError) as error:  # the study itself, or the whole database
         assert "\n" not in str(error) and len(str(error)) < 300
         assert kept <= stored(store, token, kept)
@@ -119,7 +120,7 @@ def stored(store, token: str, otherwise: set[Answer]) -> set[Answer]:
 def template(tmp_path_factory):
     """A study of three listeners who have finished, and its answers by the lines that hold them."""
     folder = tmp_path_factory.mktemp("template")
-    room, _ = Rooms(JsonLinesStore(folder)).open(small_study())
+    room, _ = Host(JsonLinesStore(folder)).open(small_study())
     simulate(room, [Listener(-40.0), Listener(-30.0), Listener(-20.0)], seed=0)
     return folder / room.token
 

@@ -16,9 +16,10 @@ from robustaudio.cli import main
 from robustaudio.listening.design.study_file import parse
 from robustaudio.listening.design.trial import Response, to_record
 from robustaudio.listening.run import export
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.session import new_code, session_of, start
-from robustaudio.listening.run.store import STUDY, Event, JsonLinesStore, MemoryStore
+from robustaudio.listening.run.store import STUDY, Event, MemoryStore
 from robustaudio.listening.simulated_listeners import HOW, Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback, http
@@ -40,7 +41,7 @@ FIELDS = {
 @pytest.fixture
 def room():
     model = "{name: digits-cnn, certified_radius: 0.125, alpha: 0.001, n: 10000}"
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=QUEST, model=model))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=QUEST, model=model))
     simulate(room, [Listener(-40.0), Listener(-30.0)], seed=3)
     return room
 
@@ -67,7 +68,7 @@ def test_json_holds_the_study_from_which_each_stimulus_is_made_again(room):
 
 def test_the_level_as_played_is_in_every_row():
     loud = "{kind: quest, trials: 4, audible_db: 20}"
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=loud))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=loud))
     simulate(room, [Listener(-10.0)], seed=0)
     table = list(csv.DictReader(io.StringIO(export.as_csv(export.tidy(room)))))
     row = next(row for row in table if row["kind"] == "test")
@@ -85,7 +86,7 @@ def test_the_level_as_played_is_in_every_row():
 
 @pytest.mark.parametrize("procedure", [MUSHRA, IMPAIRMENT])
 def test_ratings_have_a_row_per_item(procedure):
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=procedure))
     simulate(room, [Listener(-30.0)], seed=0)
     table = export.tidy(room)
     assert len(table) == (3 if procedure == MUSHRA else 4)
@@ -148,7 +149,7 @@ def test_a_grade_above_the_clean_clips_is_told_too(mean, words):
 
 
 def pooled_words(procedure: str, listeners: list[Listener]) -> str:
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=procedure))
     simulate(room, listeners, seed=0)
     return feedback.in_words(feedback.pooled(room)["analysis"]["results"][0])
 
@@ -171,7 +172,7 @@ def test_grades_are_told_with_their_unit():
 
 def answered(procedure: str, answer) -> list[str]:
     """What a listener is told who gives `answer(trial, how many of its kind came before)`."""
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=procedure))
     code, responses = new_code(), []
     name = session_of(code)
     begun = start(room.token, name)

@@ -24,9 +24,10 @@ from robustaudio.listening.design.stimulus import RATE
 from robustaudio.listening.design.study import sound_text
 from robustaudio.listening.design.study_file import parse
 from robustaudio.listening.run.headphones import GAP_S, Screening, beep_count
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.session import Session, hour, session_of
-from robustaudio.listening.run.store import STUDY, Event, JsonLinesStore, NotWritable
+from robustaudio.listening.run.store import STUDY, Event, NotWritable
 from robustaudio.listening.simulated_listeners import Listener as Simulated
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web.listener_routes import application
@@ -37,7 +38,7 @@ HOW = {"response_time_s": 1.5, "plays": 2, "switches": 5}
 class Listener:
     """A browser's half of the conversation, over HTTP."""
 
-    def __init__(self, rooms: Rooms, token: str) -> None:
+    def __init__(self, rooms: Host, token: str) -> None:
         self.rooms, self.token, self.code = rooms, token, ""
         self.client = TestClient(application(rooms))
 
@@ -50,7 +51,7 @@ class Listener:
 
     @property
     def session(self):
-        return self.rooms.room(self.token).sessions()[session_of(self.code)]
+        return self.rooms.find(self.token).sessions()[session_of(self.code)]
 
     def begin(self) -> dict:
         self.code = self.post("start", agreed=True).json()["code"]
@@ -67,8 +68,8 @@ class Listener:
 
 
 @pytest.fixture
-def rooms(tmp_path) -> Rooms:
-    return Rooms(JsonLinesStore(tmp_path))
+def rooms(tmp_path) -> Host:
+    return Host(JsonLinesStore(tmp_path))
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_another_server_goes_on_where_the_first_was_killed(listener, tmp_path):
     listener.begin()
     for trial in range(3):
         state = listener.answer(trial, 1).json()
-    later = Listener(Rooms(JsonLinesStore(tmp_path)), listener.token)
+    later = Listener(Host(JsonLinesStore(tmp_path)), listener.token)
     later.code = listener.code
     assert later.get("state").json() == state
     assert later.session.trial() == listener.session.trial()
@@ -376,7 +377,7 @@ def test_nothing_personal_is_stored(listener, tmp_path):
 
 def test_a_study_ends_on_time_and_takes_its_answers_along(listener, tmp_path):
     listener.begin()
-    listener.rooms.room(listener.token).expires = datetime.now(UTC) - timedelta(seconds=1)
+    listener.rooms.find(listener.token).expires = datetime.now(UTC) - timedelta(seconds=1)
     gone = listener.get("state")
     assert gone.status_code == 410 and gone.json() == {
         "error": "this study is over; its answers are deleted within minutes.", "study": "closed",
@@ -397,7 +398,7 @@ def test_a_mistyped_link_is_not_a_closed_study(listener):
 
 def test_an_answer_that_crosses_a_deletion_leaves_nothing(listener, tmp_path, monkeypatch):
     listener.begin()
-    room, append = listener.rooms.room(listener.token), listener.rooms.store.append
+    room, append = listener.rooms.find(listener.token), listener.rooms.store.append
 
     def append_after_deletion(event):
         room.store.delete(room.token)
@@ -410,7 +411,7 @@ def test_an_answer_that_crosses_a_deletion_leaves_nothing(listener, tmp_path, mo
 
 def test_a_second_server_learns_that_a_study_was_closed(listener, tmp_path, monkeypatch):
     listener.begin()
-    other = Listener(Rooms(JsonLinesStore(tmp_path)), listener.token)
+    other = Listener(Host(JsonLinesStore(tmp_path)), listener.token)
     other.code = listener.code
     assert other.get("state").status_code == 200
     listener.rooms.close(listener.token)
@@ -423,7 +424,7 @@ def test_expiry_is_kept_by_the_next_server(listener, tmp_path):
     listener.begin()
     listener.rooms.expire(listener.token, 1e-6)
     time.sleep(0.01)
-    Rooms(JsonLinesStore(tmp_path)).purge()
+    Host(JsonLinesStore(tmp_path)).purge()
     assert list(tmp_path.rglob("*.jsonl")) == []
 
 
@@ -481,7 +482,7 @@ def test_a_study_that_is_over_or_was_never_opened_gives_way_to_a_new_one(rooms, 
     half_opened(tmp_path, "half")
     torn(tmp_path, "torn")
     expired(tmp_path, first.token)
-    later = Rooms(JsonLinesStore(tmp_path))
+    later = Host(JsonLinesStore(tmp_path))
     second, _ = later.open(small_study(), resume=True)
     assert second.token != first.token
     closed, left = later.purge()
@@ -492,7 +493,7 @@ def test_a_study_that_is_over_or_was_never_opened_gives_way_to_a_new_one(rooms, 
 def test_nothing_is_open_without_an_end(tmp_path, monkeypatch):
     """Whatever line is the last one that reaches the disk, the study still ends."""
     for survived in range(4):
-        rooms, append = Rooms(JsonLinesStore(tmp_path / str(survived))), JsonLinesStore.append
+        rooms, append = Host(JsonLinesStore(tmp_path / str(survived))), JsonLinesStore.append
         lines = iter(range(survived))
 
         def killed(store, event, lines=lines, append=append):
@@ -503,7 +504,7 @@ def test_nothing_is_open_without_an_end(tmp_path, monkeypatch):
             until.setattr(JsonLinesStore, "append", killed)
             rooms.open(small_study(), hours=1)
         (_,) = rooms.store.studies() or [None]
-        assert len(rooms.ends()) == min(survived, 1)
+        assert len(rooms.charters.ends()) == min(survived, 1)
 
 
 @pytest.mark.parametrize("line", range(4))
@@ -515,8 +516,8 @@ def test_a_damaged_line_of_a_study_moves_no_end(rooms, tmp_path, line):
     lines = path.read_bytes().splitlines()
     lines[line] = lines[line][:20] + b"\0" * 20
     path.write_bytes(b"\n".join(lines) + b"\n")
-    later = Rooms(JsonLinesStore(tmp_path))
-    assert later.ends() == {room.token: room.expires.replace(microsecond=0)}
+    later = Host(JsonLinesStore(tmp_path))
+    assert later.charters.ends() == {room.token: room.expires.replace(microsecond=0)}
     assert later.purge() == ([], [])
     expired(tmp_path, room.token)
     assert later.purge() == ([room.token], [])
@@ -580,8 +581,10 @@ def test_a_study_is_resumed_only_when_asked_for(rooms):
     another, _ = rooms.open(small_study())
     assert first.token == again.token != another.token
     assert key != other
-    assert rooms.is_teacher(first.token, key) and rooms.is_teacher(first.token, other)
-    assert not rooms.is_teacher(another.token, key) and not rooms.is_teacher(first.token, "")
+    assert rooms.charters.is_key(first.token, key) and rooms.charters.is_key(first.token, other)
+    assert not rooms.charters.is_key(another.token, key) and not rooms.charters.is_key(
+        first.token, ""
+    )
 
 
 def test_no_people_join_simulated_listeners(rooms):
@@ -595,14 +598,14 @@ def test_no_people_join_simulated_listeners(rooms):
 
 def test_a_demonstration_stores_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rooms = Rooms(JsonLinesStore(tmp_path / "answers"))
+    rooms = Host(JsonLinesStore(tmp_path / "answers"))
     listener = Listener(rooms, rooms.open(small_study(), demo=True)[0].token)
     assert listener.get("study").json()["demo"] is True
     listener.begin()
     assert listener.answer(0).json()["trial"]["number"] == 1
     assert listener.post("forget").json() == {"step": "deleted"}
     assert listener.get("state").status_code == 404
-    assert rooms.room(listener.token).sessions() == {}
+    assert rooms.find(listener.token).sessions() == {}
     assert list(tmp_path.rglob("*")) == []
 
 
@@ -664,8 +667,8 @@ def test_any_error_is_one_json_sentence_and_the_log_holds_no_data(
     monkeypatch.setattr(type(listener.rooms.store), "append", fails)
     client = TestClient(application(listener.rooms), raise_server_exceptions=False)
     headers = {"X-Listener": listener.code}
-    room = listener.rooms.room(listener.token)
-    monkeypatch.setattr(type(listener.rooms), "room", lambda *_: room)
+    room = listener.rooms.find(listener.token)
+    monkeypatch.setattr(type(listener.rooms), "find", lambda *_: room)
     for answer in (
         client.get(f"/listen/{listener.token}/state", headers=headers),
         client.post(f"/listen/{listener.token}/answer", headers=headers, json={"trial": 0}),
@@ -675,7 +678,7 @@ def test_any_error_is_one_json_sentence_and_the_log_holds_no_data(
         if status != 404:
             assert SECRET not in answer.text
     assert SECRET not in caplog.text and listener.code not in caplog.text
-    assert status != 500 or f"{type(error).__name__} in room.py" in caplog.text
+    assert status != 500 or f"{type(error).__name__} in open_study.py" in caplog.text
     assert "Traceback" not in caplog.text
 
 
@@ -719,13 +722,13 @@ def test_nothing_on_the_way_may_change_a_sound_or_an_answer(listener):
 @pytest.mark.parametrize("path", ["study", "start", "pooled", "close"])
 def test_a_file_that_the_system_locks_is_no_wrong_key(listener, monkeypatch, path):
     """The system's own refusal is a trouble of the server, and its words hold a path."""
-    key = listener.rooms.new_key(listener.token)
+    key = listener.rooms.charters.new_key(listener.token)
 
     def locked(file, *_, **__):
         raise PermissionError(errno.EACCES, "Permission denied", str(file))
 
-    client = TestClient(application(Rooms(listener.rooms.store)))
-    monkeypatch.setattr("robustaudio.listening.run.store._content", locked)
+    client = TestClient(application(Host(listener.rooms.store)))
+    monkeypatch.setattr("robustaudio.listening.run.json_lines._content", locked)
     ask = client.get if path in ("study", "pooled") else partial(client.post, json={"agreed": True})
     told = ask(f"/listen/{listener.token}/{path}", headers={"X-Teacher": key})
     sentence = "the server cannot read or write answers now: Permission denied."
@@ -733,7 +736,7 @@ def test_a_file_that_the_system_locks_is_no_wrong_key(listener, monkeypatch, pat
 
 
 def test_a_store_that_another_process_writes_to_is_told_to_nobody_by_its_path(tmp_path):
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     room, _ = rooms.open(small_study())
     rooms.store._claimed = False  # as in a second server, which has not written yet
 

@@ -17,14 +17,9 @@ from huggingface_hub import HfApi
 
 from robustaudio.listening.run.database import DatabaseStore
 from robustaudio.listening.run.hub import HubStore, connect
-from robustaudio.listening.run.store import (
-    DAMAGED,
-    STUDY,
-    Event,
-    JsonLinesStore,
-    MemoryStore,
-    open_store,
-)
+from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.open_store import open_store
+from robustaudio.listening.run.store import DAMAGED, STUDY, Event, MemoryStore
 
 
 class FakeRemote:
@@ -137,7 +132,8 @@ def test_a_line_that_was_not_finished_is_cut_off(tmp_path):
 
 WRITER = """
 import itertools, sys
-from robustaudio.listening.run.store import Event, open_store
+from robustaudio.listening.run.open_store import open_store
+from robustaudio.listening.run.store import Event
 store = open_store(sys.argv[1])
 for index in itertools.count():
     store.append(Event("abcd", "aaaa0001", "trial", index, {"filler": "x" * 2000}))

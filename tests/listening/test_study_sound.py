@@ -16,8 +16,8 @@ from robustaudio.audio.clip import Clip
 from robustaudio.listening.design import study_file, study_sound
 from robustaudio.listening.design.study_file import StudyError, parse
 from robustaudio.listening.design.study_sound import FLAC, WAV, as_kept, decoded, sound_text
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.store import JsonLinesStore
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.json_lines import JsonLinesStore
 
 RATE = 192_000
 
@@ -157,7 +157,7 @@ def test_a_study_that_was_stored_with_floats_is_read_as_it_was():
 
 
 def test_a_failed_opening_leaves_nothing(tmp_path, monkeypatch):
-    rooms = Rooms(JsonLinesStore(tmp_path / "answers"))
+    rooms = Host(JsonLinesStore(tmp_path / "answers"))
     monkeypatch.setattr(study_file, "LONGEST", 1_000)
     with pytest.raises(ValueError, match=r"its sounds last [01] s in all, which makes"):
         rooms.open(small_study())
@@ -202,7 +202,7 @@ TEACHERS = """
 import sys, tempfile
 from pathlib import Path
 import numpy as np, soundfile
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import JsonLinesStore
 from robustaudio.listening.design.study_file import load_study, parse
 import json
@@ -217,9 +217,9 @@ for n in range(7):
 (folder / "s.yaml").write_text("title: T\\nclips:\\n" + "\\n".join(lines) + "\\nfamilies: [a, b]\\n"
     "procedure: {kind: quest, audible_db: -10, trials: 20, practice: 0, catch_every: 0}\\n")
 study = load_study(folder / "s.yaml")
-room, key = Rooms(JsonLinesStore(folder / "answers")).open(study)
+room, key = Host(JsonLinesStore(folder / "answers")).open(study)
 code = room.begin(True)["code"]
-assert Rooms(JsonLinesStore(folder / "answers")).room(room.token).study.digest == study.digest
+assert Host(JsonLinesStore(folder / "answers")).find(room.token).study.digest == study.digest
 assert len(json.dumps(study.record(), indent=1)) < 50_000_000
 assert room.study.stimuli.render("c0 \\u00b7 a", -20.0).size == 12 * 48000
 print("opened")

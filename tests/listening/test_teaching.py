@@ -11,9 +11,10 @@ from starlette.testclient import TestClient
 
 from robustaudio.listening.design.study_file import parse
 from robustaudio.listening.run.headphones import beep_count
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.session import new_code, session_of, start
-from robustaudio.listening.run.store import JsonLinesStore, MemoryStore
+from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback, teacher_routes
@@ -24,7 +25,7 @@ QUEST = "{kind: quest, trials: 12, practice: 1, catch_every: 6}"
 
 @pytest.fixture
 def opened(tmp_path):
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     return rooms, *rooms.open(small_study(procedure=QUEST))
 
 
@@ -73,7 +74,7 @@ def test_counts_grow_and_results_come_from_who_has_finished(opened, ask):
 
 
 def overview_of(procedure: str, listeners: list[Listener]) -> dict:
-    room, _ = Rooms(MemoryStore()).open(small_study(procedure=procedure))
+    room, _ = Host(MemoryStore()).open(small_study(procedure=procedure))
     simulate(room, listeners, seed=0)
     return teacher_routes.overview(room)
 
@@ -132,7 +133,7 @@ def test_exports(opened, ask):
 
 
 def test_a_demonstration_hands_out_results_and_no_answers(tmp_path):
-    rooms = Rooms(JsonLinesStore(tmp_path))
+    rooms = Host(JsonLinesStore(tmp_path))
     room, key = rooms.open(small_study(procedure=QUEST), demo=True)
     simulate(room, [Listener(-40.0)], seed=0)
     client = TestClient(application(rooms), headers={"X-Teacher": key})

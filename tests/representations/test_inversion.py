@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.representations.inversion import inverse, invert_magnitude, invert_mel
+from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Framing, Magnitude, Mel, MelScale
+from robustaudio.representations.stage import sound_behind
 
 FRAMINGS = {
     "hann": Framing(),
@@ -30,8 +31,8 @@ def test_an_unchanged_spectrum_is_the_clean_clip_sample_for_sample(kind, clips):
     magnitude = Magnitude(FRAMINGS[kind])
     mel = Mel(MelScale(), magnitude.framing.n_fft)
     spectrum = magnitude(clips)
-    assert torch.equal(invert_magnitude(magnitude, clips, spectrum), clips)
-    assert torch.equal(invert_mel(magnitude, mel, clips, mel(spectrum)), clips)
+    assert torch.equal(magnitude.undo(clips, spectrum), clips)
+    assert torch.equal(sound_behind([magnitude, mel], clips, mel(spectrum)), clips)
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.5, 0.99, 2.0])
@@ -41,7 +42,7 @@ def test_the_magnitude_of_a_scaled_clip_gives_the_scaled_clip(kind, gain, clips)
     pre-emphasis is undone (0.97**1000 is 6e-14)."""
     magnitude = Magnitude(FRAMINGS[kind]).double()
     x = clips.double()
-    sound = invert_magnitude(magnitude, x, gain * magnitude(x))
+    sound = magnitude.undo(x, gain * magnitude(x))
     end = magnitude.framing.hop_length * (magnitude.framing.frames(8_000) - 1)
     inside = slice(1_000, end)
     assert (sound - gain * x)[:, inside].abs().max() < 1e-8
@@ -51,9 +52,9 @@ def test_the_magnitude_of_a_scaled_clip_gives_the_scaled_clip(kind, gain, clips)
 def test_a_batch_is_its_clips_one_by_one(kind, clips):
     magnitude = Magnitude(FRAMINGS[kind])
     wanted = magnitude(clips) * torch.tensor([0.5, 1.5])[:, None, None]
-    together = invert_magnitude(magnitude, clips, wanted)
+    together = magnitude.undo(clips, wanted)
     for i in range(2):
-        alone = invert_magnitude(magnitude, clips[i : i + 1], wanted[i : i + 1])
+        alone = magnitude.undo(clips[i : i + 1], wanted[i : i + 1])
         assert torch.allclose(together[i : i + 1], alone, atol=1e-5)
 
 
@@ -61,7 +62,7 @@ def test_a_negative_magnitude_counts_as_none(clips):
     magnitude = Magnitude(Framing())
     spectrum = magnitude(clips)
     none = torch.zeros_like(spectrum)
-    sounds = [invert_magnitude(magnitude, clips, wanted) for wanted in (none - 5, none)]
+    sounds = [magnitude.undo(clips, wanted) for wanted in (none - 5, none)]
     assert torch.equal(*sounds)
 
 
@@ -74,10 +75,10 @@ def test_a_small_change_is_better_met_than_by_doing_nothing(kind, share, clips):
     mel = Mel(MelScale(), magnitude.framing.n_fft)
     spectrum, energies = magnitude(clips), mel(magnitude(clips))
     factor = 1 + share * torch.randn(spectrum.shape, generator=generator)
-    met = magnitude(invert_magnitude(magnitude, clips, spectrum * factor))
+    met = magnitude(magnitude.undo(clips, spectrum * factor))
     assert (met - spectrum * factor).norm() < 0.9 * (spectrum - spectrum * factor).norm()
     factor = 1 + share * torch.randn(energies.shape, generator=generator)
-    met = mel(magnitude(invert_mel(magnitude, mel, clips, energies * factor)))
+    met = mel(magnitude(sound_behind([magnitude, mel], clips, energies * factor)))
     assert (met - energies * factor).norm() < 0.9 * (energies - energies * factor).norm()
 
 
@@ -89,10 +90,10 @@ def test_silence_can_be_asked_for_more_and_for_less(kind):
     mel = Mel(MelScale(), magnitude.framing.n_fft)
     noise = torch.randn(mel(magnitude(x)).shape, generator=torch.Generator().manual_seed(1))
     for change in (noise, -noise.abs(), torch.zeros_like(noise)):
-        sound = invert_mel(magnitude, mel, x, mel(magnitude(x)) + change)
+        sound = sound_behind([magnitude, mel], x, mel(magnitude(x)) + change)
         assert sound.isfinite().all()
     asked = magnitude(x) + 1
-    met = magnitude(invert_magnitude(magnitude, x, asked))
+    met = magnitude(magnitude.undo(x, asked))
     assert (met - asked)[0].norm() < 0.8 * asked[0].norm()
 
 
@@ -103,7 +104,7 @@ def test_the_ends_that_a_window_barely_sees_do_not_blow_up():
     magnitude = Magnitude(Framing())
     spectrum = magnitude(x)
     factor = 1 + 0.1 * torch.randn(spectrum.shape, generator=generator)
-    change = invert_magnitude(magnitude, x, spectrum * factor) - x
+    change = magnitude.undo(x, spectrum * factor) - x
     assert change[:, :20].abs().max() < 1 and change[:, 100:1_800].abs().max() < 0.1
 
 
@@ -111,7 +112,7 @@ def test_a_clip_of_one_frame_and_one_with_a_rest_no_frame_sees():
     magnitude = Magnitude(Framing())
     for length in (256, 256 + 159):
         x = torch.randn(1, length, generator=torch.Generator().manual_seed(0))
-        sound = invert_magnitude(magnitude, x, 2 * magnitude(x))
+        sound = magnitude.undo(x, 2 * magnitude(x))
         assert torch.allclose(sound[:, 64:192], 2 * x[:, 64:192], atol=1e-4)
         assert torch.equal(sound[:, 256:], x[:, 256:])
 

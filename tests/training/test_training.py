@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from robustaudio.certification.verify import Verifier
-from robustaudio.classifiers.networks import Architecture, build
+from robustaudio.classifiers.architecture import Architecture
+from robustaudio.classifiers.networks import Network
+from robustaudio.classifiers.stages import LogMelStages
 from robustaudio.evaluation.clips import predictions
 from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.threats.norms import LINF
@@ -18,8 +20,8 @@ TONES = (500, 1_500, 3_000)  # Hz
 def architecture(network: str = "cnn") -> Architecture:
     return Architecture(
         tuple("abc"), 8_000, 4_000,
-        framing=Framing(n_fft=128, hop_length=80, unitary=True),
-        mel=MelScale(n_mels=8), network=network, width=12,
+        LogMelStages(Framing(n_fft=128, hop_length=80, unitary=True), MelScale(n_mels=8)),
+        Network.of_kind(network)(width=12),
     )  # fmt: skip
 
 
@@ -37,7 +39,7 @@ def trained(objective, network="cnn", epochs=12, seed=0):
     torch.manual_seed(seed)
     x, y = tones()
     schedule = Schedule(epochs=epochs, batch=16, learning_rate=5e-3, max_shift_s=0.02)
-    classifier = build(architecture(network))
+    classifier = architecture(network).build()
     generator = torch.Generator().manual_seed(seed)
     return train(classifier, x, y, objective, schedule, generator=generator)
 

@@ -25,7 +25,7 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
 from robustaudio.listening.run import export
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
@@ -413,7 +413,7 @@ def test_what_a_class_heard_stands_beside_the_proof(page, tmp_path):
     classifier = checkpoints.load_classifier("digits-cnn-ibp", "cpu")
     clip = classifier.prepare(Clip.load(open_dataset("bundled-digits").folder / "seven-slt.wav"))
     options = {"kind": "quest", "trials": 12, "audible_db": 0}
-    room, _ = Rooms(MemoryStore()).open(study_of("seven", clip, "x", None, ["white"], options))
+    room, _ = Host(MemoryStore()).open(study_of("seven", clip, "x", None, ["white"], options))
     simulate(room, [Listener(-43.0)], seed=0)
     (tmp_path / "seven-heard.json").write_text(export.as_json(room, export.tidy(room)))
     choose(page, "classifier", "digits-cnn-ibp")

@@ -14,6 +14,7 @@ from robustaudio.evaluation.attack import Plan, attack_clip
 from robustaudio.evaluation.exhibits import exhibits
 from robustaudio.evaluation.heard import Heard, Listener, claims
 from robustaudio.evaluation.noise import noise_clip
+from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
 from robustaudio.threats.norms import L2, MASKING, NORMS, norm_named
@@ -179,14 +180,14 @@ def test_what_cannot_be_is_refused_with_one_sentence(services, source, impossibl
 def test_words_say_what_changed_and_what_rounding_leaves(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     result = attack_clip(classifier, clip.samples, Plan(PGD()), level_db=-45, target=None, seed=0)
-    words = verdicts.perturbation_words(result.record)
+    words = verdicts.perturbation_words(to_json(result))
     assert "<strong>7</strong> → <strong>3</strong>" in words and "−45.0 dB" in words
     assert "survives rounding to 16 bit" in words
-    lost = {**result.record, "success_after_rounding": False}
+    lost = {**to_json(result), "success_after_rounding": False}
     assert "does NOT survive rounding" in verdicts.perturbation_words(lost)
     assert "PGD in L∞ on digits-cnn" in words
     assert "allowed −45.0 dB of the clip's peak" in words
-    total, most = (result.record[k] for k in ("noise_to_mask_db", "max_noise_to_mask_db"))
+    total, most = (to_json(result)[k] for k in ("noise_to_mask_db", "max_noise_to_mask_db"))
     heard = f"noise-to-mask {verdicts.decibel(total)}, at most {verdicts.decibel(most)}"
     assert heard in words and "disturbed frames" in words
 
@@ -196,15 +197,15 @@ def test_words_name_the_norm_that_was_asked_for(services, source):
     result = attack_clip(
         classifier, clip.samples, Plan(PGD(), L2), level_db=-30, target=None, seed=0
     )
-    assert "L2 level −30.0 dB of the clip's energy" in verdicts.perturbation_words(result.record)
+    assert "L2 level −30.0 dB of the clip's energy" in verdicts.perturbation_words(to_json(result))
 
 
 def test_words_on_an_attack_at_a_representation_speak_of_its_sound(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     plan = Plan(FGSM(), representation="mel")
     result = attack_clip(classifier, clip.samples, plan, level_db=-40, target=None, seed=0)
-    words = verdicts.perturbation_words(result.record)
-    done = "succeeded" if result.record["success"] else "did not succeed"
+    words = verdicts.perturbation_words(to_json(result))
+    done = "succeeded" if to_json(result)["success"] else "did not succeed"
     assert f"at the mel itself the attack {done}" in words and "closest inversion" in words
     assert "FGSM in L∞ on digits-cnn at the mel" in words
     assert "allowed −40.0 dB of the mel's largest value" in words
@@ -215,7 +216,7 @@ def test_words_on_another_label_than_the_target_do_not_promise_it(services, sour
     result = attack_clip(
         classifier, clip.samples, Plan(DeepFool()), level_db=0, target=None, seed=0
     )
-    record = {**result.record, "targeted": True, "target": "0"}
+    record = {**to_json(result), "targeted": True, "target": "0"}
     words = verdicts.perturbation_words(record)
     assert "target 0 not reached" in words and "rounding" not in words
     reached = verdicts.perturbation_words({**record, "target": record["prediction"]})
@@ -230,11 +231,11 @@ def test_exhibits_stand_side_by_side_at_one_level(services, source):
     value = convert.exhibit_tracks(result.clean, shown, clip.sample_rate)
     assert [track["key"] for track in value["tracks"]] == ["A", "B", "C", "D"]
     assert {track["gain_db"] for track in value["tracks"]} == {0}
-    rows = verdicts.exhibits_words(shown, result.record).split("<tr>")[2:]
+    rows = verdicts.exhibits_words(shown, to_json(result)).split("<tr>")[2:]
     names = ("FGSM", "uniform noise, same L2", "clip 5 samples late")
     for row, name, exhibit in zip(rows, names, shown, strict=True):
-        assert name in row and f"<td>{exhibit.record['l2']:.4g}</td>" in row
-        changed = exhibit.record["prediction"] != result.record["clean_prediction"]
+        assert name in row and f"<td>{exhibit.l2:.4g}</td>" in row
+        changed = exhibit.prediction != to_json(result)["clean_prediction"]
         assert ("ra-changed" in row) == changed
 
 
@@ -242,11 +243,11 @@ def test_nothing_found_is_said_and_not_judged(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     plan = Plan(DeepFool())
     result = attack_clip(classifier, clip.samples, plan, level_db=-100, target=None, seed=0)
-    assert result.record["linf"] == 0
-    words = verdicts.perturbation_words(result.record)
+    assert to_json(result)["linf"] == 0
+    words = verdicts.perturbation_words(to_json(result))
     assert "nothing found up to −100.0 dB of the clip's peak" in words
     assert "no perturbation at all" not in words and "allowed" not in words
-    shown = _shown(classifier, clip, result, 0)
+    shown = _shown(classifier, clip, result, to_json(result), 0)
     assert shown[-7:-5] == [None, None] and "nothing to judge" in shown[-5]
     assert shown[-4] == gr.update(visible=False) and shown[-2:] == [None, None]
 
@@ -255,16 +256,16 @@ def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, sour
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     plan = Plan(FGSM(), MASKING)
     result = attack_clip(classifier, clip.samples, plan, level_db=10, target=None, seed=0)
-    reached = verdicts.decibel(result.record["reached_db"])
-    words = verdicts.perturbation_words(result.record)
+    reached = verdicts.decibel(to_json(result)["reached_db"])
+    words = verdicts.perturbation_words(to_json(result))
     assert f"level {reached} relative to the masking threshold, on the classifier's" in words
-    assert f"largest sample {verdicts.decibel(result.record['level_db'])} of the" in words
+    assert f"largest sample {verdicts.decibel(to_json(result)['level_db'])} of the" in words
 
 
 def test_no_noise_is_no_perturbation(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     result = noise_clip(classifier, clip.samples, representation="mel", sigma=0.0, seed=0)
-    words = verdicts.perturbation_words(result.record)
+    words = verdicts.perturbation_words(to_json(result))
     assert "no perturbation at all" in words and "inversion" not in words
 
 
@@ -282,7 +283,7 @@ def test_the_tracks_share_one_gain_and_the_difference_says_its_own(services, sou
 )
 def test_the_ruler_tells_whose_mark_is_whose(services, source, name, smoothed):
     classifier, clip = convert.open_source(services, source, name)
-    record = measure_ruler(classifier, clip.samples, smoothing=Smoothing(n=200))
+    record = to_json(measure_ruler(classifier, clip.samples, smoothing=Smoothing(n=200)))
     picture = ruler_html(record)
     assert smoothed in picture and "the attack needs" in picture
     assert "-" not in "".join(part.split("</b>")[0] for part in picture.split("<b>")[1:])
@@ -375,8 +376,10 @@ def test_a_ruler_without_a_masking_set_says_so():
 @pytest.mark.parametrize("method", ["interval", "crown"])
 def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db, proven, method):
     classifier, clip = convert.open_source(services, source, "digits-cnn-ibp")
-    record = verify_clip(
-        classifier, clip.samples, norm=norm_named(norm), level_db=level_db, method=method
+    record = to_json(
+        verify_clip(
+            classifier, clip.samples, norm=norm_named(norm), level_db=level_db, method=method
+        )
     )
     words = verdicts.verification_words(record)
     assert record["verified"] and ">PROVEN<" in words and proven in words
@@ -391,7 +394,7 @@ def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db,
 )
 def test_a_level_at_or_above_the_threshold_is_not_called_below(services, source, level_db, subject):
     classifier, clip = convert.open_source(services, source, "digits-lstm-ibp")
-    record = verify_clip(classifier, clip.samples, norm=MASKING, level_db=level_db)
+    record = to_json(verify_clip(classifier, clip.samples, norm=MASKING, level_db=level_db))
     words = verdicts.verification_words(record)
     assert "NOT PROVEN" in words and "something that" in words and subject in words
     assert "not proven is not broken" in words
@@ -418,12 +421,12 @@ def test_two_noises_of_one_energy_share_one_amplification(services, source):
     value = convert.noise_tracks(clip.samples, noise, clip.sample_rate)
     gains = {track["key"]: track["gain_db"] for track in value["tracks"]}
     assert gains["A"] == gains["B"] == gains["C"] == 0 < gains["D"] == gains["E"]
-    words = verdicts.noise_words(noise.record)
+    words = verdicts.noise_words(to_json(noise))
     assert "shaped: 12.0 dB below the threshold" in words and "the same energy" in words
     assert "above the threshold in its worst bin" in words.split("white:")[1]
     above = noise_under_threshold(classifier, clip.samples, level_db=20, seed=0)
     convert.noise_tracks(clip.samples, above, clip.sample_rate)  # louder than the clip's room
-    assert "is not heard" not in verdicts.noise_words(above.record)
+    assert "is not heard" not in verdicts.noise_words(to_json(above))
 
 
 def test_an_empty_field_is_named_as_the_page_names_it():

@@ -8,7 +8,7 @@ import pytest
 
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier, read_card
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.ui import intake
 from robustaudio.ui.convert import NoClip, Services, Source, open_source, take_upload
@@ -27,7 +27,7 @@ def services(tmp_path):
         clips={"digits": {"seven": SEVEN, "gone": tmp_path / "gone.wav"}},
         upload_folder=tmp_path,
         device=load_classifier(name).device,
-        rooms=Rooms(MemoryStore()),
+        rooms=Host(MemoryStore()),
     )
 
 

@@ -19,9 +19,11 @@ from playwright.sync_api import Page, expect
 
 from robustaudio.listening.design.study_file import parse
 from robustaudio.listening.run.headphones import Screening, beep_count
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.open_store import open_store
 from robustaudio.listening.run.session import MOST_ATTEMPTS, Session, session_of
-from robustaudio.listening.run.store import JsonLinesStore, MemoryStore, open_store
+from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.ui.launch import launch
@@ -493,7 +495,7 @@ def test_a_test_of_the_current_perturbation_on_the_apps_server(app, page_at, tmp
     tab = opened_test(teacher)
     folder = tmp_path / "answers"
     (token,) = JsonLinesStore(folder).studies()
-    room = Rooms(JsonLinesStore(folder)).room(token)
+    room = Host(JsonLinesStore(folder)).find(token)
     assert [name.rpartition(" · ")[2] for name in room.study.procedure.conditions] == [
         "white", "perturbation",
     ]  # fmt: skip
@@ -541,10 +543,10 @@ def test_an_opened_test_is_still_there_after_a_reload_until_it_is_over(app, page
     for _ in range(2):
         with page.expect_download() as download:
             page.click("#listen-export")
-        rooms = Rooms(JsonLinesStore(tmp_path / "answers"))
+        rooms = Host(JsonLinesStore(tmp_path / "answers"))
         (token,) = rooms.store.studies()
         assert (
-            parse(download.value.path().read_text(), None).digest == rooms.room(token).study.digest
+            parse(download.value.path().read_text(), None).digest == rooms.find(token).study.digest
         )
         page.reload()
         page.get_by_role("tab", name="Listen").click()
@@ -568,7 +570,7 @@ def test_a_study_file_is_open_for_the_hours_that_were_chosen(app, page_at, tmp_p
     page.get_by_text("Open a study file instead").click()
     page.locator("#listen-file input[type=file]").set_input_files(tmp_path / "study.yaml")
     expect(page.locator("#listen-opened iframe")).to_be_visible(timeout=SLOW_MS)
-    (end,) = Rooms(JsonLinesStore(tmp_path / "answers")).ends().values()
+    (end,) = Host(JsonLinesStore(tmp_path / "answers")).charters.ends().values()
     assert (end - datetime.now(UTC)) / timedelta(hours=1) == pytest.approx(2, abs=0.05)
 
 
@@ -593,8 +595,8 @@ def test_the_answers_of_the_own_test_reach_the_ruler_in_one_step(app, page_at, t
     takes()
     expect(page.locator(".toast-body").last).to_contain_text("nobody has finished the test yet")
     store = JsonLinesStore(tmp_path / "answers")
-    room = Rooms(store).room(store.studies()[0])
-    other = Rooms(MemoryStore()).open(room.study)[0]
+    room = Host(store).find(store.studies()[0])
+    other = Host(MemoryStore()).open(room.study)[0]
     simulate(other, [Listener(-40.0)], seed=0)
     (name,) = other.store.sessions(other.token)
     for event in other.store.read(other.token, name):  # as the app's process would write them
@@ -666,7 +668,7 @@ def test_the_teachers_page_shows_the_class_and_ends_it(serve, page_at, tmp_path)
     url = f"sqlite:///{tmp_path}/answers.db"  # which two processes write to
     server = serve(AFC, "--store", url)
     store, token = open_store(url), server.listeners.rsplit("/", 1)[1]
-    room = Rooms(store).room(token)
+    room = Host(store).find(token)
     teacher = page_at(server.teacher)
     expect(teacher.locator("#begun")).to_have_text("0", timeout=SLOW_MS)
     simulate(room, [Listener(-40.0)] * 2, seed=1)

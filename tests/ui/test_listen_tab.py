@@ -7,8 +7,9 @@ from listening.small_study import small_study
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.store import JsonLinesStore, MemoryStore
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.ui import listen
@@ -48,7 +49,7 @@ def test_controls_that_do_nothing_are_hidden_and_added_levels_said():
 
 @pytest.mark.parametrize("demo", [False, True])
 def test_the_ruler_takes_the_answers_of_the_own_test_only(tmp_path, demo):
-    rooms = Rooms(JsonLinesStore(tmp_path / "answers"))
+    rooms = Host(JsonLinesStore(tmp_path / "answers"))
     study = small_study(procedure="{kind: quest, trials: 6, audible_db: 0}")
     room, key = rooms.open(study, demo=demo)
     opened = {"token": room.token, "key": key}

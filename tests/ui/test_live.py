@@ -15,6 +15,7 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import Plan, Standing, attack_clip
+from robustaudio.evaluation.results import to_json
 from robustaudio.progress import Enough
 from robustaudio.ui import launch, verdicts
 from robustaudio.ui.live import REDRAW_S, REPLAY_S, Live, Paced, pictured
@@ -80,9 +81,9 @@ def test_an_attack_that_is_ended_keeps_the_best_that_it_told_of(attack, classifi
         classifier, clip.samples, Plan(attack), level_db=-25, target=None, seed=0, progress=progress
     )
     assert len(heard) == 1 and torch.equal(heard[0], result.perturbed)
-    assert len(result.record["history"]) > 1
-    assert bool(result.record["generations"]) == isinstance(attack, Genetic)
-    json.dumps(result.record)
+    assert len(to_json(result)["history"]) > 1
+    assert bool(to_json(result)["generations"]) == isinstance(attack, Genetic)
+    json.dumps(to_json(result))
 
 
 def test_the_bar_tells_of_generations():

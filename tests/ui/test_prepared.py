@@ -12,7 +12,7 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.classifiers.checkpoints import load_classifier, read_card
-from robustaudio.listening.run.host import Rooms
+from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.ui.convert import NoClip, Services, Source, open_source, take_upload
 from robustaudio.ui.prepared import AT_A_TIME, Prepared
@@ -35,7 +35,7 @@ def services(tmp_path, loaded):
         clips={"digits": {"seven": SEVEN}},
         upload_folder=tmp_path,
         device=torch.device("cpu"),
-        rooms=Rooms(MemoryStore()),
+        rooms=Host(MemoryStore()),
     )
 
 

@@ -24,7 +24,7 @@ from ui.driving import SLOW_MS, choose, opened, run, tab, upload
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.listening.run.headphones import beep_count
 from robustaudio.listening.run.host import NoStudy
-from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.serving import Serving, self_signed
 from robustaudio.ui.convert import Services, Source
 from robustaudio.ui.launch import launch
@@ -389,12 +389,12 @@ def proxy(target: str, prefix: str, strips: bool):
     thread.join(10)
 
 
-def rooms_of(token: str) -> list[Room]:
+def rooms_of(token: str) -> list[OpenStudy]:
     """The open study of that token, in whichever app it is."""
     found = []
     for services in page_services():
         with contextlib.suppress(NoStudy):
-            found.append(services.rooms.room(token))
+            found.append(services.rooms.find(token))
     return found
 
 

@@ -22,6 +22,7 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import figures
+from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import measure_ruler
 from robustaudio.ui import launch, verdicts
 from robustaudio.ui.ruler import ruler_html
@@ -46,7 +47,7 @@ def test_a_task_has_its_own_classifiers_and_begins_with_a_clip_of_its_own(servic
 
 
 def test_a_task_without_a_classifier_is_not_offered(services):
-    digits = {name: card for name, card in services.cards.items() if card["task"] == "digits"}
+    digits = {name: card for name, card in services.cards.items() if card.task == "digits"}
     assert list(replace(services, cards=digits).tasks) == ["digits"]
 
 
@@ -92,7 +93,7 @@ def test_the_ruler_of_what_has_no_interval_rule_measures_the_rest_and_says_why()
     classifier = checkpoints.load_classifier("instruments-svm")
     clip = classifier.prepare(next(open_dataset("bundled-instruments").clips()))
     quick = {"smoothing": Smoothing(n0=10, n=50), "attack": PGD(steps=2)}
-    record = measure_ruler(classifier, clip.samples, **quick)
+    record = to_json(measure_ruler(classifier, clip.samples, **quick))
     assert record["ruler"]["attacked_db"] < 0
     assert record["ruler"]["verified_db"] is record["ruler"]["verified_l2_db"] is None
     picture = ruler_html(record)
@@ -188,7 +189,7 @@ def test_an_own_clip_stays_when_the_task_changes(page, services):
     expect(page.locator("#prediction")).to_contain_text("instruments-svm · your own clip")
     heard = page.locator("#prediction strong").inner_text()
     assert heard in {
-        figures.shown_label(label) for label in services.cards["instruments-svm"]["labels"]
+        figures.shown_label(label) for label in services.cards["instruments-svm"].labels
     }
     expect(page.locator("#perturb-words")).to_contain_text("on instruments-svm", timeout=SLOW_MS)
 

@@ -36,6 +36,11 @@ EVENTS = sql.Table(
 DELETED = sql.Table(
     "listening_deleted", METADATA, sql.Column("study", sql.String(64), primary_key=True)
 )
+STAMP = (  # of a stream: changes with every row
+    sql.func.count(),
+    sql.func.max(EVENTS.c.id),
+    sql.func.sum(sql.func.length(EVENTS.c.data)),
+)
 ADD_CHECKSUM = "ALTER TABLE listening_events ADD COLUMN checksum VARCHAR(16)"
 KEPT_IN_FILE = "in a database on the computer that serves this page, not in public"
 KEPT_ELSEWHERE = "in a database of the person who asks, not in public"
@@ -175,11 +180,15 @@ class DatabaseStore:
         with self.engine.begin() as connection:
             return connection.execute(moved.values(kind=DAMAGED, number=EVENTS.c.id)).rowcount > 0
 
+    def stamp(self, study: str, session: str) -> Hashable:
+        wanted = sql.select(*STAMP).where(*_of(study, session))
+        with self._asked(), self.engine.connect() as connection:
+            stamp = connection.execute(wanted).one()
+        return tuple(stamp) if stamp[0] else None
+
     def stamps(self, study: str) -> dict[str, Hashable]:
-        count, last = sql.func.count(), sql.func.max(EVENTS.c.id)
-        length = sql.func.sum(sql.func.length(EVENTS.c.data))
         wanted = (
-            sql.select(EVENTS.c.session, count, last, length)
+            sql.select(EVENTS.c.session, *STAMP)
             .where(EVENTS.c.study == study, EVENTS.c.session != STUDY)
             .group_by(EVENTS.c.session)
             .order_by(sql.func.min(EVENTS.c.id))

@@ -12,7 +12,7 @@ from typing import Any
 
 from robustaudio.listening.design.study import JOINED
 from robustaudio.listening.design.trial import Response, to_rows
-from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.session import SCHEMA_VERSION, Session
 from robustaudio.perception.levels import amplitude_db
 
@@ -30,7 +30,7 @@ def judged(name: str, session: Session) -> list[Row]:
     return [row | {"listener": name} for r in session.responses for row in to_rows(r)]
 
 
-def tidy(room: Room) -> list[Row]:
+def tidy(room: OpenStudy) -> list[Row]:
     """Every row of a study, with what the study, the listener and the stimulus add to it.
 
     `damaged_lines` counts what cannot be read of a listener or is missing, `study_damaged_lines` of
@@ -74,7 +74,7 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
-def as_json(room: Room, rows: list[Row]) -> str:
+def as_json(room: OpenStudy, rows: list[Row]) -> str:
     """The rows, the study that they answer (enough to render every stimulus), and what is lost."""
     reading = room.reading()
     damaged = {
@@ -103,7 +103,7 @@ def _of_response(response: Response) -> Row:
     return {"clip": clip, "family": family, "intervals": " | ".join(played)}
 
 
-def _of_stimulus(room: Room, response: Response, level_db: float | None) -> Row:
+def _of_stimulus(room: OpenStudy, response: Response, level_db: float | None) -> Row:
     """Sizes of the perturbation; none of the clean clip."""
     if level_db is None:
         return dict.fromkeys(FACTS)

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 from huggingface_hub import CommitInfo, CommitOperationDelete, CommitScheduler, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from robustaudio.listening.run.store import FOLDER, STUDY, TOMBSTONE, Event, JsonLinesStore
+from robustaudio.listening.run.json_lines import TOMBSTONE, JsonLinesStore
+from robustaudio.listening.run.store import FOLDER, STUDY, Event
 
 EVERY_MINUTES = 5.0
 URGENT_KINDS = ("end", "open", "expires")  # events that are worth a commit of their own

@@ -13,7 +13,7 @@ from robustaudio.listening.design.stimulus import RATE
 from robustaudio.listening.design.study import Study
 from robustaudio.listening.design.trial import CHOICES, SCALES, Trial
 from robustaudio.listening.run import blind_wav, headphones, session
-from robustaudio.listening.run.begun import Begun
+from robustaudio.listening.run.admission import Admission
 from robustaudio.listening.run.session import Session, hour, session_of
 from robustaudio.listening.run.store import DAMAGED, Event, MemoryStore, Store
 
@@ -49,7 +49,7 @@ class Reading:
 
 
 @dataclass(eq=False)
-class Room:
+class OpenStudy:
     """What one study's pages ask for. Every answer leaves as an event before the next question.
 
     Where it cannot be read when a study ends, `closed` says so: listeners are not let in, and
@@ -68,10 +68,10 @@ class Room:
     _analysis: tuple[Hashable, dict[str, Any]] | None = None
     _analysis_lock: threading.Lock = field(default_factory=threading.Lock)
     _replayed: dict[str, tuple[Hashable, Session]] = field(default_factory=dict)
-    begun: Begun = field(init=False)
+    admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
-        self.begun = Begun(self.store, self.token, self.unused_hours)
+        self.admission = Admission(self.store, self.token, self.unused_hours)
 
     @property
     def demo(self) -> bool:
@@ -111,7 +111,7 @@ class Room:
         if agreed is not True:
             raise ValueError("a session begins with consent: agreed must be true.")
         code = session.new_code()
-        self.begun.admit(session.start(self.token, session_of(code)))
+        self.admission.admit(session.start(self.token, session_of(code)))
         return {"code": code, **self.state(code)}
 
     def state(self, code: str) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class Room:
             case _:
                 event = session.level(self.token, name, told)
         if kind == "sound":
-            self.begun.passed(event)
+            self.admission.passed(event)
         else:
             self.store.append(event)
         return self.state(code)

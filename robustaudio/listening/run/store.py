@@ -9,36 +9,17 @@ Every event is stored with a checksum. What cannot be read, or was changed, come
 of the kind `DAMAGED`, so that whoever reads can count it; nothing is deleted for being damaged.
 """
 
-import errno
-import os
 import re
-import shutil
-import stat
 import threading
 from collections.abc import Hashable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
-
-from robustaudio.listening.run import lines
-
-try:
-    import fcntl
-except ImportError:  # Windows: there nothing keeps a second process out
-    fcntl = None
 
 FOLDER = "runs/listening"  # where answers go, unless told otherwise
 FORMS = "a folder, sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or hub://OWNER/DATASET"
 STUDY = "study"  # name of the stream that is about the study itself
 DAMAGED = "damaged"  # kind of what stands for a line that can no longer be read
 NAME = re.compile(r"[a-z0-9]{4,64}")
-SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|:")  # one letter is a drive of Windows
-CLOSED_FILE = ".closed"  # of a folder: a line for each study that was deleted
-TOMBSTONE = ".deleted"  # ends the name of a mark that stays until the Hub has followed
-LINES = ".jsonl"  # ends the name of a stream's file
-STRIPES = 64  # locks of a folder: two streams rarely wait for each other
 
 
 class NotWritable(ValueError):
@@ -113,8 +94,12 @@ class Store(Protocol):
         """Forgets a listener, or with None the whole study; it is gone for good on return."""
         ...
 
+    def stamp(self, study: str, session: str) -> Hashable:
+        """What changes when anything is stored in a stream; None if unknown."""
+        ...
+
     def stamps(self, study: str) -> dict[str, Hashable]:
-        """`sessions`, each with what changes when anything is stored of it; None if unknown."""
+        """`sessions`, each with its stamp."""
         ...
 
 
@@ -171,184 +156,14 @@ class MemoryStore:
                 if of == study and session in (None, name):
                     del self._streams[of, name]
 
+    def stamp(self, study: str, session: str) -> Hashable:
+        with self._lock:
+            return len(self._streams.get((study, session), ())) or None
+
     def stamps(self, study: str) -> dict[str, Hashable]:
         with self._lock:
             streams = self._streams.items()
             return {s: len(events) for (of, s), events in streams if of == study and s != STUDY}
-
-
-class JsonLinesStore:
-    """A folder per study and a file per stream, a line per event; one process writes to it.
-
-    A line is written whole and reaches the disk (fsync) before `append` returns. One that cannot
-    be read is an event of the kind `DAMAGED`: the disk has damaged it, or it was cut off, as a
-    killed process leaves a line that was never confirmed. The next line takes the place of what
-    was cut off, behind a note that says so.
-    """
-
-    kept = "in files on the computer that serves this page, not in public"
-    trouble = ""  # a damaged file hides no other one
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._locks = [threading.Lock() for _ in range(STRIPES)]
-        self._claim_lock, self._claimed = threading.Lock(), False
-
-    def append(self, event: Event) -> bool:
-        path = self._path(event.study, event.session)
-        self._claim()
-        with self._lock(path):
-            read = lines.read(_content(path), event.study, event.session)
-            if any(event.key == known.key for known in _events(read, event.study, event.session)):
-                return False
-            new = [event]
-            if read.cut:  # the cut is remembered, and not only mended
-                note = Event(event.study, event.session, DAMAGED, len(read.pieces), {"cut": True})
-                new = [note, event]
-            texts = (lines.line(e.study, e.session, e.kind, e.index, e.data) for e in new)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = not path.exists()
-            _write(path, read.end, read.before + b"\n".join(texts) + lines.LAST)
-            if fresh:
-                _sync(path.parent, path.parent.parent)
-            return True
-
-    def read(self, study: str, session: str) -> list[Event]:
-        path = self._path(study, session)
-        with self._lock(path):
-            content = _content(path)
-        return list(_events(lines.read(content, study, session), study, session))
-
-    def studies(self) -> list[str]:
-        """Folders with a study's stream, and those about which nobody can say."""
-        names = filter(NAME.fullmatch, _names(self.folder))  # what is called otherwise is not ours
-        return [name for name in names if _may_be_there(self._path(name, STUDY))]
-
-    def orphans(self) -> list[str]:
-        names = {*filter(NAME.fullmatch, _names(self.folder))} - {*self.studies()}
-        return sorted(name for name in names if _may_hold_answers(self._folder(name)))
-
-    def deleted(self) -> set[str]:
-        told = _content(self.folder / CLOSED_FILE).decode("ascii", "replace")
-        return {*filter(NAME.fullmatch, told.split("\n")[:-1])}
-
-    def sessions(self, study: str) -> list[str]:
-        streams = [name[: -len(LINES)] for name in _names(self._folder(study)) if _is_stream(name)]
-        return [name for name in streams if name != STUDY]
-
-    def strays(self, study: str) -> list[str]:
-        names = _names(self._folder(study))
-        return [_shown(name) for name in names if LINES in name and not _is_stream(name)]
-
-    def others(self) -> list[str]:
-        names = (name for name in _names(self.folder) if not NAME.fullmatch(name))
-        hidden = "."  # what begins so is a program's own
-        return [
-            _shown(name)
-            for name in names
-            if not name.startswith(hidden) and _may_hold_answers(self.folder / name)
-        ]
-
-    def delete(self, study: str, session: str | None = None) -> None:
-        self._claim()
-        folder = self._folder(study)
-        if session is None:
-            with suppress(OSError):  # a disk that is full: to delete makes room
-                self._note_deleted(study)
-        if session is None:
-            self._remove(self._all_but_own(study))
-        # the study's own last: until then, what could not be deleted is found and deleted again
-        self._remove([self._path(study, session or STUDY)])
-        _sync(folder)
-        with suppress(OSError):  # there are others in it
-            folder.rmdir()
-            _sync(self.folder)
-
-    def _all_but_own(self, study: str) -> list[Path]:
-        """What is in a study's folder beside its own stream: files, and what is called like ours.
-
-        Where the folder itself is a link, other files are somebody else's.
-        """
-        folder = self._folder(study)
-        ours = {self._path(study, name) for name in self.sessions(study)}
-        strays = [] if folder.is_symlink() or not folder.is_dir() else [*folder.iterdir()]
-        kept = self._path(study, STUDY)
-        files = {path for path in strays if not _is_folder(path) and path.suffix != TOMBSTONE}
-        return sorted((ours | files) - {kept})
-
-    def _remove(self, paths: Iterable[Path]) -> None:
-        """Deletes all that can be deleted.
-
-        Raises:
-            OSError: the first one, if anything could not be.
-        """
-        errors = []
-        for path in paths:
-            try:
-                with self._lock(path):
-                    shutil.rmtree(path) if _is_folder(path) else path.unlink(missing_ok=True)
-            except OSError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
-
-    def _note_deleted(self, study: str) -> None:
-        """What comes in of this study from now on is known to be late."""
-        path = self.folder / CLOSED_FILE
-        with self._claim_lock:
-            if study in self.deleted():
-                return
-            content = _content(path)
-            _write(path, content.rfind(b"\n") + 1, study.encode("ascii") + b"\n")
-            _sync(self.folder)
-
-    def _claim(self) -> None:
-        """Keeps other processes from writing here until this one ends, in whatever way.
-
-        For that the file stays open: the kernel's lock goes when it is closed.
-
-        Raises:
-            NotWritable: if another one writes here, or nobody can.
-        """
-        with self._claim_lock:
-            if self._claimed:
-                return
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_WRONLY)
-            except OSError as error:
-                told = (error.strerror or type(error).__name__).lower()
-                raise NotWritable(f"{self.folder} cannot be written to: {told}.") from error
-            try:
-                if fcntl:
-                    fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                os.close(lock)
-                raise NotWritable(
-                    f"another process writes to {self.folder}; stop that one, or name another "
-                    "--store."
-                ) from error
-            self._claimed = True
-
-    def stamps(self, study: str) -> dict[str, Hashable]:
-        stamps = {}
-        for name in self.sessions(study):
-            path = self._path(study, name)
-            try:
-                stamps[name] = _stamp(path)
-            except OSError:
-                if os.path.lexists(path):  # else it was deleted meanwhile
-                    stamps[name] = None
-        return stamps
-
-    def _folder(self, study: str) -> Path:
-        return self.folder / checked(study)
-
-    def _path(self, study: str, session: str) -> Path:
-        return self._folder(study) / f"{checked(session)}{LINES}"
-
-    def _lock(self, path: Path) -> threading.Lock:
-        return self._locks[hash(path) % STRIPES]
 
 
 def once(events: Iterable[Event]) -> Iterator[Event]:
@@ -371,175 +186,3 @@ def checked(name: str) -> str:
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} names no study or session: 4 to 64 of a-z and 0-9 would.")
     return name
-
-
-def open_store(where: str, *, create: bool = True) -> Store:
-    """The store that a word names: a folder, `memory:`, a database's URL, `hub://owner/dataset`.
-
-    Raises:
-        ValueError: for what no backend knows, or, without `create`, what is not there.
-    """
-    if where == "memory:":
-        return MemoryStore()
-    scheme, is_url, rest = where.partition("://")
-    if _names_none(where):
-        shown = f"{scheme}://…" if "@" in where else where  # no password
-        raise ValueError(f"{shown!r} names no store; {FORMS} would be right.")
-    if not is_url:
-        if Path(where).exists() and not Path(where).is_dir():
-            raise ValueError(f"the store {where} is a file; {FORMS} would be right.")
-        if not create and not Path(where).is_dir():
-            raise ValueError(f"there is no folder {where}.")
-        return JsonLinesStore(Path(where))
-    if scheme == "hub":
-        from robustaudio.listening.run.hub import open_hub_store
-
-        return open_hub_store(rest)
-    from robustaudio.listening.run.database import DatabaseStore
-
-    return DatabaseStore(where, create=create)
-
-
-def _events(read: lines.Lines, study: str, session: str) -> Iterator[Event]:
-    """The events of a file, in its order; of the kind `DAMAGED` what is none."""
-
-    def events() -> Iterator[Event]:
-        for number, piece in enumerate(read.pieces):
-            try:
-                yield Event(study, session, **(piece.fields or {}))
-            except (ValueError, TypeError):
-                yield Event(study, session, DAMAGED, number, piece.hint)
-        if read.cut:
-            yield Event(study, session, DAMAGED, len(read.pieces), {"cut": True})
-
-    return once(events())
-
-
-def _names_none(where: str) -> bool:
-    """Whether a word has none of the `FORMS`, though a folder could be called so."""
-    scheme, is_url, rest = where.partition("://")
-    if not is_url:
-        is_word = where.strip() and not where.startswith("~") and "\0" not in where
-        return not is_word or bool(SCHEME.match(where) and not Path(where).is_dir())
-    if scheme == "sqlite":
-        return not rest.strip("/ ") or rest.endswith(":memory:")
-    try:
-        port = urlsplit(where).port
-        return not scheme or not rest or port == 0
-    except ValueError:  # the port is no number
-        return True
-
-
-def _names(folder: Path) -> list[str]:
-    """What is in a folder, in order; nothing if there is no folder.
-
-    Raises:
-        OSError: if nobody may look, or for a link that leads nowhere.
-    """
-    try:
-        return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        if folder.is_symlink() and not folder.exists():
-            raise
-        return []
-
-
-def _may_be_there(path: Path) -> bool:
-    """Whether there is anything of this name, in a folder that may forbid to look."""
-    try:
-        os.lstat(path)
-        return True
-    except (FileNotFoundError, NotADirectoryError):
-        return path.parent.is_symlink() and not path.parent.exists()  # its disk is away
-    except OSError:
-        return True
-
-
-def _may_hold_answers(folder: Path) -> bool:
-    """Whether a folder holds streams, or nobody may look."""
-    try:
-        return any(map(_is_stream, _names(folder)))
-    except OSError:
-        return True
-
-
-def _is_stream(name: str) -> bool:
-    return name.endswith(LINES) and bool(NAME.fullmatch(name[: -len(LINES)]))
-
-
-def _shown(name: str) -> str:
-    """A file's name as text: what is no UTF-8 in it is written with backslashes."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _content(path: Path) -> bytes:
-    """What a file holds; nothing if there is none.
-
-    Raises:
-        OSError: for a file that cannot be read, a link that leads nowhere, and what is no file.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-    try:  # a pipe without a writer must not be waited for
-        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise
-        return b""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "Not a regular file", str(path))
-    with open(descriptor, "rb") as file:
-        return file.read()
-
-
-def _is_folder(path: Path) -> bool:
-    """Whether it is a folder that lies here itself: no link leads to it."""
-    return path.is_dir() and not path.is_symlink() and not path.parent.is_symlink()
-
-
-def _stamp(path: Path) -> Hashable:
-    """What changes when a file does.
-
-    Raises:
-        OSError: for a file that cannot be looked at, or is gone.
-    """
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _write(path: Path, start: int, content: bytes) -> None:
-    """Writes from a byte on, to the file's new end, and onto the disk.
-
-    Raises:
-        OSError: if that fails; what stood there before `start` does still.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-    with open(descriptor, "r+b", buffering=0) as file:
-        file.seek(start)
-        overwritten = file.read(len(content)) or b""
-        try:
-            file.seek(start)
-            left = memoryview(content)
-            while left:
-                left = left[file.write(left) or 0 :]
-            file.truncate()
-            os.fsync(descriptor)
-        except OSError:
-            with suppress(OSError):  # nothing of it may pass for stored when it is sent again
-                file.seek(start)
-                file.write(overwritten)
-                file.truncate()
-            raise
-
-
-def _sync(*folders: Path) -> None:
-    """Names that are new or gone are so on the disk; Windows cannot, and needs not, be asked to."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    for folder in folders:
-        with suppress(FileNotFoundError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)

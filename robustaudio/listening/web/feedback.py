@@ -5,7 +5,7 @@ from typing import Any
 from robustaudio.listening.analysis.analyse import analyse
 from robustaudio.listening.analysis.by_paradigm import Record, standing
 from robustaudio.listening.run import export
-from robustaudio.listening.run.open_study import Reading, Room
+from robustaudio.listening.run.open_study import OpenStudy, Reading
 from robustaudio.listening.run.session import Session
 
 FEW = 5  # listeners: with fewer, what is said of a group says little about others
@@ -32,7 +32,7 @@ THRESHOLD = (
 )
 
 
-def own_result(room: Room, code: str) -> dict[str, Any]:
+def own_result(room: OpenStudy, code: str) -> dict[str, Any]:
     """The listener's own result, in sentences; only at the very end.
 
     Raises:
@@ -49,7 +49,7 @@ def own_result(room: Room, code: str) -> dict[str, Any]:
     return {"lines": [*lines, THRESHOLD] if threshold else lines}
 
 
-def pooled(room: Room) -> dict[str, Any]:
+def pooled(room: OpenStudy) -> dict[str, Any]:
     """What the teacher's page shows while listeners answer: counts, and the analysis so far."""
     reading = room.reading()
     sessions = reading.sessions

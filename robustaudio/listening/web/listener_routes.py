@@ -13,16 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.web.feedback import own_result
 from robustaudio.listening.web.http import answered, asset, page
 from robustaudio.listening.web.teacher_routes import teacher_routes
 
-Answer = Callable[[Room, str, dict[str, Any]], Any]  # of a room, a listener's code, what was sent
+Answer = Callable[
+    [OpenStudy, str, dict[str, Any]], Any
+]  # of a room, a listener's code, what was sent
 
 
-def routes(rooms: Rooms) -> list[BaseRoute]:
+def routes(rooms: Host) -> list[BaseRoute]:
     """Everything under /listen/."""
     return [
         Route("/listen/assets/{name}", asset),
@@ -32,21 +34,21 @@ def routes(rooms: Rooms) -> list[BaseRoute]:
     ]
 
 
-def application(rooms: Rooms) -> Starlette:
+def application(rooms: Host) -> Starlette:
     """The listening pages alone, without the rest of the app."""
     pages = Starlette(routes=routes(rooms))
     pages.router.redirect_slashes = False  # a redirect would lead to whatever host was asked for
     return pages
 
 
-def listener_routes(rooms: Rooms) -> list[BaseRoute]:
+def listener_routes(rooms: Host) -> list[BaseRoute]:
     """What one listener may ask, each by the code of the session."""
 
     def route(path: str, answer: Answer, method: str = "GET") -> Route:
         async def endpoint(request: Request) -> Response:
             code = request.headers.get("X-Listener", "")
             return await answered(
-                request, lambda told: answer(rooms.room(told["token"]), code, told)
+                request, lambda told: answer(rooms.find(told["token"]), code, told)
             )
 
         return Route(f"/listen/{{token}}/{path}", endpoint, methods=[method])

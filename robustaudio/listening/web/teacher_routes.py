@@ -15,18 +15,18 @@ from starlette.routing import BaseRoute, Route
 from robustaudio.listening.analysis.by_paradigm import Record, grouped
 from robustaudio.listening.design.trial import SCALES
 from robustaudio.listening.run import export
-from robustaudio.listening.run.host import Rooms
-from robustaudio.listening.run.open_study import Room
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.web.charts import psychometric, ratings
 from robustaudio.listening.web.feedback import LEGENDS, db, in_words, pooled
 from robustaudio.listening.web.http import HEADERS, answered, page
 
-Answer = Callable[[Room, dict[str, Any]], Any]
+Answer = Callable[[OpenStudy, dict[str, Any]], Any]
 LINK = r"https?://[\w.:\[\]-]+(/[\w.~-]+)*/listen/"
 LONGEST_LINK = 300
 
 
-def teacher_routes(rooms: Rooms) -> list[BaseRoute]:
+def teacher_routes(rooms: Host) -> list[BaseRoute]:
     """All of them need the key, but the page itself and the picture of its link."""
 
     def route(path: str, answer: Answer, method: str = "GET") -> Route:
@@ -34,22 +34,22 @@ def teacher_routes(rooms: Rooms) -> list[BaseRoute]:
             key = request.headers.get("X-Teacher", "")
 
             def allowed(told: dict[str, Any]) -> Any:
-                return answer(rooms.of_teacher(told["token"], key), told)
+                return answer(rooms.find_for_teacher(told["token"], key), told)
 
             return await answered(request, allowed)
 
         return Route(f"/listen/{{token}}/{path}", endpoint, methods=[method])
 
-    def expire(room: Room, told: dict[str, Any]) -> dict[str, Any]:
+    def expire(room: OpenStudy, told: dict[str, Any]) -> dict[str, Any]:
         rooms.expire(room.token, told.get("hours"))
         return overview(room)
 
-    def close(room: Room, told: dict[str, Any]) -> dict[str, Any]:
+    def close(room: OpenStudy, told: dict[str, Any]) -> dict[str, Any]:
         rooms.close(room.token)
         return {}
 
     async def picture(request: Request) -> Response:
-        return await answered(request, lambda told: qr_code(rooms.room(told["token"]), told))
+        return await answered(request, lambda told: qr_code(rooms.find(told["token"]), told))
 
     return [
         Route("/listen/{token}/teacher", page("teacher.html")),
@@ -61,7 +61,7 @@ def teacher_routes(rooms: Rooms) -> list[BaseRoute]:
     ]
 
 
-def overview(room: Room) -> dict[str, Any]:
+def overview(room: OpenStudy) -> dict[str, Any]:
     """The class so far: counts, and what those who have finished heard."""
     found = pooled(room)
     excluded, results = found["analysis"]["excluded"], found["analysis"]["results"]
@@ -82,7 +82,7 @@ def overview(room: Room) -> dict[str, Any]:
     return {**counts, "remarks": remarks, "results": _cards(results), "legend": legend}
 
 
-def exported(room: Room, format: str) -> Response:
+def exported(room: OpenStudy, format: str) -> Response:
     """The answers as a table or with their study, or the study file alone.
 
     Raises:
@@ -104,7 +104,7 @@ def exported(room: Room, format: str) -> Response:
     return Response(text, media_type="application/json", headers=HEADERS)
 
 
-def qr_code(room: Room, told: dict[str, Any]) -> Response:
+def qr_code(room: OpenStudy, told: dict[str, Any]) -> Response:
     """The link to a study as a picture; only of that link, whatever the server is called.
 
     Raises:

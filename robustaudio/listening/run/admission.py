@@ -17,7 +17,7 @@ MOST_UNUSED = 200  # who have begun and passed no check
 AT_ONCE = 20  # are forgotten: nobody waits for more than that
 
 
-class Begun:
+class Admission:
     """The sessions of one study by what they have done; others may write to its store as well."""
 
     def __init__(

@@ -14,7 +14,7 @@ class Opening:
     since: float
 
 
-class Opened:
+class Openings:
     """Openings by token. Whoever owns the machine may open as many as they like."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,0 +1,54 @@
+"""A perturbed clip beside the clean one: levels, predictions, and what 16 bits leave of it."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from robustaudio.attacks.rounding import rounded_to_16_bit
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
+from robustaudio.evaluation.clips import finite
+from robustaudio.evaluation.predict import predict_clip
+from robustaudio.evaluation.results import Difference, PerturbedClip, Prediction
+from robustaudio.perception.distances import distances
+from robustaudio.threats.criterion import Criterion, Misclassification
+
+
+@in_evaluation_mode
+@torch.no_grad()
+def compare(
+    classifier: Classifier,
+    clean: Float[Tensor, " time"],
+    perturbed: Float[Tensor, " time"],
+    criterion: Criterion | None = None,
+    before: Prediction | None = None,
+) -> PerturbedClip:
+    """Predictions before and after, distances and levels, and what 16-bit rounding leaves.
+
+    Without a criterion, success is a changed prediction. `before` is the clean clip's prediction,
+    made here where it is not known.
+    """
+    before = before or predict_clip(classifier, clean)
+    after = predict_clip(classifier, perturbed)
+    criterion = criterion or Misclassification(torch.tensor([before.index], device=clean.device))
+    rounded = classifier(rounded_to_16_bit(perturbed[None]))
+    return PerturbedClip(
+        clean=clean,
+        perturbed=perturbed,
+        before=before,
+        classifier=classifier.name,
+        clean_prediction=before.prediction,
+        prediction=after.prediction,
+        probabilities=after.probabilities,
+        difference=difference(perturbed, clean, classifier.sample_rate),
+        prediction_after_rounding=classifier.labels[int(rounded.argmax())],
+        success_after_rounding=bool(criterion.is_adversarial(rounded)[0]),
+    )
+
+
+def difference(
+    perturbed: Float[Tensor, " time"], clean: Float[Tensor, " time"], sample_rate: int
+) -> Difference:
+    """Every distance of a perturbed clip from its clean one."""
+    row = distances(perturbed[None], clean[None], sample_rate, perceptual=True).row(0)
+    return Difference(**{k: None if value is None else finite(value) for k, value in row.items()})

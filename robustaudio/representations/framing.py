@@ -1,0 +1,56 @@
+"""How a waveform is cut into frames, and how frames are put together again."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from robustaudio.columns import FLAG, holds, number, one_of, whole
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a waveform is cut and transformed.
+
+    `pre_emphasis` p filters y[n] = x[n] - p x[n-1] (x[-1] = 0); `unitary` divides by sqrt(n_fft).
+    """
+
+    n_fft: int = field(default=256, metadata=holds(whole(2, 16_384)))
+    hop_length: int = field(default=160, metadata=holds(whole(1, 16_384)))
+    window: Literal["hann", "hamming"] = field(
+        default="hann", metadata=holds(one_of("hann", "hamming"))
+    )
+    pre_emphasis: float = field(default=0.0, metadata=holds(number(-1, 1)))
+    unitary: bool = field(default=False, metadata=holds(FLAG))
+
+    @property
+    def taps(self) -> int:
+        """Samples that one frame looks at: pre-emphasis reaches one sample back."""
+        return self.n_fft + (self.pre_emphasis != 0)
+
+    def frames(self, length: int) -> int:
+        """Number of whole frames in `length` samples."""
+        return (length - self.n_fft) // self.hop_length + 1
+
+
+def window(framing: Framing) -> Float[Tensor, " n_fft"]:
+    """The periodic analysis window, scaled, in float32: bounds and stages share its rounding."""
+    make = {"hann": torch.hann_window, "hamming": torch.hamming_window}[framing.window]
+    scale = framing.n_fft**-0.5 if framing.unitary else 1.0
+    return (make(framing.n_fft, periodic=True, dtype=torch.float64) * scale).float()
+
+
+def overlap_add(
+    frames: Float[Tensor, "batch frame n_fft"], hop_length: int, length: int
+) -> Float[Tensor, "batch time"]:
+    """The sum of frames that start every `hop_length` samples."""
+    count, n_fft = frames.shape[1:]
+    parts = -(-n_fft // hop_length)
+    total = frames.new_zeros(len(frames), count + parts - 1, hop_length)
+    for part in range(parts):
+        piece = frames[:, :, part * hop_length : (part + 1) * hop_length]
+        total[:, part : part + count, : piece.shape[2]] += piece
+    flat = total.flatten(1)
+    return nn.functional.pad(flat, (0, length - flat.shape[1]))
