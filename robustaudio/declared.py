@@ -1,4 +1,4 @@
-"""Reads what modules declare without importing them: to parse a command line needs no torch.
+"""Names and defaults read from the source of modules, so that a command line needs no torch.
 
 An attack's options have one home, the fields of its dataclass, in a module that imports torch for
 a second. Their names, types, defaults and help are literals, and are read from the source.

@@ -44,8 +44,8 @@ class Step:
 class AttackResult:
     """One row per item: the best success found; where there is none, the point of highest loss.
 
-    `queries` counts forward passes of an item; `history` is what `progress` was told, if anybody
-    asked.
+    `queries` counts forward passes of an item; `history` holds the steps that were reported to
+    `progress`, and is empty without one.
     """
 
     original: Float[Tensor, "batch *shape"]

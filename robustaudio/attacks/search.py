@@ -31,8 +31,8 @@ class Search:
     A point is `fooled` where the criterion is met beyond the rounding of the arithmetic, and by a
     margin of `confidence` at least. That counts as success where the point lies inside the threat's
     ball; of two, the one of the lower rank stays: its distance, so that the nearest wins, or what
-    an attack says by `rank(perturbations, losses, items)`. What an attack does next is its own
-    business; what it found stands here, whatever its last iterate was.
+    an attack says by `rank(perturbations, losses, items)`. What an attack does next is up to
+    the attack; the best point is kept here, whatever its last iterate was.
     """
 
     def __init__(
@@ -126,11 +126,11 @@ class Search:
         return losses
 
     def rows(self, values: Rows, index: Int[Tensor, " some"]) -> Rows:
-        """Those of some items, in ascending order; of all items without a copy."""
+        """The rows of some items, in ascending order; for all items the same object, not a copy."""
         return values if len(index) == len(self.x) else values[index]
 
     def report(self, share: float, population: Population | None = None) -> None:
-        """The points asked last ended a step: for whoever is looking."""
+        """Report the finished step, of the points asked last, to `progress`."""
         if self.progress:
             point, index = self.latest
             delta = point.detach() - self.rows(self.x, index)

@@ -40,12 +40,19 @@ def total_noise_to_mask_db(
     Total NMR of ITU-R BS.1387 (PEAQ, section 4.5), here with the threshold of Qin et al. and
     bands of one Bark where BS.1387 has its own ear model and quarters of a Bark. Every frame
     counts, while BS.1387 leaves out the silence around a clip.
+
+    >>> total_noise_to_mask_db(torch.tensor([[[10.0, 10.0]]]))
+    tensor([10.])
     """
     return 10 * (10 ** (ratio_db / 10)).flatten(1).mean(1).log10()
 
 
 def max_noise_to_mask_db(ratio_db: Float[Tensor, "batch band frame"]) -> Float[Tensor, " batch"]:
-    """Largest ratio of any band in any frame: at or below 0 dB no band is above the threshold."""
+    """Largest ratio of any band in any frame: at or below 0 dB no band is above the threshold.
+
+    >>> max_noise_to_mask_db(torch.tensor([[[-10.0, -3.0], [-20.0, -5.0]]]))
+    tensor([-3.])
+    """
     return ratio_db.flatten(1).amax(1)
 
 
@@ -53,6 +60,9 @@ def disturbed_frames(ratio_db: Float[Tensor, "batch band frame"]) -> Float[Tenso
     """Share of the frames in which some band's ratio is above 1.5 dB.
 
     Relative Disturbed Frames of ITU-R BS.1387 (PEAQ, section 4.6), from the ratios that
-    `total_noise_to_mask_db` speaks of, over all frames.
+    `total_noise_to_mask_db` averages, over all frames.
+
+    >>> disturbed_frames(torch.tensor([[[10.0, -3.0], [-20.0, -5.0]]]))
+    tensor([0.5000])
     """
     return (ratio_db.amax(1) > DISTURBED_DB).to(ratio_db).mean(1)

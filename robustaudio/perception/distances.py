@@ -118,6 +118,9 @@ def si_sdr_db(
     e, which is the perturbed clip and not the perturbation: no gain of e changes it. As in the
     paper no mean is removed. Infinity for the clip itself (some 140 dB, float32's rounding, for
     most gains of it); minus infinity where nothing of the clip is left, or the clip is silent.
+
+    >>> si_sdr_db(torch.tensor([[1.0, 0.1]]), torch.tensor([[1.0, 0.0]]))
+    tensor([20.])
     """
     energy = clean.square().sum(1)
     scale = (estimate * clean).sum(1) / energy.where(energy > 0, 1)
@@ -134,6 +137,10 @@ def log_spectral_distance_db(
     The rms log spectral measure d2 of Gray & Markel (1976), on short-time spectra. Powers below a
     floor, 60 dB under the loudest bin of the louder clip, count as the floor: a frame in which
     both clips lie below it, such as padding, counts as 0 dB, and no distance exceeds 60 dB.
+
+    >>> clean = torch.sin(torch.arange(800.0))[None]
+    >>> log_spectral_distance_db(clean, clean, 8_000)
+    tensor([0.])
     """
     framing = masking_framing(sample_rate)
     powers = [padded_magnitude(x, framing).square() for x in (perturbed, clean)]

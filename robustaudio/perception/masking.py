@@ -3,7 +3,7 @@
 A tonal maskers' model after Lin & Abdulla (2015): every local maximum of a frame's spectrum masks
 its neighbourhood on the Bark scale, the threshold in quiet masks the rest. Temporal masking is not
 modelled. All levels hang on one assumption: the loudest bin of the clip is played at
-`ASSUMED_PEAK_SPL_DB`. Whoever turns the volume up further hears more.
+`ASSUMED_PEAK_SPL_DB`. A listener who turns the volume up further hears more.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,11 @@ class MaskingThreshold:
 
 
 def masking_framing(sample_rate: int) -> Framing:
-    """Frames of about 32 ms (a power of two of samples), three quarters overlapping."""
+    """Frames of about 32 ms (a power of two of samples), three quarters overlapping.
+
+    >>> masking_framing(8_000).n_fft, masking_framing(44_100).n_fft
+    (256, 1024)
+    """
     n_fft = 2 ** round(log2(FRAME_S * sample_rate))
     return Framing(n_fft=n_fft, hop_length=n_fft // 4, unitary=True)
 
@@ -94,7 +98,11 @@ def padded(waveform: Float[Tensor, "batch time"], framing: Framing) -> Tensor:
 
 
 def bark(hz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Critical-band rate in Bark (Zwicker & Terhardt 1980)."""
+    """Critical-band rate in Bark (Zwicker & Terhardt 1980).
+
+    >>> bark(torch.tensor([1000.0])).round(decimals=1)
+    tensor([8.5000])
+    """
     return 13 * (0.00076 * hz).atan() + 3.5 * (hz / 7500).square().atan()
 
 
@@ -103,6 +111,9 @@ def threshold_in_quiet(hz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     Below 100 Hz, where Qin et al. have minus infinity, the value at 100 Hz is held: cautious, for
     hearing is less acute there, and no wall that the window's side lobes could not climb.
+
+    >>> threshold_in_quiet(torch.tensor([1000.0])).round(decimals=1)  # Terhardt's 3.4, less 12
+    tensor([-8.6000])
     """
     khz = hz.clamp_min(LOWEST_HZ) / 1000
     return 3.64 * khz**-0.8 - 6.5 * (-0.6 * (khz - 3.3) ** 2).exp() + 1e-3 * khz**4 - 12

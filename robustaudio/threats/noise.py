@@ -1,4 +1,4 @@
-"""Gaussian noise at a representation: the perturbation that does not look at the classifier."""
+"""Gaussian noise at a representation: a perturbation that knows nothing of the classifier."""
 
 from dataclasses import dataclass
 from itertools import takewhile
@@ -55,6 +55,9 @@ def gaussian_noise(
 
     Raises:
         ValueError: for a sigma below 0, infinite or NaN.
+
+    >>> gaussian_noise(torch.zeros(2, 3), 0.1, torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 3])
     """
     if not 0 <= sigma < inf:
         raise ValueError(f"sigma {sigma} must be 0 or more, and finite.")

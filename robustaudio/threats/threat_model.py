@@ -34,6 +34,11 @@ class ThreatModel:
         TypeError: for an epsilon that is no tensor.
         ValueError: for a norm that is no `Norm`, an epsilon that is no row of sizes, or bounds of
             which the first is not the lower one.
+
+    >>> from robustaudio.threats.norms import LINF
+    >>> threat, x = ThreatModel(LINF, torch.tensor([0.1])), torch.tensor([[0.5, -0.95]])
+    >>> threat.project(x + torch.tensor([[0.3, -0.3]]), x)  # inside the ball, and inside +-1
+    tensor([[ 0.6000, -1.0000]])
     """
 
     norm: Norm
@@ -70,7 +75,7 @@ class ThreatModel:
         return replace(self, epsilon=self.epsilon[index], threshold=threshold)
 
     def check(self, x: Float[Tensor, "batch *shape"]) -> None:
-        """Refuses a batch that this threat does not speak of.
+        """Refuses a batch that this threat does not fit.
 
         Raises:
             ValueError: for another number of items, or another device.
