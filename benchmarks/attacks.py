@@ -26,7 +26,7 @@ from robustaudio import threads
 from robustaudio.attacks import ATTACKS
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation.clips import generator, load_clips, predictions
+from robustaudio.evaluation.batch import generator, load_clips, predictions
 from robustaudio.perception.levels import snr_db
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
 from robustaudio.threats.norms import L2, LINF

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from robustaudio.threats.norms import LINF
-
 ROOT = Path(__file__).resolve().parents[1]
 CLIP, CLASSIFIER = "assets/clips/seven-slt.wav", "digits-strong"
 THREADS = (1, 2)
@@ -144,33 +142,33 @@ def jobs(training: bool) -> dict[str, Callable[[], object]]:
     from robustaudio.audio.datasets import open_dataset
     from robustaudio.certification.smoothing import Smoothing
     from robustaudio.classifiers.checkpoints import load_classifier
-    from robustaudio.evaluation.attack import Plan, attack_clip
-    from robustaudio.evaluation.clips import load_clips
-    from robustaudio.evaluation.ruler import measure_ruler
-    from robustaudio.evaluation.verify import verify_clip, verify_dataset
+    from robustaudio.evaluation.attack import Attacking, Plan, attack
+    from robustaudio.evaluation.batch import load_clips
+    from robustaudio.evaluation.engine import measure_clip, run
+    from robustaudio.evaluation.ruler import Measuring, measure_ruler
+    from robustaudio.evaluation.verify import Verifying, VerifyLevels, verify, verify_levels
+    from robustaudio.threats.norms import LINF
 
     classifier = load_classifier(CLASSIFIER)
     x = classifier.prepare(Clip.load(ROOT / CLIP)).samples
     classifier.probabilities(x[None])  # the first call sets torch up
     hidden, mutated = Plan(Psychoacoustic()), Plan(Genetic(queries=1000, stops=False))
     found: dict[str, Callable[[], object]] = {
-        "ruler": lambda: measure_ruler(classifier, x, smoothing=Smoothing()),
-        "psychoacoustic attack": lambda: attack_clip(
-            classifier, x, hidden, level_db=0, target=None, seed=0
+        "ruler": lambda: measure_clip(measure_ruler, classifier, x, Measuring(Smoothing())),
+        "psychoacoustic attack": lambda: measure_clip(attack, classifier, x, Attacking(hidden, 0)),
+        "verify, CROWN-IBP": lambda: measure_clip(
+            verify, classifier, x, Verifying(LINF, -70, "crown")
         ),
-        "verify, CROWN-IBP": lambda: verify_clip(
-            classifier, x, norm=LINF, level_db=-70, method="crown"
-        ),
-        "genetic attack, 1000 queries": lambda: attack_clip(
-            classifier, x, mutated, level_db=-40, target=None, seed=0
+        "genetic attack, 1000 queries": lambda: measure_clip(
+            attack, classifier, x, Attacking(mutated, -40)
         ),
     }
     try:
         clips = load_clips(classifier, open_dataset("fsdd").select("test"))
     except ValueError:  # not at hand
         return found
-    found[f"verify, {len(clips.labels)} clips, 9 levels"] = lambda: verify_dataset(
-        classifier, clips, norm=LINF, levels_db=range(-110, -29, 10)
+    found[f"verify, {len(clips.labels)} clips, 9 levels"] = lambda: run(
+        verify_levels, classifier, clips, VerifyLevels(LINF, tuple(range(-110, -29, 10)))
     )
     if training:
         found["training, two epochs of digits-cnn"] = two_epochs()

@@ -21,14 +21,14 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.listening import ABX, Quest, Staircase
 from robustaudio.listening.design.forced_choice import Adaptive
-from robustaudio.listening.design.study import PROCEDURES, Study, StudyClip
-from robustaudio.listening.design.trial import Procedure, Trial
+from robustaudio.listening.design.study import Study, StudyClip
+from robustaudio.listening.design.trial import Condition, Procedure, Trial
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.open_store import open_store
 from robustaudio.listening.simulated_listeners import Listener, panel
 from robustaudio.listening.simulated_study import simulate
 
-CONDITION = ("clip",)
+CONDITION = (Condition("clip", "white"),)
 CLIP = StudyClip(Clip.load(BUNDLED / "seven-slt.wav"))
 EXPONENT, DEAF_DB = 3.5, 999.0
 MEAN_DB, BETWEEN_DB, SPREAD_DB, FACTOR = -45.0, 12.0, 1.75, 1.5
@@ -124,10 +124,9 @@ def cases() -> list[Case]:
 
 def taken(procedure: Procedure, listeners: Sequence[Listener], seed: int) -> dict[str, Any]:
     """What the listeners leave of a study of one condition, in a store of files."""
-    kinds = {made: kind for kind, made in PROCEDURES.items()}
     options = {f.name: getattr(procedure, f.name) for f in fields(procedure)}
     del options["conditions"]
-    study = Study("Benchmark", (CLIP,), ("white",), {"kind": kinds[type(procedure)], **options})
+    study = Study("Benchmark", (CLIP,), ("white",), {"kind": procedure.kind, **options})
     with TemporaryDirectory() as folder:
         room, _ = Host(open_store(folder)).open(study)
         found = simulate(room, listeners, seed)

@@ -17,7 +17,7 @@ from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.verify import METHODS, Verifier
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation.clips import load_clips
+from robustaudio.evaluation.batch import load_clips
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import NORMS, Norm, norm_named
 

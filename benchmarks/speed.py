@@ -22,12 +22,13 @@ from robustaudio.audio.datasets import BUNDLED, Dataset, open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation.attack import Plan, attack_clip
-from robustaudio.evaluation.certify import certify_clip
-from robustaudio.evaluation.clips import load_clips
-from robustaudio.evaluation.predict import predict_clip
-from robustaudio.evaluation.ruler import measure_ruler
-from robustaudio.evaluation.verify import verify_clip
+from robustaudio.evaluation.attack import Attacking, Plan, attack
+from robustaudio.evaluation.batch import load_clips
+from robustaudio.evaluation.certify import Certifying, certify
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.predict import predict
+from robustaudio.evaluation.ruler import Measuring, measure_ruler
+from robustaudio.evaluation.verify import Verifying, verify
 from robustaudio.threats.norms import LINF, NORMS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,19 +64,22 @@ def jobs(classifier, waveform) -> dict[str, Callable[[], object]]:
     steps = Plan(PGD(steps=40))
     smoothing = Smoothing(sigma=0.25, n0=100, n=1000)
     return {
-        "load and predict": lambda: predict_clip(
-            classifier, classifier.prepare(Clip.load(CLIP)).samples.to(waveform.device)
+        "load and predict": lambda: measure_clip(
+            predict,
+            classifier,
+            classifier.prepare(Clip.load(CLIP)).samples.to(waveform.device),
+            None,
         ),
-        "PGD, 40 steps": lambda: attack_clip(
-            classifier, waveform, steps, level_db=-90, target=2, seed=0
+        "PGD, 40 steps": lambda: measure_clip(
+            attack, classifier, waveform, Attacking(steps, -90, 2)
         ),
-        "verify, with bisection": lambda: verify_clip(
-            classifier, waveform, norm=LINF, level_db=-70
+        "verify, with bisection": lambda: measure_clip(
+            verify, classifier, waveform, Verifying(LINF, -70)
         ),
-        "certify, n = 1000": lambda: certify_clip(
-            classifier, waveform, smoothing, representation="waveform", seed=0
+        "certify, n = 1000": lambda: measure_clip(
+            certify, classifier, waveform, Certifying(smoothing)
         ),
-        "ruler": lambda: measure_ruler(classifier, waveform, smoothing=smoothing),
+        "ruler": lambda: measure_clip(measure_ruler, classifier, waveform, Measuring(smoothing)),
     }
 
 

@@ -119,10 +119,14 @@ def parser() -> argparse.ArgumentParser:
         default="interval",
         help="crown: slower, and never looser",
     )
-    for command in (attack, verify):
+    for command in (predict, attack, noise, verify, certify):
         command.add_argument(
             "--resume", type=Path, metavar="FILE",
             help="on a data set: keep a line per clip in FILE, and go on where it ends",
+        )  # fmt: skip
+        command.add_argument(
+            "--workers", type=int, metavar="N",
+            help="on a data set: so many processes share the clips (default: 1)",
         )  # fmt: skip
     for command in (attack, targets):
         command.add_argument("--attack", choices=sorted(attacks), default="pgd")
@@ -158,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument("--seed", type=int, default=0, help="0 is the shipped run")
     training.add_argument("--device", help=DEVICE)
     table = verb("table", "run_table", "Make a table of docs/results again.")
-    table.add_argument("name", choices=sorted(declared.keys("evaluation.tables", "TABLES")))
+    table.add_argument("name", choices=sorted(declared.keys("reports.tables", "TABLES")))
     table.add_argument("--output", type=Path, help="file to write (default: docs/results/NAME.md)")
     table.add_argument("--limit", type=int, help="clips per split, for a quick look")
     fetch = verb("download", "run_download", "Download a data set's official release.")

@@ -10,7 +10,7 @@ from robustaudio.doors import reason
 from robustaudio.gate import Gate, Rules
 from robustaudio.gate.hosts import Hosts
 from robustaudio.limits import limits_of
-from robustaudio.listening.analysis.by_paradigm import standing
+from robustaudio.listening.analysis.by_paradigm import GradeResult, ScoreResult, ThresholdResult
 from robustaudio.listening.analysis.thresholds import SIGNS
 from robustaudio.listening.design.study_file import load_study
 from robustaudio.listening.run import export
@@ -23,7 +23,7 @@ from robustaudio.listening.run.store import FOLDER
 from robustaudio.listening.simulated_listeners import Listener, panel
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web.charts import psychometric
-from robustaudio.listening.web.feedback import pooled
+from robustaudio.listening.web.feedback import Pooled, pooled
 from robustaudio.listening.web.http import reachable
 from robustaudio.listening.web.listener_routes import application
 from robustaudio.plain_json import as_json
@@ -78,15 +78,15 @@ def run_analyse(arguments: argparse.Namespace) -> dict:
             _write(arguments.output, room, found)
         except OSError as error:  # full, say: it says so of no file
             raise ValueError(f"{arguments.output} cannot be written: {reason(error)}.") from error
-    for words in filter(None, (found["damage"], found["closed"])):
+    for words in filter(None, (found.damage, found.closed)):
         _log(words)
     if arguments.json:
-        return found
-    results = [_told(result) for result in found["analysis"]["results"]]
+        return found.to_json()
+    results = [_told(result) for result in found.analysis.results]
     told = ("title", "begun", "simulated", "finished", "answers", "unscreened", "wireless")
-    counts = {**{key: found[key] for key in told}, "damaged": len(found["damaged"])}
-    counts["unreadable"] = found["unreadable"]
-    return {**counts, "excluded": len(found["analysis"]["excluded"]), "results": results}
+    counts = {**{key: getattr(found, key) for key in told}, "damaged": len(found.damaged)}
+    counts["unreadable"] = found.unreadable
+    return {**counts, "excluded": len(found.analysis.excluded), "results": results}
 
 
 def run_purge(arguments: argparse.Namespace) -> dict:
@@ -156,32 +156,34 @@ def _only_room(rooms: Host, token: str | None) -> OpenStudy:
     raise ValueError(f"say which study of the store by --study TOKEN; {names}.")
 
 
-def _write(folder: Path, room: OpenStudy, found: dict) -> None:
+def _write(folder: Path, room: OpenStudy, found: Pooled) -> None:
     """rows.csv, rows.json, analysis.json, and the curve of every condition that has one."""
     folder.mkdir(parents=True, exist_ok=True)
     table = export.tidy(room)
     (folder / "rows.csv").write_bytes(export.as_csv(table).encode(export.CSV_ENCODING))
     (folder / "rows.json").write_text(export.as_json(room, table), "utf-8")
-    (folder / "analysis.json").write_text(as_json(found, indent=1), "utf-8")
-    drawn = [one for one in found["analysis"]["results"] if "thresholds" in one["group"]]
+    (folder / "analysis.json").write_text(as_json(found.to_json(), indent=1), "utf-8")
+    drawn = [one for one in found.analysis.results if isinstance(one, ThresholdResult)]
     for number, result in enumerate(drawn):
         (folder / f"curve-{number + 1}.svg").write_text(psychometric(result), "utf-8")
 
 
-def _told(result: dict) -> dict:
+def _told(result: ScoreResult | ThresholdResult | GradeResult) -> dict:
     """The line of a result in a table."""
-    group = result["group"]
-    line = {"condition": result["condition"], "paradigm": result["paradigm"]}
-    if "thresholds" in group:
-        at = standing(result)["thresholds"]["correct_79"] or {}
-        level, *ends = (_shown_db(at.get(name)) for name in ("level_db", "lower_db", "upper_db"))
-        shown = dict(zip(("lower_db", "upper_db"), ends, strict=True))
-        bound = SIGNS[at.get("sign", "=")]
-        return {**line, "listeners": group["listeners"], "threshold_db": bound + level, **shown}
-    line |= {"level_db": result["level_db"]}
-    if "p" in group and "correct" in group:
-        return {**line, "correct": group["correct"], "trials": group["trials"], "p": group["p"]}
-    return {**line, "mean": group["mean"], "lower": group["lower"], "upper": group["upper"]}
+    line = {"condition": str(result.condition), "paradigm": result.paradigm.name}
+    match result:
+        case ThresholdResult():
+            at = result.thresholds.correct_79
+            level, low, high = (at.level_db, at.lower_db, at.upper_db) if at else (None,) * 3
+            shown = (SIGNS[at.sign] if at else "") + _shown_db(level)
+            line |= {"listeners": result.count, "threshold_db": shown}
+            return line | {"lower_db": _shown_db(low), "upper_db": _shown_db(high)}
+        case ScoreResult(group=group):
+            counts = {"correct": group.correct, "trials": group.trials, "p": group.p}
+            return line | {"level_db": result.level_db} | counts
+        case GradeResult(group=mean):
+            level = {"level_db": result.level_db, "mean": mean.mean}
+            return line | level | {"lower": mean.lower, "upper": mean.upper}
 
 
 def _shown_db(level_db: float | None) -> str:

@@ -3,7 +3,7 @@
 import argparse
 from math import inf
 
-OF_DATA = ("split", "limit", "skip_unreadable", "smallest", "radius")
+OF_DATA = ("split", "limit", "skip_unreadable", "smallest", "radius", "workers")
 OF_A_CLIP = ("output", "report")
 SEEDS = 2**63  # as many as a generator takes
 
@@ -33,6 +33,8 @@ def _check_numbers(given: dict) -> None:
         raise ValueError(f"seed {given['seed']} must lie between 0 and 2^63 - 1.")
     if (limit := given.get("limit")) is not None and not isinstance(limit, list) and limit < 1:
         raise ValueError(f"limit {limit} must be at least 1.")
+    if (workers := given.get("workers")) is not None and workers < 1:
+        raise ValueError(f"workers {workers} must be at least 1.")
     radii = given.get("radius") or []
     if not all(0 <= radius < inf for radius in radii):
         raise ValueError(f"radii {radii} must be 0 or more, and finite.")

@@ -19,17 +19,49 @@ from robustaudio.audio.datasets import download, open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset
-from robustaudio.evaluation.certify import certify_clip, certify_dataset
-from robustaudio.evaluation.clips import LabelledClips, load_clips
-from robustaudio.evaluation.maximise import maximise_clip, start_from
-from robustaudio.evaluation.noise import noise_clip, noise_dataset
-from robustaudio.evaluation.predict import predict_clip, predict_dataset
+from robustaudio.evaluation.attack import (
+    Attacking,
+    AttackLevels,
+    Plan,
+    attack,
+    attack_levels,
+    summary_of_attack,
+)
+from robustaudio.evaluation.batch import LabelledBatch, load_clips
+from robustaudio.evaluation.certify import (
+    Certifying,
+    CertifyRadii,
+    certify,
+    certify_radii,
+    summary_of_radii,
+)
+from robustaudio.evaluation.engine import Asked, Measure, measure_clip, summarised
+from robustaudio.evaluation.maximise import Maximising, maximise, start_from
+from robustaudio.evaluation.noise import (
+    AddingNoise,
+    NoiseLevels,
+    add_noise,
+    noise_levels,
+    summary_of_noise,
+)
+from robustaudio.evaluation.predict import (
+    Predicting,
+    predict,
+    predict_labels,
+    summary_of_predictions,
+)
 from robustaudio.evaluation.report import judged, make_report, save_perturbed, save_report
 from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.ruler import Measuring, measure_ruler
+from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest, summary_of_smallest
 from robustaudio.evaluation.targets import levels_by_target
-from robustaudio.evaluation.verify import verify_clip, verify_dataset
+from robustaudio.evaluation.verify import (
+    Verifying,
+    VerifyLevels,
+    summary_of_verdicts,
+    verify,
+    verify_levels,
+)
 from robustaudio.threats.norms import norm_named
 
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
@@ -48,73 +80,63 @@ def classifiers(arguments: argparse.Namespace) -> list[dict]:
 def run_predict(arguments: argparse.Namespace) -> dict:
     classifier = _classifier(arguments)
     if arguments.dataset:
-        return predict_dataset(classifier, _dataset(arguments, classifier))
+        return _over(arguments, classifier, predict_labels, Predicting(), summary_of_predictions)
     clip = _clip(arguments, classifier)
-    return {**to_json(predict_clip(classifier, clip.samples)), **judged(clip)}
+    return {**to_json(measure_clip(predict, classifier, clip.samples, None)), **judged(clip)}
 
 
 def run_attack(arguments: argparse.Namespace) -> dict:
     classifier, plan = _classifier(arguments), _plan(arguments)
     by_itself = isinstance(plan.attack, MINIMISING)
     start_db = plan.norm.levels.largest if by_itself else plan.norm.levels.attack
-    common = {"seed": arguments.seed, "progress": _progress()}
     if arguments.dataset:
         if arguments.target not in (None, "random"):
             raise ValueError(f"--target {arguments.target} on a data set: only 'random' is known.")
-        return attack_dataset(
-            classifier, _dataset(arguments, classifier), plan,
-            levels_db=arguments.level_db or _up_to(start_db),
-            targeted=arguments.target is not None, smallest=arguments.smallest,
-            path=arguments.resume, **common,
-        )  # fmt: skip
+        levels_db = tuple(arguments.level_db or _up_to(start_db))
+        targeted = arguments.target is not None
+        if arguments.smallest:
+            asked = SmallestLevels(plan, levels_db, targeted)
+            return _over(arguments, classifier, attack_smallest, asked, summary_of_smallest)
+        asked = AttackLevels(plan, levels_db, targeted)
+        return _over(arguments, classifier, attack_levels, asked, summary_of_attack)
     clip = _clip(arguments, classifier)
     target = None if arguments.target is None else classifier.label_index(arguments.target)
     level_db = _single(arguments.level_db, "--level-db", start_db)
-    result = attack_clip(classifier, clip.samples, plan, level_db=level_db, target=target, **common)
-    return _written(arguments, classifier, clip, result)
+    asked = Attacking(plan, level_db, target)
+    return _written(arguments, classifier, clip, _on(arguments, classifier, clip, attack, asked))
 
 
 def run_noise(arguments: argparse.Namespace) -> dict:
-    classifier = _classifier(arguments)
-    options = {"representation": arguments.representation, "seed": arguments.seed}
+    classifier, at = _classifier(arguments), arguments.representation
     if arguments.dataset:
-        return noise_dataset(
-            classifier, _dataset(arguments, classifier),
-            sigmas=arguments.sigma or [DEFAULT_SIGMA], progress=_progress(), **options,
-        )  # fmt: skip
+        asked = NoiseLevels(tuple(arguments.sigma or [DEFAULT_SIGMA]), at)
+        return _over(arguments, classifier, noise_levels, asked, summary_of_noise)
     clip = _clip(arguments, classifier)
-    sigma = _single(arguments.sigma, "--sigma", DEFAULT_SIGMA)
-    result = noise_clip(classifier, clip.samples, sigma=sigma, **options)
+    asked = AddingNoise(_single(arguments.sigma, "--sigma", DEFAULT_SIGMA), at)
+    result = _on(arguments, classifier, clip, add_noise, asked)
     return _written(arguments, classifier, clip, result)
 
 
 def run_verify(arguments: argparse.Namespace) -> dict:
-    classifier, norm = _classifier(arguments), norm_named(arguments.norm)
-    common = {"norm": norm, "method": arguments.method, "progress": _progress()}
+    classifier, norm, method = _classifier(arguments), norm_named(arguments.norm), arguments.method
     if arguments.dataset:
-        return verify_dataset(
-            classifier, _dataset(arguments, classifier), path=arguments.resume,
-            levels_db=arguments.level_db or norm.levels.proofs, **common,
-        )  # fmt: skip
+        levels_db = tuple(arguments.level_db or norm.levels.proofs)
+        asked = VerifyLevels(norm, levels_db, method)
+        return _over(arguments, classifier, verify_levels, asked, summary_of_verdicts)
     level_db = _single(arguments.level_db, "--level-db", norm.levels.proof)
     clip = _clip(arguments, classifier)
-    result = verify_clip(classifier, clip.samples, level_db=level_db, **common)
+    result = _on(arguments, classifier, clip, verify, Verifying(norm, level_db, method))
     return {**to_json(result), **judged(clip)}
 
 
 def run_certify(arguments: argparse.Namespace) -> dict:
-    classifier = _classifier(arguments)
+    classifier, at = _classifier(arguments), arguments.representation
     smoothing = _smoothing(arguments)
-    common = {
-        "representation": arguments.representation, "seed": arguments.seed, "progress": _progress(),
-    }  # fmt: skip
     if arguments.dataset:
-        return certify_dataset(
-            classifier, _dataset(arguments, classifier), smoothing,
-            radii=arguments.radius or DEFAULT_RADII, **common,
-        )  # fmt: skip
+        asked = CertifyRadii(smoothing, tuple(arguments.radius or DEFAULT_RADII), at)
+        return _over(arguments, classifier, certify_radii, asked, summary_of_radii)
     clip = _clip(arguments, classifier)
-    result = certify_clip(classifier, clip.samples, smoothing, **common)
+    result = _on(arguments, classifier, clip, certify, Certifying(smoothing, at))
     return {**to_json(result), **judged(clip)}
 
 
@@ -124,14 +146,12 @@ def run_ruler(arguments: argparse.Namespace) -> dict:
     classifier = _classifier(arguments)
     clip = _clip(arguments, classifier)
     if arguments.heard is None:
-        ruler = measure_ruler(
-            classifier, clip.samples, smoothing=_smoothing(arguments), seed=arguments.seed,
-            progress=_progress(),
-        )  # fmt: skip
+        asked = Measuring(_smoothing(arguments))
+        ruler = _on(arguments, classifier, clip, measure_ruler, asked)
         return {**to_json(ruler), **judged(clip)}
-    from robustaudio.evaluation.heard import ruler_with_heard
+    from robustaudio.evaluation.hearing_thresholds import ruler_with_thresholds
 
-    ruler = ruler_with_heard(
+    ruler = ruler_with_thresholds(
         arguments.heard, classifier, clip, smoothing=_smoothing(arguments), seed=arguments.seed,
         progress=_progress(),
     )  # fmt: skip
@@ -143,9 +163,7 @@ def run_targets(arguments: argparse.Namespace) -> dict:
         raise ValueError("the levels by target belong to a single clip.")
     classifier, plan = _classifier(arguments), _plan(arguments)
     clip = _clip(arguments, classifier)
-    result = levels_by_target(
-        classifier, clip.samples, plan, seed=arguments.seed, progress=_progress()
-    )
+    result = _on(arguments, classifier, clip, levels_by_target, plan)
     return {**to_json(result), **judged(clip)}
 
 
@@ -154,15 +172,12 @@ def run_maximise(arguments: argparse.Namespace) -> dict:
         raise ValueError("maximise works on a single clip.")
     classifier = _classifier(arguments)
     clip = _clip(arguments, classifier)
-    label = arguments.label or predict_clip(classifier, clip.samples).prediction
+    label = arguments.label or measure_clip(predict, classifier, clip.samples, None).prediction
     start = start_from(arguments.start, clip.samples, arguments.seed)
-    attack = _from_fields(Genetic, arguments)
-    result = maximise_clip(
-        classifier, start, attack, label=label, level_db=arguments.level_db, seed=arguments.seed,
-        progress=_progress(),
-    )  # fmt: skip
     stretch = clip.stretch if arguments.start == "clip" else None
     begun = replace(clip, samples=start, stretch=stretch)
+    asked = Maximising(_from_fields(Genetic, arguments), label, arguments.level_db)
+    result = _on(arguments, classifier, begun, maximise, asked)
     return _written(arguments, classifier, begun, result)
 
 
@@ -175,7 +190,7 @@ def run_train(arguments: argparse.Namespace) -> dict:
 
 
 def run_table(arguments: argparse.Namespace) -> dict:
-    from robustaudio.evaluation import tables
+    from robustaudio.reports import tables
 
     made = tables.TABLES[arguments.name](arguments.output, limit=arguments.limit, log=_log)
     return made if arguments.json else {"output": made["output"]}
@@ -210,7 +225,7 @@ def _clip(arguments: argparse.Namespace, classifier: Classifier) -> Clip:
     return clip.to(classifier.device)
 
 
-def _dataset(arguments: argparse.Namespace, classifier: Classifier) -> LabelledClips:
+def _dataset(arguments: argparse.Namespace, classifier: Classifier) -> LabelledBatch:
     dataset = open_dataset(arguments.dataset)
     split = arguments.split or ("test" if "test" in dataset.splits else dataset.splits[0])
     selected = dataset.select(split, arguments.limit)
@@ -224,9 +239,10 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     given = {n: v for n in sorted(known) if (v := getattr(arguments, n)) is not None}
     for name in given.keys() - own:
         raise ValueError(f"--{name.replace('_', '-')} is no option of {arguments.attack}.")
-    attack = ATTACKS[arguments.attack](**given)
-    norm = norm_named(arguments.norm)
-    return Plan(attack, norm, arguments.representation, arguments.survive_rounding)
+    return Plan(
+        ATTACKS[arguments.attack](**given), norm_named(arguments.norm), arguments.representation,
+        arguments.survive_rounding,
+    )  # fmt: skip
 
 
 def _up_to(level_db: float) -> list[float]:
@@ -245,6 +261,28 @@ def _single(values: list[float] | None, flag: str, default: float) -> float:
     if values and len(values) > 1:
         raise ValueError(f"{flag} may be given once for a clip; it is repeatable on a data set.")
     return values[0] if values else default
+
+
+def _on(
+    arguments: argparse.Namespace, classifier: Classifier, clip: Clip, measure: Measure, asked: Any
+) -> Any:
+    """A measure on one clip."""
+    seed = getattr(arguments, "seed", 0)
+    progress = _progress()
+    return measure_clip(measure, classifier, clip.samples, asked, seed=seed, progress=progress)
+
+
+def _over(
+    arguments: argparse.Namespace, classifier: Classifier, measure: Measure, asked: Asked,
+    summary: Callable[..., Any],
+) -> dict:  # fmt: skip
+    """A measure over a data set, and what its rows come to."""
+    batch, seed = _dataset(arguments, classifier), getattr(arguments, "seed", 0)
+    result = summarised(
+        measure, summary, classifier, batch, asked, seed=seed, rows=arguments.resume,
+        workers=arguments.workers or 1, progress=_progress(),
+    )  # fmt: skip
+    return to_json(result)
 
 
 def _written(

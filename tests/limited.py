@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 MEASURED = """
 import resource, sys
-import torch, robustaudio.listening.design.study_file, robustaudio.evaluation.heard
+import torch, robustaudio.listening.design.study_file, robustaudio.evaluation.hearing_thresholds
 _before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 def _status():
     text = open("/proc/self/status").read() if sys.platform == "linux" else ""

@@ -10,8 +10,8 @@ from robustaudio.audio.clip import SUBTYPES
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import METHODS
 from robustaudio.evaluation.maximise import STARTS
-from robustaudio.evaluation.tables import TABLES
 from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.reports.tables import TABLES
 from robustaudio.threats.norms import NORMS
 from robustaudio.training.recipes import RECIPES
 
@@ -34,7 +34,7 @@ def test_the_options_of_smoothing():
 
 def test_tables_and_constants():
     assert declared.keys("threats.norms", "NORMS") == list(NORMS)
-    assert declared.keys("evaluation.tables", "TABLES") == list(TABLES)
+    assert declared.keys("reports.tables", "TABLES") == list(TABLES)
     assert declared.first_arguments("training.recipes", "Recipe", "SvmRecipe") == list(RECIPES)
     assert declared.value("audio.clip", "SUBTYPES") == SUBTYPES
     assert declared.value("certification.verify", "METHODS") == METHODS

@@ -13,6 +13,7 @@ import pytest
 from robustaudio import doors, paths
 from robustaudio.app import check_scratch
 from robustaudio.audio import datasets
+from robustaudio.audio.datasets import bundled
 from robustaudio.cli import main, with_numbers
 from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.open_store import open_store
@@ -222,7 +223,7 @@ def _no_folder() -> str:
 def bundle(surroundings, tmp_path):
     """Copies of the bundled clips that may be damaged."""
     folder = shutil.copytree(datasets.BUNDLED, tmp_path / "clips")
-    surroundings.setattr(datasets, "BUNDLED", folder)
+    surroundings.setattr(bundled, "BUNDLED", folder)
     shipped = {"digits-cnn": launch.usable()["digits-cnn"]}
     surroundings.setattr(launch, "usable", lambda: shipped)
     return folder

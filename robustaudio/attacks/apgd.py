@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.attacks.search import Search, SearchAttack, ascent
+from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.geometry import TINY, per_item
@@ -26,7 +27,7 @@ class APGD(SearchAttack):
     loss: str = option("ce", "cross-entropy, or difference of logits ratio", choices=("ce", "dlr"))
     rho: float = option(0.75, "share of steps that must raise the loss", 0.05, 1, above=0, most=1)
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         for restart in range(self.restarts):
             start = search.threat.sample(search.x, generator)
             if not search.succeeded.all():

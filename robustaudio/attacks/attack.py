@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from robustaudio.audio.draws import Randomness
 from robustaudio.progress import Progress
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.threat_model import ThreatModel
@@ -73,6 +73,6 @@ class Attack(Protocol):
         criterion: Criterion,
         threat: ThreatModel,
         *,
-        generator: torch.Generator,
+        generator: Randomness,
         progress: Progress | None = None,
     ) -> AttackResult: ...

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from robustaudio.attacks.search import Search, SearchAttack, ascent
+from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.perception.levels import l2
 from robustaudio.threats.geometry import TINY, per_item
@@ -33,7 +34,7 @@ class CarliniWagner(SearchAttack):
     )
     confidence: float = option(0.0, "margin of logits to reach", 0, 50, least=0)
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         excess, gradient = self._excess(search, search.x)
         weight = self.initial_c * 2 * excess / l2(gradient).square().clamp_min(TINY)
         low, high = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
@@ -85,7 +86,7 @@ class CarliniWagnerAudio(SearchAttack):
     step_size: float = option(0.1, "length of a step, as a share of the limit", 0, 1, above=0)
     shrink: float = option(0.9, "the limit after a success", 0.1, 0.99, above=0, below=1)
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         quietest(search, self.steps, self.step_size, self.shrink)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from robustaudio.attacks.genomes import DOMAIN, QUERIES, SIZE, STOPS, Canvas, streams
 from robustaudio.attacks.search import Search, SearchAttack, surest
+from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 
 
@@ -23,7 +24,7 @@ class RandomSearch(SearchAttack):
     blocks: bool = option(False, "noise in one block, not in the whole clip")
     stops: bool = STOPS
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         rank = None if self.stops else surest
         canvas = Canvas.of(search, "stft")
         sources = streams(search.x, generator, "cpu" if self.blocks else search.x.device)
@@ -64,7 +65,7 @@ class HillClimber(SearchAttack):
     mutation_size: float = SIZE
     stops: bool = STOPS
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         canvas, sources = Canvas.of(search, self.domain), streams(search.x, generator)
         index, rank = search.everything, None if self.stops else surest
         genomes = canvas.blank(len(index), 1)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.attacks.search import Search, SearchAttack, decisive
+from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.geometry import TINY, per_item
@@ -25,7 +26,7 @@ class DeepFool(SearchAttack):
     steps: int = option(50, "steps at most", 1, 200)
     overshoot: float = option(0.02, "how far behind the boundary, as a share", 0, 1, least=0)
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         x = search.x
         index, point, total = search.everything, x, torch.zeros_like(x)
         for step in range(self.steps):

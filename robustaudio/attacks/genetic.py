@@ -20,6 +20,7 @@ from robustaudio.attacks.genomes import (
     streams,
 )
 from robustaudio.attacks.search import Rank, Search, SearchAttack, surest
+from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.levels import l2
@@ -82,7 +83,7 @@ class Genetic(SearchAttack):
         """Whether the fitness asks for the clips' masking threshold."""
         return self.weight > 0 and self.distance == "nmr"
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """
         Raises:
             ValueError: if it is to weigh audibility, and the threat has no masking threshold.

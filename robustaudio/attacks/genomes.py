@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from robustaudio.attacks.search import Search
+from robustaudio.audio.draws import Randomness, whole_numbers
 from robustaudio.options import option
 from robustaudio.perception.levels import l2
 from robustaudio.representations.inversion import inverse
@@ -101,15 +102,15 @@ def uniform(stream: torch.Generator) -> float:
 
 
 def streams(
-    x: Float[Tensor, "item *shape"], generator: torch.Generator, device: str | torch.device = "cpu"
+    x: Float[Tensor, "item *shape"], generator: Randomness, device: str | torch.device = "cpu"
 ) -> list[torch.Generator]:
     """A source of randomness per item, seeded by the generator and by the item itself.
 
     What an item draws does not depend on the others of its batch.
     """
-    common = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+    drawn = whole_numbers(2**62, len(x), generator)
     seeds = (sha256(row.cpu().numpy().tobytes()).digest()[:8] for row in x.detach())
     return [
-        torch.Generator(device).manual_seed((common ^ int.from_bytes(seed, "big")) % 2**63)
-        for seed in seeds
+        torch.Generator(device).manual_seed((number ^ int.from_bytes(seed, "big")) % 2**63)
+        for number, seed in zip(drawn, seeds, strict=True)
     ]

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.attacks.search import Search, SearchAttack, ascent, surest
+from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.threats.geometry import TINY, per_item
 
@@ -15,7 +16,7 @@ from robustaudio.threats.geometry import TINY, per_item
 class FGSM(SearchAttack):
     """One step of size epsilon along the gradient (Goodfellow et al. 2014, arXiv:1412.6572)."""
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """The same as PGD with one step of size epsilon from x itself."""
         _walk(search, search.x, steps=1, step_size=1.0)
 
@@ -32,7 +33,7 @@ class BIM(SearchAttack):
     step_size: float = option(0.1, "length of a step, as a share of epsilon", 0, 2, above=0)
     variant: str = option("a", "a: stop at the first success; b: all steps", choices=("a", "b"))
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         stops = self.variant == "a"
         _walk(search, search.x, steps=self.steps, step_size=self.step_size, stops=stops)
 
@@ -49,7 +50,7 @@ class PGD(SearchAttack):
     step_size: float = option(0.1, "length of a step, as a share of epsilon", 0, 2, above=0)
     random_start: bool = option(True, "start at a random point of the ball, not at the clip")
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         x = search.x
         for restart in range(self.restarts):
             start = search.threat.sample(x, generator) if self.random_start else x
@@ -67,7 +68,7 @@ class MIFGSM(SearchAttack):
     steps: int = option(20, "steps", 1, 1000)
     decay: float = option(1.0, "what is kept of the earlier gradients", 0, 2, least=0)
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         _walk(search, search.x, steps=self.steps, step_size=1 / self.steps, decay=self.decay)
 
 

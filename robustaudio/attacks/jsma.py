@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from robustaudio.attacks.search import Search, SearchAttack, ascent
+from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.threats.geometry import per_item
 
@@ -28,7 +29,7 @@ class JSMA(SearchAttack):
     share: float = option(0.145, "share of the features that may change", 0, 1, above=0, most=1)
     at_once: int = option(16, "features changed per step", 1, 1000)
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """
         Raises:
             ValueError: for the masking norm, which gives no feature a size of its own.

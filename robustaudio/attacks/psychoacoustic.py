@@ -8,6 +8,7 @@ from torch import Tensor
 
 from robustaudio.attacks.carlini_wagner import quietest
 from robustaudio.attacks.search import Search, SearchAttack
+from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.perception.audibility import max_noise_to_mask_db, noise_to_mask_ratio
 from robustaudio.perception.masking import MaskingThreshold
@@ -43,7 +44,7 @@ class Psychoacoustic(SearchAttack):
 
     needs_threshold = True
 
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """
         Raises:
             ValueError: if the threat does not carry the clips' masking threshold.

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from robustaudio.attacks.attack import AttackResult, Population, Step
+from robustaudio.audio.draws import Randomness
 from robustaudio.audio.tensors import check_batch, check_generator, check_per_item, kind
 from robustaudio.classifiers.answers import answer, check_labels, check_model
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
@@ -209,7 +210,7 @@ class SearchAttack(ABC):
         criterion: Criterion,
         threat: ThreatModel,
         *,
-        generator: torch.Generator,
+        generator: Randomness,
         progress: Progress | None = None,
     ) -> AttackResult:
         """
@@ -224,7 +225,7 @@ class SearchAttack(ABC):
         return search.result()
 
     @abstractmethod
-    def run(self, search: Search, generator: torch.Generator) -> None:
+    def run(self, search: Search, generator: Randomness) -> None:
         """The whole search; ends when nothing is left to do."""
 
 

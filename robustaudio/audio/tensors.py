@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from robustaudio.audio.clip import Clip
+from robustaudio.audio.draws import Generators, Randomness
 
 
 def check_tensor(name: str, value: Any) -> None:
@@ -80,7 +81,7 @@ class OnDevice(Protocol):
     def device(self) -> torch.device: ...
 
 
-def check_device(name: str, value: OnDevice, x: OnDevice, of: str = "x") -> None:
+def check_device(name: str, value: OnDevice, x: OnDevice, reference: str = "x") -> None:
     """Refuses what lies on another device than x.
 
     Raises:
@@ -89,22 +90,26 @@ def check_device(name: str, value: OnDevice, x: OnDevice, of: str = "x") -> None
     here, there = value.device, x.device
     if here.type != there.type or (None not in (here.index, there.index) and here != there):
         right = "torch.Generator" if isinstance(value, torch.Generator) else f"{name}.to"
-        raise ValueError(f"{name} is on {here} and {of} on {there}; {right}({str(there)!r}) helps.")
+        raise ValueError(
+            f"{name} is on {here} and {reference} on {there}; {right}({str(there)!r}) helps."
+        )
 
 
 def check_generator(generator: Any, x: Tensor) -> None:
     """Refuses what is no source of randomness for x.
 
     Raises:
-        TypeError: for anything but a torch.Generator: a seed, None, numpy's generator.
-        ValueError: for a generator of another device than x's.
+        TypeError: for anything but a torch.Generator, or one per item: a seed, None, numpy's.
+        ValueError: for a generator of another device than x's, or another number of them.
     """
-    if not isinstance(generator, torch.Generator):
+    if not isinstance(generator, Randomness):
         raise TypeError(
             f"generator is {kind(generator)}; it must be a torch.Generator, such as "
             "torch.Generator(x.device).manual_seed(0)."
         )
     check_device("generator", generator, x)
+    if isinstance(generator, Generators) and len(generator) != len(x):
+        raise ValueError(f"{len(generator)} generators do not fit a batch of {len(x)}.")
 
 
 def kind(value: Any) -> str:

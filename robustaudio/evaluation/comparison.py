@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks.rounding import rounded_to_16_bit
+from robustaudio.audio.sixteen_bit import rounded_to_16_bit
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
-from robustaudio.evaluation.clips import finite
-from robustaudio.evaluation.predict import predict_clip
+from robustaudio.evaluation.batch import Batch, finite
+from robustaudio.evaluation.predict import predict
 from robustaudio.evaluation.results import Difference, PerturbedClip, Prediction
 from robustaudio.perception.distances import distances
 from robustaudio.threats.criterion import Criterion, Misclassification
@@ -28,8 +28,8 @@ def compare(
     Without a criterion, success is a changed prediction. `before` is the clean clip's prediction,
     made here where it is not known.
     """
-    before = before or predict_clip(classifier, clean)
-    after = predict_clip(classifier, perturbed)
+    before = before or predict(classifier, Batch.of(clean))[0]
+    (after,) = predict(classifier, Batch.of(perturbed))
     criterion = criterion or Misclassification(torch.tensor([before.index], device=clean.device))
     rounded = classifier(rounded_to_16_bit(perturbed[None]))
     return PerturbedClip(

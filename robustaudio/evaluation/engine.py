@@ -1,22 +1,201 @@
-"""Long runs over a data set, that can be killed and go on: one JSON line per clip."""
+"""The engine: a measure on one clip or on a data set, resumable, on one process or several.
+
+A measure is a function at the top of a module, `(classifier, batch, settings, generator, progress)`
+to a result per clip. Its randomness is one source per clip, made from the seed and the clip's name:
+order, size of the batches, resuming and workers change no draw. Over a data set the settings are
+`Asked`, results are rows, and a file keeps them.
+"""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
-from robustaudio.columns import Column, check_row
-from robustaudio.outside import read_text, shown
-from robustaudio.progress import Progress
+from jaxtyping import Float
+from torch import Tensor
 
-Rows = list[dict]
-Columns = Mapping[str, Column]
-Made = TypeVar("Made")
-LONGEST_FILE = 200_000_000  # bytes: a line has some 500, or 100 per level
+from robustaudio.audio.draws import Generators
+from robustaudio.classifiers.classifier import Classifier
+from robustaudio.columns import Column
+from robustaudio.evaluation.batch import BATCH, Batch, LabelledBatch, generators
+from robustaudio.evaluation.results import to_json
+from robustaudio.evaluation.row_file import Columns, append_rows, read_rows
+from robustaudio.evaluation.workers import over_processes
+from robustaudio.progress import Progress, part_of
+
+Lines = list[dict]
+Measured = Generator[tuple[list[int], Lines], None, None]
+Spread = Callable[[list[list[int]]], Measured]
+Clips = TypeVar("Clips", bound=Batch, contravariant=True)
+Settings = TypeVar("Settings", contravariant=True)
+Result = TypeVar("Result", covariant=True)
+Over = TypeVar("Over", bound=LabelledBatch)
+Came = TypeVar("Came")
+SHARES = 4  # parts of the work for every worker, so that none waits long for the last
+
+
+class Measure(Protocol[Clips, Settings, Result]):
+    """What is measured on every clip of a batch."""
+
+    def __call__(
+        self,
+        classifier: Classifier,
+        batch: Clips,
+        settings: Settings,
+        generator: Generators,
+        progress: Progress | None = None,
+        /,
+    ) -> Sequence[Result]: ...
+
+
+def measure_clip(
+    measure: Measure[Batch, Settings, Result],
+    classifier: Classifier,
+    waveform: Float[Tensor, " time"],
+    settings: Settings,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Result:
+    """A measure on one prepared clip, which is a batch of one.
+
+    Raises:
+        ValueError: for a seed outside 0 to 2^63 - 1, and as the measure.
+    """
+    batch = Batch.of(waveform)
+    return measure(classifier, batch, settings, generators(seed, batch), progress)[0]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a data set, as a frozen dataclass; what its rows are and must hold.
+
+    `row` is their dataclass; `chunk` clips are measured at a time; without `seeded` nothing is
+    drawn.
+    """
+
+    row: ClassVar[type]
+    chunk: ClassVar[int] = BATCH
+    seeded: ClassVar[bool] = True
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The entries of summary and file that say what was asked."""
+        return {}
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Further entries of the file's first line."""
+        return {}
+
+    def columns(self, classifier: Classifier) -> dict[str, Column]:
+        """What each row of a file must hold."""
+        return {}
+
+    def about(self, classifier: Classifier, batch: LabelledBatch, seed: int) -> dict[str, Any]:
+        """The entries of a summary that say of what it is one."""
+        drawn = {"seed": seed} if self.seeded else {}
+        return {"classifier": classifier.name, **batch.header, **self.record, **drawn}
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A measure with all that it needs but the clips; it can be sent to another process."""
+
+    measure: Measure
+    classifier: Classifier
+    settings: Asked
+    seed: int
+
+    def __call__(self, batch: Batch, progress: Progress | None = None) -> Lines:
+        """The records of the rows, each with its share of the time."""
+        started, source = time.monotonic(), generators(self.seed, batch)
+        rows = self.measure(self.classifier, batch, self.settings, source, progress)
+        seconds = round((time.monotonic() - started) / len(batch), 4)
+        return [to_json(replace(row, seconds=seconds)) for row in rows]
+
+
+def run(
+    measure: Measure[Over, Any, Result],
+    classifier: Classifier,
+    batch: Over,
+    settings: Asked,
+    *,
+    seed: int = 0,
+    rows: Path | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[Result]:
+    """A measure on every clip of a data set, in their order.
+
+    With `rows` a file keeps what is measured as it comes: a killed run, begun again, loses the
+    clips in flight. With several `workers` as many processes share the clips and the threads.
+
+    Raises:
+        ValueError: if the file holds another run, or cannot be read or written.
+    """
+    job, chunk = Job(measure, classifier, settings, seed), settings.chunk
+
+    def here(numbers: list[int]) -> Lines:
+        return job(batch[numbers], part_of(progress, numbers[0], len(batch), len(numbers)))
+
+    def elsewhere(parts: list[list[int]]) -> Measured:
+        return over_processes(job, batch, parts, workers)
+
+    if workers > 1:
+        chunk = max(1, min(chunk, len(batch) // (SHARES * workers)))
+    lines = resumable(
+        here,
+        batch.names,
+        chunk=chunk,
+        path=rows,
+        header={
+            **settings.about(classifier, batch, seed),
+            **settings.header,
+            "sha256": classifier.sha256,
+        },
+        columns=settings.columns(classifier),
+        progress=progress,
+        spread=elsewhere if workers > 1 else None,
+    )
+    return [settings.row(**line) for line in lines]
+
+
+def summarised(
+    measure: Measure[Over, Any, Result],
+    summary: Callable[[Classifier, Over, Any, int, list[Result]], Came],
+    classifier: Classifier,
+    batch: Over,
+    settings: Asked,
+    *,
+    seed: int = 0,
+    rows: Path | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Came:
+    """A run over a data set, and what its rows come to."""
+    made = run(
+        measure, classifier, batch, settings, seed=seed, rows=rows, workers=workers,
+        progress=progress,
+    )  # fmt: skip
+    return summary(classifier, batch, settings, seed, made)
+
+
+def run_file(
+    folder: Path, classifier: Classifier, batch: LabelledBatch, settings: Asked, seed: int
+) -> Path:
+    """Where the rows of a run lie in a folder, by the checkpoint, what is asked, and the clips."""
+    asked = {"names": batch.names, **settings.about(classifier, batch, seed), **settings.header}
+    digest = sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    return folder / classifier.sha256[:16] / f"{type(settings).__name__}-{digest}.jsonl"
 
 
 def resumable(
-    job: Callable[[list[int]], Rows],
+    job: Callable[[list[int]], Lines],
     names: Sequence[str],
     *,
     chunk: int,
@@ -24,82 +203,30 @@ def resumable(
     header: dict,
     columns: Columns | None = None,
     progress: Progress | None = None,
-) -> Rows:
-    """`job` on the numbers of all clips, `chunk` at a time; a row per clip, in their order.
+    spread: Spread | None = None,
+) -> Lines:
+    """`job` on the numbers of all clips, `chunk` at a time; a line per clip, in their order.
 
-    With a path, rows are appended as they come, and those that stand there already are not made
-    again: a killed run loses the clips in flight. `header` says what was run, and stands first;
-    `columns` say what each row of the file must hold.
+    With a path, lines are appended as they come, and those that stand there already are not made
+    again. `header` says what was run, and stands first; `columns` say what each line must hold;
+    `spread` does the parts elsewhere than here and in turn.
 
     Raises:
         ValueError: if the file holds another run, or cannot be read or written.
     """
-    rows = _read(path, header, names, columns or {}) if path else {}
-    missing = [n for n, name in enumerate(names) if name not in rows]
-    for start in range(0, len(missing), chunk):
-        if progress:
-            progress(1 - (len(missing) - start) / len(names))
-        numbers = missing[start : start + chunk]
-        new = dict(zip((names[n] for n in numbers), job(numbers), strict=True))
-        if path:
-            _append(path, [{"clip": name, **row} for name, row in new.items()])
-        rows |= new
-    return [rows[name] for name in names]
-
-
-def kept(path: Path, make: Callable[[], Made]) -> Made:
-    """What `make` made, now or before: a JSON file keeps it."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(make()), encoding="utf-8")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _read(path: Path, header: dict, names: Sequence[str], columns: Columns) -> dict[str, dict]:
-    """The rows of a file that was begun with the same header; a torn last line is cut off."""
-    try:
-        text = read_text(path, LONGEST_FILE) if path.exists() else ""
-    except ValueError as error:
-        if not isinstance(error.__cause__, UnicodeDecodeError):
-            raise
-        raise ValueError(f"{path} is not the file of a run: JSON, a line per clip.") from error
-    first = json.dumps(header) + "\n"
-    if first.startswith(text):  # killed before the header was whole
-        _write(path, first)
-        return {}
-    whole = text[: text.rfind("\n") + 1]
-    try:
-        lines = [json.loads(line) for line in whole.splitlines()]
-        rows = {line.pop("clip"): line for line in lines[1:]}
-        other = not lines or lines[0] != json.loads(first) or not rows.keys() <= set(names)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is not the file of a run: JSON, a line per clip.") from error
-    if other:
-        raise ValueError(f"{path} holds another run; choose a new file, or the same options.")
-    for number, (name, row) in enumerate(rows.items(), 2):
-        where = f"{path}, line {number} ({shown(name)})"
-        if missing := [column for column in columns if column not in row]:
-            raise ValueError(f"{where} lacks {', '.join(missing)}; choose a new file.")
-        check_row(row, columns, where)
-    if whole != text:
-        _write(path, whole)
-    return rows
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written: {error.strerror}.") from error
-    except ValueError as error:  # a NUL
-        raise ValueError(f"{str(path)!r} is not the name of a file.") from error
-
-
-def _append(path: Path, lines: list[dict]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(line) + "\n" for line in lines))
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written: {error.strerror}.") from error
+    lines = read_rows(path, header, names, columns or {}) if path else {}
+    missing = [n for n, name in enumerate(names) if name not in lines]
+    parts = [missing[start : start + chunk] for start in range(0, len(missing), chunk)]
+    done = len(names) - len(missing)
+    if progress and parts:
+        progress(done / len(names))
+    with closing(spread(parts) if spread else ((part, job(part)) for part in parts)) as measured:
+        for numbers, new in measured:
+            fresh = dict(zip((names[n] for n in numbers), new, strict=True))
+            if path:
+                append_rows(path, [{"clip": name, **line} for name, line in fresh.items()])
+            lines |= fresh
+            done += len(numbers)
+            if progress and done < len(names):
+                progress(done / len(names))
+    return [lines[name] for name in names]

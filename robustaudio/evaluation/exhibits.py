@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.clips import finite, generator, predictions
+from robustaudio.evaluation.batch import finite, generator, predictions
 from robustaudio.evaluation.results import Exhibit
 from robustaudio.perception.distances import distances
 from robustaudio.perception.levels import l2

@@ -1,15 +1,16 @@
 """More like itself: the sound that a classifier is surest of, from a clip, noise or silence."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.attacks import Genetic, Step
+from robustaudio.audio.draws import Generators
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.clips import finite, generator, seconds_since
+from robustaudio.evaluation.batch import Batch, finite, generator, seconds_since
 from robustaudio.evaluation.comparison import compare
 from robustaudio.evaluation.results import MaximisedClip, Standing
 from robustaudio.perception.levels import amplitude, amplitude_db, check_level
@@ -39,27 +40,35 @@ def start_from(start: str, clip: Float[Tensor, " time"], seed: int) -> Float[Ten
     raise ValueError(f"no start {start!r}; choose from {', '.join(STARTS)}.")
 
 
-def maximise_clip(
-    classifier: Classifier,
-    waveform: Float[Tensor, " time"],
-    attack: Genetic,
-    *,
-    label: str,
-    level_db: float,
-    seed: int,
-    progress: Progress | None = None,
-) -> MaximisedClip:
-    """The surest `label` within a level, in dB of full scale (which is a clip's peak), in linf.
+@dataclass(frozen=True)
+class Maximising:
+    """A search for the surest sound of a label, within a level in dB of full scale, in linf."""
 
-    The search does not stop when the label is heard first; `progress` is told a `Standing`.
+    attack: Genetic
+    label: str
+    level_db: float
+
+
+def maximise(
+    classifier: Classifier,
+    batch: Batch,
+    settings: Maximising,
+    generator: Generators,
+    progress: Progress | None = None,
+) -> list[MaximisedClip]:
+    """The surest sound of a label near each clip.
+
+    The search does not stop when the label is heard first; a `Standing` goes to `progress` with
+    every step.
 
     Raises:
         ValueError: for a label that the classifier does not know, or a level that is none.
     """
-    started, x = time.monotonic(), waveform[None]
-    target = torch.tensor([classifier.label_index(label)], device=x.device)
-    threat = ThreatModel(LINF, x.new_tensor([amplitude(check_level(level_db))]))
-    criterion, search = TargetedMisclassification(target), replace(attack, stops=False)
+    started, x, label = time.monotonic(), batch.waveforms, settings.label
+    target = torch.full((len(x),), classifier.label_index(label), device=x.device)
+    level = amplitude(check_level(settings.level_db))
+    threat = ThreatModel(LINF, x.new_full((len(x),), level))
+    criterion, search = TargetedMisclassification(target), replace(settings.attack, stops=False)
 
     def standing(step: Step) -> Standing:
         best, level = step.best, finite(amplitude_db(step.distance))
@@ -69,20 +78,23 @@ def maximise_clip(
         if progress:
             progress(done, step and standing(step))
 
-    result = search(
-        classifier, x, criterion, threat, generator=generator(seed, x.device), progress=tell
-    )
-    perturbed = result.adversarial[0]
-    seconds, compared = seconds_since(started), compare(classifier, waveform, perturbed)
-    return MaximisedClip(
-        **vars(compared),
-        attack=type(attack).__name__,
-        label=label,
-        probability_before=compared.before.probabilities[label],
-        probability=compared.probabilities[label],
-        level_full_scale_db=level_db,
-        queries=int(result.queries[0]),
-        course=tuple(standing(step) for step in result.history),
-        seed=seed,
-        seconds=seconds,
-    )
+    result = search(classifier, x, criterion, threat, generator=generator, progress=tell)
+    history, seconds = tuple(standing(step) for step in result.history), seconds_since(started)
+    made = []
+    for i, source in enumerate(generator.each):
+        compared = compare(classifier, x[i], result.adversarial[i])
+        made.append(
+            MaximisedClip(
+                **vars(compared),
+                attack=type(settings.attack).__name__,
+                label=label,
+                probability_before=compared.before.probabilities[label],
+                probability=compared.probabilities[label],
+                level_full_scale_db=settings.level_db,
+                queries=int(result.queries[i]),
+                course=history,
+                seed=source.initial_seed(),
+                seconds=seconds,
+            )
+        )
+    return made

@@ -15,7 +15,7 @@ from robustaudio import __version__
 from robustaudio.audio.clip import Clip, headroom_gain
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.doors import reason
-from robustaudio.evaluation.clips import predictions
+from robustaudio.evaluation.batch import predictions
 from robustaudio.evaluation.results import PerturbedClip
 from robustaudio.perception.levels import amplitude_db
 from robustaudio.plain_json import as_json

@@ -368,3 +368,10 @@ class NoisePair:
     snr_db: float | None
     exceeds_threshold_db: OfNoises
     noise_to_mask_db: OfNoises
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What the rows of a data set come to; `about` are the entries that say what was run."""
+
+    about: Annotated[dict[str, Any], Entry(inline=True)]

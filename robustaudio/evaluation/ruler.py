@@ -5,78 +5,89 @@ it, each in its own decibels.
 """
 
 import time
+from dataclasses import dataclass
 
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.attacks import PGD, Attack
+from robustaudio.audio.draws import Generators
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import Plan, smallest_level
-from robustaudio.evaluation.certify import certify_clip
-from robustaudio.evaluation.clips import finite, seconds_since
-from robustaudio.evaluation.predict import predict_clip
-from robustaudio.evaluation.results import AXIS, Mark, Ruler
+from robustaudio.evaluation.attack import Plan
+from robustaudio.evaluation.batch import Batch, finite, seconds_since
+from robustaudio.evaluation.certify import Certifying, certify
+from robustaudio.evaluation.predict import predict
+from robustaudio.evaluation.results import Mark, Ruler
+from robustaudio.evaluation.smallest import changing_levels
 from robustaudio.perception.levels import floor_16_bit_db
 from robustaudio.progress import Progress, Watched, part_of
-from robustaudio.threats.norms import NORMS, Norm
+from robustaudio.threats.norms import LINF, NORMS, Norm
 
 SHARES = (0.3, 0.55, 0.15)  # of the time: proofs, attack, smoothing
 PARTS = PROOFS, ATTACK, SMOOTHING = "proofs", "attack", "smoothing"
 METHOD = "crown"  # of the proofs
 
 
+@dataclass(frozen=True)
+class Measuring:
+    """The parts of a ruler: a smoothing, and an attack in linf."""
+
+    smoothing: Smoothing
+    attack: Attack = PGD()  # noqa: RUF009 - frozen
+
+
 def measure_ruler(
     classifier: Classifier,
-    waveform: Float[Tensor, " time"],
-    *,
-    smoothing: Smoothing,
-    attack: Attack | None = None,
-    seed: int = 0,
+    batch: Batch,
+    settings: Measuring,
+    generator: Generators,
     progress: Progress | None = None,
-) -> Ruler:
-    """The ruler of one prepared clip, with the settings behind each mark.
+) -> list[Ruler]:
+    """The ruler of each clip, with the settings behind each mark.
 
-    Where `progress` says `Enough`, each part has what it found so far: a smaller proof, a larger
+    Where `progress` says `Enough`, each part has what it reached so far: a smaller proof, a larger
     attack or none, fewer votes. `ended` names those parts.
     """
-    attack, started, x = attack or PGD(), time.monotonic(), waveform[None]
+    return [
+        _ruler(classifier, batch[[i]], settings, generator[[i]], part_of(progress, i, len(batch)))
+        for i in range(len(batch))
+    ]
+
+
+def _ruler(
+    classifier: Classifier, clip: Batch, settings: Measuring, generator: Generators,
+    progress: Progress | None,
+) -> Ruler:  # fmt: skip
+    """The ruler of a batch of one."""
+    attack, smoothing, started = settings.attack, settings.smoothing, time.monotonic()
     watched = [
         Watched(part_of(progress, sum(SHARES[:n]), 1.0, share)) for n, share in enumerate(SHARES)
     ]
     proof, search, votes = watched
-    before = predict_clip(classifier, waveform)
-    label = torch.tensor([before.index], device=x.device)
-    verified, unproven = _largest_levels(classifier, x, label, proof)
-    plan = Plan(attack)
-    attacked = smallest_level(
-        classifier, waveform, plan, seed=seed, progress=search, label=before.index
-    )
-    smoothed = certify_clip(
-        classifier, waveform, smoothing, representation="waveform", seed=seed, progress=votes,
-        before=before,
-    )  # fmt: skip
+    (before,) = predict(classifier, clip)
+    label = clip.waveforms.new_tensor([before.index]).long()
+    verified, unproven = _largest_levels(classifier, clip.waveforms, label, proof)
+    plan, begun = Plan(attack), generator.anew()  # every part draws from the beginning
+    (attacked,) = changing_levels(classifier, clip, plan, generator, search, label=label)
+    certifying = Certifying(smoothing, before=(before,))
+    (smoothed,) = certify(classifier, clip, certifying, begun, votes)
     agrees, name = smoothed.prediction == before.prediction, type(attack).__name__
-    marks = [
+    proofs = [
         Mark(kind="verified", norm=norm, source=METHOD, level_db=verified.get(norm))
         for norm in NORMS.values()
     ]
-    marks[1:1] = [
-        Mark(kind="attacked", norm=AXIS, source=name, level_db=finite(attacked)),
-        Mark(
-            kind="smoothed", norm=AXIS, source=smoothed.certificate.method,
-            level_db=smoothed.level_linf_db if agrees else None,
-        ),
-        Mark(
-            kind="floor_16_bit", norm=AXIS, source="16 bit", level_db=floor_16_bit_db(waveform)
-        ),
-    ]  # fmt: skip
+    smoothed_db, floor_db = smoothed.level_linf_db, floor_16_bit_db(clip.waveforms[0])
+    method = smoothed.certificate.method
+    beside = [
+        Mark(kind="attacked", norm=LINF, source=name, level_db=finite(attacked)),
+        Mark(kind="smoothed", norm=LINF, source=method, level_db=smoothed_db if agrees else None),
+        Mark(kind="floor_16_bit", norm=LINF, source="16 bit", level_db=floor_db),
+    ]
     ruler = Ruler(
         classifier=classifier.name,
         prediction=before.prediction,
-        marks=tuple(marks),
+        marks=(proofs[0], *beside, *proofs[1:]),
         method=METHOD,
         norms=tuple(verified),
         unproven=unproven,
@@ -84,7 +95,7 @@ def measure_ruler(
         attack=attack,
         smoothed=smoothed,
         ended=tuple(name for name, part in zip(PARTS, watched, strict=True) if part.ended),
-        seed=seed,
+        seed=generator.each[0].initial_seed(),
         seconds=seconds_since(started),
     )
     if not ruler.is_consistent:

@@ -3,49 +3,52 @@
 import time
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
+from robustaudio.audio.draws import Generators
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import Plan, smallest_levels
-from robustaudio.evaluation.clips import finite, generator, predictions, seconds_since
+from robustaudio.evaluation.attack import Plan
+from robustaudio.evaluation.batch import Batch, finite, predictions, seconds_since
 from robustaudio.evaluation.results import TargetLevels
-from robustaudio.progress import Progress
+from robustaudio.evaluation.smallest import smallest_levels
+from robustaudio.progress import Progress, part_of
 from robustaudio.threats.criterion import TargetedMisclassification
 
 
 def levels_by_target(
     classifier: Classifier,
-    waveform: Float[Tensor, " time"],
+    batch: Batch,
     plan: Plan,
-    *,
-    seed: int,
+    generator: Generators,
     progress: Progress | None = None,
-) -> TargetLevels:
-    """Levels in dB by target, all targets in one batch; None where the attack found nothing.
+) -> list[TargetLevels]:
+    """Levels in dB by target, all targets of a clip at once; None where nothing succeeded.
 
     They are bounds from above: another attack may find less. The prediction itself is no target.
     """
-    started, x = time.monotonic(), waveform[None]
-    prediction = int(predictions(classifier, x))
-    targets = [label for label in range(len(classifier.labels)) if label != prediction]
-    found = smallest_levels(
-        classifier,
-        x.repeat(len(targets), 1),
-        TargetedMisclassification(torch.tensor(targets, device=x.device)),
-        plan,
-        rng=generator(seed, x.device),
-        progress=progress,
-    )
-    return TargetLevels(
-        classifier=classifier.name,
-        prediction=classifier.labels[prediction],
-        **plan.record,
-        levels_db={
-            classifier.labels[target]: finite(level)
-            for target, level in zip(targets, found.level_db, strict=True)
-        },
-        queries=int(found.queries.sum()),
-        seed=seed,
-        seconds=seconds_since(started),
-    )
+    made, clean = [], predictions(classifier, batch.waveforms).tolist()
+    for number, prediction in enumerate(clean):
+        started, x = time.monotonic(), batch.waveforms[number]
+        targets = [label for label in range(len(classifier.labels)) if label != prediction]
+        least = smallest_levels(
+            classifier,
+            x.repeat(len(targets), 1),
+            TargetedMisclassification(torch.tensor(targets, device=x.device)),
+            plan,
+            generator=generator[[number] * len(targets)],
+            progress=part_of(progress, number, len(batch)),
+        )
+        made.append(
+            TargetLevels(
+                classifier=classifier.name,
+                prediction=classifier.labels[prediction],
+                **plan.record,
+                levels_db={
+                    classifier.labels[target]: finite(level)
+                    for target, level in zip(targets, least.level_db, strict=True)
+                },
+                queries=int(least.queries.sum()),
+                seed=generator.each[number].initial_seed(),
+                seconds=seconds_since(started),
+            )
+        )
+    return made

@@ -1,21 +1,36 @@
-"""Verification of a clip and of a data set."""
+"""Verification: of clips in detail, and of a data set at every level."""
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.audio.draws import Generators
 from robustaudio.audio.exact import exact
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.verify import Verification, Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.columns import FLAG, list_of, needed
-from robustaudio.evaluation.clips import LabelledClips, finite, generator, seconds_since, share
-from robustaudio.evaluation.engine import resumable
-from robustaudio.evaluation.results import MaskingAssumptions, NoisePair, OfNoises, VerifiedClip
+from robustaudio.columns import FLAG, Column, list_of, needed
+from robustaudio.evaluation.batch import (
+    Batch,
+    LabelledBatch,
+    finite,
+    generator,
+    seconds_since,
+    share,
+)
+from robustaudio.evaluation.engine import Asked
+from robustaudio.evaluation.results import (
+    MaskingAssumptions,
+    NoisePair,
+    OfNoises,
+    Summary,
+    VerifiedClip,
+)
 from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.levels import amplitude_db, floor_16_bit_db, l2, snr_db
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
@@ -23,44 +38,54 @@ from robustaudio.progress import Progress
 from robustaudio.threats.norms import MASKING, Norm
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at
 
-CHUNK = 50  # clips between two lines of a resumable run
+
+@dataclass(frozen=True)
+class Verifying:
+    """A proof at a level in a norm, by a method of `Verifier`."""
+
+    norm: Norm
+    level_db: float
+    method: str = "interval"
 
 
-def verify_clip(
+def verify(
     classifier: Classifier,
-    waveform: Float[Tensor, " time"],
-    *,
-    norm: Norm,
-    level_db: float,
-    method: str = "interval",
+    batch: Batch,
+    settings: Verifying,
+    generator: Generators | None = None,
     progress: Progress | None = None,
-) -> VerifiedClip:
+) -> list[VerifiedClip]:
     """The verdict at a level, the bounds of all logits there, and the largest level that holds."""
-    started, x = time.monotonic(), waveform[None]
+    started, x = time.monotonic(), batch.waveforms
+    norm, level_db, method = settings.norm, settings.level_db, settings.method
     _check_provable(classifier, method, norm)
     verifier = Verifier(classifier, method=method)
     label = verifier.predict(x)
     threat = verifier.threat_at(x, level_db, norm)
     at, logits = verifier.verify(x, label, threat), verifier.logits(x, threat)
-    largest = float(verifier.largest_level(x, label, norm, progress)[0])
-    return VerifiedClip(
-        classifier=classifier.name,
-        prediction=classifier.labels[int(label)],
-        certificate=at.certificate(),
-        norm=norm,
-        method=method,
-        level_db=level_db,
-        epsilon=float(at.threat.epsilon[0]),
-        verified=bool(at.verified[0]),
-        worst_logits=worst_logits(classifier, at),
-        logits_lower=dict(zip(classifier.labels, logits.lower[0].tolist(), strict=True)),
-        logits_upper=dict(zip(classifier.labels, logits.upper[0].tolist(), strict=True)),
-        largest_level_db=finite(largest),
-        duration_s=len(waveform) / classifier.sample_rate,
-        masking=masking_assumptions(at.threat),
-        floor_16_bit_db=floor_16_bit_db(waveform),
-        seconds=seconds_since(started),
-    )
+    largest = verifier.largest_level(x, label, norm, progress)
+    seconds = seconds_since(started)
+    return [
+        VerifiedClip(
+            classifier=classifier.name,
+            prediction=classifier.labels[int(label[i])],
+            certificate=at.certificate(i),
+            norm=norm,
+            method=method,
+            level_db=level_db,
+            epsilon=float(at.threat.epsilon[i]),
+            verified=bool(at.verified[i]),
+            worst_logits=worst_logits(classifier, at, i),
+            logits_lower=dict(zip(classifier.labels, logits.lower[i].tolist(), strict=True)),
+            logits_upper=dict(zip(classifier.labels, logits.upper[i].tolist(), strict=True)),
+            largest_level_db=finite(largest[i]),
+            duration_s=x.shape[1] / classifier.sample_rate,
+            masking=masking_assumptions(at.threat),
+            floor_16_bit_db=floor_16_bit_db(x[i]),
+            seconds=seconds,
+        )
+        for i in range(len(batch))
+    ]
 
 
 def _check_provable(classifier: Classifier, method: str, norm: Norm) -> None:
@@ -85,7 +110,7 @@ def masking_assumptions(threat: ThreatModel) -> MaskingAssumptions | None:
     )
 
 
-def worst_logits(classifier: Classifier, verification: Verification, item: int = 0) -> dict:
+def worst_logits(classifier: Classifier, verification: Verification, item: int) -> dict[str, float]:
     """How far each other label can come, relative to the prediction: positive could win."""
     margins = (-verification.margins[item]).tolist()
     return dict(zip(classifier.labels, margins, strict=True))
@@ -126,61 +151,90 @@ def noise_under_threshold(
     )
 
 
-def verify_dataset(
+@dataclass(frozen=True, kw_only=True)
+class VerdictRow:
+    """Whether a clip is classified correctly, and correct and proven at each level."""
+
+    correct: bool
+    verified: list[bool]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class VerifyLevels(Asked):
+    """Proofs in a norm at every level."""
+
+    norm: Norm
+    levels_db: tuple[float, ...]
+    method: str = "interval"
+
+    row: ClassVar[type] = VerdictRow
+    chunk: ClassVar[int] = 50
+    seeded: ClassVar[bool] = False
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return {"norm": self.norm.name, "method": self.method}
+
+    @property
+    def header(self) -> dict[str, Any]:
+        return {"levels_db": list(self.levels_db)}
+
+    def columns(self, classifier: Classifier) -> dict[str, Column]:
+        verified = needed(list_of(len(self.levels_db), needed(FLAG)))
+        return {"correct": needed(FLAG), "verified": verified}
+
+
+def verify_levels(
     classifier: Classifier,
-    clips: LabelledClips,
-    *,
-    norm: Norm,
-    levels_db: Sequence[float],
-    method: str = "interval",
-    path: Path | None = None,
+    batch: LabelledBatch,
+    settings: VerifyLevels,
+    generator: Generators | None = None,
     progress: Progress | None = None,
-) -> dict:
-    """Verified accuracy over ALL clips, and provability: the share of the correct ones.
+) -> list[VerdictRow]:
+    """Verdicts at every level."""
+    _check_provable(classifier, settings.method, settings.norm)
+    verifier, x, y = Verifier(classifier, method=settings.method), batch.waveforms, batch.labels
+    correct = verifier.predict(x) == y
+    levels = (verifier.verified_at(x, y, db, settings.norm) for db in settings.levels_db)
+    held = torch.stack(list(levels), 1) & correct[:, None]
+    pairs = zip(correct.tolist(), held.tolist(), strict=True)
+    return [VerdictRow(correct=right, verified=proven) for right, proven in pairs]
 
-    With a path, the run is resumable: verdicts stand there, a line per clip.
-    """
-    started = time.monotonic()
-    _check_provable(classifier, method, norm)
-    verifier = Verifier(classifier, method=method)
-    header = {
-        "classifier": classifier.name,
-        **clips.header,
-        "norm": norm.name,
-        "method": method,
-    }
 
-    def verdicts(numbers: list[int]) -> list[dict]:
-        x, y = clips.waveforms[numbers], clips.labels[numbers]
-        correct = verifier.predict(x) == y
-        held = torch.stack([verifier.verified_at(x, y, level, norm) for level in levels_db], 1)
-        pairs = zip(correct.tolist(), (held & correct[:, None]).tolist(), strict=True)
-        return [{"correct": right, "verified": proven} for right, proven in pairs]
+@dataclass(frozen=True)
+class VerifiedShares:
+    """At a level: the share of ALL clips that is verified, and that of the correct ones."""
 
-    rows = resumable(
-        verdicts,
-        clips.names,
-        chunk=CHUNK,
-        path=path,
-        header={**header, "sha256": classifier.sha256, "levels_db": list(levels_db)},
-        columns={
-            "correct": needed(FLAG),
-            "verified": needed(list_of(len(levels_db), needed(FLAG))),
-        },
-        progress=progress,
+    level_db: float
+    verified_accuracy: float
+    provability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedSummary(Summary):
+    """Verified accuracy and provability of a data set."""
+
+    clean_accuracy: float
+    levels: tuple[VerifiedShares, ...]
+    seconds: float
+
+
+def summary_of_verdicts(
+    classifier: Classifier, batch: LabelledBatch, settings: VerifyLevels, seed: int,
+    rows: Sequence[VerdictRow],
+) -> VerifiedSummary:  # fmt: skip
+    """Verified accuracy over ALL clips, and provability: the share of the correct ones."""
+    return VerifiedSummary(
+        about=settings.about(classifier, batch, seed),
+        clean_accuracy=share([row.correct for row in rows]),
+        levels=tuple(
+            VerifiedShares(
+                level_db,
+                share([row.verified[at] for row in rows]),
+                share([row.verified[at] for row in rows if row.correct]),
+            )
+            for at, level_db in enumerate(settings.levels_db)
+        ),
+        seconds=round(sum(row.seconds for row in rows), 3),
     )
-    correct = torch.tensor([row["correct"] for row in rows])
-    held = torch.tensor([row["verified"] for row in rows])
-    return {
-        **header,
-        "clean_accuracy": share(correct),
-        "levels": [
-            {
-                "level_db": level_db,
-                "verified_accuracy": share(held[:, number]),
-                "provability": share(held[correct, number]),
-            }
-            for number, level_db in enumerate(levels_db)
-        ],
-        "seconds": seconds_since(started),
-    }

@@ -30,8 +30,8 @@ TINY = 1e-12  # no answer is impossible
 
 def proportion_correct(level_db, threshold_db, spread_db, guess_rate, lapse_rate) -> ndarray:
     """psi of Wichmann & Hill 2001, equation 1, with a logistic F on dB; arguments broadcast."""
-    heard = expit((np.asarray(level_db) - threshold_db) / spread_db)
-    return guess_rate + (1 - guess_rate - lapse_rate) * heard
+    detected = expit((np.asarray(level_db) - threshold_db) / spread_db)
+    return guess_rate + (1 - guess_rate - lapse_rate) * detected
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +105,15 @@ class Posterior:
             for row in psi
         ]
 
-    def mean(self) -> dict[str, float]:
-        """Posterior means of the spread in dB and of the lapse rate."""
-        return {
-            "spread_db": float(self.weights.sum((0, 2)) @ SPREADS_DB),
-            "lapse_rate": float(self.weights.sum((0, 1)) @ self.grid.lapse_rates),
-        }
+    @property
+    def spread_db(self) -> float:
+        """The posterior mean."""
+        return float(self.weights.sum((0, 2)) @ SPREADS_DB)
+
+    @property
+    def lapse_rate(self) -> float:
+        """The posterior mean."""
+        return float(self.weights.sum((0, 1)) @ self.grid.lapse_rates)
 
 
 def fit(levels_db: Sequence[float], correct: Sequence[bool], guess_rate: float) -> Posterior:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
 
-from robustaudio.listening.design.trial import CHOICES, SCALES, Procedure, Response, Trial, to_rows
+from robustaudio.listening.design.paradigm import Answer, Choice, Intervals, Rating
+from robustaudio.listening.design.trial import Procedure, Response, Row, Trial, to_rows
 from robustaudio.listening.psychometric import TYPICAL_SPREAD_DB
 from robustaudio.perception.levels import MAX_LEVEL_DB, check_level
 
@@ -40,11 +40,13 @@ class Listener:
         if not 0 <= self.lapse_rate <= MOST_LAPSES:
             raise ValueError(f"lapse {self.lapse_rate:g} must be from 0 to {MOST_LAPSES}.")
 
-    def answer(self, trial: Trial, generator: np.random.Generator) -> int | tuple[float, ...]:
+    def answer(self, trial: Trial, generator: np.random.Generator) -> Answer:
         """The right answer as often as psi says, else another; of ratings, see `grades`."""
-        if trial.paradigm in SCALES:
-            return self.grades(trial, generator)
-        choices = CHOICES[trial.paradigm]
+        paradigm = trial.paradigm
+        if isinstance(paradigm, Rating):
+            return self.grades(paradigm.scale, trial.intervals, generator)
+        assert isinstance(paradigm, Choice), "an answer is a choice or grades"
+        choices = paradigm.choices
         psi = 1 / choices + (1 - 1 / choices - self.lapse_rate) * self.hears(trial.level_db)
         wrong = int(generator.random() >= psi) * int(generator.integers(1, choices))
         return ((trial.right or 0) + wrong) % choices
@@ -59,13 +61,15 @@ class Listener:
             logit((proportion - guess_rate) / (1 - guess_rate))
         )
 
-    def grades(self, trial: Trial, generator: np.random.Generator) -> tuple[float, ...]:
+    def grades(
+        self, scale: tuple[float, float], intervals: Intervals, generator: np.random.Generator
+    ) -> tuple[float, ...]:
         """Falls from the top of the scale as the perturbation is heard, give or take 4 % of it."""
-        low, high = SCALES[trial.paradigm]
-        levels = np.array([-np.inf if level is None else level for level in trial.intervals])
-        heard = self.hears(levels)
+        low, high = scale
+        levels = np.array([-np.inf if level is None else level for level in intervals])
         noise = 0.04 * generator.standard_normal(len(levels))
-        return tuple(float(g) for g in high - (high - low) * np.clip(heard + noise, 0, 1))
+        fall = np.clip(self.hears(levels) + noise, 0, 1)
+        return tuple(float(grade) for grade in high - (high - low) * fall)
 
 
 def panel(
@@ -87,19 +91,17 @@ def panel(
     ]
 
 
-def simulate(
-    procedure: Procedure, listeners: Sequence[Listener], seed: int
-) -> list[dict[str, Any]]:
+def simulated_rows(procedure: Procedure, listeners: Sequence[Listener], seed: int) -> list[Row]:
     """A study's rows, of one session per listener, as `analyse` takes them."""
     return [
-        {"listener": f"simulated-{n}", **row}
+        row
         for n, listener in enumerate(listeners)
-        for response in run(procedure, listener, seed + n)
-        for row in to_rows(response)
+        for response in simulated_session(procedure, listener, seed + n)
+        for row in to_rows(response, f"simulated-{n}")
     ]
 
 
-def run(procedure: Procedure, listener: Listener, seed: int) -> list[Response]:
+def simulated_session(procedure: Procedure, listener: Listener, seed: int) -> list[Response]:
     """A whole session, by the procedure itself."""
     return [*responses(procedure, listener, seed, np.random.default_rng(seed))]
 

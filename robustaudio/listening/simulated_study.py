@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from robustaudio.listening.analysis.analyse import analyse
+from robustaudio.listening.analysis.by_paradigm import GradeResult, ScoreResult, ThresholdResult
 from robustaudio.listening.analysis.thresholds import STAIRCASE_TARGET
-from robustaudio.listening.design.trial import CHOICES, to_record
-from robustaudio.listening.run import session
+from robustaudio.listening.design.trial import to_record
+from robustaudio.listening.run import sent
 from robustaudio.listening.run.export import judged
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.store import Event
@@ -27,7 +28,7 @@ def name_of(number: int, seed: int) -> str:
 def visit(room: OpenStudy, listener: Listener, number: int, seed: int) -> None:
     """One listener takes the study from consent to the end; every answer goes into the store."""
     name = name_of(number, seed)
-    begun = session.start(room.token, name)
+    begun = sent.start(room.token, name)
     own_seed = seed + number
     room.store.append(replace(begun, data={**begun.data, "seed": own_seed, "simulated": True}))
     checks = {"sample_rate": RATE_HZ, "device": "unknown", "gain_db": GAIN_DB}
@@ -51,40 +52,41 @@ def simulate(room: OpenStudy, listeners: Sequence[Listener], seed: int) -> dict[
         visit(room, listener, number, seed)
     sessions = room.sessions()
     names = {name_of(number, seed): listener for number, listener in enumerate(listeners)}
-    found = analyse(
+    analysis = analyse(
         [row for name in names for row in judged(name, sessions[name])], room.study.inaudible_below
     )
     trials = [len(sessions[name].responses) for name in names]
     return {
         "listeners": len(listeners),
         "trials_mean": fmean(trials),
-        "excluded": len(found["excluded"]),
-        "conditions": [_recovered(result, names) for result in found["results"]],
+        "excluded": len(analysis.excluded),
+        "conditions": [_recovered(result, names) for result in analysis.results],
     }
 
 
-def _recovered(result: dict[str, Any], truth: dict[str, Listener]) -> dict[str, Any]:
+def _recovered(
+    result: ScoreResult | ThresholdResult | GradeResult, truth: dict[str, Listener]
+) -> dict[str, Any]:
     """How far the result of each listener lies from the truth."""
-    own = result["listeners"]
-    about = {"condition": result["condition"], "paradigm": result["paradigm"]}
-    if result["paradigm"] not in ("2afc", "3afc"):
-        score = {"level_db": result["level_db"], "listeners": len(own)}
-        if result["paradigm"] == "abx":
-            heard = fmean(one["verdict"] == "heard" for one in own.values())
-            return about | score | {"heard": heard}
-        return about | score | {"mean": result["group"]["mean"]}
-    guess, errors, held = 1 / CHOICES[result["paradigm"]], [], []
-    for name, one in own.items():
-        estimate = one["thresholds"]["correct_79"]
-        true_db = truth[name].level_at(STAIRCASE_TARGET, guess)
-        if estimate["sign"] == "=":
-            errors.append(estimate["level_db"] - true_db)
-        low, high = estimate["lower_db"], estimate["upper_db"]
-        held.append((low is None or low <= true_db) and (high is None or true_db <= high))
+    about = {"condition": str(result.condition), "paradigm": result.paradigm.name}
+    if not isinstance(result, ThresholdResult):
+        about |= {"level_db": result.level_db, "listeners": len(result.listeners)}
+        if isinstance(result, GradeResult):
+            return about | {"mean": result.group.mean}
+        verdicts = [score.verdict for score in result.listeners.values()]
+        return about | {"heard": fmean(verdict == "heard" for verdict in verdicts)}
+    errors, within = [], []
+    for name, fitted in result.listeners.items():
+        threshold = fitted.thresholds.correct_79
+        true_db = truth[name].level_at(STAIRCASE_TARGET, result.paradigm.guess_rate)
+        if threshold.sign == "=":
+            errors.append(threshold.level_db - true_db)
+        low, high = threshold.lower_db, threshold.upper_db
+        within.append((low is None or low <= true_db) and (high is None or true_db <= high))
     return about | {
-        "listeners": len(own),
-        "bounds": len(own) - len(errors),
+        "listeners": len(result.listeners),
+        "bounds": len(result.listeners) - len(errors),
         "bias_db": fmean(errors) if errors else None,
         "sd_db": stdev(errors) if len(errors) > 1 else None,
-        "coverage": fmean(held),
+        "coverage": fmean(within),
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from robustaudio.audio.draws import Randomness, normal, uniform
 from robustaudio.perception.levels import l2, linf
 
 TINY = 1e-12  # guards a division by the norm of a zero gradient
@@ -18,12 +19,17 @@ class Geometry:
     `measure(delta)` is the size of each item, `project(delta, radius)` the nearest point of the
     ball (of the masking set: a near one), `steepest(gradient)` the step of size 1 that raises a
     linear function most, `sample(like, radius, generator)` a random point.
+
+    >>> SPHERE.project(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0]]))
+    tensor([[0.6000, 0.8000]])
+    >>> BOX.project(torch.tensor([[3.0, -4.0]]), torch.tensor([[1.0]]))
+    tensor([[ 1., -1.]])
     """
 
     measure: Callable[[Tensor], Tensor]
     project: Callable[[Tensor, Tensor], Tensor]
     steepest: Callable[[Tensor], Tensor]
-    sample: Callable[[Tensor, Tensor, torch.Generator], Tensor]
+    sample: Callable[[Tensor, Tensor, Randomness], Tensor]
 
 
 def per_item(value: Tensor, like: Tensor) -> Tensor:
@@ -33,11 +39,6 @@ def per_item(value: Tensor, like: Tensor) -> Tensor:
     torch.Size([2, 1, 1])
     """
     return value.reshape(-1, *[1] * (like.ndim - 1))
-
-
-def normal(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard Gaussian noise of the shape, type and device of `like`."""
-    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def _project_linf(delta: Tensor, radius: Tensor) -> Tensor:
@@ -52,15 +53,14 @@ def _steepest_l2(gradient: Tensor) -> Tensor:
     return gradient / per_item(l2(gradient), gradient).clamp_min(TINY)
 
 
-def _sample_linf(like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
-    uniform = torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype)
-    return (2 * uniform - 1) * radius
+def _sample_linf(like: Tensor, radius: Tensor, generator: Randomness) -> Tensor:
+    return (2 * uniform(like, generator) - 1) * radius
 
 
-def _sample_l2(like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
+def _sample_l2(like: Tensor, radius: Tensor, generator: Randomness) -> Tensor:
     """Uniform in the ball: a uniform direction, and a length ~ U^(1/d)."""
     direction = _steepest_l2(normal(like, generator))
-    length = torch.rand(len(like), generator=generator, device=like.device, dtype=like.dtype)
+    length = uniform(like.new_empty(len(like)), generator)
     dimension = like[0].numel()
     return direction * radius * per_item(length ** (1 / dimension), like)
 

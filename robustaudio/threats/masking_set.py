@@ -6,10 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.audio.draws import Randomness, normal
 from robustaudio.perception.masking import MaskingThreshold
 from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Magnitude
-from robustaudio.threats.geometry import TINY, Geometry, normal, per_item
+from robustaudio.threats.geometry import TINY, Geometry, per_item
 
 CONSISTENCY_ROUNDS = 4  # frames that overlap agree on a sound
 INSIDE = 1 - 1e-3  # of the masking set: rounding of a loud sample is much in a weak bin
@@ -56,7 +57,7 @@ class _Masking:
         spectrum = self.stage.spectrum(gradient)
         return self._sound(torch.polar(self.threshold.amplitude, spectrum.angle()), gradient)
 
-    def sample(self, like: Tensor, radius: Tensor, generator: torch.Generator) -> Tensor:
+    def sample(self, like: Tensor, radius: Tensor, generator: Randomness) -> Tensor:
         """Gaussian noise shaped like the threshold, as loud as the set allows."""
         delta = self.steepest(normal(like, generator)) * radius
         for _ in range(CONSISTENCY_ROUNDS):
@@ -85,6 +86,13 @@ def masking(threshold: MaskingThreshold | None) -> Geometry:
 
     Raises:
         ValueError: without a threshold.
+
+    >>> from robustaudio.perception.masking import masking_framing, masking_threshold
+    >>> tone = torch.sin(torch.arange(8_000) / 5)[None]
+    >>> ball = masking(masking_threshold(tone, masking_framing(8_000), 8_000))
+    >>> radius, noise = torch.ones(1, 1), torch.randn(1, 8_000, generator=torch.Generator())
+    >>> bool(ball.measure(ball.project(noise, radius)) <= 1)  # at most the threshold itself
+    True
     """
     if threshold is None:
         raise ValueError("the masking norm needs the masking threshold of the clips.")

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 from math import inf
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.audio.draws import Randomness, normal
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.perception.levels import amplitude_db
@@ -49,20 +49,21 @@ def check_audible(classifier: Classifier, representation: str) -> None:
 
 
 def gaussian_noise(
-    x: Float[Tensor, "*shape"], sigma: float, generator: torch.Generator
+    x: Float[Tensor, "*shape"], sigma: float, generator: Randomness
 ) -> Float[Tensor, "*shape"]:
     """x + sigma z with z ~ N(0, I). Nothing is clipped: a certificate may rely on it.
 
     Raises:
         ValueError: for a sigma below 0, infinite or NaN.
 
-    >>> gaussian_noise(torch.zeros(2, 3), 0.1, torch.Generator().manual_seed(0)).shape
-    torch.Size([2, 3])
+    >>> import torch
+    >>> x = gaussian_noise(torch.zeros(10_000), 0.5, torch.Generator().manual_seed(0))
+    >>> round(float(x.std()), 2)
+    0.5
     """
     if not 0 <= sigma < inf:
         raise ValueError(f"sigma {sigma} must be 0 or more, and finite.")
-    z = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-    return x + sigma * z
+    return x + sigma * normal(x, generator)
 
 
 @in_evaluation_mode
@@ -71,7 +72,7 @@ def noisy_clip(
     waveform: Float[Tensor, "1 time"],
     representation: str,
     sigma: float,
-    generator: torch.Generator,
+    generator: Randomness,
 ) -> NoisyClip:
     """Adds noise at a representation and brings it back to sound with the clean phase.
 

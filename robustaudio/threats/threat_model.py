@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.audio.draws import Randomness
 from robustaudio.audio.tensors import check_per_item, kind, shape
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
@@ -35,10 +36,9 @@ class ThreatModel:
         ValueError: for a norm that is no `Norm`, an epsilon that is no row of sizes, or bounds of
             which the first is not the lower one.
 
-    >>> from robustaudio.threats.norms import LINF
-    >>> threat, x = ThreatModel(LINF, torch.tensor([0.1])), torch.tensor([[0.5, -0.95]])
-    >>> threat.project(x + torch.tensor([[0.3, -0.3]]), x)  # inside the ball, and inside +-1
-    tensor([[ 0.6000, -1.0000]])
+    >>> threat = ThreatModel(NORMS["linf"], torch.tensor([0.1]))
+    >>> threat.project(torch.tensor([[0.5, 1.05]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0.1000, 1.0000]])
     """
 
     norm: Norm
@@ -122,7 +122,7 @@ class ThreatModel:
         return self._geometry.steepest(gradient).mul_(self._radius(gradient))
 
     def sample(
-        self, x: Float[Tensor, "batch *shape"], generator: torch.Generator
+        self, x: Float[Tensor, "batch *shape"], generator: Randomness
     ) -> Float[Tensor, "batch *shape"]:
         """A random point of the ball (of l2 and linf balls: uniform), inside the bounds."""
         delta = self._geometry.sample(x, self._radius(x), generator)

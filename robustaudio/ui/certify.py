@@ -9,9 +9,10 @@ import gradio as gr
 from gradio.components import Component
 
 from robustaudio.certification.smoothing import Smoothing, vote_obstacle
+from robustaudio.evaluation import certify as certification
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.certify import certify_clip
-from robustaudio.evaluation.heard import ruler_with_heard
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.hearing_thresholds import ruler_with_thresholds
 from robustaudio.evaluation.results import to_json
 from robustaudio.ui import verdicts
 from robustaudio.ui.blocks import (
@@ -99,7 +100,11 @@ def build_certify(services: Services, visit: Visit, changed: list) -> dict[Compo
 
         def job(chosen, clip, progress):
             smoothing = Smoothing(**options)
-            result = certify_clip(chosen, clip.samples, smoothing, **at, progress=progress)
+            certifying = certification.Certifying(smoothing, representation)
+            result = measure_clip(
+                certification.certify, chosen, clip.samples, certifying, seed=seed,
+                progress=progress,
+            )  # fmt: skip
             return to_json(result), None
 
         for done, rest in proving(services, source, classifier, runs, "certify", options | at, job):
@@ -160,7 +165,7 @@ def build_ruler(services: Services, visit: Visit) -> dict[Component, Any]:
         def job(chosen, clip, progress):
             smoothing = Smoothing(sigma=sigma)
             named = replace(clip, name=source.name)  # as the Listen tab names it
-            ruler = ruler_with_heard(
+            ruler = ruler_with_thresholds(
                 heard, chosen, named, smoothing=smoothing, seed=seed, progress=progress
             )
             return to_json(ruler), None

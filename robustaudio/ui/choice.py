@@ -7,8 +7,9 @@ from typing import Any
 
 import gradio as gr
 
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.figures import shown_label
-from robustaudio.evaluation.predict import predict_clip
+from robustaudio.evaluation.predict import predict as predict_it
 from robustaudio.evaluation.report import judged
 from robustaudio.evaluation.results import to_json
 from robustaudio.ui import convert, verdicts
@@ -70,7 +71,10 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         about = card_words(services.cards[classifier])
         try:
             chosen, opened = convert.open_source(services, source, classifier)
-            record = {**to_json(predict_clip(chosen, opened.samples)), **judged(opened)}
+            record = {
+                **to_json(measure_clip(predict_it, chosen, opened.samples, None)),
+                **judged(opened),
+            }
         except EXPECTED as error:
             return [in_place(error), about]
         except Exception:  # of a classifier, or of the machine: the last clip's verdict must go

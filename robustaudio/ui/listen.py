@@ -17,6 +17,7 @@ from robustaudio.audio.clip import Clip
 from robustaudio.limits import Limits, Visitor
 from robustaudio.listening.design.study import PROCEDURES, Study, sound_text
 from robustaudio.listening.design.study_file import load_study, parse
+from robustaudio.listening.design.trial import Condition
 from robustaudio.listening.run import export
 from robustaudio.listening.run.host import Host, NoStudy, WrongKey
 from robustaudio.listening.run.open_study import OpenStudy
@@ -238,11 +239,11 @@ def answers_of(rooms: Host, opened: Any, folder: Path) -> Path:
     room = opened_room(rooms, opened)
     if room is None:
         raise ValueError("you have no open test; open one under Listen.")
-    found = pooled(room)
-    if not found["finished"]:
+    so_far = pooled(room)
+    if not so_far.finished:
         raise ValueError("nobody has finished the test yet; answers count when somebody has.")
     if room.demo:
-        path, text = folder / "analysis.json", json.dumps(found)
+        path, text = folder / "analysis.json", json.dumps(so_far.to_json())
     else:
         path, text = folder / "rows.json", export.as_json(room, export.tidy(room))
     path.write_text(text, "utf-8")
@@ -306,7 +307,8 @@ def _questions(kind: str, families: list[str], length: float) -> str:
         return ""
     options = _options(kind, -40.0, int(length), 0.0)
     del options["kind"]
-    count = PROCEDURES[kind](conditions=tuple(families), **options).expected_trials
+    conditions = tuple(Condition("", family) for family in families)
+    count = PROCEDURES[kind](conditions=conditions, **options).expected_trials
     return f"About {count} questions for each listener, practice and catch trials included."
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import figures
-from robustaudio.evaluation.clips import predictions
+from robustaudio.evaluation.batch import predictions
 from robustaudio.evaluation.results import Standing, course
 from robustaudio.ui import convert, verdicts
 

@@ -8,8 +8,9 @@ import gradio as gr
 from gradio.components import Component
 
 from robustaudio.attacks import Genetic
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.figures import shown_label
-from robustaudio.evaluation.maximise import STARTS, maximise_clip, start_from
+from robustaudio.evaluation.maximise import STARTS, Maximising, maximise, start_from
 from robustaudio.evaluation.report import make_report, save_perturbed
 from robustaudio.evaluation.results import to_json
 from robustaudio.ui import convert, verdicts
@@ -79,10 +80,10 @@ def build_maximise(services: Services, visit: Visit, changed: list) -> dict[Comp
             budget = Budget(services.limits.seconds)
 
             def job(progress):
-                return maximise_clip(
-                    chosen, clip.samples, attack,
-                    label=label, level_db=level_db, seed=int(seed), progress=progress,
-                )  # fmt: skip
+                asked = Maximising(attack, label, level_db)
+                return measure_clip(
+                    maximise, chosen, clip.samples, asked, seed=int(seed), progress=progress
+                )
 
             with turns.search() as halt:
                 for share, told, result in stream(job, lambda: halt.asked or budget.over()):

@@ -12,8 +12,9 @@ from robustaudio.attacks.controls import HillClimber, RandomSearch
 from robustaudio.attacks.genetic import Genetic
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import Plan, attack_clip
-from robustaudio.evaluation.noise import noise_clip
+from robustaudio.evaluation.attack import Attacking, Plan, attack
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.noise import AddingNoise, add_noise
 from robustaudio.evaluation.results import PerturbedClip
 from robustaudio.progress import Progress
 from robustaudio.threats.norms import norm_named
@@ -73,17 +74,15 @@ class Wish:
             ValueError: one sentence, for whatever cannot be.
         """
         if self.method == NOISE:
-            return noise_clip(
-                classifier, clip.samples,
-                representation=self.representation, sigma=self.sigma, seed=self.seed,
-            )  # fmt: skip
+            adding = AddingNoise(self.sigma, self.representation)
+            return measure_clip(add_noise, classifier, clip.samples, adding, seed=self.seed)
         target = None if self.target == ANY_OTHER else classifier.label_index(self.target)
-        attack = ATTACKS[self.method](**_whole(self.method, self.options))
-        plan = Plan(attack, norm_named(self.norm), self.representation, self.survive_rounding)
-        return attack_clip(
-            classifier, clip.samples, plan,
-            level_db=self.level_db, target=target, seed=self.seed, progress=progress,
-        )  # fmt: skip
+        kind = ATTACKS[self.method](**_whole(self.method, self.options))
+        plan = Plan(kind, norm_named(self.norm), self.representation, self.survive_rounding)
+        attacking = Attacking(plan, self.level_db, target)
+        return measure_clip(
+            attack, classifier, clip.samples, attacking, seed=self.seed, progress=progress
+        )
 
     def command(self, source: Source, classifier: str) -> list[str]:
         """The command that makes the same perturbation."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from robustaudio.evaluation.figures import shown_label
-from robustaudio.evaluation.heard import L2_ATTACK, Heard
+from robustaudio.evaluation.hearing_thresholds import L2_ATTACK, HearingThreshold
 from robustaudio.evaluation.ruler import ATTACK
 from robustaudio.listening.analysis.thresholds import SIGNS
 from robustaudio.ui.verdicts import METHODS, decibel, is_right, limited, misheard_words
@@ -98,7 +98,7 @@ def _of_hearing(record: dict, beside: bool) -> str:
     """Thresholds of a listening study beside proof and attack in L2; empty without a study."""
     if "heard" not in record:
         return ""
-    heard = [Heard(**one) for one in record["heard"]]
+    heard = [HearingThreshold(**one) for one in record["heard"]]
     people, levels = max(len(one.listeners) for one in heard), ", ".join(map(_heard_at, heard))
     simulated = "simulated " * any(one.simulated for one in heard)
     who = f"One {simulated}listener" if people == 1 else f"{people} {simulated}listeners"
@@ -128,16 +128,16 @@ def _of_hearing(record: dict, beside: bool) -> str:
     )
 
 
-def _heard_at(heard: Heard) -> str:
+def _heard_at(heard: HearingThreshold) -> str:
     name = escape(heard.shown)
     return f"{name} without a common threshold" if heard.sign is None else f"{name} at {_at(heard)}"
 
 
-def _at(heard: Heard) -> str:
+def _at(heard: HearingThreshold) -> str:
     return "–" if heard.sign is None else f"{SIGNS[heard.sign]}{decibel(heard.level_db)}"
 
 
-def _heard_row(heard: Heard) -> str:
+def _heard_row(heard: HearingThreshold) -> str:
     """A family: its threshold as a mark, the interval as a bar, the prediction dashed."""
     low, high = (ENERGY.at(end) for end in heard.range_db)
     known, predicted = heard.sign is not None, heard.predicted_db
@@ -156,7 +156,7 @@ def _heard_row(heard: Heard) -> str:
     )
 
 
-def _interval(heard: Heard) -> str:
+def _interval(heard: HearingThreshold) -> str:
     match heard.lower_db, heard.upper_db:
         case None, None:
             return "no interval"

@@ -9,6 +9,7 @@ from gradio.components import Component
 from robustaudio.attacks import ATTACKS
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Plan
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.targets import levels_by_target
@@ -88,8 +89,13 @@ def _measured(
         plan = Plan(ATTACKS[options["attack"]](), norm_named(options["norm"]))
         command = convert.command_line("targets", source, classifier, options)
         for share, _, row in stream(
-            lambda progress: levels_by_target(
-                chosen, clip.samples, plan, seed=int(options["seed"]), progress=progress
+            lambda progress: measure_clip(
+                levels_by_target,
+                chosen,
+                clip.samples,
+                plan,
+                seed=int(options["seed"]),
+                progress=progress,
             ),
             budget.over,
         ):

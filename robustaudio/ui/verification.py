@@ -8,8 +8,10 @@ from gradio.components import Component
 
 from robustaudio.certification.verify import proof_obstacle
 from robustaudio.evaluation import figures
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.results import NoisePair, to_json
-from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
+from robustaudio.evaluation.verify import Verifying, noise_under_threshold
+from robustaudio.evaluation.verify import verify as prove
 from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import (
@@ -83,12 +85,9 @@ def build_verification(
 
         def job(chosen, clip, progress):
             threat = norm_named(norm)
-            record = to_json(
-                verify_clip(
-                    chosen, clip.samples, norm=threat, level_db=level_db, method=method,
-                    progress=progress,
-                )
-            )  # fmt: skip
+            verifying = Verifying(threat, level_db, method)
+            result = measure_clip(prove, chosen, clip.samples, verifying, progress=progress)
+            record = to_json(result)
             if not threat.needs_threshold:
                 return record, ["", None]
             pair = noise_under_threshold(chosen, clip.samples, level_db=level_db, seed=SEED)

@@ -36,7 +36,7 @@ from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import LastHidden, Network
 from robustaudio.classifiers.stages import LogMelStages
-from robustaudio.evaluation.clips import load_clips
+from robustaudio.evaluation.batch import load_clips
 from robustaudio.representations.spectral import Framing, MelScale, Mfcc
 from robustaudio.threats.norms import L2, LINF, MASKING, Norm
 from robustaudio.threats.threat_model import ThreatModel

@@ -16,8 +16,9 @@ from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import Cnn, Network
 from robustaudio.classifiers.stages import LogMelStages
-from robustaudio.evaluation.clips import load_clips
-from robustaudio.evaluation.verify import verify_clip
+from robustaudio.evaluation.batch import load_clips
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.verify import Verifying, verify
 from robustaudio.representations.spectral import Framing, LogMel, Magnitude, Mel, MelScale
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import L2, LINF, MASKING
@@ -265,7 +266,7 @@ def test_a_classifier_is_asked_before_anything_is_computed(monkeypatch):
     classifier = with_layer(nn.LayerNorm(30))
     monkeypatch.setattr(Classifier, "forward", lambda *_: pytest.fail("it was run"))
     with pytest.raises(UnsupportedLayer, match="no proof for mine: no interval rule for LayerNorm"):
-        verify_clip(classifier, torch.zeros(8_000), norm=LINF, level_db=-60.0)
+        measure_clip(verify, classifier, torch.zeros(8_000), Verifying(LINF, -60.0))
 
 
 def dense(*layers: nn.Module) -> Classifier:

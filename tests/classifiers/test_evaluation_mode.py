@@ -18,17 +18,43 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
 from robustaudio.classifiers.networks import DeepCnn, LastHidden
 from robustaudio.classifiers.stages import LogMelStages
-from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset
-from robustaudio.evaluation.certify import certify_clip, certify_dataset
-from robustaudio.evaluation.clips import LabelledClips, predictions
+from robustaudio.evaluation.attack import (
+    Attacking,
+    AttackLevels,
+    Plan,
+    attack,
+    attack_levels,
+    summary_of_attack,
+)
+from robustaudio.evaluation.batch import LabelledBatch, predictions
+from robustaudio.evaluation.certify import (
+    Certifying,
+    CertifyRadii,
+    certify,
+    certify_radii,
+    summary_of_radii,
+)
+from robustaudio.evaluation.engine import measure_clip, summarised
 from robustaudio.evaluation.exhibits import exhibits
-from robustaudio.evaluation.maximise import maximise_clip
-from robustaudio.evaluation.noise import noise_clip, noise_dataset
-from robustaudio.evaluation.predict import predict_clip, predict_dataset
+from robustaudio.evaluation.maximise import Maximising, maximise
+from robustaudio.evaluation.noise import (
+    AddingNoise,
+    NoiseLevels,
+    add_noise,
+    noise_levels,
+    summary_of_noise,
+)
+from robustaudio.evaluation.predict import (
+    Predicting,
+    predict,
+    predict_labels,
+    summary_of_predictions,
+)
 from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.ruler import Measuring, measure_ruler
+from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest, summary_of_smallest
 from robustaudio.evaluation.targets import levels_by_target
-from robustaudio.evaluation.verify import verify_clip
+from robustaudio.evaluation.verify import Verifying, verify
 from robustaudio.progress import Enough
 from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.threats.criterion import Misclassification
@@ -123,53 +149,52 @@ def waveforms(seed: int = 0) -> Tensor:
     return torch.rand(4, 2_048, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def labelled() -> LabelledClips:
-    return LabelledClips("some", "test", waveforms(), torch.tensor([0, 1, 2, 0]), (*"abcd",))
+def labelled() -> LabelledBatch:
+    return LabelledBatch(
+        dataset="some", split="test", waveforms=waveforms(),
+        labels=torch.tensor([0, 1, 2, 0]), names=(*"abcd",),
+    )  # fmt: skip
 
 
 WAVEFORM = waveforms()[0]
 CALLS: dict[str, Callable[[Classifier], object]] = {
     "predictions": lambda c: predictions(c, waveforms()),
     "probabilities": lambda c: c.probabilities(waveforms()),
-    "predict_clip": lambda c: predict_clip(c, WAVEFORM),
-    "predict_dataset": lambda c: predict_dataset(c, labelled()),
+    "predict_clip": lambda c: measure_clip(predict, c, WAVEFORM, None),
+    "predict_dataset": lambda c: summarised(
+        predict_labels, summary_of_predictions, c, labelled(), Predicting()
+    ),
     "threat_at": lambda c: threat_at(
         c, waveforms(), -30.0, L2, representation="log_mel"
     ).epsilon.detach(),
-    "noise_clip": lambda c: noise_clip(
-        c, WAVEFORM, representation="mel", sigma=0.1, seed=0
+    "noise_clip": lambda c: measure_clip(add_noise, c, WAVEFORM, AddingNoise(0.1, "mel")),
+    "noise_dataset": lambda c: summarised(
+        noise_levels, summary_of_noise, c, labelled(), NoiseLevels((0.0, 0.3), "log_mel")
     ),
-    "noise_dataset": lambda c: noise_dataset(
-        c, labelled(), representation="log_mel", sigmas=[0.0, 0.3], seed=0
+    "attack_clip": lambda c: measure_clip(attack, c, WAVEFORM, Attacking(PLAN, -20)),
+    "attack_clip after rounding": lambda c: measure_clip(
+        attack, c, WAVEFORM, Attacking(replace(PLAN, survive_rounding=True), -20)
     ),
-    "attack_clip": lambda c: attack_clip(
-        c, WAVEFORM, PLAN, level_db=-20, target=None, seed=0
+    "attack_dataset": lambda c: summarised(
+        attack_levels, summary_of_attack, c, labelled(), AttackLevels(PLAN, (-20,), True)
     ),
-    "attack_clip after rounding": lambda c: attack_clip(
-        c, WAVEFORM, replace(PLAN, survive_rounding=True), level_db=-20, target=None, seed=0
+    "smallest of attack_dataset": lambda c: summarised(
+        attack_smallest, summary_of_smallest, c, labelled(), SmallestLevels(PLAN, (-20,))
     ),
-    "attack_dataset": lambda c: attack_dataset(
-        c, labelled(), PLAN, levels_db=[-20], targeted=True, seed=0
+    "maximise_clip": lambda c: measure_clip(
+        maximise, c, WAVEFORM, Maximising(Genetic(queries=40), "b", -20)
     ),
-    "smallest of attack_dataset": lambda c: attack_dataset(
-        c, labelled(), PLAN, levels_db=[-20], targeted=False, seed=0, smallest=True
+    "levels_by_target": lambda c: measure_clip(levels_by_target, c, WAVEFORM, PLAN),
+    "exhibits": lambda c: [to_json(one) for one in exhibits(c, WAVEFORM, WAVEFORM * 0.9, seed=0)],
+    "certify_clip": lambda c: measure_clip(certify, c, WAVEFORM, Certifying(SMOOTHING, "log_mel")),
+    "certify_dataset": lambda c: summarised(
+        certify_radii, summary_of_radii, c, labelled(), CertifyRadii(SMOOTHING, (0.0, 0.1))
     ),
-    "maximise_clip": lambda c: maximise_clip(
-        c, WAVEFORM, Genetic(queries=40), label="b", level_db=-20, seed=0
+    "verify_clip": lambda c: measure_clip(verify, c, WAVEFORM, Verifying(LINF, -90)),
+    "measure_ruler": lambda c: measure_clip(
+        measure_ruler, c, WAVEFORM, Measuring(SMOOTHING, PGD(steps=3))
     ),
-    "levels_by_target": lambda c: levels_by_target(c, WAVEFORM, PLAN, seed=0),
-    "exhibits": lambda c: [
-        to_json(one) for one in exhibits(c, WAVEFORM, WAVEFORM * 0.9, seed=0)
-    ],
-    "certify_clip": lambda c: certify_clip(
-        c, WAVEFORM, SMOOTHING, representation="log_mel", seed=0
-    ),
-    "certify_dataset": lambda c: certify_dataset(
-        c, labelled(), SMOOTHING, representation="waveform", radii=[0.0, 0.1], seed=0
-    ),
-    "verify_clip": lambda c: verify_clip(c, WAVEFORM, norm=LINF, level_db=-90),
-    "measure_ruler": lambda c: measure_ruler(c, WAVEFORM, smoothing=SMOOTHING, attack=PGD(steps=3)),
-}  # fmt: skip
+}
 
 
 def timeless(told: object) -> object:

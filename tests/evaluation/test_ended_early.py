@@ -12,11 +12,12 @@ from robustaudio.certification.smoothing import Smoothing, clopper_pearson_lower
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import Plan
-from robustaudio.evaluation.certify import certify_clip
+from robustaudio.evaluation.certify import Certifying, certify
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.results import CertifiedClip, to_json
-from robustaudio.evaluation.ruler import PARTS, measure_ruler
+from robustaudio.evaluation.ruler import PARTS, Measuring, measure_ruler
 from robustaudio.evaluation.targets import levels_by_target
-from robustaudio.evaluation.verify import verify_clip
+from robustaudio.evaluation.verify import Verifying, verify
 from robustaudio.progress import Enough, Watched
 from robustaudio.threats.norms import LINF
 
@@ -45,9 +46,7 @@ def after(share: float):
 
 
 def certified(classifier, samples, share: float) -> CertifiedClip:
-    return certify_clip(
-        classifier, samples, VOTES, representation="waveform", seed=0, progress=after(share)
-    )
+    return measure_clip(certify, classifier, samples, Certifying(VOTES), progress=after(share))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
@@ -74,16 +73,14 @@ def test_a_proof_so_far_is_a_proof(classifier, samples, share):
     level = verifier.largest_level(x, label, progress=after(share))
     assert level.isfinite() and level <= whole
     assert verifier.verified_at(x, label, level, LINF).all()
-    result = verify_clip(
-        classifier, samples, norm=LINF, level_db=-90, progress=after(share)
-    )  # fmt: skip
+    result = measure_clip(verify, classifier, samples, Verifying(LINF, -90), progress=after(share))
     assert result.largest_level_db == float(level)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4])
 def test_targets_so_far_are_levels_that_were_found(classifier, samples, share):
-    row = levels_by_target(classifier, samples, Plan(QUICK), seed=0, progress=after(share))
-    whole = levels_by_target(classifier, samples, Plan(QUICK), seed=0)
+    row = measure_clip(levels_by_target, classifier, samples, Plan(QUICK), progress=after(share))
+    whole = measure_clip(levels_by_target, classifier, samples, Plan(QUICK))
     assert set(row.levels_db) == set(whole.levels_db) and row.queries < whole.queries
     found = [sum(level is not None for level in one.levels_db.values()) for one in (row, whole)]
     assert found[0] <= found[1]
@@ -93,9 +90,9 @@ def test_targets_so_far_are_levels_that_were_found(classifier, samples, share):
     "share, ended", [(0.0, PARTS), (0.5, PARTS[1:]), (0.95, PARTS[2:]), (2.0, ())]
 )
 def test_a_ruler_names_the_parts_that_it_did_not_finish(classifier, samples, share, ended):
-    result = measure_ruler(
-        classifier, samples, smoothing=VOTES, attack=QUICK, progress=after(share)
-    )  # fmt: skip
+    result = measure_clip(
+        measure_ruler, classifier, samples, Measuring(VOTES, QUICK), progress=after(share)
+    )
     assert result.ended == ended
     assert (result.smoothed.n < VOTES.n) == bool(ended)
     json.dumps(to_json(result))

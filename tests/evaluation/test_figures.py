@@ -7,6 +7,7 @@ import torch
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.evaluation import figures
+from robustaudio.evaluation.batch import load_clips
 from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.threats.norms import MASKING
@@ -167,3 +168,20 @@ def test_a_search_that_never_moved_has_no_level():
     figure = figures.search([0.5], [None])
     assert figure.data[1].y == (None,)
     assert len(figures.search([], []).data[0].x) == 0
+
+
+@pytest.fixture(scope="module")
+def clips(classifier):
+    return load_clips(classifier, open_dataset("bundled-digits"))
+
+
+def test_figures_share_one_scale_and_stay_small(clips):
+    clean = clips.waveforms[0]
+    quiet = figures.spectrogram(0.01 * clean, clean, 8_000, title="quiet")
+    loud = figures.spectrogram(clean, clean, 8_000, title="loud")
+    assert loud.data[0].z.max() == pytest.approx(0, abs=0.1)
+    assert quiet.data[0].z.max() == pytest.approx(-40, abs=0.2)
+    assert quiet.data[0].zmin == loud.data[0].zmin and quiet.data[0].zmax == loud.data[0].zmax
+    wave = figures.waveforms(clean, clean, 8_000)
+    assert all(len(trace.x) <= figures.MAX_POINTS for trace in wave.data)
+    assert max(wave.data[0].y) == pytest.approx(float(clean.max()))

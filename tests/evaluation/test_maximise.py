@@ -5,7 +5,8 @@ import torch
 
 from robustaudio.attacks import Genetic
 from robustaudio.classifiers.checkpoints import load_classifier
-from robustaudio.evaluation.maximise import STARTS, maximise_clip, start_from
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.maximise import STARTS, Maximising, maximise, start_from
 
 QUICK = Genetic(queries=60)
 
@@ -24,10 +25,13 @@ def clip(classifier) -> torch.Tensor:
 def test_it_becomes_surer_within_its_level(classifier, start):
     x = start_from(start, clip(classifier), seed=0)
     told = []
-    made = maximise_clip(
-        classifier, x, QUICK, label="3", level_db=-20.0, seed=0,
+    made = measure_clip(
+        maximise,
+        classifier,
+        x,
+        Maximising(QUICK, "3", -20.0),
         progress=lambda share, step=None: told.append(step),
-    )  # fmt: skip
+    )
     assert made.probability > made.probability_before
     assert made.queries == QUICK.queries  # being heard as the label does not end it
     assert made.perturbation.abs().max() <= 0.1 * (1 + 1e-5)
@@ -37,7 +41,7 @@ def test_it_becomes_surer_within_its_level(classifier, start):
 def test_what_is_already_the_label_becomes_more_so(classifier):
     x = start_from("noise", clip(classifier), seed=1) * 0.1
     label = classifier.labels[int(classifier(x[None]).argmax())]
-    result = maximise_clip(classifier, x, QUICK, label=label, level_db=-20.0, seed=0)
+    result = measure_clip(maximise, classifier, x, Maximising(QUICK, label, -20.0))
     assert result.probability > result.probability_before
 
 
@@ -46,4 +50,4 @@ def test_a_start_that_is_none_and_a_label_that_is_none(classifier):
     with pytest.raises(ValueError, match="no start 'tone'; choose from clip, noise, silence"):
         start_from("tone", clip(classifier), 0)
     with pytest.raises(ValueError, match="no label 'violin'"):
-        maximise_clip(classifier, clip(classifier), QUICK, label="violin", level_db=-20.0, seed=0)
+        measure_clip(maximise, classifier, clip(classifier), Maximising(QUICK, "violin", -20.0))

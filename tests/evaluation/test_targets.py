@@ -13,7 +13,8 @@ from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation import figures
 from robustaudio.evaluation.attack import Plan
-from robustaudio.evaluation.clips import load_clips
+from robustaudio.evaluation.batch import load_clips
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.targets import levels_by_target
 
 
@@ -24,7 +25,7 @@ def test_a_linear_classifier_has_the_level_in_closed_form():
         layer.bias.zero_()
     classifier = Classifier({}, nn.Sequential(layer), labels=("a", "b"), sample_rate=8, length=3)
     x = torch.tensor([1.0, 0.5, -0.5])  # logits 0.75 and -0.5; the weights' difference: 2.5 in l1
-    result = levels_by_target(classifier, x, Plan(DeepFool(overshoot=1e-4)), seed=0)
+    result = measure_clip(levels_by_target, classifier, x, Plan(DeepFool(overshoot=1e-4)))
     assert result.prediction == "a" and set(result.levels_db) == {"b"}
     assert result.levels_db["b"] == pytest.approx(20 * math.log10(1.25 / 2.5), abs=0.01)
 
@@ -36,11 +37,11 @@ def test_no_target_lies_inside_what_is_proven():
     verifier = Verifier(classifier, method="crown")
     proven = float(verifier.largest_level(x[None], verifier.predict(x[None])))
     told = []
-    result = levels_by_target(
+    result = measure_clip(
+        levels_by_target,
         classifier,
         x,
         Plan(PGD(steps=5)),
-        seed=0,
         progress=lambda share, step=None: told.append(share),
     )
     reached = [level for level in result.levels_db.values() if level is not None]
@@ -54,7 +55,7 @@ def test_a_target_out_of_reach_is_none():
         layer.weight.zero_()
         layer.bias.copy_(torch.tensor([1.0, 0.0]))
     classifier = Classifier({}, nn.Sequential(layer), labels=("a", "b"), sample_rate=8, length=2)
-    result = levels_by_target(classifier, torch.ones(2), Plan(PGD(steps=2)), seed=0)
+    result = measure_clip(levels_by_target, classifier, torch.ones(2), Plan(PGD(steps=2)))
     assert result.levels_db == {"b": None}
 
 

@@ -14,15 +14,24 @@ from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.checkpoints import load_classifier
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import Plan, attack_clip, attack_dataset
-from robustaudio.evaluation.certify import certify_dataset
-from robustaudio.evaluation.clips import LabelledClips
+from robustaudio.evaluation.attack import Attacking, Plan, attack
+from robustaudio.evaluation.batch import LabelledBatch
+from robustaudio.evaluation.certify import CertifyRadii, certify_radii, summary_of_radii
+from robustaudio.evaluation.engine import measure_clip, summarised
 from robustaudio.evaluation.figures import audibility
-from robustaudio.evaluation.noise import noise_clip
-from robustaudio.evaluation.predict import predict_dataset
+from robustaudio.evaluation.noise import AddingNoise, add_noise
+from robustaudio.evaluation.predict import Predicting, predict_labels, summary_of_predictions
 from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.ruler import measure_ruler
-from robustaudio.evaluation.verify import noise_under_threshold, verify_clip, verify_dataset
+from robustaudio.evaluation.ruler import Measuring, measure_ruler
+from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest, summary_of_smallest
+from robustaudio.evaluation.verify import (
+    Verifying,
+    VerifyLevels,
+    noise_under_threshold,
+    summary_of_verdicts,
+    verify,
+    verify_levels,
+)
 from robustaudio.perception.masking import masking_threshold
 from robustaudio.threats.norms import LINF, MASKING
 from robustaudio.threats.threat_model import ThreatModel
@@ -37,10 +46,11 @@ def waveforms(device: str) -> Tensor:
     return torch.stack(tones).to(device)
 
 
-def labelled(device: str) -> LabelledClips:
-    return LabelledClips(
-        "some", "test", waveforms(device), torch.tensor([0, 8]).to(device), (*"ab",)
-    )
+def labelled(device: str) -> LabelledBatch:
+    return LabelledBatch(
+        dataset="some", split="test", waveforms=waveforms(device),
+        labels=torch.tensor([0, 8]).to(device), names=(*"ab",),
+    )  # fmt: skip
 
 
 def seen(audible) -> tuple:
@@ -48,32 +58,37 @@ def seen(audible) -> tuple:
 
 
 CALLS: dict[str, Callable[[Classifier, str], object]] = {
-    "verify_clip": lambda c, d: verify_clip(c, waveforms(d)[0], norm=MASKING, level_db=-30),
-    "verify_dataset": lambda c, d: verify_dataset(
-        c, labelled(d), norm=LINF, levels_db=[-90.0], method="crown"
+    "verify_clip": lambda c, d: measure_clip(verify, c, waveforms(d)[0], Verifying(MASKING, -30)),
+    "verify_dataset": lambda c, d: summarised(
+        verify_levels, summary_of_verdicts, c, labelled(d), VerifyLevels(LINF, (-90.0,), "crown")
     ),
-    "measure_ruler": lambda c, d: measure_ruler(
-        c, waveforms(d)[0], smoothing=SMOOTHING, attack=PGD(steps=3, random_start=False)
+    "measure_ruler": lambda c, d: measure_clip(
+        measure_ruler, c, waveforms(d)[0], Measuring(SMOOTHING, PGD(steps=3, random_start=False))
     ),
-    "attack_dataset": lambda c, d: attack_dataset(
-        c, labelled(d), PLAN, levels_db=[-20.0], targeted=False, seed=0, smallest=True
+    "attack_dataset": lambda c, d: summarised(
+        attack_smallest, summary_of_smallest, c, labelled(d), SmallestLevels(PLAN, (-20.0,))
     ),
-    "attack_clip": lambda c, d: attack_clip(
-        c, waveforms(d)[0], Plan(BIM(steps=3), representation="mel"), level_db=-20.0, target=None,
-        seed=0,
+    "attack_clip": lambda c, d: measure_clip(
+        attack, c, waveforms(d)[0], Attacking(Plan(BIM(steps=3), representation="mel"), -20.0)
     ),
-    "noise_clip": lambda c, d: noise_clip(
-        c, waveforms(d)[0], representation="mel", sigma=0.001, seed=0
+    "noise_clip": lambda c, d: measure_clip(
+        add_noise, c, waveforms(d)[0], AddingNoise(0.001, "mel")
     ),
     "noise_under_threshold": lambda c, d: noise_under_threshold(
         c, waveforms(d)[0], level_db=0.0, seed=0
     ),
-    "predict_dataset": lambda c, d: predict_dataset(c, labelled(d)),
-    "certify_dataset": lambda c, d: certify_dataset(
-        c, labelled(d), SMOOTHING, representation="log_mel", radii=[0.0], seed=0
+    "predict_dataset": lambda c, d: summarised(
+        predict_labels, summary_of_predictions, c, labelled(d), Predicting()
+    ),
+    "certify_dataset": lambda c, d: summarised(
+        certify_radii,
+        summary_of_radii,
+        c,
+        labelled(d),
+        CertifyRadii(SMOOTHING, (0.0,), "log_mel"),
     ),
     "audibility": lambda c, d: seen(audibility(waveforms(d)[0], waveforms(d)[1] * 1e-3, 8_000)),
-}  # fmt: skip
+}
 
 
 def near(told: object) -> object:

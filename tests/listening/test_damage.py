@@ -24,7 +24,8 @@ from robustaudio.listening.run import export
 from robustaudio.listening.run.database import DatabaseStore
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.json_lines import JsonLinesStore
-from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.sent import start
+from robustaudio.listening.run.session import new_code, session_of
 from robustaudio.listening.run.store import DAMAGED, STUDY, Event, MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
@@ -117,7 +118,7 @@ def test_what_cannot_be_opened_as_a_file_stops_no_other(tmp_path, caplog):
     (tmp_path / room.token / "bbbb.jsonl").mkdir()
     rooms = Host(JsonLinesStore(tmp_path))
     assert [*rooms.charters.ends()] == [room.token]
-    assert feedback.pooled(rooms.find(room.token))["damaged"] == ["bbbb"]
+    assert feedback.pooled(rooms.find(room.token)).damaged == ("bbbb",)
     assert rooms.open(small_study(title="Another"), resume=True)
     closed, left = rooms.purge()
     assert (closed, left) == ([], ["aaaabroken"])
@@ -132,7 +133,8 @@ def test_files_of_other_names_are_not_ours(tmp_path):
         (tmp_path / name).write_text("{}\n")
     rooms = Host(JsonLinesStore(tmp_path))
     assert rooms.store.studies() == [room.token]
-    whole, damaged = rooms.find(room.token).whole_and_damaged()
+    reading = rooms.find(room.token).reading()
+    whole, damaged = reading.sessions, [*reading.damaged]
     assert len(whole) == 1 and damaged == []
     assert rooms.purge() == ([], [])
     assert (tmp_path / "My notes" / "study.jsonl").exists()
@@ -176,15 +178,15 @@ def test_a_broken_session_stops_no_other_and_keeps_its_other_answers(
     answers = sum(line["kind"] == "trial" for line in lines)
     lost = sum(line["kind"] == "trial" for line in changes)
     found = feedback.pooled(room)
-    assert found["damaged"] == [bad] and (found["begun"], found["finished"]) == (2, 2)
-    assert found["unreadable"] >= len(changes)
+    assert found.damaged == (bad,) and (found.begun, found.finished) == (2, 2)
+    assert found.unreadable >= len(changes)
     table = export.tidy(room)
     kept = Counter(row["listener"] for row in table)
     assert kept[bad] == answers - lost and kept[good] > 0
     damaged = {(row["listener"], row["damaged_lines"] > 0) for row in table}
     assert damaged <= {(good, False), (bad, True)}
     assert {row["study_damaged_listeners"] for row in table} == {1}
-    are = "is" if found["unreadable"] == 1 else "are"
+    are = "is" if found.unreadable == 1 else "are"
     sentence = f"of 1 listener cannot be read or {are} missing: "
     assert sentence + bad in " ".join(teacher_routes.overview(room)["remarks"])
     client = TestClient(application(Host(JsonLinesStore(tmp_path))))
@@ -192,7 +194,7 @@ def test_a_broken_session_stops_no_other_and_keeps_its_other_answers(
     assert told["damaged"]["listeners"].keys() == {bad}
     assert main(["listen", "analyse", str(tmp_path)]) == 0
     told = capsys.readouterr()
-    assert "damaged     1" in told.out and f"unreadable  {found['unreadable']}" in told.out
+    assert "damaged     1" in told.out and f"unreadable  {found.unreadable}" in told.out
     assert sentence + bad in told.err
     assert path.exists()  # nothing is deleted for being damaged
 

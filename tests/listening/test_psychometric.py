@@ -48,8 +48,8 @@ def test_many_trials_find_the_truth():
         middle = posterior.level_at((1 + guess_rate) / 2)
         assert middle.estimate == pytest.approx(-41.3, abs=0.7)
         assert middle.lower < -41.3 < middle.upper and 1 < middle.upper - middle.lower < 1.7
-        assert posterior.mean()["spread_db"] == pytest.approx(2.6, abs=0.4)
-        assert posterior.mean()["lapse_rate"] == pytest.approx(0.02, abs=0.006)
+        assert posterior.spread_db == pytest.approx(2.6, abs=0.4)
+        assert posterior.lapse_rate == pytest.approx(0.02, abs=0.006)
 
 
 @given(shift=st.integers(-40, 40), proportion=st.floats(0.55, 0.95))

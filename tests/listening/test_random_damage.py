@@ -13,8 +13,8 @@ from random import Random
 
 import pytest
 import sqlalchemy as sql
+from listening.run.test_store import eventually
 from listening.small_study import small_study
-from listening.test_store import eventually
 
 from robustaudio.listening.run import export, host
 from robustaudio.listening.run.clocks import Clocks
@@ -94,14 +94,14 @@ def check(store, token: str, kept: set[Answer], answers: set[Answer], moved: Mov
     assert set(read.values()) <= {1}  # nobody's answer counts twice
     assert kept <= set(read) <= answers
     counted, sessions = exported["damaged"]["listeners"], room.sessions()
-    assert counted.keys() == {*found["damaged"]}
+    assert counted.keys() == {*found.damaged}
     for name, lost in Counter(name for name, _ in answers - set(read)).items():
         if exported["damaged"]["store"]:  # whole listeners may be missing
-            assert exported["damaged"]["store"] in found["damage"]
+            assert exported["damaged"]["store"] in found.damage
             continue
         ended = name in sessions and sessions[name].ended
         assert counted[name] >= (lost if ended else 1)
-        assert name in found["damage"]
+        assert name in found.damage
 
 
 def stored(store, token: str, otherwise: set[Answer]) -> set[Answer]:

@@ -7,7 +7,7 @@ from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.networks import Network
 from robustaudio.classifiers.stages import LogMelStages
-from robustaudio.evaluation.clips import predictions
+from robustaudio.evaluation.batch import predictions
 from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.threats.norms import LINF
 from robustaudio.training.loop import Schedule, augmented, train

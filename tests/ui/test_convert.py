@@ -10,13 +10,15 @@ import pytest
 from robustaudio.attacks import ATTACKS, FGSM, PGD, DeepFool
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.cli import parser
-from robustaudio.evaluation.attack import Plan, attack_clip
+from robustaudio.evaluation.attack import Attacking, Plan, attack
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.exhibits import exhibits
-from robustaudio.evaluation.heard import Heard, Listener, claims
-from robustaudio.evaluation.noise import noise_clip
+from robustaudio.evaluation.hearing_thresholds import HearingThreshold, claims
+from robustaudio.evaluation.listening_study import ListenerThreshold
+from robustaudio.evaluation.noise import AddingNoise, add_noise
 from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.ruler import measure_ruler
-from robustaudio.evaluation.verify import noise_under_threshold, verify_clip
+from robustaudio.evaluation.ruler import Measuring, measure_ruler
+from robustaudio.evaluation.verify import Verifying, noise_under_threshold, verify
 from robustaudio.threats.norms import L2, MASKING, NORMS, norm_named
 from robustaudio.ui import convert, verdicts
 from robustaudio.ui.blocks import Turns
@@ -119,9 +121,9 @@ def test_the_command_of_a_wish_parses_to_the_same_settings(source, wanted):
 
 def test_every_attack_has_a_name_and_widgets_that_hold_its_defaults(services):
     assert set(METHODS) == {*ATTACKS, NOISE} and len(set(METHODS.values())) == len(METHODS)
-    for name, attack in ATTACKS.items():
+    for name, kind in ATTACKS.items():
         widgets = option_widgets(name)
-        assert {field: widget.value for field, widget in widgets.items()} == asdict(attack())
+        assert {field: widget.value for field, widget in widgets.items()} == asdict(kind())
         for slider in (w for w in widgets.values() if isinstance(w, gr.Slider)):
             assert slider.minimum <= slider.value <= slider.maximum
             steps = slider.value / slider.step
@@ -179,7 +181,7 @@ def test_what_cannot_be_is_refused_with_one_sentence(services, source, impossibl
 
 def test_words_say_what_changed_and_what_rounding_leaves(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
-    result = attack_clip(classifier, clip.samples, Plan(PGD()), level_db=-45, target=None, seed=0)
+    result = measure_clip(attack, classifier, clip.samples, Attacking(Plan(PGD()), -45))
     words = verdicts.perturbation_words(to_json(result))
     assert "<strong>7</strong> → <strong>3</strong>" in words and "−45.0 dB" in words
     assert "survives rounding to 16 bit" in words
@@ -194,16 +196,14 @@ def test_words_say_what_changed_and_what_rounding_leaves(services, source):
 
 def test_words_name_the_norm_that_was_asked_for(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
-    result = attack_clip(
-        classifier, clip.samples, Plan(PGD(), L2), level_db=-30, target=None, seed=0
-    )
+    result = measure_clip(attack, classifier, clip.samples, Attacking(Plan(PGD(), L2), -30))
     assert "L2 level −30.0 dB of the clip's energy" in verdicts.perturbation_words(to_json(result))
 
 
 def test_words_on_an_attack_at_a_representation_speak_of_its_sound(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     plan = Plan(FGSM(), representation="mel")
-    result = attack_clip(classifier, clip.samples, plan, level_db=-40, target=None, seed=0)
+    result = measure_clip(attack, classifier, clip.samples, Attacking(plan, -40))
     words = verdicts.perturbation_words(to_json(result))
     done = "succeeded" if to_json(result)["success"] else "did not succeed"
     assert f"at the mel itself the attack {done}" in words and "closest inversion" in words
@@ -213,9 +213,7 @@ def test_words_on_an_attack_at_a_representation_speak_of_its_sound(services, sou
 
 def test_words_on_another_label_than_the_target_do_not_promise_it(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
-    result = attack_clip(
-        classifier, clip.samples, Plan(DeepFool()), level_db=0, target=None, seed=0
-    )
+    result = measure_clip(attack, classifier, clip.samples, Attacking(Plan(DeepFool()), 0))
     record = {**to_json(result), "targeted": True, "target": "0"}
     words = verdicts.perturbation_words(record)
     assert "target 0 not reached" in words and "rounding" not in words
@@ -226,7 +224,7 @@ def test_words_on_another_label_than_the_target_do_not_promise_it(services, sour
 def test_exhibits_stand_side_by_side_at_one_level(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     plan = Plan(FGSM())
-    result = attack_clip(classifier, clip.samples, plan, level_db=-40, target=None, seed=0)
+    result = measure_clip(attack, classifier, clip.samples, Attacking(plan, -40))
     shown = exhibits(classifier, result.clean, result.perturbed, seed=0)
     value = convert.exhibit_tracks(result.clean, shown, clip.sample_rate)
     assert [track["key"] for track in value["tracks"]] == ["A", "B", "C", "D"]
@@ -242,7 +240,7 @@ def test_exhibits_stand_side_by_side_at_one_level(services, source):
 def test_nothing_found_is_said_and_not_judged(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     plan = Plan(DeepFool())
-    result = attack_clip(classifier, clip.samples, plan, level_db=-100, target=None, seed=0)
+    result = measure_clip(attack, classifier, clip.samples, Attacking(plan, -100))
     assert to_json(result)["linf"] == 0
     words = verdicts.perturbation_words(to_json(result))
     assert "nothing found up to −100.0 dB of the clip's peak" in words
@@ -255,7 +253,7 @@ def test_nothing_found_is_said_and_not_judged(services, source):
 def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
     plan = Plan(FGSM(), MASKING)
-    result = attack_clip(classifier, clip.samples, plan, level_db=10, target=None, seed=0)
+    result = measure_clip(attack, classifier, clip.samples, Attacking(plan, 10))
     reached = verdicts.decibel(to_json(result)["reached_db"])
     words = verdicts.perturbation_words(to_json(result))
     assert f"level {reached} relative to the masking threshold, on the classifier's" in words
@@ -264,14 +262,14 @@ def test_a_masking_attack_has_its_level_relative_to_the_threshold(services, sour
 
 def test_no_noise_is_no_perturbation(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
-    result = noise_clip(classifier, clip.samples, representation="mel", sigma=0.0, seed=0)
+    result = measure_clip(add_noise, classifier, clip.samples, AddingNoise(0.0, "mel"))
     words = verdicts.perturbation_words(to_json(result))
     assert "no perturbation at all" in words and "inversion" not in words
 
 
 def test_the_tracks_share_one_gain_and_the_difference_says_its_own(services, source):
     classifier, clip = convert.open_source(services, source, "digits-cnn")
-    result = noise_clip(classifier, clip.samples, representation="waveform", sigma=0.01, seed=0)
+    result = measure_clip(add_noise, classifier, clip.samples, AddingNoise(0.01))
     value = convert.player_tracks(result, clip.sample_rate)
     gains = {track["key"]: track["gain_db"] for track in value["tracks"]}
     assert gains["A"] == gains["B"] == 0 and gains["D"] > 0
@@ -283,7 +281,9 @@ def test_the_tracks_share_one_gain_and_the_difference_says_its_own(services, sou
 )
 def test_the_ruler_tells_whose_mark_is_whose(services, source, name, smoothed):
     classifier, clip = convert.open_source(services, source, name)
-    record = to_json(measure_ruler(classifier, clip.samples, smoothing=Smoothing(n=200)))
+    record = to_json(
+        measure_clip(measure_ruler, classifier, clip.samples, Measuring(Smoothing(n=200)))
+    )
     picture = ruler_html(record)
     assert smoothed in picture and "the attack needs" in picture
     assert "-" not in "".join(part.split("</b>")[0] for part in picture.split("<b>")[1:])
@@ -295,7 +295,7 @@ def test_the_ruler_tells_whose_mark_is_whose(services, source, name, smoothed):
     assert f"left:{THRESHOLD.at(0):.2f}%" in picture.split("ra-zero")[1]
 
 
-def heard_record(heard: list[Heard]) -> dict:
+def heard_record(heard: list[HearingThreshold]) -> dict:
     none = dict.fromkeys(("smoothed_db", "verified_masking_db"))
     levels = {"verified_db": -46.6, "attacked_db": -31.1, "floor_16_bit_db": -90.3, **none}
     levels["verified_l2_db"] = -49.1
@@ -310,9 +310,13 @@ def heard_record(heard: list[Heard]) -> dict:
 
 def test_what_people_heard_stands_on_the_l2_strip_with_both_claims():
     heard = [
-        Heard("white", (Listener(-66.0, -63.0, -57.0),) * 9, "=", -60.0, -63.0, -57.0, -70.0),
-        Heard("shaped", (Listener(-25.0, -22.0, None),) * 9, ">=", -20.0, -22.0, None, -29.0),
-        Heard("<b>", (Listener(None, None, None),) * 9, None, None, None, None),
+        HearingThreshold(
+            "white", (ListenerThreshold(-66.0, -63.0, -57.0),) * 9, "=", -60.0, -63.0, -57.0, -70.0
+        ),
+        HearingThreshold(
+            "shaped", (ListenerThreshold(-25.0, -22.0, None),) * 9, ">=", -20.0, -22.0, None, -29.0
+        ),
+        HearingThreshold("<b>", (ListenerThreshold(None, None, None),) * 9, None, None, None, None),
     ]
     picture = ruler_html(heard_record(heard))
     strip = picture.split("ra-of-l2")[1].split("</section>")[0]
@@ -326,15 +330,15 @@ def test_what_people_heard_stands_on_the_l2_strip_with_both_claims():
     assert "<strong>not shown</strong>, not yet heard where the certificate ends: shaped" in strip
     assert "95 % interval −63.0 dB to −57.0 dB; by the masking model inaudible below" in strip
     assert "95 % interval from −22.0 dB on" in strip and "<b>" not in strip.split("<dl>")[1]
-    alone = (Listener(None, None, -58.0),)
-    one = Heard("white", alone, "<=", -60.0, None, -58.0, simulated=True)
+    alone = (ListenerThreshold(None, None, -58.0),)
+    one = HearingThreshold("white", alone, "<=", -60.0, None, -58.0, simulated=True)
     assert "One simulated listener heard white noise at ≤ −60.0 dB" in ruler_html(
         heard_record([one])
     )
 
 
 def test_an_attack_on_another_classifier_is_called_so():
-    own = Heard("pgd", (Listener(None, None, None),), "=", -40.0, None, None)
+    own = HearingThreshold("pgd", (ListenerThreshold(None, None, None),), "=", -40.0, None, None)
     for against, said in ((None, False), ("digits-cnn-ibp", False), ("digits-<b>", True)):
         picture = ruler_html(heard_record([replace(own, made_against=against)]))
         words = "The attack pgd was made against digits-&lt;b&gt;, not against this classifier."
@@ -342,7 +346,11 @@ def test_an_attack_on_another_classifier_is_called_so():
 
 
 def test_beside_another_ruler_what_people_heard_is_not_drawn_again():
-    heard = [Heard("pgd", (Listener(None, None, -58.0),), "=", -60.0, None, None, None, False, "x")]
+    heard = [
+        HearingThreshold(
+            "pgd", (ListenerThreshold(None, None, -58.0),), "=", -60.0, None, None, None, False, "x"
+        )
+    ]
     picture = ruler_html(heard_record(heard), beside=True)
     assert "ra-heard'" not in picture and "Heard: at d′ = 1" not in picture
     assert (
@@ -377,8 +385,8 @@ def test_a_ruler_without_a_masking_set_says_so():
 def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db, proven, method):
     classifier, clip = convert.open_source(services, source, "digits-cnn-ibp")
     record = to_json(
-        verify_clip(
-            classifier, clip.samples, norm=norm_named(norm), level_db=level_db, method=method
+        measure_clip(
+            verify, classifier, clip.samples, Verifying(norm_named(norm), level_db, method)
         )
     )
     words = verdicts.verification_words(record)
@@ -394,7 +402,7 @@ def test_a_verdict_says_exactly_what_is_proven(services, source, norm, level_db,
 )
 def test_a_level_at_or_above_the_threshold_is_not_called_below(services, source, level_db, subject):
     classifier, clip = convert.open_source(services, source, "digits-lstm-ibp")
-    record = to_json(verify_clip(classifier, clip.samples, norm=MASKING, level_db=level_db))
+    record = to_json(measure_clip(verify, classifier, clip.samples, Verifying(MASKING, level_db)))
     words = verdicts.verification_words(record)
     assert "NOT PROVEN" in words and "something that" in words and subject in words
     assert "not proven is not broken" in words

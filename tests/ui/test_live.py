@@ -14,7 +14,9 @@ from robustaudio.attacks.genetic import Genetic
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
-from robustaudio.evaluation.attack import Plan, Standing, attack_clip
+from robustaudio.evaluation.attack import Attacking, Plan
+from robustaudio.evaluation.attack import attack as perturb
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.results import to_json
 from robustaudio.progress import Enough
 from robustaudio.ui import launch, verdicts
@@ -77,8 +79,8 @@ def test_an_attack_that_is_ended_keeps_the_best_that_it_told_of(attack, classifi
             heard.append(step.sound())
             raise Enough
 
-    result = attack_clip(
-        classifier, clip.samples, Plan(attack), level_db=-25, target=None, seed=0, progress=progress
+    result = measure_clip(
+        perturb, classifier, clip.samples, Attacking(Plan(attack), -25), progress=progress
     )
     assert len(heard) == 1 and torch.equal(heard[0], result.perturbed)
     assert len(to_json(result)["history"]) > 1

@@ -19,14 +19,15 @@ from ui.driving import (
 
 from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.audio.tasks import TASKS
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import figures
+from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.ruler import measure_ruler
+from robustaudio.evaluation.ruler import Measuring, measure_ruler
 from robustaudio.ui import launch, verdicts
 from robustaudio.ui.ruler import ruler_html
-from robustaudio.ui.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_a_task_without_a_classifier_is_not_offered(services):
 def test_the_bundled_clips_come_first_and_every_file_has_a_name(task):
     bundled, clips = open_dataset(f"bundled-{task.name}"), task.clips()
     assert [path.name for path in clips.values()][: len(bundled)] == [
-        row["file"] for row in bundled.rows
+        row.file for row in bundled.rows
     ]
     assert len(set(clips.values())) == len(clips) and task.clip in clips
     assert not any("_" in name.split(" · ")[0] for name in clips)
@@ -92,8 +93,8 @@ def test_labels_are_words_in_sentences_and_pictures():
 def test_the_ruler_of_what_has_no_interval_rule_measures_the_rest_and_says_why():
     classifier = checkpoints.load_classifier("instruments-svm")
     clip = classifier.prepare(next(open_dataset("bundled-instruments").clips()))
-    quick = {"smoothing": Smoothing(n0=10, n=50), "attack": PGD(steps=2)}
-    record = to_json(measure_ruler(classifier, clip.samples, **quick))
+    quick = Measuring(Smoothing(n0=10, n=50), PGD(steps=2))
+    record = to_json(measure_clip(measure_ruler, classifier, clip.samples, quick))
     assert record["ruler"]["attacked_db"] < 0
     assert record["ruler"]["verified_db"] is record["ruler"]["verified_l2_db"] is None
     picture = ruler_html(record)

@@ -1,13 +1,55 @@
 """Whose answers count: rules that are fixed before the first listener, and say their reason."""
 
 from collections.abc import Iterable, Sequence
+from functools import singledispatch
 
+from robustaudio.listening.analysis.by_paradigm import by_listener, differences, grouped, tested
 from robustaudio.listening.analysis.statistics import ALPHA, p_value_of_mean
+from robustaudio.listening.design.paradigm import Choice, ComparedRating, GradedRating, Paradigm
+from robustaudio.listening.design.trial import Row
 
 REFERENCE_GRADE = 90.0  # of 100
 BAD_SHARE = 0.15  # of the items
 CATCH_SHARE = 0.8
 FEWEST_PAGES = 4  # of impairments, to judge a listener by
+
+
+def excluded(rows: Sequence[Row]) -> dict[str, str]:
+    """Listeners whose answers do not count, with the reason."""
+    reasons = {}
+    for listener, mine in by_listener(rows).items():
+        for paradigm, answers in grouped(mine, lambda row: row.paradigm).items():
+            if reason := reason_to_exclude(paradigm, answers):
+                reasons[listener] = reason
+    return reasons
+
+
+@singledispatch
+def reason_to_exclude(paradigm: Paradigm, rows: Sequence[Row]) -> str | None:
+    """Why a listener with these answers is excluded; None if not."""
+    raise NotImplementedError(f"no rule for {type(paradigm).__name__}.")
+
+
+@reason_to_exclude.register
+def _(paradigm: Choice, rows: Sequence[Row]) -> str | None:
+    del paradigm
+    return misses_catches([bool(row.correct) for row in rows if row.kind == "catch"])
+
+
+@reason_to_exclude.register
+def _(paradigm: GradedRating, rows: Sequence[Row]) -> str | None:
+    del paradigm
+    graded = tested(rows)
+    loudest = max((row.level_db for row in graded if row.level_db is not None), default=0)
+    hidden = [row.answer for row in graded if row.level_db is None]
+    anchor = [row.answer for row in graded if row.level_db == loudest]
+    return misses_reference(hidden) or hears_no_anchor(anchor)
+
+
+@reason_to_exclude.register
+def _(paradigm: ComparedRating, rows: Sequence[Row]) -> str | None:
+    del paradigm
+    return tells_nothing_apart([row.answer for row in differences(rows)])
 
 
 def misses_reference(grades: Sequence[float]) -> str | None:

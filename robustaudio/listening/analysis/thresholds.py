@@ -1,14 +1,17 @@
 """Thresholds in dB, of one listener and over many; at the end of the scale a bound, no number."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from robustaudio.listening.analysis.d_prime import proportion_at
 from robustaudio.listening.analysis.statistics import mean_interval
+from robustaudio.listening.design.paradigm import Paradigm
 from robustaudio.listening.psychometric import BEYOND_DB, Posterior
 
 Sign = Literal["=", "<=", ">="]
+Value = TypeVar("Value", covariant=True)
+Other = TypeVar("Other")
 SIGNS: dict[str, str] = {"=": "", "<=": "≤ ", ">=": "≥ "}  # as they are shown
 STAIRCASE_TARGET = 0.5 ** (1 / 3)  # .794, where 3-down 1-up settles (Levitt 1971)
 FAINT = 0.36  # a d' with which 60 % of two intervals are right: the edge of hearing
@@ -29,9 +32,24 @@ class Threshold:
     upper_db: float | None
 
 
-def criteria(paradigm: str) -> dict[str, float]:
-    """Proportions correct at which thresholds are reported: at d' = 1, and where staircases go."""
-    return {"d_prime_1": proportion_at(1, paradigm), "correct_79": STAIRCASE_TARGET}
+@dataclass(frozen=True)
+class Criteria(Generic[Value]):
+    """A value for each point at which thresholds are reported.
+
+    `d_prime_1` is at d' = 1, which all paradigms have in common; `correct_79` at 79.4 % correct,
+    where staircases settle.
+    """
+
+    d_prime_1: Value
+    correct_79: Value
+
+    def map(self, function: Callable[[Value], Other]) -> "Criteria[Other]":
+        return Criteria(function(self.d_prime_1), function(self.correct_79))
+
+
+def criteria(paradigm: Paradigm) -> Criteria[float]:
+    """Proportions correct at which thresholds are reported."""
+    return Criteria(proportion_at(1, paradigm), STAIRCASE_TARGET)
 
 
 def threshold(
@@ -50,7 +68,7 @@ def threshold(
 
 
 def faint_db(
-    posterior: Posterior, paradigm: str, played_db: Sequence[float], confidence: float = 0.95
+    posterior: Posterior, paradigm: Paradigm, played_db: Sequence[float], confidence: float = 0.95
 ) -> float | None:
     """Below it hardly anything is heard: the lower end of the interval of the level of `FAINT`.
 
@@ -65,11 +83,11 @@ def mean_threshold(thresholds: Sequence[Threshold], confidence: float = 0.95) ->
 
     With a "<=" among them it is "<=" and has no lower end; None with both "<=" and ">=".
     """
-    signs = {one.sign for one in thresholds}
+    signs = {threshold.sign for threshold in thresholds}
     if {"<=", ">="} <= signs:
         return None
-    found = mean_interval([one.level_db for one in thresholds], confidence)
+    levels = mean_interval([threshold.level_db for threshold in thresholds], confidence)
     sign: Sign = "<=" if "<=" in signs else ">=" if ">=" in signs else "="
-    lower = None if sign == "<=" else found.lower
-    upper = None if sign == ">=" else found.upper
-    return Threshold(sign, found.mean, lower, upper)
+    lower = None if sign == "<=" else levels.lower
+    upper = None if sign == ">=" else levels.upper
+    return Threshold(sign, levels.mean, lower, upper)

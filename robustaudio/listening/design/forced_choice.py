@@ -4,16 +4,43 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, inf
+from typing import ClassVar
 
 from robustaudio.listening.design import schedule
 from robustaudio.listening.design.options import check_conditions, check_counts, check_level
-from robustaudio.listening.design.trial import CHOICES, Kind, Paradigm, Response, Trial
+from robustaudio.listening.design.paradigm import (
+    Choice,
+    ScoredChoice,
+    TrackedChoice,
+    three_intervals,
+    two_intervals,
+)
+from robustaudio.listening.design.trial import Condition, Kind, Length, Response, Trial
 
-Track = tuple[str, float | None]  # a condition, and its level where that is fixed
+Track = tuple[Condition, float | None]  # a condition, and its level where that is fixed
 Outcome = tuple[float, bool]  # a level in dB, and whether the answer was right
 FEWEST_CATCHES = 4  # of a session, short as it may be: a guesser hits half of them
 LEAST_STEP_DB = 0.25  # finer, nobody hears the difference, and the grid grows
 MOST_LEVELS = 200  # of a grid: QUEST+ weighs every one of them after each answer
+
+TWO_INTERVALS = TrackedChoice(
+    name="2afc",
+    question="Which one was changed?",
+    question_of_noise="Which one is noisier?",
+    seconds=8.0,
+    choices=2,
+    places=("1", "2"),
+    proportion_correct=two_intervals,
+)
+THREE_INTERVALS = TrackedChoice(
+    name="3afc",
+    question="Which one of the three was changed?",
+    question_of_noise="Which one is the noisiest of the three?",
+    seconds=11.0,
+    choices=3,
+    places=("1", "2", "3"),
+    proportion_correct=three_intervals,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +56,11 @@ class ForcedChoice(ABC):
         ValueError: for options that make no test.
     """
 
-    conditions: tuple[str, ...]
+    kind: ClassVar[str]
+    label: ClassVar[str | None]
+    length: ClassVar[Length | None]
+
+    conditions: tuple[Condition, ...]
     practice: int = 4
     catch_every: int = 10
     audible_db: float = -10.0
@@ -43,7 +74,7 @@ class ForcedChoice(ABC):
 
     @property
     @abstractmethod
-    def paradigm(self) -> Paradigm: ...
+    def paradigm(self) -> Choice: ...
 
     @property
     @abstractmethod
@@ -104,34 +135,32 @@ class ForcedChoice(ABC):
             if trial.kind == "test":
                 track, level = self.track_of(trial), trial.level_db
                 if track not in outcomes or level is None or trial.paradigm != self.paradigm:
-                    raise ValueError(f"{trial} is not of this procedure.")
+                    raise ValueError(
+                        f"trial {trial.number} of {trial.condition} is not of this procedure."
+                    )
                 outcomes[track].append((level, bool(response.correct)))
         return outcomes
 
     def _right(self, track: int, tested: int, number: int, seed: int) -> int:
-        """ABX tosses a coin, for only then is its test exact whatever the listener does.
+        """A scored choice tosses a coin: only then is its test exact whatever the listener does.
 
-        Where X is A as often as B, one who guesses A as often as B gets 12 of 16 right by chance
-        in 7 % of sessions, and in 9 % where it holds in blocks of four; the binomial says 4 %.
+        Were X in ABX A as often as B, one who guesses A as often as B would get 12 of 16 right by
+        chance in 7 % of sessions, and in 9 % were it so in blocks of four; the binomial says 4 %.
         A threshold is no such test, and gains from balanced intervals.
         """
-        if self.paradigm == "abx":
-            return schedule.fair(seed, number, 2)
-        return schedule.balanced(seed, track, tested, CHOICES[self.paradigm])
+        if isinstance(self.paradigm, ScoredChoice):
+            return schedule.fair(seed, number, self.paradigm.choices)
+        return schedule.balanced(seed, track, tested, self.paradigm.choices)
 
     def _audible(self, kind: Kind, number: int, turn: int, seed: int) -> Trial:
         condition = self.conditions[turn % len(self.conditions)]
-        right = schedule.fair(seed, number, CHOICES[self.paradigm])
+        right = schedule.fair(seed, number, self.paradigm.choices)
         return self._trial(kind, number, condition, self.audible_db, right)
 
     def _trial(
-        self, kind: Kind, number: int, condition: str, level_db: float | None, right: int
+        self, kind: Kind, number: int, condition: Condition, level_db: float, right: int
     ) -> Trial:
-        if self.paradigm == "abx":
-            intervals = (None, level_db, (None, level_db)[right])
-        else:
-            places = range(CHOICES[self.paradigm])
-            intervals = tuple(level_db if place == right else None for place in places)
+        intervals = self.paradigm.intervals(level_db, right)
         return Trial(number, kind, self.paradigm, condition, intervals, right)
 
 
@@ -141,6 +170,8 @@ class Adaptive(ForcedChoice):
 
     Levels are a grid of `step_db` from `audible_db` down to `min_db`.
     """
+
+    paradigms: ClassVar = (TWO_INTERVALS, THREE_INTERVALS)
 
     alternatives: int = 2
     min_db: float = -80.0
@@ -165,8 +196,8 @@ class Adaptive(ForcedChoice):
             )
 
     @property
-    def paradigm(self) -> Paradigm:
-        return "2afc" if self.alternatives == 2 else "3afc"
+    def paradigm(self) -> TrackedChoice:
+        return TWO_INTERVALS if self.alternatives == 2 else THREE_INTERVALS
 
     @property
     def stimulus_levels_db(self) -> tuple[float, ...]:

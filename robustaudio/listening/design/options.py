@@ -13,13 +13,15 @@ def check_level(name: str, level_db: float) -> None:
         raise ValueError(f"{name} {level_db:g} must be a level from {softest:g} to {loudest:g} dB.")
 
 
-def check_conditions(conditions: tuple[str, ...]) -> None:
+def check_conditions(conditions: tuple[object, ...]) -> None:
     """
     Raises:
         ValueError: if there is none, or one twice.
     """
     if not conditions or len(set(conditions)) < len(conditions):
-        raise ValueError(f"conditions {conditions} must be one or more, each named once.")
+        raise ValueError(
+            f"conditions {[*map(str, conditions)]} must be one or more, each named once."
+        )
 
 
 def check_counts(options: object, **at_least: int) -> None:

@@ -4,15 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import inf
+from typing import ClassVar
 
 import numpy as np
 
 from robustaudio.listening.design import quest
 from robustaudio.listening.design.forced_choice import Adaptive, ForcedChoice, Outcome, Track
 from robustaudio.listening.design.options import check_counts, check_levels
-from robustaudio.listening.design.trial import Paradigm, Trial
+from robustaudio.listening.design.paradigm import ScoredChoice, abx_by_differences
+from robustaudio.listening.design.trial import Length, Trial
 
 INAUDIBLE_BELOW = 0.6  # proportion correct in ABX, a d' of 1.1
+
+MATCH_TO_SAMPLE = ScoredChoice(
+    name="abx",
+    question="Is X the same as A or as B?",
+    seconds=14.0,
+    choices=2,
+    places=("A", "B", "X"),
+    proportion_correct=abx_by_differences,
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,11 @@ class ABX(ForcedChoice):
     guessers pass. So is `inaudible_below`, the proportion correct below which the truth has to be
     shown to lie before anything is called inaudible.
     """
+
+    kind = "abx"
+    label = "ABX: can it be heard at all?"
+    length = Length("trials", "Trials of each", "Fixed before the first: 16 is usual.")
+    paradigms: ClassVar = (MATCH_TO_SAMPLE,)
 
     levels_db: tuple[float, ...] = (-40.0,)
     trials: int = 16
@@ -38,8 +54,8 @@ class ABX(ForcedChoice):
             )
 
     @property
-    def paradigm(self) -> Paradigm:
-        return "abx"
+    def paradigm(self) -> ScoredChoice:
+        return MATCH_TO_SAMPLE
 
     @property
     def stimulus_levels_db(self) -> tuple[float, ...]:
@@ -75,6 +91,10 @@ class Staircase(Adaptive):
     of grid steps, one per reversal, the last for good. A track ends after `reversals`, or, for who
     hears everything, after `max_trials`.
     """
+
+    kind = "staircase"
+    label = "Threshold by a staircase (easy to explain)"
+    length = Length("reversals", "Reversals of each", "Turns of direction; the last ends it.")
 
     down: int = 3
     up: int = 1
@@ -134,6 +154,10 @@ class Quest(Adaptive):
     it holds, and only places them: what is reported knows nothing of it.
     """
 
+    kind = "quest"
+    label = "Threshold by QUEST+: from which level on?"
+    length = Length("trials", "Trials of each", "Fixed before the first: 40 is usual.")
+
     trials: int = 40
     expected_db: float = -45.0
     deviation_db: float = 12.0
@@ -160,5 +184,8 @@ class Quest(Adaptive):
         expected = self.expected_db, self.deviation_db
         table = quest.table(self.stimulus_levels_db, 1 / self.alternatives, self.step_db, expected)
         levels, correct = zip(*outcomes, strict=True) if outcomes else ((), ())
-        told = quest.information(table, quest.posterior(table, levels, correct))
-        return self.stimulus_levels_db[int(np.argmax(told))]
+        information = quest.information(table, quest.posterior(table, levels, correct))
+        return self.stimulus_levels_db[int(np.argmax(information))]
+
+
+FORCED_CHOICES = (ABX, Staircase, Quest)

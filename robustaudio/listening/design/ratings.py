@@ -1,19 +1,46 @@
-"""Ratings: MUSHRA with all levels on a page, and the five grades of impairment one by one."""
+"""Ratings: MUSHRA with all levels on a page, and the five grades of impairment level by level."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import ClassVar
 
 from robustaudio.listening.design import schedule
 from robustaudio.listening.design.options import check_conditions, check_counts, check_levels
-from robustaudio.listening.design.trial import Paradigm, Response, Trial
+from robustaudio.listening.design.paradigm import ComparedRating, GradedRating, Rating
+from robustaudio.listening.design.trial import Condition, Response, Trial
 
 MOST_ITEMS = 12  # of a page (ITU-R BS.1534-3)
-Page = tuple[str, tuple[float, ...]]  # a condition, and the levels beside the hidden reference
+Page = tuple[Condition, tuple[float, ...]]  # a condition, and the levels beside the reference
+
+MUSHRA = GradedRating(
+    name="mushra",
+    question="How close is each to the reference?",
+    seconds=15.0,
+    scale=(0.0, 100.0),  # ITU-R BS.1534
+    step=1.0,
+    words=((0, "bad"), (20, "poor"), (40, "fair"), (60, "good"), (80, "excellent")),
+    summary="Mean grades, from 0 (bad) to 100 (excellent).",
+)
+IMPAIRMENT = ComparedRating(
+    name="impairment",
+    question="How much worse than the reference is each?",
+    seconds=15.0,
+    scale=(1.0, 5.0),  # ITU-R BS.1116: 5 alone is imperceptible, 4.0 to 4.9 are the next, …
+    step=0.1,
+    words=(
+        (1, "very annoying"),
+        (2, "annoying"),
+        (3, "slightly annoying"),
+        (4, "perceptible, but not annoying"),
+        (5, "imperceptible"),
+    ),
+    summary="Mean grades, from 1 to 5, less the hidden reference's: 0 is no difference.",
+)
 
 
 def next_page(
-    paradigm: Paradigm, pages: Sequence[Page], practice: int, repeats: int, number: int, seed: int
+    paradigm: Rating, pages: Sequence[Page], practice: int, repeats: int, number: int, seed: int
 ) -> Trial | None:
     """Practice pages, then every page once per round, in a new order each; items shuffled."""
     if number < practice:
@@ -37,7 +64,12 @@ class Mushra:
     anchors at 3.5 and 7 kHz mean nothing where a clip ends at 4 kHz.
     """
 
-    conditions: tuple[str, ...]
+    kind = "mushra"
+    label = length = None
+    paradigm = MUSHRA
+    paradigms: ClassVar = (MUSHRA,)
+
+    conditions: tuple[Condition, ...]
     levels_db: tuple[float, ...] = (-50.0, -40.0, -30.0, -20.0, -10.0)
     repeats: int = 1
     practice: int = 1
@@ -63,7 +95,7 @@ class Mushra:
     def next(self, responses: Sequence[Response], seed: int) -> Trial | None:
         pages = [(condition, self.levels_db) for condition in self.conditions]
         number = len(responses)
-        return next_page("mushra", pages, self.practice, self.repeats, number, seed)
+        return next_page(self.paradigm, pages, self.practice, self.repeats, number, seed)
 
 
 @dataclass(frozen=True)
@@ -74,7 +106,13 @@ class Impairment:
     the difference of the two grades.
     """
 
-    conditions: tuple[str, ...]
+    kind = "impairment"
+    label = "Five grades: how much worse does it sound?"
+    length = None
+    paradigm = IMPAIRMENT
+    paradigms: ClassVar = (IMPAIRMENT,)
+
+    conditions: tuple[Condition, ...]
     levels_db: tuple[float, ...] = (-50.0, -40.0, -30.0, -20.0)
     repeats: int = 2
     practice: int = 2
@@ -96,4 +134,7 @@ class Impairment:
         loudest_first = sorted(self.levels_db, reverse=True)
         pages = [(name, (level,)) for level, name in product(loudest_first, self.conditions)]
         number = len(responses)
-        return next_page("impairment", pages, self.practice, self.repeats, number, seed)
+        return next_page(self.paradigm, pages, self.practice, self.repeats, number, seed)
+
+
+RATINGS = (Mushra, Impairment)

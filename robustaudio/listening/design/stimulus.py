@@ -20,6 +20,7 @@ from jaxtyping import Float32, Float64
 
 from robustaudio.audio.clip import Clip, headroom_gain
 from robustaudio.listening.design.pairing import CLEAN_PARTNER, paired
+from robustaudio.listening.design.trial import Condition
 from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.distances import distances
 from robustaudio.perception.levels import amplitude, amplitude_db
@@ -58,7 +59,7 @@ class Stimulus:
 class Stimuli:
     """Every condition of a study, rendered on demand: equal length, equal gain, equal fades."""
 
-    def __init__(self, conditions: Mapping[str, Stimulus], loudest_db: float) -> None:
+    def __init__(self, conditions: Mapping[Condition, Stimulus], loudest_db: float) -> None:
         self.conditions = conditions
         self.loudest_db = loudest_db
         self.gain = headroom_gain(*(
@@ -77,16 +78,16 @@ class Stimuli:
         return min(CACHED, int(CACHED_SAMPLES / longest))
 
     @cached_property
-    def loudest(self) -> tuple[str, float | None]:
+    def loudest(self) -> tuple[Condition, float | None]:
         """The condition, and its level, whose rendering is the loudest for `FAST_S`."""
         return max(product(self.conditions, (None, self.loudest_db)), key=self._fast_energy)
 
-    def _fast_energy(self, rendering: tuple[str, float | None]) -> float:
+    def _fast_energy(self, rendering: tuple[Condition, float | None]) -> float:
         energy = np.cumsum(self.render(*rendering).astype(float) ** 2)
         window = round(FAST_S * RATE)
         return float((energy[window:] - energy[:-window]).max())
 
-    def _render(self, condition: str, level_db: float | None) -> Float32[np.ndarray, " time"]:
+    def _render(self, condition: Condition, level_db: float | None) -> Float32[np.ndarray, " time"]:
         """Samples at 48 kHz with the study's one gain; the trials of a condition share a length."""
         stimulus = self.conditions[condition]
         sound = soxr.resample(stimulus.at(level_db), stimulus.clip.sample_rate, RATE, "VHQ")
@@ -96,7 +97,7 @@ class Stimuli:
         silence = max(0, round(SHORTEST_S * RATE) - len(sound))
         return np.pad(self.gain * sound, (0, silence)).astype(np.float32)
 
-    def _facts(self, condition: str, level_db: float) -> dict[str, float | str]:
+    def _facts(self, condition: Condition, level_db: float) -> dict[str, float | str]:
         """Sizes of the perturbation in the clip's own units, the model's prediction, and a hash."""
         stimulus = self.conditions[condition]
         clean = torch.from_numpy(stimulus.clean)[None]
@@ -115,7 +116,7 @@ class Stimuli:
             ).hexdigest(),
         }
 
-    def noise_to_mask_db(self, condition: str, level_db: float) -> float:
+    def noise_to_mask_db(self, condition: Condition, level_db: float) -> float:
         """Noise-to-mask ratio of the perturbation at a level: the one in `facts`."""
         stimulus = self.conditions[condition]
         clean = torch.from_numpy(stimulus.clean)[None]

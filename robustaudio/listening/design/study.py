@@ -9,18 +9,20 @@ from typing import Any
 
 from robustaudio.audio.clip import Clip
 from robustaudio.listening.design.forced_choice import Adaptive
-from robustaudio.listening.design.procedures import ABX, INAUDIBLE_BELOW, Quest, Staircase
-from robustaudio.listening.design.ratings import Impairment, Mushra
+from robustaudio.listening.design.paradigm import Paradigm
+from robustaudio.listening.design.procedures import FORCED_CHOICES, INAUDIBLE_BELOW
+from robustaudio.listening.design.ratings import RATINGS
 from robustaudio.listening.design.stimulus import Stimuli, stimulus_of
 from robustaudio.listening.design.study_sound import sound_text
+from robustaudio.listening.design.trial import Condition
 
-PROCEDURES: dict[str, Any] = {
-    "abx": ABX, "staircase": Staircase, "quest": Quest, "mushra": Mushra, "impairment": Impairment,
-}  # fmt: skip
+PROCEDURES: dict[str, Any] = {made.kind: made for made in (*FORCED_CHOICES, *RATINGS)}
+PARADIGMS: dict[str, Paradigm] = {
+    paradigm.name: paradigm for made in PROCEDURES.values() for paradigm in made.paradigms
+}
 SCREENINGS = ("antiphase", "huggins", "none")
 HEARD_DB = 6.0  # noise-to-mask ratio that practice and catch trials must reach
 LONGEST_H = 366 * 24  # that a study may be open
-JOINED = " · "  # clip and family, in the name of a condition
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Study:
     def procedure(self) -> Any:
         """The test, of every clip under every family: a `Procedure`."""
         conditions = tuple(
-            f"{of.clip.name}{JOINED}{family}" for of in self.clips for family in self.families
+            Condition(sounds.clip.name, family) for sounds in self.clips for family in self.families
         )
         options = {name: value for name, value in self.options.items() if name != "kind"}
         return PROCEDURES[self.options["kind"]](conditions=conditions, **options)
@@ -82,10 +84,10 @@ class Study:
 
     @cached_property
     def stimuli(self) -> Stimuli:
-        pairs = [(of, family) for of in self.clips for family in self.families]
+        pairs = [(sounds, family) for sounds in self.clips for family in self.families]
         made = [
-            stimulus_of(of.clip, family, of.perturbed, [self.seed, number])
-            for number, (of, family) in enumerate(pairs)
+            stimulus_of(sounds.clip, family, sounds.perturbed, [self.seed, number])
+            for number, (sounds, family) in enumerate(pairs)
         ]
         conditions = dict(zip(self.procedure.conditions, made, strict=True))
         return Stimuli(conditions, max(self.procedure.stimulus_levels_db))
@@ -94,10 +96,11 @@ class Study:
     def digest(self) -> str:
         """SHA-256 of all of it: two studies with one digest ask the same."""
         digest = hashlib.sha256()
-        for of in self.clips:  # not their files, which hold the time of writing
-            for clip in (of.clip, *of.perturbed.values()):
+        for sounds in self.clips:  # not their files, which hold the time of writing
+            for clip in (sounds.clip, *sounds.perturbed.values()):
                 digest.update(clip.samples.numpy().tobytes())
-        words = {**self._words(), "clips": [[of.clip.name, *of.perturbed] for of in self.clips]}
+        names = [[sounds.clip.name, *sounds.perturbed] for sounds in self.clips]
+        words = {**self._words(), "clips": names}
         digest.update(json.dumps(words, sort_keys=True).encode())
         return digest.hexdigest()
 
@@ -112,16 +115,16 @@ class Study:
         if level_db is None or not (self.procedure.practice or self.procedure.catch_every):
             return []
         problems = []
-        for name, stimulus in self.stimuli.conditions.items():
-            ratio_db = self.stimuli.noise_to_mask_db(name, level_db)
+        for condition, stimulus in self.stimuli.conditions.items():
+            ratio_db = self.stimuli.noise_to_mask_db(condition, level_db)
             if stimulus.family == "shift":
                 problems.append(
-                    f"{name}: nobody hears a shift, so that its practice and catch trials would "
-                    "fail every listener; set practice and catch_every to 0."
+                    f"{condition}: nobody hears a shift, so that its practice and catch trials "
+                    "would fail every listener; set practice and catch_every to 0."
                 )
             elif ratio_db < HEARD_DB:
                 problems.append(
-                    f"{name}: practice and catch trials must be heard, but at audible_db "
+                    f"{condition}: practice and catch trials must be heard, but at audible_db "
                     f"{level_db:g} the noise-to-mask ratio is {ratio_db:.1f} dB; audible_db "
                     f"{level_db + HEARD_DB - ratio_db:.0f} would do."
                 )
@@ -131,11 +134,11 @@ class Study:
         """The study as JSON with its sounds inside, which `parse` reads."""
         clips = [
             {
-                "name": of.clip.name,
-                "sound": sound_text(of.clip),
-                "perturbed": {name: sound_text(clip) for name, clip in of.perturbed.items()},
+                "name": sounds.clip.name,
+                "sound": sound_text(sounds.clip),
+                "perturbed": {name: sound_text(clip) for name, clip in sounds.perturbed.items()},
             }
-            for of in self.clips
+            for sounds in self.clips
         ]
         return {"title": self.title, "clips": clips, **self._words()}
 

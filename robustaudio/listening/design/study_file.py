@@ -37,6 +37,7 @@ from robustaudio.listening.design.study_sound import (
     declared,
     decoded,
 )
+from robustaudio.listening.design.trial import Condition
 from robustaudio.outside import check_characters, loads, read_text, shown
 
 BUNDLED, INSIDE = "bundled:", "data:"  # what the places of sounds begin with
@@ -436,7 +437,7 @@ class _Reader:
 def _refused(kind: str, options: Mapping[str, Any]) -> list[str]:
     """What a procedure says of its options: it names one, and is asked again without that one."""
     try:
-        PROCEDURES[kind](conditions=("any",), **options)
+        PROCEDURES[kind](conditions=(Condition("any", "any"),), **options)
     except ValueError as error:
         culprit = str(error).split()[0]
         rest = {name: value for name, value in options.items() if name != culprit}

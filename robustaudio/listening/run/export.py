@@ -10,7 +10,7 @@ import re
 from dataclasses import asdict
 from typing import Any
 
-from robustaudio.listening.design.study import JOINED
+from robustaudio.listening.design import trial
 from robustaudio.listening.design.trial import Response, to_rows
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.session import SCHEMA_VERSION, Session
@@ -19,15 +19,15 @@ from robustaudio.perception.levels import amplitude_db
 Row = dict[str, Any]
 CSV_ENCODING = "utf-8-sig"  # with the mark by which Excel knows UTF-8
 FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what spreadsheets run (OWASP)
-CHECKS = ("sample_rate", "device", "gain_db", "attempts", "score", "passed", "unscreened")
+CONSENT = ("schema_version", "app_version", "consent_version", "simulated")
 FACTS = (
     "l2", "linf", "snr_db", "sigma", "rms_dbfs_before_gain", "noise_to_mask_db", "stimulus_sha256",
 )  # fmt: skip
 
 
-def judged(name: str, session: Session) -> list[Row]:
+def judged(name: str, session: Session) -> list[trial.Row]:
     """The rows of one listener that the analysis reads."""
-    return [row | {"listener": name} for r in session.responses for row in to_rows(r)]
+    return [row for response in session.responses for row in to_rows(response, name)]
 
 
 def tidy(room: OpenStudy) -> list[Row]:
@@ -50,11 +50,11 @@ def tidy(room: OpenStudy) -> list[Row]:
         "study_damaged_listeners": len(reading.damaged),
     }
     return [
-        {**about, **_of_listener(name, session), **_of_response(response), **row}
-        | _of_stimulus(room, response, row["level_db"])
+        {**about, **_of_listener(name, session), **_of_response(response), **row.to_json()}
+        | _of_stimulus(room, response, row.level_db)
         for name, session in reading.sessions.items()
         for response in session.responses
-        for row in to_rows(response)
+        for row in to_rows(response, name)
     ]
 
 
@@ -90,17 +90,16 @@ def as_json(room: OpenStudy, rows: list[Row]) -> str:
 
 
 def _of_listener(name: str, session: Session) -> Row:
-    checks = {key: session.checks.get(key) for key in CHECKS}
+    facts = {name: getattr(session.start, name, None) for name in CONSENT}
     own = {"listener": name, "ended": session.ended, "seed": session.seed}
     own["damaged_lines"] = session.damaged
-    return {**session.facts, **own, **checks}
+    return {**facts, **own, **asdict(session.checks)}
 
 
 def _of_response(response: Response) -> Row:
     """Clip and family apart, and what each button played."""
-    clip, _, family = response.trial.condition.rpartition(JOINED)
     played = ["clean" if level is None else f"{level:g}" for level in response.trial.intervals]
-    return {"clip": clip, "family": family, "intervals": " | ".join(played)}
+    return {**asdict(response.trial.condition), "intervals": " | ".join(played)}
 
 
 def _of_stimulus(room: OpenStudy, response: Response, level_db: float | None) -> Row:

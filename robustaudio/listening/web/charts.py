@@ -3,9 +3,16 @@
 Colours are the page's own (`currentColor` and its accent), so that light and dark both work.
 """
 
+from collections.abc import Callable, Sequence
 from html import escape
 
-from robustaudio.listening.analysis.by_paradigm import Record, standing
+from robustaudio.listening.analysis.by_paradigm import (
+    CurvePoint,
+    GradeResult,
+    Point,
+    ThresholdResult,
+)
+from robustaudio.listening.analysis.thresholds import Threshold
 from robustaudio.listening.web.feedback import db, item
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 400, 260, 52, 14, 16, 52  # of a phone's column, about
@@ -16,42 +23,36 @@ MOST_TICKS = 7
 BOUNDS = {"<=": ("← or softer", "start"), ">=": ("or louder →", "end")}
 LARGEST = 11.0  # radius of the point with the most trials
 NAMES, MEANS, ROW = 136, 52, 30  # of grades: the room left and right, and the height of a row
-# of the axis: its ends, its step, its title
-GRADES = {
-    "mushra": (0, 100, 20, "mean grade"),
-    "impairment": (-4, 1, 1, "grade less the hidden reference's"),
-}
+
+Place = Callable[[float], float]  # from a level in dB, to where it is drawn
 
 
-def psychometric(result: Record) -> str:
-    """Proportion correct against level: trials as circles, the curve, its band, the threshold.
-
-    `result` is one of the analysis, of a paradigm with thresholds.
-    """
-    group = result["group"]
-    levels = [point["level_db"] for point in group["points"] + group["curve"]]
+def psychometric(result: ThresholdResult) -> str:
+    """Proportion correct against level: trials as circles, the curve, its band, the threshold."""
+    group = result.group
+    levels = [point.level_db for point in (*group.points, *group.curve)]
     low, high = min(levels) - 1, max(levels) + 1
 
     def x(level_db: float) -> float:
         return LEFT + (level_db - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
-    parts = [*_frame(low, high, x), *_curve(group["curve"], x)]
-    if threshold := standing(result)["thresholds"]["correct_79"]:
+    parts = [*_frame(low, high, x), *_curve(group.curve, x)]
+    if threshold := result.thresholds.correct_79:
         parts += _threshold(threshold, low, high, x)
-    parts += _points(group["points"], x)
-    return _svg(f"{result['condition']}: proportion correct against level", HEIGHT, parts)
+    parts += _points(group.points, x)
+    return _svg(f"{result.condition}: proportion correct against level", HEIGHT, parts)
 
 
-def ratings(results: list[Record]) -> str:
+def ratings(results: Sequence[GradeResult]) -> str:
     """Mean grade and interval of each level of one condition, a row each in the order given."""
-    low, high, step, title = GRADES[results[0]["paradigm"]]
+    low, high, step, title = results[0].paradigm.axis
     foot = TOP + ROW * len(results)
 
     def x(grade: float) -> float:
         inside = min(max(grade, low), high)
         return NAMES + (inside - low) / (high - low) * (WIDTH - NAMES - MEANS)
 
-    parts, told = [], []
+    parts, described = [], []
     for tick in range(low, high + 1, step):
         parts.append(
             f'<path d="M{x(tick):.1f} {TOP}V{foot}" stroke="currentColor" opacity=".15"/>'
@@ -59,20 +60,20 @@ def ratings(results: list[Record]) -> str:
         )
     parts.append(_text((NAMES + WIDTH - MEANS) / 2, foot + 42, title))
     for place, result in enumerate(results):
-        group, y = result["group"], TOP + ROW * (place + 0.5)
-        mean, interval = _signed(group["mean"]), ""
+        group, y = result.group, TOP + ROW * (place + 0.5)
+        mean, interval = _signed(group.mean), ""
         parts.append(_text(NAMES - 12, y + 5, item(result), "end"))
-        if group["lower"] is not None:
-            interval = f" ({_signed(group['lower'])} to {_signed(group['upper'])})"
-            bar = f"M{x(group['lower']):.1f} {y}H{x(group['upper']):.1f}"
+        if group.lower is not None and group.upper is not None:
+            interval = f" ({_signed(group.lower)} to {_signed(group.upper)})"
+            bar = f"M{x(group.lower):.1f} {y}H{x(group.upper):.1f}"
             parts.append(
                 f'<path d="{bar}" stroke="{ACCENT}" stroke-width="5" stroke-linecap="round" '
                 'opacity=".6"/>'
             )
-        parts.append(f'<circle cx="{x(group["mean"]):.1f}" cy="{y}" r="6" fill="{POINT}"/>')
+        parts.append(f'<circle cx="{x(group.mean):.1f}" cy="{y}" r="6" fill="{POINT}"/>')
         parts.append(_text(WIDTH, y + 5, mean, "end"))
-        told.append(f"{item(result)} {mean}{interval}")
-    name = f"{results[0]['condition']}, {title} (95 % interval): {'; '.join(told)}"
+        described.append(f"{item(result)} {mean}{interval}")
+    name = f"{results[0].condition}, {title} (95 % interval): {'; '.join(described)}"
     return _svg(name, foot + BOTTOM, parts)
 
 
@@ -97,7 +98,7 @@ def _y(proportion: float) -> float:
     return TOP + (1 - proportion) * (HEIGHT - TOP - BOTTOM)
 
 
-def _frame(low: float, high: float, x) -> list[str]:
+def _frame(low: float, high: float, x: Place) -> list[str]:
     """Grid, ticks and titles."""
     parts = []
     for proportion in PROPORTIONS:
@@ -113,24 +114,23 @@ def _frame(low: float, high: float, x) -> list[str]:
     return [*parts, _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 42, title)]
 
 
-def _curve(curve: list[Record], x) -> list[str]:
+def _curve(curve: Sequence[CurvePoint], x: Place) -> list[str]:
     """The mean, and its band where more than one listener makes one."""
-    line = " ".join(f"{x(at['level_db']):.1f},{_y(at['correct']):.1f}" for at in curve)
+    line = " ".join(f"{x(at.level_db):.1f},{_y(at.correct):.1f}" for at in curve)
     parts = []
-    banded = [at for at in curve if at["lower"] is not None]
-    if banded:
-        upper = [(at["level_db"], min(1.0, at["upper"])) for at in banded]
-        lower = [(at["level_db"], max(0.0, at["lower"])) for at in reversed(banded)]
-        outline = " ".join(f"{x(level):.1f},{_y(p):.1f}" for level, p in upper + lower)
+    upper = [(at.level_db, min(1.0, at.upper)) for at in curve if at.upper is not None]
+    lower = [(at.level_db, max(0.0, at.lower)) for at in curve if at.lower is not None]
+    if upper:
+        outline = " ".join(f"{x(level):.1f},{_y(p):.1f}" for level, p in upper + lower[::-1])
         parts.append(f'<polygon points="{outline}" fill="{ACCENT}" opacity=".18"/>')
     return [*parts, f'<polyline points="{line}" fill="none" stroke="{ACCENT}" stroke-width="2.5"/>']
 
 
-def _points(points: list[Record], x) -> list[str]:
+def _points(points: Sequence[Point], x: Place) -> list[str]:
     """A circle per level; its area is the number of trials."""
-    most, parts = max(point["trials"] for point in points), []
+    most, parts = max(point.trials for point in points), []
     for point in points:
-        level, correct, trials = point["level_db"], point["correct"], point["trials"]
+        level, correct, trials = point.level_db, point.correct, point.trials
         radius = max(2.0, LARGEST * (trials / most) ** 0.5)
         parts.append(
             f'<circle cx="{x(level):.1f}" cy="{_y(correct / trials):.1f}" r="{radius:.1f}" '
@@ -140,10 +140,10 @@ def _points(points: list[Record], x) -> list[str]:
     return parts
 
 
-def _threshold(threshold: Record, low: float, high: float, x) -> list[str]:
+def _threshold(threshold: Threshold, low: float, high: float, x: Place) -> list[str]:
     """Where it lies, and its interval as a bar at the foot; that of a bound goes on to the end."""
-    level_db, sign, y = threshold["level_db"], threshold["sign"], HEIGHT - BOTTOM
-    ends = (threshold["lower_db"], threshold["upper_db"])
+    level_db, sign, y = threshold.level_db, threshold.sign, HEIGHT - BOTTOM
+    ends = (threshold.lower_db, threshold.upper_db)
     lower, upper = (level_db if end is None else min(max(end, low), high) for end in ends)
     lower, upper = low if sign == "<=" else lower, high if sign == ">=" else upper
     bar = f"M{x(lower):.1f} {y}H{x(upper):.1f}"

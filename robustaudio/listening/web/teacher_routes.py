@@ -4,7 +4,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import segno
@@ -12,13 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from robustaudio.listening.analysis.by_paradigm import Record, grouped
-from robustaudio.listening.design.trial import SCALES
+from robustaudio.listening.analysis.by_paradigm import (
+    GradeResult,
+    ScoreResult,
+    ThresholdResult,
+    grouped,
+)
 from robustaudio.listening.run import export
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.web.charts import psychometric, ratings
-from robustaudio.listening.web.feedback import LEGENDS, db, in_words, pooled
+from robustaudio.listening.web.feedback import in_words, item, legend, pooled
 from robustaudio.listening.web.http import HEADERS, answered, page
 
 Answer = Callable[[OpenStudy, dict[str, Any]], Any]
@@ -63,23 +67,22 @@ def teacher_routes(rooms: Host) -> list[BaseRoute]:
 
 def overview(room: OpenStudy) -> dict[str, Any]:
     """The class so far: counts, and what those who have finished heard."""
-    found = pooled(room)
-    excluded, results = found["analysis"]["excluded"], found["analysis"]["results"]
+    so_far = pooled(room)
+    excluded, results = so_far.analysis.excluded, so_far.analysis.results
     remarks = []
-    if found["simulated"]:
-        remarks.append(f"{found['simulated']} of {found['begun']} are simulated: no people.")
-    if found["unscreened"]:
-        remarks.append(f"{found['unscreened']} went on without headphones.")
-    if found["wireless"]:
-        remarks.append(f"{found['wireless']} listened without a wire (Bluetooth).")
-    if found["damage"]:
-        remarks.append(found["damage"])
+    if so_far.simulated:
+        remarks.append(f"{so_far.simulated} of {so_far.begun} are simulated: no people.")
+    if so_far.unscreened:
+        remarks.append(f"{so_far.unscreened} went on without headphones.")
+    if so_far.wireless:
+        remarks.append(f"{so_far.wireless} listened without a wire (Bluetooth).")
+    if so_far.damage:
+        remarks.append(so_far.damage)
     if excluded:
         reasons = Counter(excluded.values()).most_common()
         remarks.append(f"Left out: {', '.join(f'{n} who {reason}' for reason, n in reasons)}.")
-    counts = {key: value for key, value in found.items() if key != "analysis"}
-    legend = LEGENDS[results[0]["paradigm"]] if results else ""
-    return {**counts, "remarks": remarks, "results": _cards(results), "legend": legend}
+    words = legend(results[0]) if results else ""
+    return {**so_far.counts(), "remarks": remarks, "results": _cards(results), "legend": words}
 
 
 def exported(room: OpenStudy, format: str) -> Response:
@@ -118,20 +121,22 @@ def qr_code(room: OpenStudy, told: dict[str, Any]) -> Response:
     return Response(out.getvalue(), media_type="image/svg+xml", headers=HEADERS)
 
 
-def _cards(results: list[Record]) -> list[dict[str, Any]]:
+def _cards(results: Sequence[ScoreResult | ThresholdResult | GradeResult]) -> list[dict[str, Any]]:
     """One per result, but of ratings one per condition, with all of its levels."""
     cards = []
-    for (condition, paradigm), mine in grouped(results, "condition", "paradigm").items():
-        if paradigm in SCALES:
-            cards.append(
-                {"name": condition, "sentence": in_words(mine[0]), "picture": ratings(mine)}
-            )
+    for condition, mine in grouped(results, lambda result: result.condition).items():
+        if grades := [result for result in mine if isinstance(result, GradeResult)]:
+            sentence, picture = in_words(grades[0]), ratings(grades)
+            cards.append({"name": str(condition), "sentence": sentence, "picture": picture})
         else:
-            cards += [_card(one) for one in mine]
+            cards += [_card(result) for result in mine]
     return cards
 
 
-def _card(result: Record) -> dict[str, Any]:
-    at = f" at {db(result['level_db'])}" if "level_db" in result else ""
-    picture = psychometric(result) if "thresholds" in result["group"] else None
-    return {"name": result["condition"] + at, "sentence": in_words(result), "picture": picture}
+def _card(result: ScoreResult | ThresholdResult | GradeResult) -> dict[str, Any]:
+    name, picture = str(result.condition), None
+    if isinstance(result, ThresholdResult):
+        picture = psychometric(result)
+    else:
+        name = f"{name} at {item(result)}"
+    return {"name": name, "sentence": in_words(result), "picture": picture}
