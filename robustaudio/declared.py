@@ -1,4 +1,4 @@
-"""Reads what modules declare without importing them: to parse a command line needs no torch.
+"""Names and defaults read from the source of modules, so that a command line needs no torch.
 
 An attack's options have one home, the fields of its dataclass, in a module that imports torch for
 a second. Their names, types, defaults and help are literals, and are read from the source.
@@ -36,7 +36,7 @@ def keys(module: str, name: str) -> list[str]:
 
 
 def options(module: str, name: str) -> list[Option]:
-    """The fields of a dataclass that are declared by `field(default=..., metadata=...)`."""
+    """The fields of a dataclass that are declared by `option(default, help, ...)`."""
     module, node = _declaration(module, name)
     assert isinstance(node, ast.ClassDef)
     return [
@@ -97,14 +97,15 @@ def _table(module: str, name: str) -> dict[Any, Any]:
 
 
 def _option(module: str, statement: ast.AnnAssign) -> Option:
-    field: Any = statement.value
-    if isinstance(field, ast.Name):  # shared by several attacks
-        module, field = _declaration(module, field.id)
-    given = {keyword.arg: _literal(module, keyword.value) for keyword in field.keywords}
-    metadata, annotation, target = given["metadata"], statement.annotation, statement.target
+    call: Any = statement.value
+    if isinstance(call, ast.Name):  # shared by several attacks
+        module, call = _declaration(module, call.id)
+    default, about = (_literal(module, node) for node in call.args[:2])
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    choices = _literal(module, given["choices"]) if "choices" in given else None
+    annotation, target = statement.annotation, statement.target
     assert isinstance(annotation, ast.Name) and isinstance(target, ast.Name)
-    kind, choices = TYPES[annotation.id], metadata.get("choices")
-    return Option(target.id, kind, given["default"], metadata["help"], choices)
+    return Option(target.id, TYPES[annotation.id], default, about, choices)
 
 
 def _literal(module: str, node: ast.expr) -> Any:

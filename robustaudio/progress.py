@@ -1,4 +1,4 @@
-"""How long work tells of itself, and is told to end."""
+"""How far a long run is, and how it is ended early."""
 
 from typing import Any, Protocol
 
@@ -8,16 +8,16 @@ class Enough(Exception):
 
 
 class Progress(Protocol):
-    """Told the share done, 0 to 1, and by an attack its `Step`; may raise to cancel.
+    """Called with the share that is done, 0 to 1, and by an attack with its `Step`.
 
-    `Enough` ends the work early instead.
+    It may raise to cancel the work; `Enough` ends it early, with the result so far.
     """
 
     def __call__(self, share: float, step: Any = None, /) -> None: ...
 
 
 class Watched:
-    """A `Progress` that remembers whether it has said `Enough`."""
+    """A `Progress` that remembers whether it has raised `Enough`."""
 
     def __init__(self, progress: Progress | None):
         self._progress, self.ended = progress, False
@@ -29,3 +29,12 @@ class Watched:
         except Enough:
             self.ended = True
             raise
+
+
+def part_of(
+    progress: Progress | None, start: float, whole: float, size: float = 1
+) -> Progress | None:
+    """The progress of one part, from `start` on and `size` long, of a run that is `whole` long."""
+    return progress and (
+        lambda done, step=None: progress(min((start + done * size) / whole, 1.0), step)
+    )

@@ -15,7 +15,8 @@ RANK = {
     "paths": -2, "threads": -2, "limits": -2, "outside": -2, "streams": -2, "progress": -2,
     "turns": -2, "background": -2, "doors": -2, "plain_json": -2, "declared": -1, "columns": -1,
     "serving": 0, "gate": 0,
-    "audio": 0, "representations": 1, "perception": 2, "classifiers": 3, "listening": 3,
+    "audio": 0, "options": 1, "representations": 1, "perception": 2, "classifiers": 3,
+    "listening": 3,
     "threats": 4, "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "reports": 8,
     "ui": 9, "cli": 10, "__main__": 11,
 }  # fmt: skip

@@ -70,7 +70,7 @@ def refused(kind: type[Exception], sentence: str, slip: Any) -> None:
     assert caught.type is kind and "\n" not in told and told.endswith("."), told
 
 
-EPSILON = r"ThreatModel\('linf', torch.full\(\(len\(x\),\), 0.01\)\)"
+EPSILON = r"ThreatModel\(LINF, torch.full\(\(len\(x\),\), 0.01\)\)"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """A model, clips, a criterion and a threat model in, adversarial clips out."""
 
-from robustaudio.attacks.attack import Attack, AttackResult, Progress, Step
+from robustaudio.attacks.apgd import APGD
+from robustaudio.attacks.attack import Attack, AttackResult, Step
 from robustaudio.attacks.carlini_wagner import CarliniWagner, CarliniWagnerAudio
+from robustaudio.attacks.controls import HillClimber, RandomSearch
 from robustaudio.attacks.deepfool import DeepFool
-from robustaudio.attacks.genetic import Genetic, HillClimber, RandomSearch
-from robustaudio.attacks.gradient import APGD, BIM, FGSM, MIFGSM, PGD
+from robustaudio.attacks.genetic import Genetic
+from robustaudio.attacks.gradient import BIM, FGSM, MIFGSM, PGD
 from robustaudio.attacks.jsma import JSMA
 from robustaudio.attacks.psychoacoustic import Psychoacoustic
 
@@ -42,7 +44,6 @@ __all__ = [
     "DeepFool",
     "Genetic",
     "HillClimber",
-    "Progress",
     "Psychoacoustic",
     "RandomSearch",
     "Step",

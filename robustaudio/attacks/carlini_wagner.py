@@ -1,12 +1,13 @@
 """Carlini & Wagner: the smallest perturbation by optimisation, in l2 and in decibels."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
+from robustaudio.attacks.search import Search, SearchAttack, ascent
 from robustaudio.audio.draws import Randomness
+from robustaudio.options import option
 from robustaudio.perception.levels import l2
 from robustaudio.threats.geometry import TINY, per_item
 
@@ -25,24 +26,13 @@ class CarliniWagner(SearchAttack):
     linear classifier's boundary. Both save steps (`benchmarks/README.md`).
     """
 
-    steps: int = field(default=50, metadata={"help": "steps per weight c", "range": (5, 2000)})
-    searches: int = field(
-        default=3, metadata={"help": "weights c that are tried", "range": (1, 20)}
+    steps: int = option(50, "steps per weight c", 5, 2000)
+    searches: int = option(3, "weights c that are tried", 1, 20)
+    initial_c: float = option(3.0, "the first weight c, in a linear one's", 0, 1000, above=0)
+    step_size: float = option(
+        0.1, "of the first step, as a share of the clip's norm", 0, 1, above=0
     )
-    initial_c: float = field(
-        default=3.0, metadata={"help": "the first weight c, in a linear one's", "range": (0, 1000)}
-    )
-    step_size: float = field(
-        default=0.1,
-        metadata={"help": "of the first step, as a share of the clip's norm", "range": (0, 1)},
-    )
-    confidence: float = field(
-        default=0.0, metadata={"help": "margin of logits to reach", "range": (0, 50)}
-    )
-
-    def __post_init__(self):
-        sizes = ("step_size", "initial_c")
-        check(self, {"steps": 1, "searches": 1, "confidence": 0}, sizes)
+    confidence: float = option(0.0, "margin of logits to reach", 0, 50, least=0)
 
     def run(self, search: Search, generator: Randomness) -> None:
         excess, gradient = self._excess(search, search.x)
@@ -59,11 +49,11 @@ class CarliniWagner(SearchAttack):
     def _minimise(self, search: Search, weight: Tensor, number: int) -> Tensor:
         """One search from the clip itself; which items it fooled."""
         free, x = search.threat.unlimited, search.x
-        point, mean, succeeded = x, torch.zeros_like(x), torch.zeros_like(search.found)
+        point, mean, succeeded = x, torch.zeros_like(x), torch.zeros_like(search.succeeded)
         since = torch.zeros_like(weight)  # steps since the first success
         for step in range(self.steps):
             _, gradient = self._excess(search, point)
-            search.tell((number + step / self.steps) / self.searches)
+            search.report((number + step / self.steps) / self.searches)
             succeeded |= search.fooled
             gradient = 2 * (point - x) + per_item(weight, x) * gradient
             unit = gradient / per_item(l2(gradient), x).clamp_min(TINY)
@@ -92,18 +82,9 @@ class CarliniWagnerAudio(SearchAttack):
     limit after each success. In another norm it is that norm's ball that shrinks.
     """
 
-    steps: int = field(default=300, metadata={"help": "steps", "range": (10, 5000)})
-    step_size: float = field(
-        default=0.1, metadata={"help": "length of a step, as a share of the limit", "range": (0, 1)}
-    )
-    shrink: float = field(
-        default=0.9, metadata={"help": "the limit after a success", "range": (0.1, 0.99)}
-    )
-
-    def __post_init__(self):
-        check(self, {"steps": 1}, ("step_size",))
-        if not 0 < self.shrink < 1:
-            raise ValueError(f"shrink {self.shrink} must lie between 0 and 1.")
+    steps: int = option(300, "steps", 10, 5000)
+    step_size: float = option(0.1, "length of a step, as a share of the limit", 0, 1, above=0)
+    shrink: float = option(0.9, "the limit after a success", 0.1, 0.99, above=0, below=1)
 
     def run(self, search: Search, generator: Randomness) -> None:
         quietest(search, self.steps, self.step_size, self.shrink)
@@ -122,11 +103,11 @@ def quietest(
     limit = search.threat.epsilon.to(x)
     for step in range(steps):
         _, gradient = ascent(search, point, search.everything)
-        search.tell(part * step / (steps + 1))
+        search.report(part * step / (steps + 1))
         smaller = shrink * torch.minimum(limit, search.threat.distance(point - x))
         limit = torch.where(search.fooled, smaller, limit)
         ball = replace(search.threat, epsilon=limit)
         momentum = SHRINKING_MOMENTUM * momentum + (1 - SHRINKING_MOMENTUM) * gradient
         point = ball.project(point + step_size * ball.steepest(momentum), x)
     search.look(point, search.everything)
-    search.tell(part * steps / (steps + 1))
+    search.report(part * steps / (steps + 1))

@@ -1,13 +1,14 @@
 """DeepFool: from one linearised boundary to the next."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks.attack import Search, SearchAttack, check, decisive
+from robustaudio.attacks.search import Search, SearchAttack, decisive
 from robustaudio.audio.draws import Randomness
+from robustaudio.options import option
 from robustaudio.threats.criterion import Criterion
 from robustaudio.threats.geometry import TINY, per_item
 from robustaudio.threats.threat_model import ThreatModel
@@ -22,20 +23,15 @@ class DeepFool(SearchAttack):
     threat's ball does not hold the search back: what ends outside it is no success.
     """
 
-    steps: int = field(default=50, metadata={"help": "steps at most", "range": (1, 200)})
-    overshoot: float = field(
-        default=0.02, metadata={"help": "how far behind the boundary, as a share", "range": (0, 1)}
-    )
-
-    def __post_init__(self):
-        check(self, {"steps": 1, "overshoot": 0})
+    steps: int = option(50, "steps at most", 1, 200)
+    overshoot: float = option(0.02, "how far behind the boundary, as a share", 0, 1, least=0)
 
     def run(self, search: Search, generator: Randomness) -> None:
         x = search.x
         index, point, total = search.everything, x, torch.zeros_like(x)
         for step in range(self.steps):
             height, gradients = _boundaries(search, point, index)
-            search.tell(step / (self.steps + 1))
+            search.report(step / (self.steps + 1))
             going = ~search.fooled
             if not going.any():
                 return
@@ -46,7 +42,7 @@ class DeepFool(SearchAttack):
             )
             point = ball.unlimited.project(around + (1 + self.overshoot) * total, around)
         search.look(point, index)
-        search.tell(self.steps / (self.steps + 1))
+        search.report(self.steps / (self.steps + 1))
 
 
 def _boundaries(
@@ -60,7 +56,8 @@ def _boundaries(
         height = search.rows(search.criterion, index).boundaries(logits)
         height = height + 2 * decisive(logits)[:, None]
         gradients = [
-            torch.autograd.grad(one.sum(), point, retain_graph=True)[0] for one in height.unbind(1)
+            torch.autograd.grad(heights.sum(), point, retain_graph=True)[0]
+            for heights in height.unbind(1)
         ]
     return height.detach(), torch.stack(gradients)
 

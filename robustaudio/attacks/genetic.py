@@ -1,17 +1,29 @@
-"""Attacks that only ask: a genetic algorithm, and what it has to be better than."""
+"""A genetic algorithm, which only asks the model and follows no gradient."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from itertools import compress
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from robustaudio.attacks.attack import Population, Rank, Search, SearchAttack, check, surest
-from robustaudio.attacks.canvas import Canvas, Genome, Genomes, block_of, streams
+from robustaudio.attacks.attack import Population
+from robustaudio.attacks.genomes import (
+    DOMAIN,
+    QUERIES,
+    SIZE,
+    STOPS,
+    Canvas,
+    Genome,
+    Genomes,
+    block_of,
+    streams,
+)
+from robustaudio.attacks.search import Rank, Search, SearchAttack, surest
 from robustaudio.audio.draws import Randomness
+from robustaudio.options import option
+from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.levels import l2
-from robustaudio.perception.masking import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.threats.geometry import TINY
 
 DB_PER_UNIT = 10.0  # of noise-to-mask ratio, in a fitness of log-probabilities
@@ -19,19 +31,6 @@ DB_PER_UNIT = 10.0  # of noise-to-mask ratio, in a fitness of log-probabilities
 # the memory of a GPU
 ON_CPU, ELSEWHERE = 8, 512
 MOMENTUM_STEP = 1e-3  # beta of the mutation rate's momentum (Taori et al. 2018)
-
-_QUERIES = field(default=2500, metadata={"help": "questions to the model", "range": (50, 50_000)})
-_STOPS = field(
-    default=True, metadata={"help": "stop at the first success; else: as sure as possible"}
-)
-_DOMAIN = field(
-    default="stft",
-    metadata={"help": "what is mixed and mutated", "choices": ("stft", "waveform")},
-)
-_SIZE = field(
-    default=0.5,
-    metadata={"help": "of a mutation at most, as a share of the level", "range": (0.01, 1)},
-)
 
 
 @dataclass(frozen=True)
@@ -49,63 +48,33 @@ class Genetic(SearchAttack):
     `patience` generations without progress all but the best start anew.
     """
 
-    queries: int = _QUERIES
-    population: int = field(default=10, metadata={"help": "mu: who lives", "range": (2, 200)})
-    offspring: int = field(
-        default=20, metadata={"help": "lambda: children of a generation", "range": (1, 400)}
+    queries: int = QUERIES
+    population: int = option(10, "mu: who lives", 2, 200, least=2)
+    offspring: int = option(20, "lambda: children of a generation", 1, 400)
+    domain: str = DOMAIN
+    selection: str = option("tournament", "how parents are chosen", choices=("tournament", "rank"))
+    tournament: int = option(3, "members of a tournament", 1, 20)
+    crossover: str = option(
+        "blocks", "how two parents mix", choices=("blocks", "uniform", "average")
     )
-    domain: str = _DOMAIN
-    selection: str = field(
-        default="tournament",
-        metadata={"help": "how parents are chosen", "choices": ("tournament", "rank")},
+    crossover_rate: float = option(0.7, "share of children of two parents", 0, 1, least=0, most=1)
+    mutation: str = option("blocks", "where a child mutates", choices=("blocks", "everywhere"))
+    mutation_rate: float = option(0.9, "share of children that mutate", 0, 1, least=0, most=1)
+    mutation_size: float = SIZE
+    momentum: float = option(
+        0.0, "of the mutation rate; 0: the rate is constant", 0, 0.99, least=0, most=1
     )
-    tournament: int = field(
-        default=3, metadata={"help": "members of a tournament", "range": (1, 20)}
+    survivors: str = option(
+        "plus", "plus: old and new compete; comma: only the new", choices=("plus", "comma")
     )
-    crossover: str = field(
-        default="blocks",
-        metadata={"help": "how two parents mix", "choices": ("blocks", "uniform", "average")},
-    )
-    crossover_rate: float = field(
-        default=0.7, metadata={"help": "share of children of two parents", "range": (0, 1)}
-    )
-    mutation: str = field(
-        default="blocks",
-        metadata={"help": "where a child mutates", "choices": ("blocks", "everywhere")},
-    )
-    mutation_rate: float = field(
-        default=0.9, metadata={"help": "share of children that mutate", "range": (0, 1)}
-    )
-    mutation_size: float = _SIZE
-    momentum: float = field(
-        default=0.0,
-        metadata={"help": "of the mutation rate; 0: the rate is constant", "range": (0, 0.99)},
-    )
-    survivors: str = field(
-        default="plus",
-        metadata={"help": "plus: old and new compete; comma: only the new", "choices":
-                  ("plus", "comma")},
-    )  # fmt: skip
-    elite: int = field(
-        default=1, metadata={"help": "of the old that live on under comma", "range": (0, 50)}
-    )
-    patience: int = field(
-        default=20,
-        metadata={"help": "generations without progress until a restart", "range": (1, 1000)},
-    )
-    weight: float = field(
-        default=0.0, metadata={"help": "of the distance in the fitness", "range": (0, 100)}
-    )
-    distance: str = field(
-        default="rms", metadata={"help": "the distance in the fitness", "choices": ("rms", "nmr")}
-    )
-    stops: bool = _STOPS
+    elite: int = option(1, "of the old that live on under comma", 0, 50, least=0)
+    patience: int = option(20, "generations without progress until a restart", 1, 1000)
+    weight: float = option(0.0, "of the distance in the fitness", 0, 100, least=0)
+    distance: str = option("rms", "the distance in the fitness", choices=("rms", "nmr"))
+    stops: bool = STOPS
 
     def __post_init__(self):
-        least = {"queries": 1, "population": 2, "offspring": 1, "tournament": 1, "patience": 1}
-        check(self, {**least, "elite": 0, "weight": 0}, ("mutation_size",))
-        _check_shares(self, "crossover_rate", "mutation_rate", "momentum", "mutation_size")
-        _check_choices(self)
+        super().__post_init__()
         if self.elite > self.population:
             raise ValueError(f"elite {self.elite} must be at most population {self.population}.")
 
@@ -142,7 +111,7 @@ class _Evolution:
         self.fitness = self._judge(self.genomes)
 
     def run(self) -> None:
-        self._tell()
+        self._report()
         while self._leave() and self.asked < self.options.queries:
             count = min(self.options.offspring, self.options.queries - self.asked)
             children = self._children(count)
@@ -151,7 +120,7 @@ class _Evolution:
             before = self.fitness.amax(1)
             self._survive(children, fitness)
             self._adapt((self.fitness.amax(1) - before).tolist())
-            self._tell()
+            self._report()
 
     def _judge(self, genomes: Genomes) -> Float[Tensor, "item member"]:
         """Fitness; asks the model about every genome."""
@@ -252,7 +221,7 @@ class _Evolution:
 
     def _leave(self) -> bool:
         """Items with a success leave; whether any is left."""
-        going = [not self.options.stops or not bool(self.search.found[i]) for i in self.index]
+        going = [not self.options.stops or not bool(self.search.succeeded[i]) for i in self.index]
         if not all(going):
             rows = torch.tensor(going, device=self.index.device)
             self.index, self.genomes, self.fitness = (
@@ -262,7 +231,7 @@ class _Evolution:
             self.rate, self.stale = [*compress(self.rate, going)], [*compress(self.stale, going)]
         return any(going)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self.search.progress:
             born = self.fitness.isfinite()
             apart = self.genomes - self.genomes.mean(1, keepdim=True)
@@ -275,110 +244,9 @@ class _Evolution:
                 diversity=float((spread.unflatten(0, born.shape).mean(1) / allowed).mean()),
                 queries=self.asked,
             )
-            self.search.tell(self.asked / self.options.queries, generation)
-
-
-@dataclass(frozen=True)
-class RandomSearch(SearchAttack):
-    """Independent random points of the ball, the best of which is kept: what luck alone finds.
-
-    Uniform in an l2 or linf ball; with `blocks`, noise in one block, as the genetic search mutates.
-    """
-
-    queries: int = _QUERIES
-    at_once: int = field(default=50, metadata={"help": "points per batch", "range": (1, 400)})
-    blocks: bool = field(
-        default=False, metadata={"help": "noise in one block, not in the whole clip"}
-    )
-    stops: bool = _STOPS
-
-    def __post_init__(self):
-        check(self, {"queries": 1, "at_once": 1})
-
-    def run(self, search: Search, generator: Randomness) -> None:
-        rank = None if self.stops else surest
-        canvas = Canvas.of(search, "stft")
-        sources = streams(search.x, generator, "cpu" if self.blocks else search.x.device)
-        search.survey(search.x[:, None], search.everything, rank)
-        search.tell(0)
-        for asked in range(1, self.queries, self.at_once):
-            index = _going(search, self.stops)
-            if not len(index):
-                return
-            count = min(self.at_once, self.queries - asked)
-            drawn = [self._drawn(canvas, int(i), count, sources[int(i)]) for i in index]
-            search.survey(torch.cat(drawn), index, rank)
-            search.tell((asked + count) / self.queries)
-
-    def _drawn(
-        self, canvas: Canvas, item: int, count: int, stream: torch.Generator
-    ) -> Float[Tensor, "1 member *shape"]:
-        search = canvas.search
-        index = torch.tensor([item], device=search.x.device)
-        if not self.blocks:
-            each = index.repeat(count)
-            return search.threat[each].sample(search.x[each], stream)[None]
-        genomes = canvas.blank(1, count)
-        for member in range(count):
-            canvas.mutate(genomes[0, member], item, 1.0, stream)
-        return canvas.points(genomes, index)
-
-
-@dataclass(frozen=True)
-class HillClimber(SearchAttack):
-    """One perturbation that mutates, and stays so if that is no loss: (1 + 1) selection.
-
-    Its mutations are the genetic search's: this is evolution without a population.
-    """
-
-    queries: int = _QUERIES
-    domain: str = _DOMAIN
-    mutation_size: float = _SIZE
-    stops: bool = _STOPS
-
-    def __post_init__(self):
-        check(self, {"queries": 1}, ("mutation_size",))
-        _check_shares(self, "mutation_size")
-        _check_choices(self)
-
-    def run(self, search: Search, generator: Randomness) -> None:
-        canvas, sources = Canvas.of(search, self.domain), streams(search.x, generator)
-        index, rank = search.everything, None if self.stops else surest
-        genomes = canvas.blank(len(index), 1)
-        loss = search.survey(canvas.points(genomes, index), index, rank)
-        search.tell(0)
-        for asked in range(1, self.queries):
-            going = torch.isin(index, _going(search, self.stops))
-            index, genomes, loss = index[going], genomes[going], loss[going]
-            if not len(index):
-                return
-            changed = genomes.clone()
-            for row, item in enumerate(index.tolist()):
-                canvas.mutate(changed[row, 0], item, self.mutation_size, sources[item])
-            now = search.survey(canvas.points(changed, index), index, rank)
-            better = now >= loss
-            genomes = torch.where(better[..., None, None], changed, genomes)
-            loss = torch.where(better, now, loss)
-            search.tell(asked / self.queries)
-
-
-def _going(search: Search, stops: bool) -> Int[Tensor, " item"]:
-    return (~search.found).nonzero().flatten() if stops else search.everything
+            self.search.report(self.asked / self.options.queries, generation)
 
 
 def _taken(genomes: Genomes, members: Int[Tensor, "item kept"]) -> Genomes:
     rows = torch.arange(len(genomes), device=genomes.device)
     return genomes[rows[:, None], members]
-
-
-def _check_shares(attack: SearchAttack, *names: str) -> None:
-    for name in names:
-        if not 0 <= getattr(attack, name) <= 1:
-            raise ValueError(f"{name} {getattr(attack, name)} is a share: 0 to 1 would be right.")
-
-
-def _check_choices(attack: Genetic | HillClimber) -> None:
-    for option in fields(attack):
-        value, choices = getattr(attack, option.name), option.metadata.get("choices")
-        if choices and value not in choices:
-            raise ValueError(f"{option.name} {value!r} must be one of {', '.join(choices)}.")

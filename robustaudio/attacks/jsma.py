@@ -1,13 +1,14 @@
 """JSMA: the few features that matter most, one handful at a time."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from robustaudio.attacks.attack import Search, SearchAttack, ascent, check
+from robustaudio.attacks.search import Search, SearchAttack, ascent
 from robustaudio.audio.draws import Randomness
+from robustaudio.options import option
 from robustaudio.threats.geometry import per_item
 
 
@@ -25,17 +26,8 @@ class JSMA(SearchAttack):
     by how far a feature can move before it meets the bounds.
     """
 
-    share: float = field(
-        default=0.145, metadata={"help": "share of the features that may change", "range": (0, 1)}
-    )
-    at_once: int = field(
-        default=16, metadata={"help": "features changed per step", "range": (1, 1000)}
-    )
-
-    def __post_init__(self):
-        check(self, {"at_once": 1}, ("share",))
-        if self.share > 1:
-            raise ValueError(f"share {self.share} must be at most 1.")
+    share: float = option(0.145, "share of the features that may change", 0, 1, above=0, most=1)
+    at_once: int = option(16, "features changed per step", 1, 1000)
 
     def run(self, search: Search, generator: Randomness) -> None:
         """
@@ -54,8 +46,8 @@ class JSMA(SearchAttack):
         steps = -(-most // self.at_once)
         for step in range(steps):
             _, gradient = ascent(search, point, index)
-            search.tell(step / (steps + 1))
-            going = ~search.found[index]
+            search.report(step / (steps + 1))
+            going = ~search.succeeded[index]
             if not going.all():
                 index, point, free, size, gradient = (
                     rows[going] for rows in (index, point, free, size, gradient)
@@ -69,7 +61,7 @@ class JSMA(SearchAttack):
             free = free & ~chosen
             point = ball.project(torch.where(chosen, moved, point), around)
         search.look(point, index)
-        search.tell(steps / (steps + 1))
+        search.report(steps / (steps + 1))
 
 
 def _highest(saliency: Float[Tensor, "some *shape"], count: int) -> Bool[Tensor, "some *shape"]:

@@ -1,19 +1,17 @@
 """Qin et al.: a perturbation that hides under the clip's own masking threshold."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks.attack import Search, SearchAttack, check
 from robustaudio.attacks.carlini_wagner import quietest
+from robustaudio.attacks.search import Search, SearchAttack
 from robustaudio.audio.draws import Randomness
-from robustaudio.perception.masking import (
-    MaskingThreshold,
-    max_noise_to_mask_db,
-    noise_to_mask_ratio,
-)
+from robustaudio.options import option
+from robustaudio.perception.audibility import max_noise_to_mask_db, noise_to_mask_ratio
+from robustaudio.perception.masking import MaskingThreshold
 from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.geometry import TINY
@@ -36,29 +34,15 @@ class Psychoacoustic(SearchAttack):
     masking threshold, and its ball limits the search.
     """
 
-    steps: int = field(
-        default=150, metadata={"help": "steps of the first stage", "range": (10, 2000)}
+    steps: int = option(150, "steps of the first stage", 10, 2000)
+    hiding_steps: int = option(500, "steps of the second stage", 10, 5000)
+    step_size: float = option(0.1, "of the first stage, as a share of the limit", 0, 1, above=0)
+    hiding_rate: float = option(
+        0.05, "of the second stage, in units of the threshold", 0, 1, above=0
     )
-    hiding_steps: int = field(
-        default=500, metadata={"help": "steps of the second stage", "range": (10, 5000)}
-    )
-    step_size: float = field(
-        default=0.1,
-        metadata={"help": "of the first stage, as a share of the limit", "range": (0, 1)},
-    )
-    hiding_rate: float = field(
-        default=0.05,
-        metadata={"help": "of the second stage, in units of the threshold", "range": (0, 1)},
-    )
-    alpha: float = field(
-        default=0.05, metadata={"help": "first weight of the hinge", "range": (0, 10)}
-    )
+    alpha: float = option(0.05, "first weight of the hinge", 0, 10, above=0)
 
     needs_threshold = True
-
-    def __post_init__(self):
-        sizes = ("step_size", "hiding_rate", "alpha")
-        check(self, {"steps": 1, "hiding_steps": 1}, sizes)
 
     def run(self, search: Search, generator: Randomness) -> None:
         """
@@ -84,7 +68,7 @@ class Psychoacoustic(SearchAttack):
         rank = None if search.threat.norm.needs_threshold else loudest
         if rank:
             search.order = torch.where(
-                search.found, loudest(first, x, search.everything), search.order
+                search.succeeded, loudest(first, x, search.everything), search.order
             )
         spectrum = stage.spectrum(first) / unit
         spectrum = spectrum * (CALM / spectrum.abs().clamp_min(TINY)).clamp_max(1)
@@ -100,7 +84,7 @@ class Psychoacoustic(SearchAttack):
                 hinge = excess.clamp_min(0).mean((1, 2))
                 loss = search.criterion.surprise(logits) + alpha * hinge
                 (gradient,) = torch.autograd.grad(loss.sum(), spectrum)
-            search.tell(done + (1 - done) * step / self.hiding_steps)
+            search.report(done + (1 - done) * step / self.hiding_steps)
             success = search.fooled
             streak = torch.where(success, streak.clamp_min(0) + 1, streak.clamp_max(0) - 1)
             turn = streak % PATIENCE == 0

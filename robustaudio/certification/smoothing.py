@@ -1,7 +1,7 @@
 """Randomized smoothing (Cohen, Rosenfeld & Kolter 2019, arXiv:1902.02918)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import floor, log2
 
 import torch
@@ -14,7 +14,8 @@ from robustaudio.certification.certificate import Certificate
 from robustaudio.classifiers.answers import answer, check_model
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
-from robustaudio.progress import Enough
+from robustaudio.options import check, option
+from robustaudio.progress import Enough, Progress
 from robustaudio.threats.norms import L2
 
 MOST_VOTES = 10_000_000  # a hundred times what the paper takes
@@ -47,22 +48,14 @@ class Smoothing:
     nothing is clipped or normalised after it.
     """
 
-    sigma: float = field(default=0.25, metadata={"help": "standard deviation of the noise"})
-    n0: int = field(default=100, metadata={"help": "draws that choose the class"})
-    n: int = field(default=1000, metadata={"help": "draws that estimate its probability"})
-    alpha: float = field(default=0.001, metadata={"help": "chance of a wrong certificate"})
-    chunk: int = field(default=250, metadata={"help": "noisy copies in memory at a time"})
+    sigma: float = option(0.25, "standard deviation of the noise", above=0)
+    n0: int = option(100, "draws that choose the class", most=MOST_VOTES)
+    n: int = option(1000, "draws that estimate its probability", most=MOST_VOTES)
+    alpha: float = option(0.001, "chance of a wrong certificate", above=0, below=1)
+    chunk: int = option(250, "noisy copies in memory at a time", most=MOST_AT_ONCE)
 
     def __post_init__(self):
-        if not 0 < self.sigma < float("inf"):
-            raise ValueError(f"sigma {self.sigma} must be above 0, and finite.")
-        if self.n0 < 1 or self.n < 1 or self.chunk < 1:
-            raise ValueError(f"n0 {self.n0}, n {self.n} and chunk {self.chunk} must be at least 1.")
-        for name, most in (("n0", MOST_VOTES), ("n", MOST_VOTES), ("chunk", MOST_AT_ONCE)):
-            if getattr(self, name) > most:
-                raise ValueError(f"{name} {getattr(self, name)} must be at most {most}.")
-        if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha {self.alpha} must lie between 0 and 1.")
+        check(self)
         if reason := vote_obstacle(self.n, self.alpha):
             raise ValueError(reason)
 
@@ -83,7 +76,7 @@ class Smoothing:
         *,
         representation: str = "waveform",
         generator: torch.Generator,
-        progress: Callable[[float], None] | None = None,
+        progress: Progress | None = None,
     ) -> Smoothed:
         """With probability at least 1 - alpha: the smoothed classifier is constant in the ball.
 

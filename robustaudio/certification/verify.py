@@ -7,7 +7,6 @@ that people see.
 """
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import inf
@@ -35,7 +34,7 @@ from robustaudio.certification.interval import (
 from robustaudio.classifiers.answers import check_classifier, check_labels
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
-from robustaudio.progress import Enough
+from robustaudio.progress import Enough, Progress
 from robustaudio.representations.spectral import Magnitude
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import LINF, Norm
@@ -275,7 +274,7 @@ class Verifier:
         waveform: Float[Tensor, "batch time"],
         label: Int[Tensor, " batch"],
         norm: Norm = LINF,
-        progress: Callable[[float], None] | None = None,
+        progress: Progress | None = None,
     ) -> Float[Tensor, " batch"]:
         """The largest level in dB that verifies, to 0.07 dB from below; -inf where none does.
 

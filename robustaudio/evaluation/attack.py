@@ -21,7 +21,6 @@ from robustaudio.evaluation.batch import (
     Batch,
     LabelledBatch,
     finite,
-    part_of,
     predictions,
     seconds_since,
     share,
@@ -32,7 +31,7 @@ from robustaudio.evaluation.predict import predict
 from robustaudio.evaluation.results import AttackedClip, Standing, Summary
 from robustaudio.perception.levels import amplitude_db
 from robustaudio.perception.masking import masking_framing, masking_threshold
-from robustaudio.progress import Progress
+from robustaudio.progress import Progress, part_of
 from robustaudio.threats.criterion import Criterion, Misclassification, TargetedMisclassification
 from robustaudio.threats.noise import audible_representations, check_audible, sound_of
 from robustaudio.threats.norms import LINF, Norm

@@ -16,7 +16,6 @@ from robustaudio.audio.draws import Generators
 from robustaudio.audio.exact import exact
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
-from robustaudio.progress import Progress
 
 BATCH = 100  # clips at a time
 
@@ -119,13 +118,6 @@ def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
 @torch.no_grad()
 def predictions(classifier: torch.nn.Module, x: Tensor) -> Int[Tensor, " clip"]:
     return torch.cat([classifier(batch).argmax(-1) for batch in x.split(BATCH)])
-
-
-def part_of(progress: Progress | None, start: float, of: float, size: float = 1) -> Progress | None:
-    """The progress of one part, from `start` on and `size` long, of a run that is `of` long."""
-    return progress and (
-        lambda done, step=None: progress(min((start + done * size) / of, 1.0), step)
-    )
 
 
 def share(hits: Bool[Tensor, " clip"] | Sequence[bool]) -> float:

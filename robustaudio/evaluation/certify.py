@@ -14,11 +14,11 @@ from robustaudio.certification.smoothing import Smoothed, Smoothing
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.columns import Column, needed, whole
-from robustaudio.evaluation.batch import Batch, LabelledBatch, part_of, seconds_since, share
+from robustaudio.evaluation.batch import Batch, LabelledBatch, seconds_since, share
 from robustaudio.evaluation.engine import Asked
 from robustaudio.evaluation.predict import predict
 from robustaudio.evaluation.results import CertifiedClip, Prediction, Summary
-from robustaudio.progress import Progress
+from robustaudio.progress import Progress, part_of
 from robustaudio.threats.norms import L2, LINF
 
 

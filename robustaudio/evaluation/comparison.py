@@ -10,7 +10,7 @@ from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.evaluation.batch import Batch, finite
 from robustaudio.evaluation.predict import predict
 from robustaudio.evaluation.results import Difference, PerturbedClip, Prediction
-from robustaudio.perception.audibility import distances, perceptual_distance
+from robustaudio.perception.distances import distances
 from robustaudio.threats.criterion import Criterion, Misclassification
 
 
@@ -50,9 +50,5 @@ def difference(
     perturbed: Float[Tensor, " time"], clean: Float[Tensor, " time"], sample_rate: int
 ) -> Difference:
     """Every distance of a perturbed clip from its clean one."""
-    measured = distances(perturbed[None], clean[None], sample_rate)
-    perceived = perceptual_distance(perturbed[None], clean[None], sample_rate)
-    return Difference(
-        **{key: finite(value[0]) for key, value in measured.items()},
-        perceptual_distance=None if perceived is None else finite(perceived[0]),
-    )
+    row = distances(perturbed[None], clean[None], sample_rate, perceptual=True).row(0)
+    return Difference(**{k: None if value is None else finite(value) for k, value in row.items()})

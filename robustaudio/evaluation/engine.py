@@ -21,11 +21,11 @@ from torch import Tensor
 from robustaudio.audio.draws import Generators
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.columns import Column
-from robustaudio.evaluation.batch import BATCH, Batch, LabelledBatch, generators, part_of
+from robustaudio.evaluation.batch import BATCH, Batch, LabelledBatch, generators
 from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.row_file import Columns, append_rows, read_rows
 from robustaudio.evaluation.workers import over_processes
-from robustaudio.progress import Progress
+from robustaudio.progress import Progress, part_of
 
 Lines = list[dict]
 Measured = Generator[tuple[list[int], Lines], None, None]

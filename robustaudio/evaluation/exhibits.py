@@ -11,7 +11,7 @@ from torch import Tensor
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.batch import finite, generator, predictions
 from robustaudio.evaluation.results import Exhibit
-from robustaudio.perception.audibility import distances
+from robustaudio.perception.distances import distances
 from robustaudio.perception.levels import l2
 
 SHIFT = 5  # samples
@@ -34,9 +34,9 @@ def exhibits(
         Exhibit(
             kind,
             waveform,
-            l2=finite(measured["l2"][row]),
-            snr_db=finite(measured["snr_db"][row]),
-            noise_to_mask_db=finite(measured["noise_to_mask_db"][row]),
+            l2=finite(measured.l2[row]),
+            snr_db=finite(measured.snr_db[row]),
+            noise_to_mask_db=finite(measured.noise_to_mask_db[row]),
             prediction=classifier.labels[int(labels[row])],
         )
         for row, (kind, waveform) in enumerate(made.items())

@@ -18,7 +18,7 @@ from robustaudio.audio.clip import Clip
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan
-from robustaudio.evaluation.batch import finite, part_of
+from robustaudio.evaluation.batch import finite
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.listening_study import (
     Export,
@@ -39,13 +39,9 @@ from robustaudio.listening.design.paradigm import TrackedChoice
 from robustaudio.listening.design.stimulus import Stimulus
 from robustaudio.listening.design.study import Study
 from robustaudio.listening.design.trial import Condition, Row
-from robustaudio.perception.masking import (
-    masking_framing,
-    masking_threshold,
-    max_noise_to_mask_db,
-    noise_to_mask_ratio,
-)
-from robustaudio.progress import Progress, Watched
+from robustaudio.perception.audibility import max_noise_to_mask_db, noise_to_mask_ratio
+from robustaudio.perception.masking import masking_framing, masking_threshold
+from robustaudio.progress import Progress, Watched, part_of
 from robustaudio.threats.norms import L2
 
 L2_ATTACK = "attack in L2"  # a part of the ruler, as its record names it

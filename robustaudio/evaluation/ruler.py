@@ -15,13 +15,13 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan
-from robustaudio.evaluation.batch import Batch, finite, part_of, seconds_since
+from robustaudio.evaluation.batch import Batch, finite, seconds_since
 from robustaudio.evaluation.certify import Certifying, certify
 from robustaudio.evaluation.predict import predict
 from robustaudio.evaluation.results import Mark, Ruler
 from robustaudio.evaluation.smallest import changing_levels
 from robustaudio.perception.levels import floor_16_bit_db
-from robustaudio.progress import Progress, Watched
+from robustaudio.progress import Progress, Watched, part_of
 from robustaudio.threats.norms import LINF, NORMS, Norm
 
 SHARES = (0.3, 0.55, 0.15)  # of the time: proofs, attack, smoothing

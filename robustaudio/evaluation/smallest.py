@@ -28,10 +28,10 @@ from robustaudio.evaluation.attack import (
     reached,
     sounds_of,
 )
-from robustaudio.evaluation.batch import Batch, LabelledBatch, finite, part_of, predictions
+from robustaudio.evaluation.batch import Batch, LabelledBatch, finite, predictions
 from robustaudio.evaluation.results import Summary
-from robustaudio.perception.audibility import distances
-from robustaudio.progress import Progress
+from robustaudio.perception.distances import distances
+from robustaudio.progress import Progress, part_of
 from robustaudio.threats.criterion import Criterion, Misclassification
 from robustaudio.threats.noise import audible_representations
 
@@ -185,12 +185,12 @@ def attack_smallest(
     )
     sounds = sounds_of(classifier, x, settings.plan, least.adversarial)
     as_sound, after_rounding = labels_of_sounds(classifier, sounds, len(batch))
-    measured = {} if sounds is None else distances(sounds, x, classifier.sample_rate)
+    measured = None if sounds is None else distances(sounds, x, classifier.sample_rate)
 
     def sizes(item: int) -> dict[str, Any]:
         """What the sound of a success is like."""
         here = METRICS if measured and least.is_adversarial[item] else ()
-        return {key: finite(measured[key][item]) for key in here}
+        return {key: finite(getattr(measured, key)[item]) for key in here}
 
     return [
         SmallestRow(

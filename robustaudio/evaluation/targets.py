@@ -7,10 +7,10 @@ import torch
 from robustaudio.audio.draws import Generators
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan
-from robustaudio.evaluation.batch import Batch, finite, part_of, predictions, seconds_since
+from robustaudio.evaluation.batch import Batch, finite, predictions, seconds_since
 from robustaudio.evaluation.results import TargetLevels
 from robustaudio.evaluation.smallest import smallest_levels
-from robustaudio.progress import Progress
+from robustaudio.progress import Progress, part_of
 from robustaudio.threats.criterion import TargetedMisclassification
 
 

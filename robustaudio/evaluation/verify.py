@@ -31,12 +31,9 @@ from robustaudio.evaluation.results import (
     Summary,
     VerifiedClip,
 )
+from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.levels import amplitude_db, floor_16_bit_db, l2, snr_db
-from robustaudio.perception.masking import (
-    ASSUMED_PEAK_SPL_DB,
-    noise_to_mask_ratio,
-    total_noise_to_mask_db,
-)
+from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
 from robustaudio.progress import Progress
 from robustaudio.threats.norms import MASKING, Norm
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel, threat_at

@@ -3,7 +3,7 @@
 A tonal maskers' model after Lin & Abdulla (2015): every local maximum of a frame's spectrum masks
 its neighbourhood on the Bark scale, the threshold in quiet masks the rest. Temporal masking is not
 modelled. All levels hang on one assumption: the loudest bin of the clip is played at
-`ASSUMED_PEAK_SPL_DB`. Whoever turns the volume up further hears more.
+`ASSUMED_PEAK_SPL_DB`. A listener who turns the volume up further hears more.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ ASSUMED_PEAK_SPL_DB = 96.0  # Qin et al.; lower values would call more sounds in
 FRAME_S = 0.032  # of the default framing
 LOWEST_HZ = 100.0  # 1 Bark: below it the threshold in quiet is held
 APART_BARK = 0.5  # of two maskers closer than this, the stronger one counts
-DISTURBED_DB = 1.5  # BS.1387: noise-to-mask ratio of a band that disturbs its frame
 ROWS = 4_096  # maskers spread at a time
 
 
@@ -50,7 +49,11 @@ class MaskingThreshold:
 
 
 def masking_framing(sample_rate: int) -> Framing:
-    """Frames of about 32 ms (a power of two of samples), three quarters overlapping."""
+    """Frames of about 32 ms (a power of two of samples), three quarters overlapping.
+
+    >>> masking_framing(8_000).n_fft, masking_framing(44_100).n_fft
+    (256, 1024)
+    """
     n_fft = 2 ** round(log2(FRAME_S * sample_rate))
     return Framing(n_fft=n_fft, hop_length=n_fft // 4, unitary=True)
 
@@ -86,16 +89,20 @@ def padded_magnitude(
     waveform: Float[Tensor, "batch time"], framing: Framing
 ) -> Float[Tensor, "batch bin frame"]:
     """`Magnitude`, of a clip padded with zeros to one frame at least."""
-    return Magnitude(framing).to(waveform)(_padded(waveform, framing))
+    return Magnitude(framing).to(waveform)(padded(waveform, framing))
 
 
-def _padded(waveform: Float[Tensor, "batch time"], framing: Framing) -> Tensor:
+def padded(waveform: Float[Tensor, "batch time"], framing: Framing) -> Tensor:
     missing = max(0, framing.n_fft - waveform.shape[-1])
     return torch.nn.functional.pad(waveform, (0, missing))
 
 
 def bark(hz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Critical-band rate in Bark (Zwicker & Terhardt 1980)."""
+    """Critical-band rate in Bark (Zwicker & Terhardt 1980).
+
+    >>> bark(torch.tensor([1000.0])).round(decimals=1)
+    tensor([8.5000])
+    """
     return 13 * (0.00076 * hz).atan() + 3.5 * (hz / 7500).square().atan()
 
 
@@ -104,6 +111,9 @@ def threshold_in_quiet(hz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     Below 100 Hz, where Qin et al. have minus infinity, the value at 100 Hz is held: cautious, for
     hearing is less acute there, and no wall that the window's side lobes could not climb.
+
+    >>> threshold_in_quiet(torch.tensor([1000.0])).round(decimals=1)  # Terhardt's 3.4, less 12
+    tensor([-8.6000])
     """
     khz = hz.clamp_min(LOWEST_HZ) / 1000
     return 3.64 * khz**-0.8 - 6.5 * (-0.6 * (khz - 3.3) ** 2).exp() + 1e-3 * khz**4 - 12
@@ -173,47 +183,3 @@ def emphasis(framing: Framing) -> Float[Tensor, " bin"]:
     p, n_fft = framing.pre_emphasis, framing.n_fft
     angle = 2 * torch.pi * torch.arange(n_fft // 2 + 1, dtype=torch.float64) / n_fft
     return (1 - 2 * p * angle.cos() + p**2).sqrt()
-
-
-def noise_to_mask_ratio(
-    perturbation: Float[Tensor, "batch time"], threshold: MaskingThreshold
-) -> Float[Tensor, "batch band frame"]:
-    """Energy of the perturbation over that of the threshold, in dB, per band of one Bark.
-
-    Band b holds the bins from b to b + 1 Bark. A perturbation of zero has -200 dB everywhere; a
-    silent clip, whose loudest bin is next to nothing, hides nothing but that.
-    """
-    framing = threshold.framing
-    stage = Magnitude(framing).to(perturbation)
-    spectrum = stage.spectrum(_padded(perturbation, framing))
-    noise = spectrum.real.square() + spectrum.imag.square()
-    hz = torch.arange(noise.shape[1]) * threshold.sample_rate / framing.n_fft
-    rows = torch.nn.functional.one_hot(bark(hz.double()).long()).T.to(noise)
-    ratio = (rows @ noise) / (rows @ threshold.amplitude.square()).clamp_min(1e-30)
-    return 10 * ratio.clamp_min(1e-20).log10()
-
-
-def total_noise_to_mask_db(
-    ratio_db: Float[Tensor, "batch band frame"],
-) -> Float[Tensor, " batch"]:
-    """Noise-to-mask ratio of each clip: 10 log10 of the mean ratio over bands and frames.
-
-    Total NMR of ITU-R BS.1387 (PEAQ, section 4.5), here with the threshold of Qin et al. and
-    bands of one Bark where BS.1387 has its own ear model and quarters of a Bark. Every frame
-    counts, while BS.1387 leaves out the silence around a clip.
-    """
-    return 10 * (10 ** (ratio_db / 10)).flatten(1).mean(1).log10()
-
-
-def max_noise_to_mask_db(ratio_db: Float[Tensor, "batch band frame"]) -> Float[Tensor, " batch"]:
-    """Largest ratio of any band in any frame: at or below 0 dB no band is above the threshold."""
-    return ratio_db.flatten(1).amax(1)
-
-
-def disturbed_frames(ratio_db: Float[Tensor, "batch band frame"]) -> Float[Tensor, " batch"]:
-    """Share of the frames in which some band's ratio is above 1.5 dB.
-
-    Relative Disturbed Frames of ITU-R BS.1387 (PEAQ, section 4.6), from the ratios that
-    `total_noise_to_mask_db` speaks of, over all frames.
-    """
-    return (ratio_db.amax(1) > DISTURBED_DB).to(ratio_db).mean(1)

@@ -37,13 +37,9 @@ from robustaudio.evaluation.smallest import (
     shares_of_smallest,
 )
 from robustaudio.paths import RESULTS
+from robustaudio.perception.audibility import max_noise_to_mask_db, noise_to_mask_ratio
 from robustaudio.perception.levels import l2
-from robustaudio.perception.masking import (
-    masking_framing,
-    masking_threshold,
-    max_noise_to_mask_db,
-    noise_to_mask_ratio,
-)
+from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.reports.markdown import percent, table
 from robustaudio.reports.svg import curves_svg
 from robustaudio.threats.norms import L2, LINF

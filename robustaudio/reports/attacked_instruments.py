@@ -25,7 +25,7 @@ from robustaudio.evaluation.batch import LabelledBatch, finite, load_clips, pred
 from robustaudio.evaluation.engine import Asked, run, run_file
 from robustaudio.evaluation.results import to_json
 from robustaudio.paths import RESULTS
-from robustaudio.perception.audibility import distances
+from robustaudio.perception.distances import distances
 from robustaudio.progress import Progress
 from robustaudio.reports.markdown import percent, table
 from robustaudio.reports.svg import curves_svg, groups_svg
@@ -157,8 +157,8 @@ def reach(
             success=bool(result.is_adversarial[i]),
             start=float(start[i]),
             end=float(end[i]),
-            snr_db=finite(measured["snr_db"][i]),
-            noise_to_mask_db=finite(measured["noise_to_mask_db"][i]),
+            snr_db=finite(measured.snr_db[i]),
+            noise_to_mask_db=finite(measured.noise_to_mask_db[i]),
             queries=int(result.queries[i]),
             way=[[queries, odds[i]] for queries, odds in way],
         )

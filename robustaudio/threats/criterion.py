@@ -25,6 +25,10 @@ class Misclassification:
 
     Raises:
         TypeError, ValueError: for anything but a row of whole numbers, one label per item.
+
+    >>> logits = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
+    >>> Misclassification(torch.tensor([0, 0])).is_adversarial(logits)
+    tensor([False,  True])
     """
 
     label: Int[Tensor, " batch"]
@@ -66,6 +70,10 @@ class TargetedMisclassification:
 
     Raises:
         TypeError, ValueError: for anything but a row of whole numbers, one label per item.
+
+    >>> logits = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
+    >>> TargetedMisclassification(torch.tensor([1, 1])).is_adversarial(logits)
+    tensor([False,  True])
     """
 
     target: Int[Tensor, " batch"]
@@ -104,7 +112,7 @@ Criterion = Misclassification | TargetedMisclassification
 
 
 def labels_of(criterion: Criterion) -> tuple[str, Int[Tensor, " batch"]]:
-    """What a criterion calls its labels, and the labels."""
+    """The name of a criterion's labels ("label" or "target"), and the labels."""
     if isinstance(criterion, Misclassification):
         return "label", criterion.label
     return "target", criterion.target

@@ -1,4 +1,4 @@
-"""Gaussian noise at a representation: the perturbation that does not look at the classifier."""
+"""Gaussian noise at a representation: a perturbation that knows nothing of the classifier."""
 
 from dataclasses import dataclass
 from itertools import takewhile

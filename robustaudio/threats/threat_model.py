@@ -36,9 +36,9 @@ class ThreatModel:
         ValueError: for a norm that is no `Norm`, an epsilon that is no row of sizes, or bounds of
             which the first is not the lower one.
 
-        >>> threat = ThreatModel(NORMS["linf"], torch.tensor([0.1]))
-        >>> threat.project(torch.tensor([[0.5, 1.05]]), torch.tensor([[0.0, 1.0]]))
-        tensor([[0.1000, 1.0000]])
+    >>> threat = ThreatModel(NORMS["linf"], torch.tensor([0.1]))
+    >>> threat.project(torch.tensor([[0.5, 1.05]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0.1000, 1.0000]])
     """
 
     norm: Norm
@@ -75,7 +75,7 @@ class ThreatModel:
         return replace(self, epsilon=self.epsilon[index], threshold=threshold)
 
     def check(self, x: Float[Tensor, "batch *shape"]) -> None:
-        """Refuses a batch that this threat does not speak of.
+        """Refuses a batch that this threat does not fit.
 
         Raises:
             ValueError: for another number of items, or another device.

@@ -14,14 +14,13 @@ from robustaudio.attacks.attack import Population
 from robustaudio.audio.exact import exact
 from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.results import CertifiedClip, TargetLevels, VerifiedClip
+from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.masking import (
     ASSUMED_PEAK_SPL_DB,
     MaskingThreshold,
     masking_framing,
     masking_threshold,
-    noise_to_mask_ratio,
     padded_magnitude,
-    total_noise_to_mask_db,
 )
 
 INK, GRID = "#808a96", "rgba(128, 138, 150, 0.25)"

@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from robustaudio.attacks import ATTACKS, MINIMISING
-from robustaudio.attacks.genetic import Genetic, HillClimber, RandomSearch
+from robustaudio.attacks.controls import HillClimber, RandomSearch
+from robustaudio.attacks.genetic import Genetic
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Attacking, Plan, attack

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small import QUICK, Centred, clips, listening, network, run, threat_to
 
 from robustaudio.attacks import APGD, ATTACKS, PGD, Step
-from robustaudio.attacks.attack import ROUNDING
+from robustaudio.attacks.search import ROUNDING
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
 from robustaudio.threats.norms import L2, LINF, MASKING, Norm
 from robustaudio.threats.threat_model import ThreatModel
@@ -170,15 +170,15 @@ def test_progress_may_cancel(name):
     "name, options, message",
     [
         ("bim", {"steps": 0}, "steps 0 must be at least 1"),
-        ("bim", {"variant": "c"}, "variant 'c' must be 'a' or 'b'"),
+        ("bim", {"variant": "c"}, "variant 'c' must be one of a, b"),
         ("pgd", {"steps": 0}, "steps 0 must be at least 1"),
         ("pgd", {"restarts": 0}, "restarts 0 must be at least 1"),
         ("pgd", {"step_size": 0.0}, "step_size 0.0 must be above 0"),
         ("pgd", {"step_size": inf}, "step_size inf must be above 0, and finite"),
         ("mifgsm", {"decay": -0.1}, "decay -0.1 must be at least 0"),
-        ("apgd", {"loss": "hinge"}, "loss 'hinge' must be 'ce' or 'dlr'"),
+        ("apgd", {"loss": "hinge"}, "loss 'hinge' must be one of ce, dlr"),
         ("apgd", {"rho": 0.0}, "rho 0.0 must be above 0"),
-        ("apgd", {"rho": 1.5}, "rho 1.5 is a share"),
+        ("apgd", {"rho": 1.5}, "rho 1.5 must be at most 1"),
         ("deepfool", {"steps": 0}, "steps 0 must be at least 1"),
         ("deepfool", {"overshoot": -0.1}, "overshoot -0.1 must be at least 0"),
         ("jsma", {"share": 0.0}, "share 0.0 must be above 0"),
@@ -192,7 +192,7 @@ def test_progress_may_cancel(name):
         ("psychoacoustic", {"alpha": 0.0}, "alpha 0.0 must be above 0"),
         ("genetic", {"population": 1}, "population 1 must be at least 2"),
         ("genetic", {"crossover": "zip"}, "crossover 'zip' must be one of blocks, uniform"),
-        ("genetic", {"mutation_rate": 1.5}, "mutation_rate 1.5 is a share"),
+        ("genetic", {"mutation_rate": 1.5}, "mutation_rate 1.5 must be at most 1"),
         ("genetic", {"elite": 11}, "elite 11 must be at most population 10"),
         ("hill-climber", {"mutation_size": 0.0}, "mutation_size 0.0 must be above 0"),
         ("hill-climber", {"domain": "mel"}, "domain 'mel' must be one of stft, waveform"),

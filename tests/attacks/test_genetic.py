@@ -8,8 +8,9 @@ import torch
 from small import clips, network, run, threat_to
 
 from robustaudio.attacks import Genetic, HillClimber, RandomSearch
-from robustaudio.attacks.attack import Enough, Search
-from robustaudio.attacks.canvas import Canvas, block_of, streams
+from robustaudio.attacks.genomes import Canvas, block_of, streams
+from robustaudio.attacks.search import Search
+from robustaudio.progress import Enough
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
 from robustaudio.threats.norms import L2, LINF
 

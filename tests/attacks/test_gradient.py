@@ -9,7 +9,7 @@ from small import Centred, clips, listening, network, run
 from torch import nn
 
 from robustaudio.attacks import APGD, BIM, FGSM, MIFGSM, PGD
-from robustaudio.attacks.gradient import _checkpoints, difference_of_logits_ratio
+from robustaudio.attacks.apgd import _checkpoints, difference_of_logits_ratio
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
 from robustaudio.threats.norms import L2, LINF
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel

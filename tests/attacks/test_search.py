@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from robustaudio.attacks.attack import DECISIVE, Search
+from robustaudio.attacks.search import DECISIVE, Search
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import LINF
 from robustaudio.threats.threat_model import UNBOUNDED, ThreatModel

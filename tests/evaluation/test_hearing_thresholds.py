@@ -30,7 +30,7 @@ from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback
-from robustaudio.perception.audibility import distances
+from robustaudio.perception.distances import distances
 from robustaudio.threats.norms import L2
 
 FOLDER = open_dataset("bundled-digits").folder
@@ -203,8 +203,8 @@ def test_at_the_predicted_level_the_loudest_band_is_at_the_threshold(family):
     level_db = predicted(family)
     perturbed, clean = (torch.from_numpy(stimulus.at(at))[None] for at in (level_db, None))
     found = distances(perturbed, clean, SEVEN.sample_rate)
-    assert float(found["max_noise_to_mask_db"]) == pytest.approx(0, abs=1e-6)
-    assert float(found["snr_db"]) == pytest.approx(-level_db)
+    assert float(found.max_noise_to_mask_db) == pytest.approx(0, abs=1e-6)
+    assert float(found.snr_db) == pytest.approx(-level_db)
 
 
 def test_masking_hides_shaped_noise_better_than_white_and_says_nothing_of_a_shift():

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers.checkpoints import load_classifier
 from robustaudio.perception import masking
+from robustaudio.perception.audibility import noise_to_mask_ratio
 from robustaudio.perception.masking import (
     LOWEST_HZ,
     bark,
     individual_threshold,
     masking_framing,
     masking_threshold,
-    noise_to_mask_ratio,
     padded_magnitude,
     strongest,
     threshold_in_quiet,

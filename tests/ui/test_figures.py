@@ -10,12 +10,8 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers.checkpoints import load_classifier
 from robustaudio.evaluation.batch import load_clips
-from robustaudio.perception.masking import (
-    masking_framing,
-    masking_threshold,
-    noise_to_mask_ratio,
-    total_noise_to_mask_db,
-)
+from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
+from robustaudio.perception.masking import masking_framing, masking_threshold
 from robustaudio.threats.norms import MASKING
 from robustaudio.ui import figures
 

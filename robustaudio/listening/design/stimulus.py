@@ -21,15 +21,10 @@ from jaxtyping import Float32, Float64
 from robustaudio.audio.clip import Clip, headroom_gain
 from robustaudio.listening.design.pairing import CLEAN_PARTNER, paired
 from robustaudio.listening.design.trial import Condition
-from robustaudio.perception.audibility import distances
+from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
+from robustaudio.perception.distances import distances
 from robustaudio.perception.levels import amplitude, amplitude_db
-from robustaudio.perception.masking import (
-    MaskingThreshold,
-    masking_framing,
-    masking_threshold,
-    noise_to_mask_ratio,
-    total_noise_to_mask_db,
-)
+from robustaudio.perception.masking import MaskingThreshold, masking_framing, masking_threshold
 
 RATE = 48_000  # Hz, of everything that is served
 FADE_S = 0.005  # at both ends of every stimulus alike
@@ -108,14 +103,14 @@ class Stimuli:
         clean = torch.from_numpy(stimulus.clean)[None]
         perturbed = torch.from_numpy(stimulus.at(level_db))[None]
         measured = distances(perturbed, clean, stimulus.clip.sample_rate)
-        sigma = float(measured["l2"]) / sqrt(clean.shape[1])
+        sigma = float(measured.l2) / sqrt(clean.shape[1])
         return {
-            "l2": float(measured["l2"]),
-            "linf": float(measured["linf"]),
-            "snr_db": float(measured["snr_db"]),
+            "l2": float(measured.l2),
+            "linf": float(measured.linf),
+            "snr_db": float(measured.snr_db),
             "sigma": sigma,
             "rms_dbfs_before_gain": amplitude_db(sigma),
-            "noise_to_mask_db": float(measured["noise_to_mask_db"]),
+            "noise_to_mask_db": float(measured.noise_to_mask_db),
             "stimulus_sha256": hashlib.sha256(
                 self.render(condition, level_db).tobytes()
             ).hexdigest(),

@@ -13,7 +13,8 @@ from robustaudio.evaluation.results import (
     PerturbedClip,
     Standing,
 )
-from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB, DISTURBED_DB
+from robustaudio.perception.audibility import DISTURBED_DB
+from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
 from robustaudio.threats.norms import norm_named
 from robustaudio.ui.figures import Audibility
 from robustaudio.ui.html import caption, card, decibel, label_words

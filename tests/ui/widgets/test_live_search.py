@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from ui.driving import SLOW_MS, assert_made_again, choose, downloaded, fill, opened, run
 
 from robustaudio.attacks import CarliniWagner
-from robustaudio.attacks.attack import Enough, Population
+from robustaudio.attacks.attack import Population
 from robustaudio.attacks.genetic import Genetic
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
@@ -18,6 +18,7 @@ from robustaudio.evaluation.attack import Attacking, Plan
 from robustaudio.evaluation.attack import attack as perturb
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.results import Standing, to_json
+from robustaudio.progress import Enough
 from robustaudio.ui import launch
 from robustaudio.ui.html import progress_bar
 from robustaudio.ui.widgets.live_search import REDRAW_S, REPLAY_S, Live, Paced, pictured

@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from robustaudio.attacks.attack import Search
+from robustaudio.attacks.search import Search
 from robustaudio.audio.draws import Randomness, whole_numbers
+from robustaudio.options import option
 from robustaudio.perception.levels import l2
 from robustaudio.representations.inversion import inverse
 from robustaudio.representations.spectral import Framing, Magnitude
@@ -24,6 +25,12 @@ Genomes = Float[Tensor, "item member band time"]
 FRAMING = Framing(n_fft=512, hop_length=256)
 QUIETEST = 0.03  # length of a mutation, relative to the longest
 SUSTAINED = 0.5  # share of the mutations that last as long as the clip
+
+# options that several of the searches have
+QUERIES = option(2500, "questions to the model", 50, 50_000)
+STOPS = option(True, "stop at the first success; else: as sure as possible")
+DOMAIN = option("stft", "what is mixed and mutated", choices=("stft", "waveform"))
+SIZE = option(0.5, "of a mutation at most, as a share of the level", 0.01, 1, above=0, most=1)
 
 
 @dataclass(frozen=True, eq=False)

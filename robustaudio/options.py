@@ -1,0 +1,97 @@
+"""Options of an algorithm: fields of a frozen dataclass that know their help, range and limits.
+
+The check of a value, the page's widget and the command line's flag read the same field.
+
+>>> from dataclasses import dataclass
+>>> @dataclass(frozen=True)
+... class Walk:
+...     steps: int = option(40, "steps per restart", 1, 1000)
+...     __post_init__ = check
+>>> Walk(0)
+Traceback (most recent call last):
+ValueError: steps 0 must be at least 1.
+"""
+
+from dataclasses import dataclass, field, fields
+from math import inf
+from numbers import Integral, Real
+from typing import Any
+
+from robustaudio.audio.tensors import kind
+
+BEYOND = 20  # times the largest count that is offered: larger ones end in no memory, or never
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a number may be: at `least` or `above`, `most` or `below`; None: no such limit."""
+
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    below: float | None = None
+
+    def check(self, name: str, value: float) -> None:
+        """
+        Raises:
+            ValueError: for a value outside; NaN and infinity are outside every limit.
+        """
+        if self.above is not None and self.below is not None:
+            if not self.above < value < self.below:
+                raise ValueError(
+                    f"{name} {value} must lie between {self.above:g} and {self.below:g}."
+                )
+        elif self.above is not None and not self.above < value < inf:
+            raise ValueError(f"{name} {value} must be above {self.above:g}, and finite.")
+        elif self.least is not None and not self.least <= value < inf:
+            raise ValueError(f"{name} {value} must be at least {self.least:g}.")
+        if self.most is not None and value > self.most:
+            raise ValueError(f"{name} {value} must be at most {self.most}.")
+
+
+def option(
+    default: Any,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    choices: tuple[str, ...] = (),
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A field of a dataclass of options, to be checked by `check`.
+
+    `low` and `high` are the ends of what the page offers; `least`, `above`, `most` and `below` are
+    what is allowed at all. A whole number is at least 1 and at most 20 times `high` if nothing
+    else is said.
+    """
+    if type(default) is int:
+        least = 1 if least is None else least
+        most = BEYOND * high if most is None and high is not None else most
+    metadata = {"help": help, "limits": Limits(least, above, most, below)}
+    if high is not None:
+        metadata["range"] = (low, high)
+    if choices:
+        metadata["choices"] = choices
+    return field(default=default, metadata=metadata)
+
+
+def check(options: Any) -> None:
+    """Refuses values that no option may have: the `__post_init__` of a dataclass of options.
+
+    Raises:
+        TypeError: for the first option that is no number, or no whole one where it has to be.
+        ValueError: for the first option outside its limits, or that is none of its choices.
+    """
+    for option in fields(options):
+        name, value, metadata = option.name, getattr(options, option.name), option.metadata
+        if option.type is int and (isinstance(value, bool) or not isinstance(value, Integral)):
+            raise TypeError(f"{name} is {kind(value)}; it must be a whole number.")
+        if option.type is float and not isinstance(value, Real):
+            raise TypeError(f"{name} is {kind(value)}; it must be a number.")
+        if option.type in (int, float):
+            metadata["limits"].check(name, value)
+        if "choices" in metadata and value not in metadata["choices"]:
+            raise ValueError(f"{name} {value!r} must be one of {', '.join(metadata['choices'])}.")
