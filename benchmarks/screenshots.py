@@ -1,6 +1,7 @@
-"""Screenshots of what the page says where things go wrong: `python -m benchmarks.screenshots`.
+"""Screenshots of the page: `python -m benchmarks.screenshots`.
 
-Each picture is one sentence of the page, cropped to where it stands. They lie in docs/results/page,
+Two are the README's: the page as it opens, and a ruler. Each of the others is one sentence that the
+page says where things go wrong, cropped to where it stands. They lie in docs/results/page,
 and docs/results/page.md shows them. `--only NAME …` makes some of them. A Chromium is needed
 (`CHROMIUM` names it), and for the last one an address of this machine in its network.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from markdown_it import MarkdownIt
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, expect, sync_playwright
 
 from robustaudio.listening.web.http import reachable
 from robustaudio.ui.launch import launch
@@ -30,13 +31,14 @@ SLOW_MS = 90_000
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture: its name, what it shows, how to get there, and what is cut out."""
+    """A picture: its name, what it shows, how to get there, and what is cut out (nothing: all)."""
 
     name: str
     says: str
     play: Callable[[Page], None]
     crop: Sequence[str]
     width: int = 1280
+    height: int = 900
     dark: bool = False
     far: bool = False  # over plain http, from another computer's point of view
 
@@ -112,6 +114,16 @@ def misheard_on_the_ruler(page: Page) -> None:
     misheard(page)
     tab(page, "Ruler")
     run(page, "measure", "ruler", "what is proven is the mistake")
+
+
+def as_it_opens(page: Page) -> None:
+    expect(page.locator("#waveforms .js-plotly-plot")).to_be_visible()
+
+
+def proven_and_broken(page: Page) -> None:
+    held(page)
+    tab(page, "Ruler")
+    run(page, "measure", "ruler", "the attack needs")
 
 
 def held(page: Page) -> None:
@@ -205,12 +217,16 @@ def no_microphone(page: Page) -> None:
 
 
 SHOTS = (
+    Shot("app", "The page as it opens: a spoken seven, its perturbation, the player.", as_it_opens,
+         [], height=1120),
+    Shot("ruler", "The ruler of that clip and digits-strong: what is proven, what is broken.",
+         proven_and_broken, ["#ruler figure"]),
     Shot("swipe", "A finger that moves over a picture scrolls the page; the axes stay, and no "
          "toolbar lies over the legend.", swiped, ["#waveforms"], 390),
     Shot("vote", "A vote for another word than the clip's is not green, and says what would help.",
          outvoted, ["#certify-words", "#certify-switch"]),
     Shot("vote-dark", "The same on a phone in dark mode.",
-         outvoted, ["#certify-words", "#certify-switch"], 390, True),
+         outvoted, ["#certify-words", "#certify-switch"], 390, dark=True),
     Shot("vote-switched", "One click later: right, certified, and how much more 1000 votes could "
          "show.", switched, ["#certify-words"]),
     Shot("prediction-wrong", "A clip that is misheard says so beside the prediction.", misheard,
@@ -230,7 +246,7 @@ SHOTS = (
     Shot("old-attack", "A result whose inputs were changed is dim and says for what it holds.",
          old_attack, ["#perturb-old", "#perturb-words"]),
     Shot("old-proof", "The same of a proof, on a phone in dark mode.",
-         old_proof, ["#verify-old", "#verify-words"], 390, True),
+         old_proof, ["#verify-old", "#verify-words"], 390, dark=True),
     Shot("unreached", "The server cannot be reached.", unreached, ["#perturb", "#perturb-status"]),
     Shot("no-proof", "A classifier that cannot be proven: the button is off, and why.",
          no_proof, ["#verify", "#verify-unable"]),
@@ -248,7 +264,7 @@ def take(browser: Browser, shot: Shot, url: str) -> None:
     """One picture, of a visitor's own session."""
     phone = shot.width < 500
     context = browser.new_context(
-        viewport={"width": shot.width, "height": 900}, has_touch=phone, is_mobile=phone,
+        viewport={"width": shot.width, "height": shot.height}, has_touch=phone, is_mobile=phone,
         color_scheme="dark" if shot.dark else "light",
     )  # fmt: skip
     page = context.new_page()
@@ -260,21 +276,25 @@ def take(browser: Browser, shot: Shot, url: str) -> None:
     page.wait_for_timeout(400)
     page.evaluate("document.activeElement?.blur()")
     path = FOLDER / f"{shot.name}.png"
-    if len(shot.crop) == 1:  # a picture of the whole page makes a phone forget that it has no mouse
+    if not shot.crop:
+        page.screenshot(path=path, animations="disabled")
+    elif len(shot.crop) == 1:  # a picture of the whole page makes a phone forget it has no mouse
         page.locator(shot.crop[0]).first.screenshot(path=path, animations="disabled")
-        context.close()
-        print(f"{path.name}: {path.stat().st_size / 1024:.0f} kB")
-        return
-    boxes = [box for what in shot.crop for one in page.locator(what).all()
-             if one.is_visible() and (box := one.evaluate(BOX))]  # fmt: skip
+    else:
+        page.screenshot(path=path, clip=around(page, shot), full_page=True, animations="disabled")
+    context.close()
+    print(f"{path.name}: {path.stat().st_size / 1024:.0f} kB")
+
+
+def around(page: Page, shot: Shot) -> FloatRect:
+    """The smallest box around everything that is cut out, with a margin of 8 pixels."""
+    boxes = [box for what in shot.crop for part in page.locator(what).all()
+             if part.is_visible() and (box := part.evaluate(BOX))]  # fmt: skip
     left, top = min(b["x"] for b in boxes) - 8, min(b["y"] for b in boxes) - 8
     right = max(b["x"] + b["width"] for b in boxes) + 8
     bottom = max(b["y"] + b["height"] for b in boxes) + 8
-    clip = {"x": max(left, 0), "y": max(top, 0), "width": min(right, shot.width) - max(left, 0),
+    return {"x": max(left, 0), "y": max(top, 0), "width": min(right, shot.width) - max(left, 0),
             "height": bottom - max(top, 0)}  # fmt: skip
-    page.screenshot(path=path, clip=clip, full_page=True, animations="disabled")
-    context.close()
-    print(f"{path.name}: {path.stat().st_size / 1024:.0f} kB")
 
 
 BOX = """one => { const box = one.getBoundingClientRect();
@@ -290,7 +310,7 @@ def write_page() -> None:
         for shot in shown
     ]
     head = (
-        "# What the page says where things go wrong\n\n"
+        "# The page, and what it says where things go wrong\n\n"
         "Made by `python -m benchmarks.screenshots`, which plays each of them in a Chromium and "
         "fails where a sentence does not appear.\n"
     )

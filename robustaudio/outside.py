@@ -93,6 +93,22 @@ def loads(
     return value
 
 
+class NotJson(ValueError):
+    """A body whose content type is another one."""
+
+
+def check_json_type(content_type: str) -> None:
+    """Refuse a body that is not called JSON: other pages can send text unasked, but not that.
+
+    Raises:
+        NotJson: for any other content type.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json":
+        shown_kind = kind[:80] or "none"
+        raise NotJson(f"the content type is {shown_kind}; application/json would be right.")
+
+
 def check_characters(value: Any, name: str) -> None:
     """Refuse text that no encoding can write: half of a pair of surrogates.
 

@@ -1,12 +1,13 @@
 """Where assets, checkpoints and tables lie: in a checkout, or inside an installed package."""
 
 import tempfile
+from importlib.resources import files
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(str(files("robustaudio")))
 INSTALLED = (PACKAGE / "assets").is_dir()  # a wheel holds assets and checkpoints in the package
-ASSETS = (PACKAGE if INSTALLED else PACKAGE.parent) / "assets"
-CHECKPOINTS = (PACKAGE if INSTALLED else PACKAGE.parent) / "checkpoints"
+DATA = PACKAGE if INSTALLED else PACKAGE.parent
+ASSETS, CHECKPOINTS = DATA / "assets", DATA / "checkpoints"
 HOME = Path() if INSTALLED else PACKAGE.parent  # what printed commands and paths are relative to
 RESULTS = HOME / "docs" / "results"
 

@@ -13,7 +13,7 @@ from robustaudio.classifiers import checkpoints
 PACKAGE = Path(__file__).parents[1] / "robustaudio"
 RANK = {
     "paths": -2, "threads": -2, "limits": -2, "outside": -2, "streams": -2, "progress": -2,
-    "turns": -2, "doors": -2, "plain_json": -2, "declared": -1, "columns": -1,
+    "turns": -2, "background": -2, "doors": -2, "plain_json": -2, "declared": -1, "columns": -1,
     "serving": 0, "gate": 0,
     "audio": 0, "representations": 1, "perception": 2, "classifiers": 3, "listening": 3,
     "threats": 4, "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "reports": 8,
@@ -23,8 +23,13 @@ RANK = {
 
 def imports(path: Path) -> set[str]:
     """First-level names under robustaudio that a module imports, function bodies included."""
+    return imported_by(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def imported_by(tree: ast.AST) -> set[str]:
+    """The same of a part of a module."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -42,8 +47,9 @@ def imports(path: Path) -> set[str]:
 )
 def test_a_module_imports_only_what_stands_before_it(path):
     parts = path.relative_to(PACKAGE).with_suffix("").parts
-    if parts == ("__init__",):
-        assert not imports(path)
+    if parts == ("__init__",):  # the names of a notebook, for type checkers alone; the rest is lazy
+        (block,) = [node for node in ast.parse(path.read_text("utf-8")).body if imported_by(node)]
+        assert isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
         return
     own = parts[0]
     for other in imports(path):
@@ -54,6 +60,7 @@ def test_listening_judges_sounds_wherever_they_came_from():
     for path in (PACKAGE / "listening").rglob("*.py"):
         assert imports(path) <= {
             "audio",
+            "background",
             "columns",
             "limits",
             "listening",
@@ -61,6 +68,28 @@ def test_listening_judges_sounds_wherever_they_came_from():
             "paths",
             "perception",
         }, path
+
+
+LISTENING, PREFIX = PACKAGE / "listening", "robustaudio.listening"
+INNER = {
+    "psychometric": 0, "design": 1, "analysis": 2, "run": 2, "simulated_listeners": 2,
+    "web": 3, "simulated_study": 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        path for path in LISTENING.rglob("*.py") if path.parent != LISTENING or path.stem[0] != "_"
+    ),
+    ids=lambda path: path.relative_to(LISTENING).as_posix(),
+)
+def test_listening_is_designed_before_it_is_run_or_analysed_and_shown_last(path):
+    room = path.relative_to(LISTENING).with_suffix("").parts[0]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
+            other = f"{node.module}.{node.names[0].name}".removeprefix(PREFIX).split(".")[1]
+            assert other == room or INNER[other] < INNER[room], f"{room} imports {other}"
 
 
 def test_only_the_page_knows_gradio():

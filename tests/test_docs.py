@@ -31,7 +31,7 @@ def test_every_link_leads_somewhere():
 
 def test_the_table_is_read_and_its_columns_are_ours(tmp_path):
     (tmp_path / "metadata.csv").write_text(block("csv"))
-    assert [row["label"] for row in read_folder(tmp_path, "mydata").rows] == ["7", "7", "2"]
+    assert [row.label for row in read_folder(tmp_path, "mydata").rows] == ["7", "7", "2"]
     assert set(re.findall(r"^\| `(\w+)` \|", DATA_SETS, re.M)) == set(COLUMNS)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from robustaudio import doors, paths
 from robustaudio.audio import datasets
+from robustaudio.audio.datasets import bundled
 from robustaudio.cli import main
 from robustaudio.cli.app import check_scratch
 from robustaudio.cli.main import with_numbers
@@ -223,7 +224,7 @@ def _no_folder() -> str:
 def bundle(surroundings, tmp_path):
     """Copies of the bundled clips that may be damaged."""
     folder = shutil.copytree(datasets.BUNDLED, tmp_path / "clips")
-    surroundings.setattr(datasets, "BUNDLED", folder)
+    surroundings.setattr(bundled, "BUNDLED", folder)
     shipped = {"digits-cnn": launch.usable()["digits-cnn"]}
     surroundings.setattr(launch, "usable", lambda: shipped)
     return folder

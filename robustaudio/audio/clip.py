@@ -87,8 +87,8 @@ class Clip:
         """The clip at another rate in Hz (soxr, very high quality)."""
         if sample_rate == self.sample_rate:
             return self
-        heard = self.samples.cpu().numpy()
-        samples = torch.from_numpy(soxr.resample(heard, self.sample_rate, sample_rate, "VHQ"))
+        resampled = soxr.resample(self.samples.cpu().numpy(), self.sample_rate, sample_rate, "VHQ")
+        samples = torch.from_numpy(resampled)
         return replace(self, samples=samples.to(self.samples.device), sample_rate=sample_rate)
 
     def fitted(self, length: int) -> Self:
@@ -160,12 +160,12 @@ def _readable(path: Path, within: Sequence[Path] | None) -> Path:
     name = str(path) if within is None else path.name
     try:
         file = path.resolve()
-        found, size = file.exists(), file.stat().st_size if file.is_file() else None
+        there, size = file.exists(), file.stat().st_size if file.is_file() else None
     except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, a NUL ...
         raise ValueError(f"{name!r} cannot be followed to a file.") from error
     if within is not None and not any(file.is_relative_to(root.resolve()) for root in within):
         raise ValueError(f"{path.name} lies outside the folders that the app may read.")
-    if not found:
+    if not there:
         raise ValueError(f"there is no file {name}.")
     if size is None:
         raise ValueError(f"{name} is not a file.")

@@ -88,25 +88,25 @@ def _read(path: Path, name: str, sample_rate: int | None) -> Sound:
     decoded = _Decoded(Recording(sample_rate))
     try:
         with path.open("rb") as file:
-            found = parts(Looks(file, MOST_LOOKS, name))
-            if found and holds_compressed_tag(file, found[0].start):
+            sounds = parts(Looks(file, MOST_LOOKS, name))
+            if sounds and holds_compressed_tag(file, sounds[0].start):
                 raise ValueError(
                     f"{name} holds an ID3 tag that is compressed, which is not read; save it "
                     "without tags."
                 )
-            if len(found) > MOST_LINKS:
+            if len(sounds) > MOST_LINKS:
                 raise ValueError(
-                    f"{name} is a chain of {len(found)} sounds; at most {MOST_LINKS}, please."
+                    f"{name} is a chain of {len(sounds)} sounds; at most {MOST_LINKS}, please."
                 )
-            for part in found:
+            for part in sounds:
                 _decode(part, decoded, name)
-            gap = next(filter(None, map(missing, found)), None)
+            gap = next(filter(None, map(missing, sounds)), None)
     except OSError as error:
         raise _not_sound(name) from error
     if gap is not None:
         raise ValueError(f"{name} is truncated: {gap}.")
     decoded.check(name)
-    if decoded.failed and found[0].container == "flac":
+    if decoded.failed and sounds[0].container == "flac":
         raise ValueError(f"{name} is truncated or damaged: no sample of it can be decoded.")
     if decoded.failed or not decoded.sample_rate:
         raise _not_sound(name)

@@ -81,7 +81,7 @@ class OnDevice(Protocol):
     def device(self) -> torch.device: ...
 
 
-def check_device(name: str, value: OnDevice, x: OnDevice, of: str = "x") -> None:
+def check_device(name: str, value: OnDevice, x: OnDevice, reference: str = "x") -> None:
     """Refuses what lies on another device than x.
 
     Raises:
@@ -90,7 +90,9 @@ def check_device(name: str, value: OnDevice, x: OnDevice, of: str = "x") -> None
     here, there = value.device, x.device
     if here.type != there.type or (None not in (here.index, there.index) and here != there):
         right = "torch.Generator" if isinstance(value, torch.Generator) else f"{name}.to"
-        raise ValueError(f"{name} is on {here} and {of} on {there}; {right}({str(there)!r}) helps.")
+        raise ValueError(
+            f"{name} is on {here} and {reference} on {there}; {right}({str(there)!r}) helps."
+        )
 
 
 def check_generator(generator: Any, x: Tensor) -> None:

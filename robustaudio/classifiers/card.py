@@ -132,12 +132,13 @@ class Card:
             for f in fields(Accuracies)
             if is_number(value := data.get(f"{f.name}_accuracy"))
         }
-        values = _fitting(cls, data) | values | {"accuracies": Accuracies(**accuracies)}
+        values = _fitting(cls, data) | values
         said |= {*values, *(f"{name}_accuracy" for name in accuracies)}
         said |= {
             key for key in ("sample_rate", "length") if data.get(key) == vars(architecture)[key]
         }
-        return cls(**values, more={key: value for key, value in data.items() if key not in said})
+        more = {key: value for key, value in data.items() if key not in said}
+        return cls(**values, accuracies=Accuracies(**accuracies), more=more)
 
     def to_json(self) -> dict:
         """The card as it is stored and printed; what is not known is left out."""

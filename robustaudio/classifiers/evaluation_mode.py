@@ -57,7 +57,7 @@ class _Held:
     """A flag that is off, its owner's own value, and how many calls need it off."""
 
     owner: Any
-    own: bool
+    before: bool
     calls: int = 0
 
 
@@ -66,16 +66,16 @@ _HELD: dict[tuple[int, str], _Held] = {}  # empty unless a call is running
 
 
 def _take(owner: Any, name: str) -> None:
-    own = getattr(owner, name)
+    before = getattr(owner, name)
     setattr(owner, name, False)  # first: where this fails, nothing is held
-    _HELD.setdefault((id(owner), name), _Held(owner, own)).calls += 1
+    _HELD.setdefault((id(owner), name), _Held(owner, before)).calls += 1
 
 
 def _give_back(owner: Any, name: str) -> None:
     held = _HELD[id(owner), name]
     held.calls -= 1
     if not held.calls:
-        setattr(owner, name, held.own)
+        setattr(owner, name, held.before)
         del _HELD[id(owner), name]
 
 

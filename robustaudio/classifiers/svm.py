@@ -87,9 +87,9 @@ class SupportVectorMachine(InFloat64):
         decision = self.kernel(x) @ self.weights + self.bias
         first = torch.sigmoid(-(self.slope * decision + self.offset))
         first = first.clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-        one, other = zip(*combinations(range(self.labels), 2), strict=True)
+        i, j = zip(*combinations(range(self.labels), 2), strict=True)
         pairwise = first.new_zeros(len(x), self.labels, self.labels)
-        pairwise[:, one, other], pairwise[:, other, one] = first, 1 - first
+        pairwise[:, i, j], pairwise[:, j, i] = first, 1 - first
         return coupled(pairwise).log().float()
 
     def kernel(self, x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch vector"]:
@@ -129,9 +129,9 @@ def _iterated(q: Float[Tensor, "batch label label"]) -> Float[Tensor, "batch lab
         if not going.any():
             break
         for t in range(labels):
-            own = q[:, t, t, None]
-            step = torch.where(going, (energy - slope[:, t, None]) / own, 0)
-            energy = (energy + step * (step * own + 2 * slope[:, t, None])) / (1 + step) ** 2
+            diagonal = q[:, t, t, None]
+            step = torch.where(going, (energy - slope[:, t, None]) / diagonal, 0)
+            energy = (energy + step * (step * diagonal + 2 * slope[:, t, None])) / (1 + step) ** 2
             slope = (slope + step * q[:, t]) / (1 + step)
             p[:, t, None] += step
             p = p / (1 + step)

@@ -33,11 +33,11 @@ def read_weights(path: Path, shapes: Shapes) -> dict[str, Tensor]:
         ValueError: for other ones, and for numbers that are not finite, naming the tensor.
         safetensors.SafetensorError, OSError: for a file that is none.
     """
-    found = _shapes_in(path)
-    if strange := sorted(found.keys() ^ shapes.keys()):
+    stored = _shapes_in(path)
+    if strange := sorted(stored.keys() ^ shapes.keys()):
         raise ValueError(f"{strange[0][:100]!r} stands in one of them only.")
     for name, shape in shapes.items():
-        if found[name] != list(shape):
+        if stored[name] != list(shape):
             raise ValueError(f"{name!r} is not {shape}.")
     tensors = load_file(path)
     for name, tensor in tensors.items():

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from robustaudio import columns
 from robustaudio.attacks import Attack, AttackResult, Step
-from robustaudio.attacks.rounding import After16Bit, rounded_to_16_bit
 from robustaudio.audio.draws import Generators, Randomness, whole_numbers
+from robustaudio.audio.sixteen_bit import After16Bit, rounded_to_16_bit
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode, in_evaluation_mode
 from robustaudio.columns import FLAG, Column, list_of, needed, whole

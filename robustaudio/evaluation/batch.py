@@ -76,13 +76,13 @@ def load_clips(
     readable, clips = dataset.read(
         classifier.prepare, skip_unreadable=skip_unreadable, sample_rate=classifier.sample_rate
     )
-    labels = [classifier.label_index(row["label"]) for row in readable.rows]
+    labels = [classifier.label_index(row.label) for row in readable.rows]
     return LabelledBatch(
         dataset=dataset.name,
-        split=dataset.rows[0]["split"],
+        split=dataset.rows[0].split,
         waveforms=torch.stack([clip.samples for clip in clips]).to(classifier.device),
         labels=torch.tensor(labels, device=classifier.device),
-        names=tuple(row["file"] for row in readable.rows),
+        names=tuple(row.file for row in readable.rows),
         unreadable=len(dataset) - len(readable) if skip_unreadable else None,
     )
 

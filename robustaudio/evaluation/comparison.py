@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks.rounding import rounded_to_16_bit
+from robustaudio.audio.sixteen_bit import rounded_to_16_bit
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.evaluation.batch import Batch, finite

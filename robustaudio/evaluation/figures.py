@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.audio.exact import exact
+from robustaudio.audio.tasks import shown_label
 from robustaudio.perception.masking import (
     ASSUMED_PEAK_SPL_DB,
     MaskingThreshold,
@@ -42,15 +43,6 @@ class Figure(go.Figure):
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "config": BROWSER}
-
-
-def shown_label(label: str) -> str:
-    """A label for people.
-
-    >>> shown_label("acoustic_guitar")
-    'acoustic guitar'
-    """
-    return label.replace("_", " ")
 
 
 def waveforms(

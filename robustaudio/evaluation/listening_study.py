@@ -40,7 +40,8 @@ from robustaudio.listening.design.study_file import (
 from robustaudio.listening.design.trial import COLUMNS, Condition, Row, from_row
 from robustaudio.listening.run.admission import MOST_LISTENERS
 from robustaudio.listening.run.export import FACTS
-from robustaudio.listening.run.session import DEVICES, GAINS_DB, MOST_ATTEMPTS, RATES_HZ
+from robustaudio.listening.run.sent import GAINS_DB, MOST_ATTEMPTS, RATES_HZ
+from robustaudio.listening.run.stored import DEVICES
 from robustaudio.outside import read_json, shown
 
 LONGEST_FILE = 64_000_000  # bytes: a study's sounds have 50 million at most

@@ -11,6 +11,7 @@ from python_multipart.multipart import parse_options_header
 from robustaudio.gate import sessions
 from robustaudio.gate.headers import Scope, value
 from robustaudio.gate.refusal import Refusal
+from robustaudio.outside import NotJson, check_json_type
 
 LARGE = 65_536  # bytes: above, JSON is read in a thread
 PARTS = 50_000  # values of JSON, about: the page's own bodies have some hundreds
@@ -19,15 +20,11 @@ REMOTE = "a file has to be uploaded; addresses of other servers are not fetched.
 
 
 def check_type(scope: Scope) -> None:
-    """JSON has to be called so: other pages can send text, but not that, without being asked.
-
-    Raises:
-        Refusal: for any other type.
-    """
-    kind = value(scope, "content-type").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        shown = kind[:80] or "none"
-        raise Refusal(415, f"the content type is {shown}; application/json would be right.")
+    """Raises Refusal for a body that is not called JSON."""
+    try:
+        check_json_type(value(scope, "content-type"))
+    except NotJson as error:
+        raise Refusal(415, str(error)) from error
 
 
 def check_length(scope: Scope, most: int) -> None:

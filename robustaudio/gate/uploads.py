@@ -15,6 +15,7 @@ from typing import Any
 
 from starlette.formparsers import MultiPartException
 
+from robustaudio.background import every
 from robustaudio.gate.refusal import Refusal
 
 Count = Callable[[int], Awaitable[None]]
@@ -152,20 +153,16 @@ class Uploads:
         return deleted
 
     def keep_sweeping(self) -> Callable[[], None]:
-        """Sweeps and measures now and every minute, in the background; returns what stops it."""
-        stopped = threading.Event()
+        """Sweep and measure now and every minute, in the background; returns what stops it."""
 
         def work() -> None:
-            while not stopped.is_set():
-                try:
-                    self.sweep()
-                    self.measure()
-                except Exception as error:  # the next time it may be possible
-                    LOG.warning("the folder of uploads cannot be swept: %s", error)
-                stopped.wait(SWEEP_S)
+            self.sweep()
+            self.measure()
 
-        threading.Thread(target=work, daemon=True, name="uploads-sweep").start()
-        return stopped.set
+        def failed(error: Exception) -> None:
+            LOG.warning("the folder of uploads cannot be swept: %s", error)
+
+        return every(SWEEP_S, work, failed, "uploads-sweep")
 
 
 @dataclass(frozen=True)

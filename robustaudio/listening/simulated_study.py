@@ -12,7 +12,7 @@ from robustaudio.listening.analysis.analyse import analyse
 from robustaudio.listening.analysis.by_paradigm import GradeResult, ScoreResult, ThresholdResult
 from robustaudio.listening.analysis.thresholds import STAIRCASE_TARGET
 from robustaudio.listening.design.trial import to_record
-from robustaudio.listening.run import session
+from robustaudio.listening.run import sent
 from robustaudio.listening.run.export import judged
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.store import Event
@@ -28,7 +28,7 @@ def name_of(number: int, seed: int) -> str:
 def visit(room: OpenStudy, listener: Listener, number: int, seed: int) -> None:
     """One listener takes the study from consent to the end; every answer goes into the store."""
     name = name_of(number, seed)
-    begun = session.start(room.token, name)
+    begun = sent.start(room.token, name)
     own_seed = seed + number
     room.store.append(replace(begun, data={**begun.data, "seed": own_seed, "simulated": True}))
     checks = {"sample_rate": RATE_HZ, "device": "unknown", "gain_db": GAIN_DB}

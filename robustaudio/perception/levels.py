@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-STEP_16_BIT = 2.0**-15  # one step of a 16-bit file, full scale +-1
+from robustaudio.audio.sixteen_bit import STEP_16_BIT
+
 MAX_LEVEL_DB = 300.0  # beyond, float32 overflows when it is squared
 
 

@@ -171,7 +171,7 @@ class Accuracy:
     """The accuracies of a classifier, and its confusions on the test split."""
 
     test: float
-    validation: float
+    validation: float | None
     folds: float | None
     confusion: list[list[int]]
     labels: list[str]
@@ -241,7 +241,7 @@ def pairs(classifier: Classifier, split: Dataset, per_label: int) -> Pairs:
     """Some clips of every label, spread evenly, and a wrong target for each: all labels in turn."""
     rows, shifts = [], []
     for label in classifier.labels:
-        own = [row for row in split.rows if row["label"] == label]
+        own = [row for row in split.rows if row.label == label]
         count = min(per_label, len(own))
         rows += [own[i * len(own) // count] for i in range(count)]
         shifts += [1 + (len(shifts) + i) % (len(classifier.labels) - 1) for i in range(count)]
@@ -258,7 +258,7 @@ def _few(batch: Pairs) -> Pairs:
 
 def _seven(classifier: Classifier, split: Dataset) -> Pairs:
     """The first test clip of each source label, and the targets."""
-    first = {row["label"]: row for row in reversed(split.rows)}
+    first = {row.label: row for row in reversed(split.rows)}
     rows = tuple(first[source] for source, _ in SEVEN)
     targets = torch.tensor([classifier.label_index(target) for _, target in SEVEN])
     return Pairs.of_files(load_clips(classifier, replace(split, rows=rows)), targets)

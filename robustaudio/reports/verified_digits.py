@@ -369,7 +369,7 @@ At 0 dB: nothing that stays under the clip's own masking threshold (Qin et al. 2
 classifier's own frames, loudest bin at 96 dB SPL), in every bin of every frame, changes the \
 decision. It does not cover temporal masking, shifts in time, or a listener who turns the volume up.
 The frames are {_frames(rows)}; the shorter they are, the lower is the threshold over loud sounds \
-([training-notes.md](training-notes.md)).
+([notes/training.md](../notes/training.md)).
 
 ### Verified accuracy, CROWN-IBP
 

@@ -40,6 +40,9 @@ class Descriptors(Stage):
 
     (batch, time) -> (batch, 25, frame), rows as in `DESCRIPTORS`. Differentiable but for roll-off
     and zero crossings, which count: their gradient is zero.
+
+    >>> Descriptors(22_050)(torch.zeros(1, 22_050)).shape
+    torch.Size([1, 25, 44])
     """
 
     window: Tensor
@@ -112,6 +115,9 @@ class Statistics(Stage):
     """Of every descriptor over the frames: its mean, standard deviation, and mean |change|.
 
     (batch, descriptor, frame) -> (batch, statistic * descriptor), statistic by statistic.
+
+    >>> Statistics(("mean", "std", "delta"))(torch.tensor([[[1.0, 3.0, 5.0]]])).round(decimals=3)
+    tensor([[3.0000, 1.6330, 2.0000]])
     """
 
     def __init__(self, statistics: tuple[Statistic, ...] = ("mean",)):
@@ -133,8 +139,8 @@ class Statistics(Stage):
 def _zero_crossing_rate(waveform: Float[Tensor, "batch time"]) -> Float[Tensor, "batch frame"]:
     """Share of the samples of a frame at which the sign changes; edges are repeated."""
     half = FRAMING.n_fft // 2
-    heard = torch.where(waveform.abs() <= AUDIBLE_CROSSING, 0.0, waveform)
-    crossing = (heard < 0).diff(dim=-1).to(waveform)
+    audible = torch.where(waveform.abs() <= AUDIBLE_CROSSING, 0.0, waveform)
+    crossing = (audible < 0).diff(dim=-1).to(waveform)
     crossing = nn.functional.pad(crossing, (half + 1, half))
     first = crossing[:, : crossing.shape[1] - FRAMING.n_fft + 1 : FRAMING.hop_length]
     return (_over_frames(crossing) - first) / FRAMING.n_fft

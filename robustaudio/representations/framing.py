@@ -14,7 +14,11 @@ from robustaudio.columns import FLAG, holds, number, one_of, whole
 class Framing:
     """How a waveform is cut and transformed.
 
-    `pre_emphasis` p filters y[n] = x[n] - p x[n-1] (x[-1] = 0); `unitary` divides by sqrt(n_fft).
+    `n_fft` and `hop_length` are in samples; `pre_emphasis` p filters y[n] = x[n] - p x[n-1]
+    (x[-1] = 0); `unitary` divides by sqrt(n_fft).
+
+    >>> Framing(n_fft=256, hop_length=160).frames(8_000)
+    49
     """
 
     n_fft: int = field(default=256, metadata=holds(whole(2, 16_384)))
@@ -36,7 +40,11 @@ class Framing:
 
 
 def window(framing: Framing) -> Float[Tensor, " n_fft"]:
-    """The periodic analysis window, scaled, in float32: bounds and stages share its rounding."""
+    """The periodic analysis window, scaled, in float32: bounds and stages share its rounding.
+
+    >>> window(Framing(n_fft=4)).tolist()
+    [0.0, 0.5, 1.0, 0.5]
+    """
     make = {"hann": torch.hann_window, "hamming": torch.hamming_window}[framing.window]
     scale = framing.n_fft**-0.5 if framing.unitary else 1.0
     return (make(framing.n_fft, periodic=True, dtype=torch.float64) * scale).float()
@@ -45,7 +53,11 @@ def window(framing: Framing) -> Float[Tensor, " n_fft"]:
 def overlap_add(
     frames: Float[Tensor, "batch frame n_fft"], hop_length: int, length: int
 ) -> Float[Tensor, "batch time"]:
-    """The sum of frames that start every `hop_length` samples."""
+    """The sum of frames that start every `hop_length` samples, `length` samples of it.
+
+    >>> overlap_add(torch.ones(1, 2, 4), hop_length=2, length=7).tolist()
+    [[1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 0.0]]
+    """
     count, n_fft = frames.shape[1:]
     parts = -(-n_fft // hop_length)
     total = frames.new_zeros(len(frames), count + parts - 1, hop_length)

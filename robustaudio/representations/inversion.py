@@ -25,6 +25,9 @@ def phase_of(spectrum: Complex[Tensor, "batch bin frame"]) -> Float[Tensor, "bat
 
     Digital silence has no phase: it gets one fixed random draw, so that what is added there
     sounds like noise (equal phases would be a click in every frame).
+
+    >>> phase_of(torch.tensor([[[1j, -1.0 + 0j]]])).tolist()
+    [[[1.5707963705062866, 3.1415927410125732]]]
     """
     draw = torch.rand(spectrum.shape[1:], generator=torch.Generator().manual_seed(0))
     return torch.where(spectrum == 0, 2 * pi * draw.to(spectrum.real), spectrum.angle())
@@ -35,7 +38,13 @@ def inverse(
 ) -> Float[Tensor, "batch time"]:
     """The sound whose frames come closest to `spectrum` (Griffin & Lim 1984, eq. 6).
 
-    Weighted overlap-add, then the inverse of the pre-emphasis filter.
+    Weighted overlap-add, then the inverse of the pre-emphasis filter; `length` is in samples.
+
+    >>> from robustaudio.representations.spectral import Magnitude
+    >>> stage, noise = Magnitude(Framing(n_fft=256, hop_length=64)), torch.randn(1, 1_024)
+    >>> sound = inverse(stage, stage.spectrum(noise), 1_024)
+    >>> torch.allclose(sound[:, 256:768], noise[:, 256:768], atol=1e-5)
+    True
     """
     framing = stage.framing
     frames = torch.fft.irfft(spectrum.transpose(1, 2), framing.n_fft) * stage.window

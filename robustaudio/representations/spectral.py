@@ -26,7 +26,13 @@ TINY_POWER = 1e-20  # keeps the gradient of |X| finite at digital silence
 
 @dataclass(frozen=True)
 class MelScale:
-    """Triangular bands, equally spaced on the mel scale between f_min and f_max in Hz."""
+    """Triangular bands, equally spaced on the mel scale between `f_min` and `f_max` in Hz.
+
+    `scale` is HTK's formula, or Slaney's as librosa has it by default.
+
+    >>> round(float(mel_edges(MelScale(n_mels=1))[1]))  # the middle of 0 to 4 kHz, in Hz
+    1114
+    """
 
     sample_rate: int = field(default=8_000, metadata=holds(whole(1, 192_000)))
     n_mels: int = field(default=24, metadata=holds(whole(1, 1_024)))
@@ -41,6 +47,9 @@ def analysis_rows(framing: Framing) -> Float[Tensor, "2 bin taps"]:
 
     The linear map that `Magnitude.spectrum` computes by FFT, window, pre-emphasis and scale
     folded in: bounds are made of it.
+
+    >>> analysis_rows(Framing(n_fft=256, pre_emphasis=0.97)).shape
+    torch.Size([2, 129, 257])
     """
     n = torch.arange(framing.n_fft, dtype=torch.float64)
     k = torch.arange(framing.n_fft // 2 + 1, dtype=torch.float64)[:, None]
@@ -53,14 +62,25 @@ def analysis_rows(framing: Framing) -> Float[Tensor, "2 bin taps"]:
 
 
 def mel_edges(mel: MelScale) -> Float[Tensor, " edge"]:
-    """Where the bands begin, peak and end, in Hz: band m has edges m, m + 1 and m + 2."""
+    """Where the bands begin, peak and end, in Hz: band m has edges m, m + 1 and m + 2.
+
+    >>> mel_edges(MelScale(n_mels=2, f_max=800.0, scale="slaney")).round().tolist()
+    [0.0, 267.0, 533.0, 800.0]
+    """
     low, high = (_hz_to_mel(hz, mel.scale) for hz in (mel.f_min, mel.f_max))
     return _mel_to_hz(torch.linspace(low, high, mel.n_mels + 2, dtype=torch.float64), mel.scale)
 
 
 @lru_cache(maxsize=32)
 def mel_filterbank(mel: MelScale, n_fft: int) -> Float[Tensor, "mel bin"]:
-    """Triangles of height 1 over |X|^2, in float32 (librosa.filters.mel with norm=None)."""
+    """Triangles of height 1 over |X|^2, in float32 (librosa.filters.mel with norm=None).
+
+    Raises:
+        ValueError: for bands so narrow that no bin lies in them.
+
+    >>> mel_filterbank(MelScale(n_mels=24), n_fft=256).shape
+    torch.Size([24, 129])
+    """
     edges = mel_edges(mel)
     bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * mel.sample_rate / n_fft
     low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
@@ -230,7 +250,11 @@ class Mfcc(Stage):
 
 
 def cepstral_matrix(n_mels: int, n_mfcc: int, lifter: int) -> Float[Tensor, "mfcc mel"]:
-    """DCT-II (orthonormal) times lifter, in float64."""
+    """DCT-II (orthonormal) times lifter, in float64.
+
+    >>> cepstral_matrix(n_mels=4, n_mfcc=2, lifter=0)[0].tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
     n = torch.arange(n_mfcc, dtype=torch.float64)[:, None]
     m = torch.arange(n_mels, dtype=torch.float64) + 0.5
     dct = (pi * n * m / n_mels).cos() * (2 / n_mels) ** 0.5
@@ -241,7 +265,11 @@ def cepstral_matrix(n_mels: int, n_mfcc: int, lifter: int) -> Float[Tensor, "mfc
 
 
 def framed(x: Float[Tensor, "batch time"], framing: Framing) -> Float[Tensor, "batch frame taps"]:
-    """Overlapping frames, with the sample before each where pre-emphasis needs it."""
+    """Overlapping frames, with the sample before each where pre-emphasis needs it.
+
+    >>> framed(torch.arange(5.0)[None], Framing(n_fft=2, hop_length=2, pre_emphasis=0.9)).tolist()
+    [[[0.0, 0.0, 1.0], [1.0, 2.0, 3.0]]]
+    """
     return nn.functional.pad(x, (framing.taps - framing.n_fft, 0)).unfold(
         -1, framing.taps, framing.hop_length
     )

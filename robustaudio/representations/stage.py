@@ -48,6 +48,12 @@ def sound_behind(
 
     Raises:
         ValueError: for a stage without a way back.
+
+    >>> import torch
+    >>> from robustaudio.representations.spectral import Framing, Magnitude
+    >>> stage, noise = Magnitude(Framing()), torch.randn(1, 8_000)
+    >>> torch.equal(sound_behind([stage], noise, stage(noise)), noise)  # unchanged
+    True
     """
     before, x = [], waveform
     for stage in stages:

@@ -1,4 +1,11 @@
-"""What an adversary wants, as a value; one label per item of the batch."""
+"""What an adversary wants, as a value; one label per item of the batch.
+
+>>> logits = torch.tensor([[3.0, 1.0, 0.0]])  # the decision is 0, by a margin of 2
+>>> Misclassification(torch.tensor([0])).margin(logits)
+tensor([2.])
+>>> TargetedMisclassification(torch.tensor([2])).is_adversarial(logits)
+tensor([False])
+"""
 
 from dataclasses import dataclass
 from math import inf

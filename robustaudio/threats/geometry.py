@@ -19,6 +19,11 @@ class Geometry:
     `measure(delta)` is the size of each item, `project(delta, radius)` the nearest point of the
     ball (of the masking set: a near one), `steepest(gradient)` the step of size 1 that raises a
     linear function most, `sample(like, radius, generator)` a random point.
+
+    >>> SPHERE.project(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0]]))
+    tensor([[0.6000, 0.8000]])
+    >>> BOX.project(torch.tensor([[3.0, -4.0]]), torch.tensor([[1.0]]))
+    tensor([[ 1., -1.]])
     """
 
     measure: Callable[[Tensor], Tensor]

@@ -86,6 +86,13 @@ def masking(threshold: MaskingThreshold | None) -> Geometry:
 
     Raises:
         ValueError: without a threshold.
+
+    >>> from robustaudio.perception.masking import masking_framing, masking_threshold
+    >>> tone = torch.sin(torch.arange(8_000) / 5)[None]
+    >>> ball = masking(masking_threshold(tone, masking_framing(8_000), 8_000))
+    >>> radius, noise = torch.ones(1, 1), torch.randn(1, 8_000, generator=torch.Generator())
+    >>> bool(ball.measure(ball.project(noise, radius)) <= 1)  # at most the threshold itself
+    True
     """
     if threshold is None:
         raise ValueError("the masking norm needs the masking threshold of the clips.")

@@ -55,6 +55,10 @@ def gaussian_noise(
 
     Raises:
         ValueError: for a sigma below 0, infinite or NaN.
+
+    >>> x = gaussian_noise(torch.zeros(10_000), 0.5, torch.Generator().manual_seed(0))
+    >>> round(float(x.std()), 2)
+    0.5
     """
     if not 0 <= sigma < inf:
         raise ValueError(f"sigma {sigma} must be 0 or more, and finite.")

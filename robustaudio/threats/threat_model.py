@@ -35,6 +35,10 @@ class ThreatModel:
         TypeError: for an epsilon that is no tensor.
         ValueError: for a norm that is no `Norm`, an epsilon that is no row of sizes, or bounds of
             which the first is not the lower one.
+
+        >>> threat = ThreatModel(NORMS["linf"], torch.tensor([0.1]))
+        >>> threat.project(torch.tensor([[0.5, 1.05]]), torch.tensor([[0.0, 1.0]]))
+        tensor([[0.1000, 1.0000]])
     """
 
     norm: Norm

@@ -9,6 +9,7 @@ import torch
 
 from robustaudio import __version__
 from robustaudio.audio.datasets import Dataset
+from robustaudio.audio.tasks import DIGITS, INSTRUMENTS, Task
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.card import Accuracies, Card, Training
@@ -18,15 +19,16 @@ from robustaudio.classifiers.networks import Cnn, Cnn2d, DeepCnn, Lstm
 from robustaudio.classifiers.stages import LogMelStages
 from robustaudio.representations.spectral import Framing, MelScale
 from robustaudio.threats.norms import LINF, MASKING, Norm
-from robustaudio.training.corpora import CORPORA, DIGITS, INSTRUMENTS, Corpus
+from robustaudio.training.corpora import Corpus, corpus_of
 from robustaudio.training.loop import Schedule, train
 from robustaudio.training.objectives import Objective, Plain, UnderNoise, WorstCase
 from robustaudio.training.svm import SvmRecipe
 from robustaudio.training.trained import Log, Trained
 
-CNN = Architecture(DIGITS, 8_000, 8_000, LogMelStages(Framing(unitary=True)), Cnn())
+LICENCE = "CC-BY-SA-4.0"  # of the weights
+CNN = Architecture(DIGITS.labels, 8_000, 8_000, LogMelStages(Framing(unitary=True)), Cnn())
 DEEP_CNN = Architecture(
-    DIGITS, 8_000, 8_000,
+    DIGITS.labels, 8_000, 8_000,
     LogMelStages(Framing(n_fft=512, unitary=True), MelScale(n_mels=40)), DeepCnn(width=128),
 )  # fmt: skip
 NOISE_SCHEDULE = Schedule(
@@ -45,7 +47,7 @@ INAUDIBLE = replace(
 )
 CERTIFIED_SCHEDULE = Schedule(epochs=100, learning_rate=2e-3, max_tempo=0.1)
 LSTM = Architecture(
-    DIGITS, 8_000, 8_000,
+    DIGITS.labels, 8_000, 8_000,
     LogMelStages(
         Framing(window="hamming", pre_emphasis=0.97, unitary=True), MelScale(n_mels=16),
         compression="log", floor=1e-3, n_mfcc=16, lifter=22,
@@ -53,7 +55,7 @@ LSTM = Architecture(
     Lstm(width=40),
 )  # fmt: skip
 SPECTRAL_CNN = Architecture(
-    INSTRUMENTS, 22_050, 44_100,
+    INSTRUMENTS.labels, 22_050, 44_100,
     LogMelStages(
         Framing(n_fft=1024, hop_length=512, unitary=True),
         MelScale(22_050, n_mels=64, f_max=11_025.0), compression="log", floor=1e-6,
@@ -77,7 +79,7 @@ class Recipe:
     schedule: Schedule
     rendered: int = 1
     seed: int = 0
-    task: str = "digits"
+    task: Task = DIGITS
 
     def train(self, corpus: Corpus, device: str, log: Log) -> Trained:
         """The network after its schedule, on the CPU."""
@@ -96,7 +98,7 @@ class Recipe:
             generator=generator, log=log,
         )  # fmt: skip
         training = Training(objective=_settings(self.objective), schedule=asdict(self.schedule))
-        data = f"{corpus.about_data} x {self.rendered}; {len(y)} clips in all"
+        data = f"{self.task.data.about} x {self.rendered}; {len(y)} clips in all"
         return Trained(classifier.cpu(), self.architecture, training, data)
 
 
@@ -126,7 +128,7 @@ RECIPES = {
                WorstCase(1.0, ramp="epsilon", ramp_from=0.1, ramp_until=0.6, norm=MASKING),
                replace(CERTIFIED_SCHEDULE, epochs=160, max_shift_s=0.03)),
         Recipe("instruments-cnn", "CNN over time and frequency on log-mel energies.",
-               SPECTRAL_CNN, Plain(label_smoothing=0.05), SPECTRAL_SCHEDULE, task="instruments"),
+               SPECTRAL_CNN, Plain(label_smoothing=0.05), SPECTRAL_SCHEDULE, task=INSTRUMENTS),
         SvmRecipe("instruments-svm", "Support vector machine on statistics of timbre descriptors."),
         SvmRecipe("instruments-svm-noise", "The same, trained with noise on 30 % of the clips.",
                   noisy=0.3),
@@ -152,7 +154,7 @@ def run(
     Raises:
         ValueError: if a data set is not at hand.
     """
-    started, corpus = time.monotonic(), CORPORA[recipe.task]()
+    started, corpus = time.monotonic(), corpus_of(recipe.task)
     trained = recipe.train(corpus, device, log)
     classifier = trained.classifier
     accuracies = Accuracies(
@@ -169,7 +171,7 @@ def run(
         log("  ".join(f"{k} {v:.4f}" for k, v in verified_validation.items()))
     card = Card(
         name=recipe.name,
-        task=recipe.task,
+        task=recipe.task.name,
         architecture=trained.architecture,
         sha256="",
         about=recipe.about,
@@ -177,10 +179,10 @@ def run(
         accuracies=accuracies,
         verified_validation=verified_validation,
         verified=verified,
-        test=f"{corpus.about_test}, {len(corpus.test)} clips, all of them",
+        test=f"{recipe.task.data.about_test}, {len(corpus.test)} clips, all of them",
         data=trained.data,
-        licence=corpus.licence,
-        attribution=corpus.attribution,
+        licence=LICENCE,
+        attribution=recipe.task.data.attribution,
         training=replace(
             trained.training,
             command=f"python -m robustaudio train {recipe.name}"

@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from robustaudio.audio.tasks import INSTRUMENTS, Task
 from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.card import Training
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.stages import DescriptorStages
 from robustaudio.classifiers.svm import Standardise, SupportVectorMachine, Svm
-from robustaudio.training.corpora import INSTRUMENTS, Corpus
+from robustaudio.training.corpora import Corpus
 from robustaudio.training.trained import Log, Trained
 
 C, GAMMA = (1.0, 1000.0), (1e-4, 1.0)  # ranges of the search, by their logarithms
@@ -36,12 +37,12 @@ class SvmRecipe:
     searches: int = 100
     folds: int = 5
     seed: int = 0
-    task: str = "instruments"
+    task: Task = INSTRUMENTS
 
     def train(self, corpus: Corpus, device: str, log: Log) -> Trained:
         """The machine, in torch; `device` is not used: scikit-learn knows the CPU only."""
         stages = DescriptorStages(denoise=self.denoise)
-        untrained = Architecture(INSTRUMENTS, 22_050, 44_100, stages, Svm())
+        untrained = Architecture(self.task.labels, 22_050, 44_100, stages, Svm())
         classifier = untrained.build(self.name)
         recorded, labels = classifier.prepare_dataset(corpus.recorded)
         rendered, more_labels = classifier.prepare_dataset(corpus.rendered)
@@ -49,18 +50,20 @@ class SvmRecipe:
         log(f"{self.name}: {len(y)} training clips")
         rng = torch.Generator().manual_seed(self.seed)
         features = statistics(classifier, under_noise(x, self.noisy, rng))
-        groups = np.array([row["group"] for row in corpus.recorded.rows])
-        best, accuracy = self._search(features.numpy(), y.numpy(), groups)
-        log(f"C {best['svc__C']:.3g}  gamma {best['svc__gamma']:.3g}  folds {accuracy:.4f}")
-        trained = fitted(untrained, self.name, features, y, best, self.seed)
-        settings = {"C": best["svc__C"], "gamma": best["svc__gamma"]}
+        groups = np.array([row.group for row in corpus.recorded.rows])
+        c, gamma, accuracy = self._search(features.numpy(), y.numpy(), groups)
+        log(f"C {c:.3g}  gamma {gamma:.3g}  folds {accuracy:.4f}")
+        trained = fitted(untrained, self.name, features, y, (c, gamma), self.seed)
+        settings = {"C": c, "gamma": gamma}
         options = ("searches", "folds", "noisy", "denoise")
         settings |= {name: getattr(self, name) for name in options}
         training = Training(cross_validation_accuracy=accuracy, more=settings)
-        data = f"{corpus.about_data}; {len(y)} clips in all"
+        data = f"{self.task.data.about}; {len(y)} clips in all"
         return Trained(*trained, training, data)
 
-    def _search(self, x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[dict, float]:
+    def _search(
+        self, x: np.ndarray, y: np.ndarray, groups: np.ndarray
+    ) -> tuple[float, float, float]:
         """The best C and gamma, and their accuracy over the folds."""
         from scipy.stats import loguniform  # here: nothing but training needs them
         from sklearn.model_selection import RandomizedSearchCV
@@ -71,7 +74,8 @@ class SvmRecipe:
             random_state=self.seed, refit=False,
         )  # fmt: skip
         search.fit(x, y)
-        return search.best_params_, float(search.best_score_)
+        best = search.best_params_
+        return best["svc__C"], best["svc__gamma"], float(search.best_score_)
 
 
 def folds(
@@ -117,10 +121,11 @@ def statistics(
 
 def fitted(
     untrained: Architecture, name: str, x: Float[Tensor, "clip feature"],
-    y: Int[Tensor, " clip"], best: dict, seed: int,
+    y: Int[Tensor, " clip"], c_and_gamma: tuple[float, float], seed: int,
 ) -> tuple[Classifier, Architecture]:  # fmt: skip
     """The machine fitted with probabilities, and its architecture with so many support vectors."""
-    model = pipeline(probability=True, random_state=seed).set_params(**best)
+    c, gamma = c_and_gamma
+    model = pipeline(C=c, gamma=gamma, probability=True, random_state=seed)
     with warnings.catch_warnings():  # its successor averages other probabilities
         warnings.filterwarnings("ignore", category=FutureWarning, module="sklearn")
         model.fit(x.numpy(), y.numpy())

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from robustaudio.audio.clip import Clip
+from robustaudio.audio.tasks import TASKS, Task
 from robustaudio.classifiers.card import Card
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.report import save_report
@@ -23,7 +24,6 @@ from robustaudio.streams import Streams
 from robustaudio.ui.kept import Kept
 from robustaudio.ui.player import Track, amplification_db, player_value
 from robustaudio.ui.prepared import Prepared
-from robustaudio.ui.tasks import TASKS, Task
 
 ANY_OTHER = "any other"
 UPLOAD = "your own clip"

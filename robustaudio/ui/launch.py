@@ -12,6 +12,7 @@ import torch
 from starlette.middleware import Middleware
 
 from robustaudio import threads
+from robustaudio.audio.tasks import TASKS
 from robustaudio.classifiers.checkpoints import Checkpoint, usable
 from robustaudio.evaluation.listening_study import LONGEST_FILE
 from robustaudio.gate import Rules
@@ -33,7 +34,6 @@ from robustaudio.ui.layout import STYLE, build_page, theme
 from robustaudio.ui.quick import share_quick
 from robustaudio.ui.serve import at, uploads_of
 from robustaudio.ui.spoken import HANDLERS
-from robustaudio.ui.tasks import TASKS
 from robustaudio.ui.tidy import keep_tidy
 
 MOST_BYTES = max(MAX_UPLOAD_BYTES, LONGEST_FILE)  # of a file: a sound, or a study's export

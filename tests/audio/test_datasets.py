@@ -3,7 +3,8 @@
 import sys
 import zipfile
 from collections import Counter
-from operator import itemgetter
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ from robustaudio.audio import datasets
 from robustaudio.audio.datasets import (
     BUNDLED,
     COLUMNS,
+    Row,
     download,
     open_dataset,
     read_folder,
     read_official_fsdd,
     read_official_irmas,
 )
+from robustaudio.audio.datasets.metadata_csv import write_metadata
 
 HEADER = ",".join(COLUMNS)
 ROW = "a.wav,0,rms,a,test,CC0-1.0"
@@ -76,7 +79,7 @@ def test_a_download_holds_the_recordings_and_nothing_else(archive, tmp_path):
     before = files_below(tmp_path)
     dataset = download("fsdd", url=archive.as_uri(), into=target)
     assert (dataset.folder, len(dataset)) == (target, 40)
-    names = {row["file"] for row in dataset.rows}
+    names = {row.file for row in dataset.rows}
     assert len(names) == 40 and {Path(name).suffix for name in names} == {".wav"}
     assert files_below(target) == sorted([*names, "metadata.csv"])
     assert len(files_below(tmp_path)) == len(before) + 41  # no evil.wav anywhere, no scratch
@@ -88,14 +91,14 @@ def test_a_download_holds_the_recordings_and_nothing_else(archive, tmp_path):
 def test_the_layout_and_the_table_give_the_same_rows(archive, tmp_path):
     dataset = download("fsdd", url=archive.as_uri(), into=tmp_path / "fsdd")
     assert read_official_fsdd(tmp_path / "fsdd").rows == dataset.rows
-    assert dataset.rows[1] == {
-        "file": "recordings/0_jackson_5.wav",
-        "label": "0",
-        "speaker_or_source": "jackson",
-        "group": "0_jackson_5",
-        "split": "train",
-        "licence": "CC-BY-SA-4.0",
-    }
+    assert dataset.rows[1] == Row(
+        file="recordings/0_jackson_5.wav",
+        label="0",
+        speaker_or_source="jackson",
+        group="0_jackson_5",
+        split="train",
+        licence="CC-BY-SA-4.0",
+    )
 
 
 def test_a_second_download_deletes_nothing(archive, tmp_path):
@@ -158,9 +161,9 @@ def test_the_named_folder_comes_before_the_cache(archive, nothing_at_hand, tmp_p
     (named / "7_george_0.wav").write_bytes(wav_bytes(tmp_path))
     monkeypatch.setenv("ROBUSTAUDIO_DATA", str(tmp_path / "named"))
     (row,) = open_dataset("fsdd").rows  # the release as it is unpacked by hand, without a table
-    assert (row["label"], row["split"]) == ("7", "test")
+    assert (row.label, row.split) == ("7", "test")
     (named.parent / "metadata.csv").write_text(f"{HEADER}\n{ROW}\n")
-    assert open_dataset("fsdd").rows[0]["file"] == "a.wav"
+    assert open_dataset("fsdd").rows[0].file == "a.wav"
     monkeypatch.setenv("ROBUSTAUDIO_DATA", str(tmp_path / "gone"))
     assert open_dataset("fsdd").rows == cached.rows
 
@@ -220,7 +223,7 @@ def irmas(tmp_path, monkeypatch):
 
 def test_irmas_is_read_as_it_is_unpacked(irmas):
     dataset = open_dataset("irmas")
-    labels = [(row["label"], row["group"]) for row in dataset.rows]
+    labels = [(row.label, row.group) for row in dataset.rows]
     assert labels == [
         ("clarinet", "cla0011"),
         ("flute", "flu0393"),
@@ -228,10 +231,10 @@ def test_irmas_is_read_as_it_is_unpacked(irmas):
         ("acoustic_guitar", "gac0558"),
         ("trumpet", "tru1954"),
     ]
-    assert {row["licence"] for row in dataset.rows} == {"CC-BY-NC-SA-3.0"}
+    assert {row.licence for row in dataset.rows} == {"CC-BY-NC-SA-3.0"}
     clips = list(dataset.clips())
     assert [clip.label for clip in clips] == [label for label, _ in labels]
-    samples, rate = soundfile.read(dataset.folder / dataset.rows[0]["file"], dtype="float32")
+    samples, rate = soundfile.read(dataset.folder / dataset.rows[0].file, dtype="float32")
     assert clips[0].sample_rate == rate == 44_100
     assert np.array_equal(clips[0].samples.numpy(), samples[:, 0] / 2)  # the mean of the channels
 
@@ -241,9 +244,9 @@ def test_a_recording_of_irmas_lies_in_one_split(irmas):
     for number in range(2_000):
         name = f"[vio][cla]{number // 2:04d}__{1 + number % 2}.wav"
         (irmas / "IRMAS-TrainingData" / "vio" / name).touch()
-    rows = [row for row in read_official_irmas(irmas).rows if row["label"] == "violin"]
-    assert len({(row["group"], row["split"]) for row in rows}) == 1_000
-    counts = Counter(row["split"] for row in rows)
+    rows = [row for row in read_official_irmas(irmas).rows if row.label == "violin"]
+    assert len({(row.group, row.split) for row in rows}) == 1_000
+    counts = Counter(row.split for row in rows)
     assert {split: round(count / 2_000, 1) for split, count in counts.items()} == {
         "train": 0.7,
         "val": 0.1,
@@ -295,7 +298,7 @@ def test_a_folder_without_a_table(tmp_path):
 
 def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path):
     (tmp_path / "metadata.csv").write_bytes(f"\ufeff{HEADER}\r\n{ROW}\r\n".encode())
-    assert read_folder(tmp_path, "mine").rows[0]["file"] == "a.wav"
+    assert read_folder(tmp_path, "mine").rows[0].file == "a.wav"
 
 
 def test_a_row_without_its_file_is_named_when_it_is_read(tmp_path):
@@ -317,15 +320,15 @@ def spread(tmp_path):
 def test_a_split_keeps_the_order_of_the_file(spread):
     assert spread.splits == ("train", "test")
     test = spread.select("test")
-    assert [int(row["group"]) for row in test.rows] == list(range(1, 100, 2))
+    assert [int(row.group) for row in test.rows] == list(range(1, 100, 2))
     assert (test.name, test.folder, len(spread)) == ("mine", spread.folder, 100)
 
 
 @pytest.mark.parametrize("limit", [1, 7, 10, 49, 50, 51, 1000])
 def test_a_limit_is_spread_evenly(limit, spread):
     rows = spread.select("test", limit).rows
-    assert len(rows) == len({row["file"] for row in rows}) == min(limit, 50)
-    counts = Counter(row["label"] for row in rows)
+    assert len(rows) == len({row.file for row in rows}) == min(limit, 50)
+    counts = Counter(row.label for row in rows)
     assert len(counts) == min(limit, 10) and max(counts.values()) - min(counts.values()) <= 1
 
 
@@ -351,7 +354,7 @@ INSTRUMENTS = {
 )
 def test_the_bundled_clips_hold_every_label_of_their_task(task, labels, sample_rate):
     dataset = open_dataset(f"bundled-{task}")
-    assert {row["label"] for row in dataset.rows} == labels
+    assert {row.label for row in dataset.rows} == labels
     assert dataset.splits == ("bundled",)
     clips = list(dataset.clips())
     assert {clip.sample_rate for clip in clips} == {sample_rate}
@@ -360,10 +363,10 @@ def test_the_bundled_clips_hold_every_label_of_their_task(task, labels, sample_r
 
 def test_every_bundled_file_says_where_it_is_from():
     rows = [*open_dataset("bundled-digits").rows, *open_dataset("bundled-instruments").rows]
-    assert {path.name for path in BUNDLED.glob("*.wav")} == {row["file"] for row in rows}
-    assert {row["licence"] for row in rows} == {"CC0-1.0"}
+    assert {path.name for path in BUNDLED.glob("*.wav")} == {row.file for row in rows}
+    assert {row.licence for row in rows} == {"CC0-1.0"}
     attribution = (BUNDLED / "ATTRIBUTION.md").read_text()
-    assert all(f"| `{row['file']}` | `{row['origin']}` |" in attribution for row in rows)
+    assert all(f"| `{row.file}` | `{row.more['origin']}` |" in attribution for row in rows)
 
 
 def test_a_task_without_bundled_clips():
@@ -383,18 +386,18 @@ def test_fsdd_is_split_as_its_authors_say():
     """The first 10 % of each speaker's takes, indices 0 to 4, are the test. The rest is 5 to 49 in
     the release, and 5 to 44 in the corpus that this project trains on."""
     dataset = at_hand("fsdd")
-    counts = Counter(row["split"] for row in dataset.rows)
+    counts = Counter(row.split for row in dataset.rows)
     assert counts == {"test": 300, "train": 2700 if len(dataset) == 3000 else 2400}
 
 
 @pytest.mark.corpus
 def test_no_recording_is_in_two_splits_and_the_layout_agrees_with_the_table():
     dataset = at_hand("fsdd")
-    of = {split: {row["group"] for row in dataset.select(split).rows} for split in dataset.splits}
+    of = {split: {row.group for row in dataset.select(split).rows} for split in dataset.splits}
     assert not of["train"] & of["test"]
     layout = read_official_fsdd(dataset.folder).rows
-    table = [{column: row[column] for column in COLUMNS} for row in dataset.rows]
-    assert sorted(layout, key=itemgetter("file")) == sorted(table, key=itemgetter("file"))
+    table = [replace(row, more={}) for row in dataset.rows]
+    assert sorted(layout, key=attrgetter("file")) == sorted(table, key=attrgetter("file"))
 
 
 # --- tables as programs and spreadsheets write them ----------------------------------------------
@@ -425,18 +428,17 @@ def table(folder, content, encoding="utf-8"):
 )
 def test_two_columns_are_enough_however_they_are_written(content, encoding, tmp_path):
     rows = table(tmp_path, content, encoding)
-    assert [(row["file"], row["label"]) for row in rows] == [("a.wav", "7"), ("b.wav", "3")]
-    assert rows[0] == {
-        "file": "a.wav", "label": "7", "speaker_or_source": "", "group": "a", "split": "test",
-        "licence": "",
-    }  # fmt: skip
+    assert [(row.file, row.label) for row in rows] == [("a.wav", "7"), ("b.wav", "3")]
+    assert rows[0] == Row(
+        file="a.wav", label="7", speaker_or_source="", group="a", split="test", licence=""
+    )
 
 
 def test_what_a_table_says_beyond_the_defaults_stays(tmp_path):
     text = "file;label;split;group;mood\nx/a.wav;7;train;g1;glad\nb.wav;ü, 3;;;\n"
     first, second = table(tmp_path, text)
-    assert (first["split"], first["group"], first["mood"]) == ("train", "g1", "glad")
-    assert (second["split"], second["group"], second["label"]) == ("test", "b", "ü, 3")
+    assert (first.split, first.group, first.more["mood"]) == ("train", "g1", "glad")
+    assert (second.split, second.group, second.label) == ("test", "b", "ü, 3")
 
 
 @pytest.mark.parametrize("file", ["sub\\a.wav", ".\\sub\\a.wav", "sub\\deep\\..\\a.wav"])
@@ -445,13 +447,13 @@ def test_a_backslash_separates_folders(file, tmp_path):
     (tmp_path / "sub" / "a.wav").write_bytes(wav_bytes(tmp_path))
     (row,) = table(tmp_path, f"file,label\n{file},7\n")
     (clip,) = read_folder(tmp_path, "mine").clips()
-    assert "\\" not in row["file"] and clip.label == "7"
+    assert "\\" not in row.file and clip.label == "7"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file's name holds no backslash there")
 def test_a_name_that_holds_a_backslash_is_that_file(tmp_path):
     (tmp_path / "sub\\a.wav").write_bytes(wav_bytes(tmp_path))
-    assert table(tmp_path, "file,label\nsub\\a.wav,7\n")[0]["file"] == "sub\\a.wav"
+    assert table(tmp_path, "file,label\nsub\\a.wav,7\n")[0].file == "sub\\a.wav"
 
 
 @pytest.mark.parametrize(
@@ -467,7 +469,7 @@ def test_a_whole_path_may_lead_into_the_folder(tmp_path):
     (tmp_path / "mine" / "sub").mkdir(parents=True)
     (tmp_path / "mine" / "sub" / "a.wav").write_bytes(wav_bytes(tmp_path))
     (row,) = table(tmp_path / "mine", f"file,label\n{tmp_path / 'mine' / 'sub' / 'a.wav'},7\n")
-    assert row["file"] == "sub/a.wav"
+    assert row.file == "sub/a.wav"
     for file in (tmp_path / "made.wav", f"{tmp_path / 'mine'}/../made.wav", f"{tmp_path}/mine2/x"):
         with pytest.raises(ValueError, match="names a file outside its folder"):
             table(tmp_path / "mine", f"file,label\n{file},7\n")
@@ -497,10 +499,10 @@ def test_a_table_that_cannot_be_read_says_what_would_be(content, encoding, sente
 
 def test_what_is_written_is_read_back(tmp_path):
     rows = (
-        dict(zip(COLUMNS, ("ü, b.wav", "a; b", 'say "x"', "g", "train", "CC0"), strict=True)),
-        dict(zip(COLUMNS, ("sub/c.wav", "0", "", "h", "test", ""), strict=True)),
+        Row("ü, b.wav", "a; b", 'say "x"', "g", "train", "CC0"),
+        Row("sub/c.wav", "0", "", "h", "test", ""),
     )
-    datasets._write_metadata(datasets.Dataset("mine", tmp_path, rows))
+    write_metadata(datasets.Dataset("mine", tmp_path, rows))
     assert read_folder(tmp_path, "mine").rows == rows
 
 
@@ -523,7 +525,7 @@ def test_a_folder_per_label_is_a_data_set(tmp_path, nothing_at_hand):
     (tmp_path / "my" / "empty").mkdir()
     dataset = open_dataset(str(tmp_path / "my"))
     assert (dataset.name, dataset.splits) == ("my", ("test",))
-    files = [(row["file"], row["label"], row["group"]) for row in dataset.rows]
+    files = [(row.file, row.label, row.group) for row in dataset.rows]
     assert files == [("2/1.wav", "2", "1"), ("7/1.wav", "7", "1"), ("7/deep/2.WAV", "7", "2")]
     assert [clip.label for clip in dataset.clips()] == ["2", "7", "7"]
 
@@ -531,7 +533,7 @@ def test_a_folder_per_label_is_a_data_set(tmp_path, nothing_at_hand):
 def test_folders_of_labels_below_splits(tmp_path):
     sounds(tmp_path, "Training/yes/a.wav", "valid/no/b.wav", "test/yes/c.wav", "test/no/d.wav")
     rows = datasets.read_labelled_folders(tmp_path, "mine").rows
-    assert {(row["split"], row["label"], row["file"]) for row in rows} == {
+    assert {(row.split, row.label, row.file) for row in rows} == {
         ("train", "yes", "Training/yes/a.wav"), ("val", "no", "valid/no/b.wav"),
         ("test", "yes", "test/yes/c.wav"), ("test", "no", "test/no/d.wav"),
     }  # fmt: skip
@@ -540,7 +542,7 @@ def test_folders_of_labels_below_splits(tmp_path):
 def test_test_may_be_a_label(tmp_path):
     sounds(tmp_path, "test/a.wav", "train/b.wav")
     rows = datasets.read_labelled_folders(tmp_path, "mine").rows
-    assert {(row["split"], row["label"]) for row in rows} == {("test", "test"), ("test", "train")}
+    assert {(row.split, row.label) for row in rows} == {("test", "test"), ("test", "train")}
 
 
 @pytest.mark.parametrize(
@@ -571,8 +573,8 @@ def test_a_file_and_a_typing_error_are_no_data_set(tmp_path, nothing_at_hand):
 def test_a_folder_of_the_cache_comes_before_one_here(nothing_at_hand, tmp_path, monkeypatch):
     sounds(tmp_path, "cache/robustaudio/mine/yes/a.wav", "mine/no/a.wav")
     monkeypatch.chdir(tmp_path)
-    assert open_dataset("mine").rows[0]["label"] == "yes"
+    assert open_dataset("mine").rows[0].label == "yes"
     for path in ("./mine", "./mine/", str(tmp_path / "mine"), "../" + tmp_path.name + "/mine"):
-        assert open_dataset(path).rows[0]["label"] == "no"
+        assert open_dataset(path).rows[0].label == "no"
     monkeypatch.chdir(tmp_path / "mine")
-    assert open_dataset(".").rows[0]["label"] == "no"
+    assert open_dataset(".").rows[0].label == "no"

@@ -23,7 +23,13 @@ def test_all_that_a_card_says_is_said_again_in_its_order(path):
 
 
 def test_what_no_field_holds_is_kept():
-    said = SAID | {"paper": "mine", "about": ["a list"], "length": 7, "training": {"seed": "x"}}
+    said = SAID | {
+        "paper": "mine",
+        "accuracies": 3,
+        "about": ["a list"],
+        "length": 7,
+        "training": {"seed": "x"},
+    }
     card = Card.from_json(said)
     assert card.about == "" and card.length == 8_000 and card.training.seed is None
     assert {key: card.to_json()[key] for key in said} == {

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from robustaudio.attacks import PGD, AttackResult, CarliniWagnerAudio, Psychoacoustic
-from robustaudio.attacks.rounding import rounded_to_16_bit
+from robustaudio.audio.sixteen_bit import rounded_to_16_bit
 from robustaudio.evaluation.attack import (
     Attacking,
     AttackLevels,

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from robustaudio.attacks.rounding import rounded_to_16_bit
 from robustaudio.audio.clip import Clip
+from robustaudio.audio.sixteen_bit import rounded_to_16_bit
 from robustaudio.evaluation.comparison import compare
 from robustaudio.perception import levels
 

@@ -22,7 +22,7 @@ from gradio.routes import App
 from listening.small_study import small_study
 from scipy.stats import binomtest, mannwhitneyu
 
-from robustaudio.listening.run import blind_wav, session
+from robustaudio.listening.run import blind_wav, sent, session
 from robustaudio.listening.run.headphones import beep_count
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.open_study import OpenStudy
@@ -132,6 +132,7 @@ def known_draws() -> Iterator[None]:
     draws, noise = random.Random(0), random.Random(1)
     of_sessions = SimpleNamespace(randbits=draws.getrandbits, token_bytes=draws.randbytes)
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sent, "secrets", of_sessions)
         patched.setattr(session, "secrets", of_sessions)
         patched.setattr(blind_wav, "randbits", noise.getrandbits)
         patched.setattr(blind_wav, "token_bytes", noise.randbytes)
@@ -278,7 +279,7 @@ def test_the_seed_of_the_checks_tells_nothing_of_the_trials(known_draws):
     study = small_study(procedure="{kind: abx, levels_db: [-40], trials: 6, practice: 0}")
     hits, seeds = [], []
     for number in range(2_000):
-        begun = session.start("study", session_of(session.new_code()))
+        begun = sent.start("study", session_of(session.new_code()))
         assert begun.data["seed"] != begun.data["check_seed"], number
         seeds.append([begun.data["seed"], begun.data["check_seed"]])
         if number < 600:

@@ -24,7 +24,8 @@ from robustaudio.listening.run import export
 from robustaudio.listening.run.database import DatabaseStore
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.json_lines import JsonLinesStore
-from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.sent import start
+from robustaudio.listening.run.session import new_code, session_of
 from robustaudio.listening.run.store import DAMAGED, STUDY, Event, MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
@@ -132,7 +133,8 @@ def test_files_of_other_names_are_not_ours(tmp_path):
         (tmp_path / name).write_text("{}\n")
     rooms = Host(JsonLinesStore(tmp_path))
     assert rooms.store.studies() == [room.token]
-    whole, damaged = rooms.find(room.token).whole_and_damaged()
+    reading = rooms.find(room.token).reading()
+    whole, damaged = reading.sessions, [*reading.damaged]
     assert len(whole) == 1 and damaged == []
     assert rooms.purge() == ([], [])
     assert (tmp_path / "My notes" / "study.jsonl").exists()

@@ -13,8 +13,8 @@ from random import Random
 
 import pytest
 import sqlalchemy as sql
+from listening.run.test_store import eventually
 from listening.small_study import small_study
-from listening.test_store import eventually
 
 from robustaudio.listening.run import export, host
 from robustaudio.listening.run.clocks import Clocks

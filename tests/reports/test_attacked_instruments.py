@@ -36,7 +36,7 @@ def quick(monkeypatch, tmp_path):
         return replace(plan, attack=replace(plan.attack, queries=12))
 
     bundled = open_dataset("bundled-instruments")
-    rows = tuple({**row, "split": "test"} for row in bundled.rows)
+    rows = tuple(replace(row, split="test") for row in bundled.rows)
     monkeypatch.setattr(page, "open_dataset", lambda name: replace(bundled, rows=rows))
     monkeypatch.setattr(page, "SEARCHES", {k: fewer(p) for k, p in page.SEARCHES.items()})
     monkeypatch.setattr(page, "MANY", fewer(page.MANY))

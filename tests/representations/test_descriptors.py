@@ -47,7 +47,7 @@ def agree(samples: torch.Tensor) -> None:
 
 def test_descriptors_of_bundled_instruments_are_those_of_librosa():
     for row in open_dataset("bundled-instruments").rows[::3]:
-        agree(Clip.load(open_dataset("bundled-instruments").folder / row["file"]).samples)
+        agree(Clip.load(open_dataset("bundled-instruments").folder / row.file).samples)
 
 
 @pytest.mark.corpus
@@ -57,7 +57,7 @@ def test_descriptors_of_recordings_are_those_of_librosa():
     except ValueError:
         pytest.skip("the recordings are not at hand")
     for row in dataset.rows[::120]:
-        agree(Clip.load(dataset.folder / row["file"]).samples)
+        agree(Clip.load(dataset.folder / row.file).samples)
 
 
 @pytest.mark.parametrize("length", [2_048, 22_050, 44_100, 30_001])

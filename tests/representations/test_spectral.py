@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchaudio_safely import import_torchaudio
 
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.audio.torchaudio_safely import import_torchaudio
 from robustaudio.representations.spectral import (
     Framing,
     LogMel,

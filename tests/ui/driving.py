@@ -49,8 +49,8 @@ def run(page: Page, button: str, words: str, expected: str) -> str:
 
 def clip_name(file: str) -> str:
     """What the page calls a bundled clip."""
-    row = next(row for row in open_dataset("bundled-digits").rows if row["file"] == file)
-    return f"{row['label']} · {row['speaker_or_source']}"
+    row = next(row for row in open_dataset("bundled-digits").rows if row.file == file)
+    return f"{row.label} · {row.speaker_or_source}"
 
 
 def upload(page: Page, path: Path) -> None:

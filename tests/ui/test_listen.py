@@ -22,7 +22,8 @@ from robustaudio.listening.run.headphones import Screening, beep_count
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.open_store import open_store
-from robustaudio.listening.run.session import MOST_ATTEMPTS, Session, session_of
+from robustaudio.listening.run.sent import MOST_ATTEMPTS
+from robustaudio.listening.run.session import Session, session_of
 from robustaudio.listening.run.store import MemoryStore
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
@@ -197,7 +198,7 @@ def test_a_whole_abx_session(serve, page_at):
     session = listener.session
     assert [r.answer for r in session.responses] == listener.answers
     assert all(r.correct and r.plays == 1 and r.switches == 2 for r in session.responses)
-    assert session.checks["gain_db"] == -30 and session.checks["device"] == "earphones"
+    assert session.checks.gain_db == -30 and session.checks.device == "earphones"
     expect(listener.page.locator("#result")).to_contain_text("6 of 6 right")
     expect(listener.page.locator("#code")).to_have_text(listener.code)
 
@@ -285,7 +286,7 @@ def test_the_headphone_screening_is_heard_and_passed(serve, page_at):
         expect(choices.first).to_be_enabled(timeout=SLOW_MS)  # when all three have sounded
         listener.page.keyboard.press(str(screening.right(question) + 1))
     listener.reaches("level")
-    assert listener.session.checks["score"] == 6
+    assert listener.session.checks.score == 6
 
 
 def test_nothing_that_the_page_receives_tells_what_x_is(serve, page_at):
@@ -393,11 +394,11 @@ def test_who_hears_nothing_is_helped_and_comes_back(serve, page_at, by):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("button", name="Back to the beeps").click()
     expect(help_).to_be_hidden()
-    assert "sample_rate" not in listener.session.checks  # nothing is stored of it
+    assert listener.session.checks.sample_rate is None  # nothing is stored of it
     page.click("#devices button[data-value=wireless]")
     page.click(f"#counts button[data-value='{beep_count(listener.session.check_seed)}']")
     listener.reaches("level")
-    assert listener.session.checks["device"] == "wireless"
+    assert listener.session.checks.device == "wireless"
 
 
 def test_a_wrong_count_brings_the_help(serve, page_at):

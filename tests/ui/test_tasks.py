@@ -19,6 +19,7 @@ from ui.driving import (
 
 from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
+from robustaudio.audio.tasks import TASKS
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation import figures
@@ -27,7 +28,6 @@ from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import Measuring, measure_ruler
 from robustaudio.ui import launch, verdicts
 from robustaudio.ui.ruler import ruler_html
-from robustaudio.ui.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_a_task_without_a_classifier_is_not_offered(services):
 def test_the_bundled_clips_come_first_and_every_file_has_a_name(task):
     bundled, clips = open_dataset(f"bundled-{task.name}"), task.clips()
     assert [path.name for path in clips.values()][: len(bundled)] == [
-        row["file"] for row in bundled.rows
+        row.file for row in bundled.rows
     ]
     assert len(set(clips.values())) == len(clips) and task.clip in clips
     assert not any("_" in name.split(" · ")[0] for name in clips)

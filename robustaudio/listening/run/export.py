@@ -19,7 +19,7 @@ from robustaudio.perception.levels import amplitude_db
 Row = dict[str, Any]
 CSV_ENCODING = "utf-8-sig"  # with the mark by which Excel knows UTF-8
 FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what spreadsheets run (OWASP)
-CHECKS = ("sample_rate", "device", "gain_db", "attempts", "score", "passed", "unscreened")
+CONSENT = ("schema_version", "app_version", "consent_version", "simulated")
 FACTS = (
     "l2", "linf", "snr_db", "sigma", "rms_dbfs_before_gain", "noise_to_mask_db", "stimulus_sha256",
 )  # fmt: skip
@@ -90,10 +90,10 @@ def as_json(room: OpenStudy, rows: list[Row]) -> str:
 
 
 def _of_listener(name: str, session: Session) -> Row:
-    checks = {key: session.checks.get(key) for key in CHECKS}
+    facts = {name: getattr(session.start, name, None) for name in CONSENT}
     own = {"listener": name, "ended": session.ended, "seed": session.seed}
     own["damaged_lines"] = session.damaged
-    return {**session.facts, **own, **checks}
+    return {**facts, **own, **asdict(session.checks)}
 
 
 def _of_response(response: Response) -> Row:

@@ -6,38 +6,23 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 from robustaudio.limits import PRIVATE
-from robustaudio.listening.analysis.analyse import Analysis
 from robustaudio.listening.design.paradigm import Choice
 from robustaudio.listening.design.stimulus import RATE
 from robustaudio.listening.design.study import Study
 from robustaudio.listening.design.trial import Trial
-from robustaudio.listening.run import blind_wav, headphones, session
+from robustaudio.listening.run import blind_wav, headphones, sent
 from robustaudio.listening.run.admission import Admission
-from robustaudio.listening.run.session import Session, hour, session_of
-from robustaudio.listening.run.store import DAMAGED, Event, MemoryStore, Store
+from robustaudio.listening.run.replays import Reading, Replays
+from robustaudio.listening.run.session import NO_SESSION, Session, hour, new_code, session_of
+from robustaudio.listening.run.store import Event, MemoryStore, Store
 
+T = TypeVar("T")
 CACHED_TRIALS = 4_096
 CHECKS_S = 120.0  # consent, sound, headphones, level
 NOISES = {"white", "shaped"}  # families whose every change is noise: then it may be called so
-
-
-@dataclass(frozen=True)
-class Reading:
-    """All that can be read of a study's listeners, and what cannot."""
-
-    sessions: dict[str, Session]
-    damaged: dict[str, int]  # lines that cannot be read or are missing, by the listener's name
-    of_study: int  # such lines of the study itself
-    strays: list[str]  # what is not read, for no listener is called so
-    trouble: str = ""  # of the store as a whole
-
-    @property
-    def unreadable(self) -> int:
-        """Lines in all; where the store itself is damaged, at least one."""
-        return sum(self.damaged.values()) + self.of_study or int(bool(self.trouble))
 
 
 @dataclass(eq=False)
@@ -57,13 +42,14 @@ class OpenStudy:
     unused_hours: float = PRIVATE.unused_hours  # until a listener who passed no check is forgotten
     _trials: OrderedDict[tuple[str, int], Trial | None] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _analysis: tuple[Hashable, Analysis] | None = None
+    _analysis: tuple[Hashable, Any] | None = None
     _analysis_lock: threading.Lock = field(default_factory=threading.Lock)
-    _replayed: dict[str, tuple[Hashable, Session]] = field(default_factory=dict)
     admission: Admission = field(init=False)
+    replays: Replays = field(init=False)
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.store, self.token, self.unused_hours)
+        self.replays = Replays(self.study, self.store, self.token)
 
     @property
     def demo(self) -> bool:
@@ -91,7 +77,7 @@ class OpenStudy:
             "practice": self.study.procedure.practice,
             "minutes": ceil((CHECKS_S + trials * items * paradigm.seconds) / 60),
             "screening": self.study.screening,
-            "most_attempts": session.MOST_ATTEMPTS,
+            "most_attempts": sent.MOST_ATTEMPTS,
             "expires": self.expires.isoformat(timespec="minutes"),
             "demo": self.demo,
         }
@@ -104,63 +90,57 @@ class OpenStudy:
         """
         if agreed is not True:
             raise ValueError("a session begins with consent: agreed must be true.")
-        code = session.new_code()
-        self.admission.admit(session.start(self.token, session_of(code)))
+        code = new_code()
+        self.admission.admit(sent.start(self.token, session_of(code)))
         return {"code": code, **self.state(code)}
 
     def state(self, code: str) -> dict[str, Any]:
         """Where the listener stands; of a trial only what may be known."""
-        name, current = self.find(code)
-        step, trial = current.step, None
-        if step == "trial" and (trial := self._trial(name, current)) is None:
-            step = "done"
-            answers = len(current.responses)
-            end = Event(self.token, name, "end", 0, {"hour": hour(), "answers": answers})
-            self.store.append(end)
-        return {
-            "step": step,
-            "gain_db": current.checks.get("gain_db"),
-            "attempts": current.checks["attempts"],
-            "trial": trial and self._shown(trial),
-        }
+        return self._state(*self.find(code))
 
-    def check(self, code: str, kind: str, told: dict[str, Any]) -> dict[str, Any]:
+    def check(self, code: str, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         """Sound, screening, going on unscreened, level: each in its turn, others change nothing."""
         name, current = self.find(code)
         if current.step != ("screening" if kind == "unscreened" else kind):
-            return self.state(code)
-        match kind:
-            case "sound":
-                event = session.sound(self.token, name, told, current)
-            case "screening":
-                event = session.screening(self.token, name, told, current)
-            case "unscreened":
-                event = session.unscreened(self.token, name)
-            case _:
-                event = session.level(self.token, name, told)
+            return self._state(name, current)
+        event = sent.check(self.token, name, kind, body, current)
         if kind == "sound":
             self.admission.passed(event)
         else:
             self.store.append(event)
         return self.state(code)
 
-    def answer(self, code: str, told: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, code: str, body: dict[str, Any]) -> dict[str, Any]:
         """Stores the answer to the current trial; one to an earlier trial changes nothing.
 
         Whether it was right is told of practice alone, which shows what to listen for.
         """
         name, current = self.find(code)
-        number = told.get("trial")
+        number = body.get("trial")
         last = len(current.asked)
         if type(number) is not int or not 0 <= number <= last or current.step != "trial":
             raise ValueError(f"trial {number!r} has not been asked yet.")
         trial = self._trial(name, current)
         if trial is not None and number == trial.number:
-            self.store.append(session.answer(self.token, name, told, trial))
-        state = self.state(code)
+            self.store.append(sent.answer(self.token, name, body, trial))
+            current = self.replays.session(name)
+        state = self._state(name, current)
         if number < self.study.procedure.practice:
-            state["practice_right"] = self.find(code)[1].asked[number].correct
+            state["practice_right"] = current.asked[number].correct
         return state
+
+    def _state(self, name: str, current: Session) -> dict[str, Any]:
+        step, trial = current.step, None
+        if step == "trial" and (trial := self._trial(name, current)) is None:
+            step = "done"
+            data = {"hour": hour(), "answers": len(current.responses)}
+            self.store.append(Event(self.token, name, "end", 0, data))
+        return {
+            "step": step,
+            "gain_db": current.checks.gain_db,
+            "attempts": current.checks.attempts,
+            "trial": trial and self._shown(trial),
+        }
 
     def sound(self, code: str, number: int, place: int) -> bytes:
         """What one button of the current trial plays; a reference comes before what is graded."""
@@ -192,55 +172,26 @@ class OpenStudy:
         Raises:
             LookupError: for a code that nobody has.
         """
-        name = session.session_of(code)
+        name = session_of(code)
         if not self.store.read(self.token, name):
-            raise LookupError(session.NO_SESSION)
+            raise LookupError(NO_SESSION)
         self.store.delete(self.token, name)
         return {"step": "deleted"}
 
-    def remembered(self, of: Hashable, make: Callable[[], Analysis]) -> Analysis:
-        """What `make` found of the same listeners before: pages ask for it every few seconds."""
+    def remembered(self, listeners: Hashable, make: Callable[[], T]) -> T:
+        """What `make` made of the same listeners before: pages ask for it every few seconds."""
         with self._analysis_lock:
-            if not self._analysis or self._analysis[0] != of:
-                self._analysis = (of, make())
+            if not self._analysis or self._analysis[0] != listeners:
+                self._analysis = (listeners, make())
             return self._analysis[1]
 
     def reading(self) -> Reading:
-        """All listeners, each as far as their events can be read.
-
-        Only who did something since the last time is read again.
-        """
-        before, stamps = self._replayed, self.store.stamps(self.token)
-        sessions, damaged = {}, {}
-        for name, stamp in stamps.items():
-            if name in before and before[name][0] == stamp:
-                sessions[name] = before[name][1]
-                if sessions[name].damaged:
-                    damaged[name] = sessions[name].damaged
-                continue
-            try:
-                sessions[name] = Session.saved(self.study, self.store.read(self.token, name))
-                lost = sessions[name].damaged
-            except (OSError, ValueError, LookupError):  # one listener's trouble is not the others'
-                lost = 1
-            if lost:
-                damaged[name] = lost
-        self._replayed = {
-            name: (stamp, sessions[name])
-            for name, stamp in stamps.items()
-            if name in sessions and stamp is not None
-        }
-        strays, trouble = self.store.strays(self.token), self.store.trouble
-        return Reading(sessions, damaged, self.damaged, strays, trouble)
+        """All listeners, each as far as their events can be read."""
+        return self.replays.read(self.damaged)
 
     def sessions(self) -> dict[str, Session]:
         """All listeners of whom anything can be read, by their names in the store."""
         return self.reading().sessions
-
-    def whole_and_damaged(self) -> tuple[dict[str, Session], list[str]]:
-        """`sessions`, and the names of those of whom something cannot be read."""
-        reading = self.reading()
-        return reading.sessions, [*reading.damaged]
 
     def find(self, code: str) -> tuple[str, Session]:
         """A listener's name in the store, and where they stand.
@@ -249,12 +200,7 @@ class OpenStudy:
             LookupError: for a code that nobody has.
         """
         name = session_of(code)
-        events = self.store.read(self.token, name)
-        if len(events) == 1 and events[0].kind not in ("start", DAMAGED):
-            # it came in while all was deleted
-            self.store.delete(self.token, name)
-            raise LookupError(session.NO_SESSION)
-        return name, Session.replay(self.study, events)
+        return name, self.replays.session(name)
 
     def _trial(self, name: str, current: Session) -> Trial | None:
         """The next trial, found once; its sounds are made then, so that none takes longer later."""

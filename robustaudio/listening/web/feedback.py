@@ -15,7 +15,8 @@ from robustaudio.listening.analysis.thresholds import Threshold
 from robustaudio.listening.design.paradigm import ComparedRating, Rating
 from robustaudio.listening.design.trial import Condition
 from robustaudio.listening.run import export
-from robustaudio.listening.run.open_study import OpenStudy, Reading
+from robustaudio.listening.run.open_study import OpenStudy
+from robustaudio.listening.run.replays import Reading
 from robustaudio.listening.run.session import Session
 
 FEW = 5  # listeners: with fewer, what is said of a group says little about others
@@ -112,8 +113,8 @@ def pooled(room: OpenStudy) -> Pooled:
         damaged=tuple(reading.damaged),
         unreadable=reading.unreadable,
         damage=damage(reading),
-        wireless=sum(session.checks.get("device") == "wireless" for session in sessions.values()),
-        unscreened=sum("unscreened" in session.checks for session in sessions.values()),
+        wireless=sum(session.checks.device == "wireless" for session in sessions.values()),
+        unscreened=sum(bool(session.checks.unscreened) for session in sessions.values()),
         analysis=analysis,
     )
 

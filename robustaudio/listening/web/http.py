@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from robustaudio.listening.run.host import Closed, NoStudy, WrongKey
 from robustaudio.listening.run.store import NotWritable
+from robustaudio.outside import NotJson, check_json_type
 from robustaudio.paths import ASSETS
 
 SERVED = ("player.js", "listen.js", "listen.css", "teacher.js")
@@ -29,10 +30,6 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
     "form-action 'self'",
 }
-
-
-class NotJson(ValueError):
-    """What was sent has another content type."""
 
 
 async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) -> Response:
@@ -98,11 +95,7 @@ async def _body(request: Request) -> dict[str, Any]:
         raise ValueError("what was sent is not JSON.") from error
     if not isinstance(told, dict):
         raise ValueError("what was sent is not a JSON object.")
-    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise NotJson(
-            f"the content type is {kind[:80] or 'none'}; application/json would be right."
-        )
+    check_json_type(request.headers.get("Content-Type", ""))
     return told
 
 

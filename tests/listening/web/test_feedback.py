@@ -11,7 +11,8 @@ from robustaudio.listening.analysis.thresholds import Threshold
 from robustaudio.listening.design.ratings import IMPAIRMENT
 from robustaudio.listening.design.trial import Response, to_record
 from robustaudio.listening.run.host import Host
-from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.sent import start
+from robustaudio.listening.run.session import new_code, session_of
 from robustaudio.listening.run.store import Event, MemoryStore
 from robustaudio.listening.simulated_listeners import HOW, Listener
 from robustaudio.listening.simulated_study import simulate

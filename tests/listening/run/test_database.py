@@ -6,8 +6,8 @@ import traceback
 
 import pytest
 import sqlalchemy as sql
+from listening.run.test_store import eventually
 from listening.small_study import small_study
-from listening.test_store import eventually
 from starlette.testclient import TestClient
 
 from robustaudio.listening.run import database

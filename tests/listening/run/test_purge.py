@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +19,8 @@ from robustaudio.listening.run.database import DatabaseStore
 from robustaudio.listening.run.host import Closed, Host, NoStudy, Quarantined
 from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.open_store import open_store
-from robustaudio.listening.run.session import new_code, session_of, start
+from robustaudio.listening.run.sent import start
+from robustaudio.listening.run.session import new_code, session_of
 from robustaudio.listening.run.store import STUDY, Event
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
@@ -31,15 +31,30 @@ LISTENERS, KILLS = 20, 6
 HOUR_S, DAY_S, YEAR_S = 3_600.0, 86_400.0, 365 * 86_400.0
 
 CLOSER = """
-import sys
+import os, sys
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.open_store import open_store
-rooms = Host(open_store(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.readline()
-rooms.close(sys.argv[2])
-print("closed", flush=True)
+for line in sys.stdin:
+    place, token = line.split()
+    closing = os.fork()
+    if not closing:
+        Host(open_store(place)).close(token)
+        os._exit(0)
+    print(closing, flush=True)
+    os.waitpid(closing, 0)
+    print("ended", flush=True)
 """
+
+
+@pytest.fixture(scope="module")
+def closer():
+    """A process that has imported everything, and closes each study in a child of its own."""
+    code = [sys.executable, "-c", CLOSER]
+    with subprocess.Popen(
+        code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.stdin.close()
 
 
 class Hands:
@@ -67,9 +82,8 @@ def filled(store, listeners: int) -> str:
 
 
 @pytest.mark.parametrize("where", ["{}/answers", "sqlite:///{}/answers.db"])
-def test_a_closing_that_is_killed_is_never_open_again(tmp_path, where):
+def test_a_closing_that_is_killed_is_never_open_again(tmp_path, where, closer):
     """Killed at any moment, a study is whole and open, or closed; the next purge finishes it."""
-    code = [sys.executable, "-c", textwrap.dedent(CLOSER)]
     for kill in range(KILLS):
         (tmp_path / str(kill)).mkdir()
         place = where.format(tmp_path / str(kill))
@@ -77,14 +91,13 @@ def test_a_closing_that_is_killed_is_never_open_again(tmp_path, where):
         token = filled(store, LISTENERS)
         if isinstance(store, JsonLinesStore):
             os.close(int(store_lock(store)))
-        with subprocess.Popen(
-            [*code, place, token], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as closer:
-            assert closer.stdout.readline() == "ready\n"
-            closer.stdin.write("go\n")
-            closer.stdin.flush()
-            wait_until_it_deletes(open_store(place), token, kill)
-            os.kill(closer.pid, signal.SIGKILL)
+        closer.stdin.write(f"{place} {token}\n")
+        closer.stdin.flush()
+        closing = int(closer.stdout.readline())
+        wait_until_it_deletes(open_store(place), token, kill)
+        with suppress(ProcessLookupError):  # it was faster
+            os.kill(closing, signal.SIGKILL)
+        assert closer.stdout.readline() == "ended\n"
         later = Host(open_store(place))
         try:
             later.find(token)

@@ -8,7 +8,7 @@ from small import TIME, clips, network, run
 from torch import nn
 
 from robustaudio.attacks import PGD, CarliniWagnerAudio
-from robustaudio.attacks.rounding import After16Bit, rounded_to_16_bit
+from robustaudio.audio.sixteen_bit import After16Bit, rounded_to_16_bit
 from robustaudio.perception.levels import STEP_16_BIT
 from robustaudio.threats.criterion import Misclassification
 

@@ -1,8 +1,8 @@
 """Tests that visitors open: a few each, and room is made of those that nobody takes."""
 
 import pytest
+from listening.run.test_admission import begins, passes
 from listening.small_study import small_study
-from listening.test_begun import begins, passes
 
 from robustaudio.limits import PRIVATE, Limits, Visitor
 from robustaudio.listening.run import host
