@@ -56,6 +56,7 @@ def gaussian_noise(
     Raises:
         ValueError: for a sigma below 0, infinite or NaN.
 
+    >>> import torch
     >>> x = gaussian_noise(torch.zeros(10_000), 0.5, torch.Generator().manual_seed(0))
     >>> round(float(x.std()), 2)
     0.5
