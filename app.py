@@ -1,8 +1,8 @@
-"""Opens the app: `python app.py`; its options are those of `robustaudio app`."""
+"""Opens the app: `python app.py` is `robustaudio app`."""
 
 import sys
 
-from robustaudio.app import main
+from robustaudio.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["app", *sys.argv[1:]]))

@@ -12,14 +12,8 @@
   const TRIES = 5; // at a server that answers, but fails
   const BREAK_EVERY = 40; // trials
   const LONGEST_S = 86_400; // of a response time, as the server has it
-  const GRADES = {
-    100: ["bad", "poor", "fair", "good", "excellent"], // ITU-R BS.1534, 20 points each
-    5: ["very annoying", "annoying", "slightly annoying", "perceptible, but not annoying",
-      "imperceptible"], // ITU-R BS.1116: 5 alone is imperceptible, 4.0 to 4.9 are the next, …
-  };
   const WHEN = { dateStyle: "long", timeStyle: "short" }; // of the visitor's clock
   const MOVES = /^(Arrow|Home|End|Page)/; // keys of a slider
-  const PLACES = { abx: ["A", "B", "X"], "2afc": ["1", "2"], "3afc": ["1", "2", "3"] };
   const SCREENING = {
     antiphase: ["Which of the three is the quietest?", "Three tones, six times."],
     huggins: ["Which of the three noises hides a faint tone?", "Three noises, six times."],
@@ -287,9 +281,8 @@
     write("purpose", study.purpose);
     write("contact", study.contact);
     const practice = study.practice ? `, ${study.practice} of them practice` : "";
-    const rated = ["mushra", "impairment"].includes(study.paradigm);
     write("length", `About ${counted(study.minutes, "minute")} for about ` +
-      `${counted(study.trials, rated ? "page" : "question")}${practice}.`);
+      `${counted(study.trials, study.unit)}${practice}.`);
     const end = new Date(study.expires).toLocaleString("en-GB", WHEN);
     $("stored").hidden = !study.kept;
     write("where", sentence(study.kept ?? ""));
@@ -427,8 +420,7 @@
   async function question(state) {
     const asked = state.trial;
     if (asked.number && asked.number % BREAK_EVERY === 0 && !state.rested) return rest(state);
-    const names = PLACES[asked.paradigm]
-      ?? ["Ref", ...Array.from({ length: asked.sounds - 1 }, (_, n) => `${n + 1}`)];
+    const names = asked.places;
     const buffers = await sounds(names.map((_, place) => `trial/${asked.number}/${place}`));
     show("trial");
     $("trial").inert = false;
@@ -450,7 +442,7 @@
     names.forEach((name, place) => {
       if (keyOf(name)) keys[keyOf(name).toLowerCase()] = () => own.select(place);
     });
-    if (asked.paradigm === "abx") chooseX();
+    if (asked.answers.length) choose();
     else if (asked.scale) grade();
     else $("answers").replaceChildren();
     $("scale").hidden = !asked.scale;
@@ -471,33 +463,36 @@
   const now = () => performance.timeOrigin + performance.now(); // ms, across reloads
   const keyOf = (name) => (name === "Ref" ? "R" : name.length === 1 ? name : null);
 
-  function chooseX() {
-    const choose = (answer) => { trial.answer = answer; update(); };
+  /** One of the answers that are offered beside the places. */
+  function choose() {
+    const give = (answer) => { trial.answer = answer; update(); };
     $("answers").className = "";
-    $("answers").replaceChildren(...["A", "B"].map((name, answer) =>
-      button([`X is ${name}`, element("kbd", `${answer + 1}`)], () => choose(answer))));
-    keys["1"] = () => choose(0);
-    keys["2"] = () => choose(1);
+    $("answers").replaceChildren(...trial.answers.map((words, answer) =>
+      button([words, element("kbd", `${answer + 1}`)], () => give(answer))));
+    trial.answers.forEach((_, answer) => { keys[`${answer + 1}`] = () => give(answer); });
   }
 
   function grade() {
     const [low, high] = trial.scale;
-    $("scale").replaceChildren(...GRADES[high].map((word, place) =>
-      element("span", `${high > 5 ? `${20 * place} to ${20 * place + 20}` : place + 1}: ${word}`)));
+    const { words: grades, step } = trial;
+    const alone = grades.at(-1)[0] === high; // the best grade has a word of its own
+    $("scale").replaceChildren(...grades.map(([from, word], place) =>
+      element("span", alone ? `${from}: ${word}`
+        : `${from} to ${grades[place + 1]?.[0] ?? high}: ${word}`)));
     trial.answer = Array(trial.sounds - 1).fill(null);
     $("answers").className = "grades";
     $("answers").replaceChildren(...trial.answer.map((_, item) => {
       const label = element("label", "");
       const slider = element("input", "");
       const words = element("output", "not graded");
-      Object.assign(slider, { type: "range", min: low, max: high, step: high > 5 ? 1 : 0.1 });
+      Object.assign(slider, { type: "range", min: low, max: high, step });
       slider.value = high;
       slider.className = "ungraded";
       slider.setAttribute("aria-label", `Grade of ${item + 1}`);
       slider.setAttribute("aria-valuetext", words.textContent);
       const give = () => {
         trial.answer[item] = Number(slider.value);
-        words.textContent = inWords(trial.answer[item], high);
+        words.textContent = inWords(trial.answer[item]);
         slider.setAttribute("aria-valuetext", words.textContent);
         slider.className = "";
         update();
@@ -511,23 +506,22 @@
     }));
   }
 
-  function inWords(grade, high) {
-    const place = high > 5 ? Math.min(4, Math.floor(grade / 20)) : Math.floor(grade) - 1;
-    return `${grade} · ${GRADES[high][place]}`;
+  function inWords(grade) {
+    return `${grade} · ${trial.words.filter(([from]) => from <= grade).at(-1)[1]}`;
   }
 
   /** What the answer would be now; null while something is missing. */
   function answerNow() {
     if (trial.player.heard.size < trial.names.length) return null;
-    if (trial.paradigm === "abx") return trial.answer;
+    if (trial.answers.length) return trial.answer;
     if (!trial.scale) return trial.player.selected;
     return trial.answer.includes(null) ? null : trial.answer;
   }
 
   function update() {
     if (!trial) return;
-    const { player: own, names, paradigm } = trial;
-    const ready = !trial.scale && paradigm !== "abx" && answerNow() !== null;
+    const { player: own, names, answers } = trial;
+    const ready = !trial.scale && !answers.length && answerNow() !== null;
     [...$("places").children].forEach((one, place) => {
       const chosen = place === own.selected;
       one.setAttribute("aria-pressed", chosen);
@@ -536,7 +530,7 @@
       const words = own.heard.has(place) ? "" : "not heard yet";
       one.querySelector("small").textContent = ready && chosen ? "your answer" : words;
     });
-    if (paradigm === "abx") press($("answers"), $("answers").children[trial.answer] ?? null);
+    if (answers.length) press($("answers"), $("answers").children[trial.answer] ?? null);
     write("play", own.playing ? "Pause" : "Play");
     write("hint", hint());
     $("submit").disabled = answerNow() === null;
@@ -546,7 +540,7 @@
   }
 
   function hint() {
-    const { player: own, names, paradigm, scale } = trial;
+    const { player: own, names, answers, scale } = trial;
     if (own.heard.size < names.length) {
       const letters = names.map(keyOf).filter(Boolean).join(", ");
       const how = TOUCH ? "Tap a sound to hear it." : `Space plays; ${letters} switch.`;
@@ -556,7 +550,7 @@
       return `${missing()}One of them is the reference itself, unmarked: its grade is ${scale[1]}.`;
     }
     if (TOUCH) return "Switch as often as you like.";
-    return paradigm === "abx"
+    return answers.length
       ? "Switch as often as you like; 1 and 2 choose, Enter answers."
       : "Switch as often as you like: Enter answers with the one that is marked.";
   }
@@ -570,8 +564,8 @@
   }
 
   function answerWords() {
-    if (trial.paradigm === "abx") {
-      return trial.answer === null ? "Answer" : `Answer: X is ${trial.names[trial.answer]}`;
+    if (trial.answers.length) {
+      return trial.answer === null ? "Answer" : `Answer: ${trial.answers[trial.answer]}`;
     }
     if (trial.scale) return "Done";
     return answerNow() === null ? "Answer" : `Answer: it is ${trial.names[trial.player.selected]}`;

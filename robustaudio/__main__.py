@@ -1,14 +1,15 @@
 """`python -m robustaudio`, and the command `robustaudio`."""
 
 import sys
+from collections.abc import Sequence
 
 
-def main() -> int:
-    """Runs the command line; whoever stops it while it loads sees one line as well."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; Ctrl-C while it loads ends in one line as well."""
     try:
         from robustaudio.cli import main
 
-        return main()
+        return main(argv)
     except KeyboardInterrupt:
         print("robustaudio: cancelled.", file=sys.stderr)
         return 130

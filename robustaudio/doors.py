@@ -1,7 +1,7 @@
-"""The way in and the way out of every program: what is said of an error, and to whom.
+"""How every program begins and ends: its streams, Ctrl-C, exit codes, and one sentence per error.
 
-An error of what was typed, of a file or of the machine is one sentence. Whatever else is raised is
-a defect: one sentence as well, and its traceback where it is looked for (ROBUSTAUDIO_DEBUG=1).
+What was typed, a file or the machine can be at fault: that is exit code 2. Any other exception is a
+defect of the program, 1; ROBUSTAUDIO_DEBUG=1 prints its traceback. After Ctrl-C it is 130.
 """
 
 import atexit
@@ -25,18 +25,15 @@ ALLOCATORS = re.compile(  # of torch, numpy, CUDA and MPS
 )
 ASKED = re.compile(r"tried to allocate ([\d.]+) ?(bytes|[KMGT]iB)", re.IGNORECASE)
 BYTES = {"bytes": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
-LONGEST = 400  # characters of what a library says
+LONGEST = 400  # characters of a library's words
 
 
 def main_of(program: str, run: Callable[[], int]) -> int:
-    """Runs a program with streams that can be written to; its exit code.
-
-    `run()` gives a code; an error becomes a sentence on stderr. SystemExit, argparse's, passes.
-    """
+    """Runs a program; its exit code. An error becomes a sentence on stderr; SystemExit passes."""
     open_streams()
-    interrupted = note_interruption()
-    atexit.unregister(be_deaf)
-    atexit.register(be_deaf)
+    interrupts = note_interrupts()
+    atexit.unregister(ignore_interrupts)
+    atexit.register(ignore_interrupts)
     try:
         try:
             return run()
@@ -44,99 +41,95 @@ def main_of(program: str, run: Callable[[], int]) -> int:
             flush_stdout()
     except KeyboardInterrupt:
         return say(program, "cancelled.", CANCELLED)
-    except BrokenPipeError:  # whoever reads, `head` say, has seen enough
+    except BrokenPipeError:  # the reader, `head` for instance, needs no more
         silence_stdout()
         return 0
     except Exception as error:
-        if interrupted:  # in the middle of an import, a library makes its own error of it
+        if interrupts:  # a library that is being imported turns Ctrl-C into an error of its own
             return say(program, "cancelled.", CANCELLED)
         return say(program, sentence(error), DEFECT if is_defect(error) else USER, error)
 
 
-def note_interruption() -> list[int]:
-    """Ctrl-C raises KeyboardInterrupt as ever, and is noted in the list as well."""
-    seen: list[int] = []
+def note_interrupts() -> list[int]:
+    """A list that each Ctrl-C is added to; it raises KeyboardInterrupt as usual."""
+    interrupts: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        seen.append(number)
+        interrupts.append(number)
         signal.default_int_handler(number, frame)
 
-    # a program that was started to ignore it goes on to do so
+    # a program that was started to ignore Ctrl-C goes on to do so
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        with suppress(ValueError):  # not the main thread
+        with suppress(ValueError):  # outside the main thread
             signal.signal(signal.SIGINT, note)
-    return seen
+    return interrupts
 
 
-def be_deaf() -> None:
-    """Ignores Ctrl-C from here on: while the interpreter ends, it would print a traceback."""
-    with suppress(ValueError):  # not of the main thread
+def ignore_interrupts() -> None:
+    """Ignores Ctrl-C: while the interpreter ends, it would print a traceback."""
+    with suppress(ValueError):  # outside the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def sentence(error: BaseException) -> str:
-    """What is said of an error, to whoever typed the command."""
+    """The sentence on an error, for a person who typed a command."""
     if is_shortage(error):
         return shortage(error)
     if isinstance(error, OSError):
         return of_system(error)
     if is_missing(error):
         return f"the package {error.name} is missing; pip install {error.name} brings it."
-    told = str(error).strip()
-    if told and not is_defect(error):
-        return told
-    first = told.splitlines()[0][:LONGEST] if told else "no reason given"
-    kind = type(error).__name__
-    return f"something failed inside ({kind}: {first}); {DEBUG}=1 shows where."
+    words = str(error).strip()
+    if words and not is_defect(error):
+        return words
+    first = words.splitlines()[0][:LONGEST] if words else "no reason given"
+    return f"something failed inside ({type(error).__name__}: {first}); {DEBUG}=1 shows where."
 
 
 def is_defect(error: BaseException) -> bool:
-    """Whether an error is nobody's slip and not the machine's."""
+    """Whether the program is at fault: not what was typed, a file or the machine."""
     if isinstance(error, (ValueError, OSError)) or is_shortage(error) or is_missing(error):
         return False
-    # these two are known only where their modules have been imported: both import torch or numpy
     names = {kind.__name__ for kind in type(error).__mro__}
-    return not names & {"UnsupportedLayer", "NoStudy"}
+    return not names & {"UnsupportedLayer", "NoStudy"}  # by name: their modules import torch
 
 
 def is_missing(error: BaseException) -> TypeGuard[ModuleNotFoundError]:
-    """Whether a package of somebody else's is not installed."""
+    """Whether a package that is needed is not installed."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return False
     return error.name.partition(".")[0] not in ("robustaudio", *sys.stdlib_module_names)
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether memory is what is missing, whoever says so."""
-    if isinstance(error, MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and bool(ALLOCATORS.search(str(error)))
+    """Whether memory is missing, by Python or by a library's allocator."""
+    by_library = isinstance(error, RuntimeError) and ALLOCATORS.search(str(error))
+    return isinstance(error, MemoryError) or bool(by_library)
 
 
 def shortage(error: BaseException) -> str:
     """The sentence on missing memory, with the amount where the allocator names it."""
-    wanted = ASKED.search(str(error))
     more = ""
-    if wanted:
+    if wanted := ASKED.search(str(error)):
         size = float(wanted[1].rstrip(".")) * BYTES[wanted[2].lower()]
         more = f": {size / 1e9:,.3g} GB more were asked for at once"
     return f"there is not enough memory{more}; ask for less, or close other programs."
 
 
 def of_system(error: OSError) -> str:
-    """The file and what the system says of it."""
-    where = error.filename if isinstance(error.filename, (str, os.PathLike)) else None
-    return f"{os.fspath(where)}: {reason(error)}." if where else f"{reason(error)}."
+    """The sentence on an error of the system, with the file if it names one."""
+    named = isinstance(error.filename, (str, os.PathLike)) and error.filename
+    return f"{os.fspath(named)}: {reason(error)}." if named else f"{reason(error)}."
 
 
 def reason(error: BaseException) -> str:
-    """What the system, or else a library, says of it, to stand at the end of a sentence."""
-    told = (getattr(error, "strerror", None) or "").lower() or str(error) or type(error).__name__
-    return told.strip().rstrip(".")
+    """The system's words for an error, or a library's, to end a sentence with."""
+    words = (getattr(error, "strerror", None) or "").lower() or str(error) or type(error).__name__
+    return words.strip().rstrip(".")
 
 
 def say(program: str, words: str, code: int, error: BaseException | None = None) -> int:
-    """Prints a sentence on stderr, after the traceback where somebody debugs; gives the code."""
+    """Prints a sentence on stderr, below the traceback if ROBUSTAUDIO_DEBUG=1; returns `code`."""
     with suppress(OSError, ValueError):
         if error is not None and os.environ.get(DEBUG, "0") not in ("", "0"):
             traceback.print_exception(error)
@@ -145,29 +138,27 @@ def say(program: str, words: str, code: int, error: BaseException | None = None)
 
 
 def open_streams() -> None:
-    """Gives a closed stdin, stdout or stderr the null device, and lets all print any character.
-
-    A file that is opened later would otherwise take the place of a closed stream.
+    """Opens stdin, stdout and stderr on the null device where they are closed: a file that is
+    opened later would otherwise take their numbers. Characters a stream lacks are printed as "?".
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             with suppress(OSError):
-                # the lowest number that is free, which is the stream's own
-                descriptor = os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
                 mode = "r" if number == 0 else "w"
-                stream = os.fdopen(descriptor, mode, encoding="utf-8")
+                # it gets the lowest number that is free, which is the closed stream's
+                stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115
                 setattr(sys, name, stream)
-                setattr(sys, f"__{name}__", stream)  # which some libraries ask
+                setattr(sys, f"__{name}__", stream)  # read by some libraries
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, OSError, ValueError):  # a stream of somebody else's
+        with suppress(AttributeError, OSError, ValueError):  # replaced by a library
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
 def flush_stdout() -> None:
-    """Writes what was printed; what cannot be written is raised here, and nothing at the exit.
+    """Writes what was printed: an error is raised here, and not once more at the exit.
 
     Raises:
-        BrokenPipeError: if nobody reads it.
+        BrokenPipeError: if its reader is gone.
         OSError: if there is no room for it.
     """
     try:
@@ -181,7 +172,7 @@ def flush_stdout() -> None:
 
 
 def silence_stdout() -> None:
-    """Sends what is left in the buffer nowhere: the interpreter would complain of it at its end."""
+    """Drops what is left in the buffer: the interpreter would report it at its end."""
     with suppress(OSError, ValueError, AttributeError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

@@ -4,7 +4,6 @@ A server is public as soon as others can reach it. On a private machine there is
 with, and the limits of fair shares are off there.
 """
 
-import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -84,32 +83,23 @@ class Visitor:
 NOBODY = Visitor("", "")  # whoever owns the machine: from the command line, or in a test
 
 
-def add_limit_options(parser: argparse.ArgumentParser) -> None:
-    """--public and --limit; `limits_of` reads them."""
-    parser.add_argument(
-        "--public",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="share fairly between visitors (default: when others can reach the page)",
-    )
-    parser.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help=HELP)
+def limits_of(
+    asked: Sequence[str], *, public: bool | None, host: str, proxied: bool = False
+) -> Limits:
+    """The limits of a server, as the words of --limit and the environment ask for.
 
-
-def limits_of(arguments: argparse.Namespace) -> Limits:
-    """The limits that the options and the environment ask for.
+    `public` None: where others can reach `host`; `proxied`: a proxy is in front.
 
     Raises:
         ValueError: for a name that is no limit, or a value that is none.
     """
-    public = arguments.public
     if public is None:
-        public = not is_loopback(arguments.host) or bool(arguments.root_path) or on_a_space()
+        public = not is_loopback(host) or proxied or on_a_space()
     start = Limits() if public else PRIVATE
-    proxied_here = bool(arguments.root_path) and is_loopback(arguments.host)
-    if on_a_space() or proxied_here:  # nobody else gets through to it
+    if on_a_space() or (proxied and is_loopback(host)):  # nobody else gets through to it
         start = replace(start, proxies=1)
-    asked = [part.strip() for part in os.environ.get(VARIABLE, "").split(",") if part.strip()]
-    return replace(start, **parsed([*asked, *arguments.limit]))
+    listed = [part.strip() for part in os.environ.get(VARIABLE, "").split(",") if part.strip()]
+    return replace(start, **parsed([*listed, *asked]))
 
 
 def parsed(asked: Sequence[str]) -> Mapping[str, float]:

@@ -4,7 +4,6 @@ Browsers give the microphone to https pages and to this computer only, so a clas
 devices needs one of the two ways to https here, or a proxy in front (docs/serving.md).
 """
 
-import argparse
 import errno
 import ipaddress
 import os
@@ -80,58 +79,39 @@ class Serving:
         return self.root if self.origin else f"{self.scheme}://{host}:{port}{self.root_path}"
 
 
-def add_serving_options(parser: argparse.ArgumentParser) -> None:
-    """--ssl-keyfile, --ssl-certfile, --self-signed, --root-path, --allowed-host, --frame.
-
-    `serving_of` reads them.
-    """
-    parser.add_argument("--ssl-keyfile", type=Path, metavar="KEY", help="private key (PEM): https")
-    parser.add_argument("--ssl-certfile", type=Path, metavar="CERT", help="its certificate (PEM)")
-    parser.add_argument(
-        "--self-signed", action="store_true",
-        help="https with a certificate of this machine's own; browsers warn once",
-    )  # fmt: skip
-    parser.add_argument(
-        "--root-path", default=os.environ.get("GRADIO_ROOT_PATH", ""), metavar="/PREFIX",
-        help="prefix, or whole address, under which a proxy shows the pages",
-    )  # fmt: skip
-    parser.add_argument(
-        "--allowed-host", action="append", default=[], metavar="NAME",
-        help="a further name of this server, as browsers ask for it (may be repeated)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--frame", action="append", default=[], metavar="ORIGIN",
-        help="a site that may show the pages in a frame: https://lab.example.org (may be repeated)",
-    )  # fmt: skip
-
-
-def serving_of(arguments: argparse.Namespace) -> Serving:
-    """The options as one value; files are opened, nothing heavy is imported.
+def serving_of(
+    key: Path | None,
+    certificate: Path | None,
+    *,
+    self_signed: bool = False,
+    root_path: str = "",
+    hosts: Sequence[str] = (),
+    frames: Sequence[str] = (),
+) -> Serving:
+    """What the options of that name ask for; files are opened, nothing heavy is imported.
 
     Raises:
         ValueError: one sentence, for a file that cannot be used or options that exclude each other.
     """
-    key, certificate = arguments.ssl_keyfile, arguments.ssl_certfile
-    if arguments.self_signed and (key or certificate):
+    if self_signed and (key or certificate):
         raise ValueError("--self-signed makes its own key and certificate: give either, not both.")
     if (key is None) != (certificate is None):
         given, missing = ("keyfile", "certfile") if key else ("certfile", "keyfile")
         raise ValueError(f"--ssl-{given} needs --ssl-{missing} beside it.")
     if key and certificate:
         check_pair(key, certificate)
-    if arguments.self_signed:
+    if self_signed:
         _cryptography()
-    hosts = (*_listed("ROBUSTAUDIO_HOSTS"), *arguments.allowed_host)
-    frames = (*_listed("ROBUSTAUDIO_FRAMES"), *arguments.frame)
-    for option, pattern, given, right in (
+    hosts = (*_listed("ROBUSTAUDIO_HOSTS"), *hosts)
+    frames = (*_listed("ROBUSTAUDIO_FRAMES"), *frames)
+    for option, pattern, names, right in (
         ("--allowed-host", HOST, hosts, "lab.example.org"),
         ("--frame", FRAME, frames, "https://lab.example.org"),
     ):
-        for text in given:
+        for text in names:
             if not pattern.fullmatch(text):
                 raise ValueError(f"{option} {text!r} cannot be; {right} would be right.")
-    where = _root(arguments.root_path)
-    return Serving(key, certificate, arguments.self_signed, *where, hosts, frames)
+    return Serving(key, certificate, self_signed, *_root(root_path), hosts, frames)
 
 
 def bound(host: str, port: int | None) -> socket.socket:

@@ -17,8 +17,7 @@ RANK = {
     "serving": 0, "gate": 0,
     "audio": 0, "representations": 1, "perception": 2, "classifiers": 3, "listening": 3,
     "threats": 4, "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "reports": 8,
-    "ui": 9, "cli_options": 9, "cli_files": 10, "cli_verbs": 9, "cli_listen": 9, "app": 10,
-    "cli": 11, "__main__": 12,
+    "ui": 9, "cli": 10, "__main__": 11,
 }  # fmt: skip
 
 

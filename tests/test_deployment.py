@@ -1,5 +1,6 @@
 """What docs/serving.md says of public servers is so: limits, nginx, Docker."""
 
+import argparse
 import ast
 import json
 import re
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from robustaudio import app
-from robustaudio.limits import PRIVATE, Limits, limits_of, parsed
-from robustaudio.serving import self_signed, serving_of
+from robustaudio.cli.app import App
+from robustaudio.cli.main import read
+from robustaudio.cli.options import add_flags
+from robustaudio.limits import PRIVATE, Limits, parsed
+from robustaudio.serving import self_signed
 
 HOME = Path(__file__).parents[1]
 SERVING = (HOME / "docs/serving.md").read_text("utf-8")
@@ -34,12 +37,10 @@ def steps(word: str) -> list[str]:
     return [rest for known, rest in STEPS if known == word]
 
 
-def parsed_options(options: list[str]):
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    app.add_options(parser)
-    return parser.parse_args(options)
+def parsed_options(options: list[str]) -> App:
+    verb = read(["app", *options])
+    assert isinstance(verb, App)
+    return verb
 
 
 # --- limits -------------------------------------------------------------------------------------
@@ -70,11 +71,9 @@ def test_every_limit_and_option_that_the_page_names_is_one(monkeypatch):
 
 
 def _actions():
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    app.add_options(parser)
-    return parser._actions
+    command = argparse.ArgumentParser()
+    add_flags(command, App)
+    return command._actions
 
 
 @pytest.mark.parametrize("line", re.findall(r"^python app\.py (.*)$", SERVING, re.MULTILINE))
@@ -82,7 +81,7 @@ def test_every_command_of_the_page_is_understood(line):
     options = [o for o in shlex.split(line) if not o.endswith(".pem")]
     options = [o for o in options if o not in ("--ssl-keyfile", "--ssl-certfile")]
     arguments = parsed_options(options)
-    assert serving_of(arguments) and limits_of(arguments)
+    assert arguments.serving() and arguments.limits()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_every_command_of_the_page_is_understood(line):
 def test_a_proxy_is_believed_where_nobody_gets_past_it(monkeypatch, options, proxies):
     for variable in ("SPACE_ID", "ROBUSTAUDIO_LIMITS", "GRADIO_ROOT_PATH"):
         monkeypatch.delenv(variable, raising=False)
-    assert limits_of(parsed_options(options)).proxies == proxies
+    assert parsed_options(options).limits().proxies == proxies
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def behind_nginx(tmp_path):
         return JSONResponse({"client": client, "path": url.path, "scheme": url.scheme})
 
     echo = Starlette(routes=[Route("/{path:path}", tell, methods=["GET", "POST"])])
-    limits = limits_of(parsed_options(["--root-path", "/lab"]))
+    limits = parsed_options(["--root-path", "/lab"]).limits()
     rules = Rules(limits, Hosts(prefix="/lab"))
     app = Gate(BehindPrefix(echo, "/lab"), rules)
     listening = bound("127.0.0.1", 0)
@@ -301,7 +300,7 @@ def test_the_container_listens_where_it_says(monkeypatch):
     (port,) = steps("EXPOSE")
     (health,) = steps("HEALTHCHECK")
     assert entry[:2] == ["python", "app.py"] and str(arguments.port) == port
-    assert arguments.host == "0.0.0.0" and limits_of(arguments) == Limits()
+    assert arguments.host == "0.0.0.0" and arguments.limits() == Limits()
     assert not arguments.open
     command = json.loads(health.partition("CMD ")[2])
     assert command[:2] == ["python", "-c"] and f"127.0.0.1:{port}/theme.css" in command[2]

@@ -1,6 +1,5 @@
 """https and path prefixes: which files are taken, what is made, which paths a proxy may ask for."""
 
-import argparse
 import asyncio
 import ipaddress
 import os
@@ -22,15 +21,17 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from robustaudio import serving
-from robustaudio.serving import BehindPrefix, Serving, add_serving_options, self_signed, serving_of
+from robustaudio.cli.app import App
+from robustaudio.cli.main import read as command
+from robustaudio.serving import BehindPrefix, Serving, self_signed
 
 HOME = Path(__file__).parents[1]
 
 
 def read(*options: str) -> Serving:
-    parser = argparse.ArgumentParser()
-    add_serving_options(parser)
-    return serving_of(parser.parse_args(options))
+    verb = command(["app", *options])
+    assert isinstance(verb, App)
+    return verb.serving()
 
 
 @pytest.fixture(scope="module")

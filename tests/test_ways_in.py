@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from robustaudio import doors, paths
-from robustaudio.app import check_scratch
 from robustaudio.audio import datasets
 from robustaudio.audio.datasets import bundled
-from robustaudio.cli import main, with_numbers
+from robustaudio.cli import main
+from robustaudio.cli.app import check_scratch
+from robustaudio.cli.main import with_numbers
 from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.open_store import open_store
 from robustaudio.plain_json import as_json
@@ -86,10 +87,10 @@ def test_characters_that_a_terminal_lacks_do_not_stop_a_command():
 
 
 def raising(monkeypatch, error):
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("robustaudio.cli._run", lambda *_: fail(None))
+    monkeypatch.setattr("robustaudio.cli.verbs.Predict.run", fail)
 
 
 @pytest.mark.parametrize(

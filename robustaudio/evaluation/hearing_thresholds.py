@@ -5,10 +5,9 @@ its sounds. They stand beside the L2 proof and an L2 attack, never on the linf b
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
@@ -27,7 +26,7 @@ from robustaudio.evaluation.listening_study import (
     ListenerThreshold,
     read_results,
 )
-from robustaudio.evaluation.results import Entry, Ruler
+from robustaudio.evaluation.results import Ruler
 from robustaudio.evaluation.ruler import Measuring, measure_ruler
 from robustaudio.evaluation.smallest import changing_levels
 from robustaudio.listening.analysis.by_paradigm import (
@@ -88,17 +87,23 @@ class HearingThreshold:
         low = -inf if self.lower_db is None else self.lower_db
         return low, inf if self.upper_db is None else self.upper_db
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"listeners": [*map(asdict, self.listeners)]}
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A claim about an L2 certificate, and what thresholds say of it."""
+
+    claim: str
+    verdict: str
+    because: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeardRuler(Ruler):
+class ListeningRuler(Ruler):
     """A ruler with an attack in a study's norm, its thresholds, and what they allow to claim."""
 
     attacked_l2_db: float | None
-    heard: Annotated[tuple[HearingThreshold, ...], Entry(by=lambda ts: [t.to_json() for t in ts])]
-    claims: tuple[dict[str, str], ...]
+    heard: tuple[HearingThreshold, ...]
+    claims: tuple[JudgedClaim, ...]
 
 
 def ruler_with_thresholds(
@@ -135,7 +140,7 @@ def _beside(
     thresholds: Sequence[HearingThreshold],
     seed: int,
     progress: Progress | None,
-) -> HeardRuler:
+) -> ListeningRuler:
     """The thresholds, an attack in their own norm, and what may be claimed of them."""
     plan, proven = Plan(PGD(), L2), ruler.level_db("verified", L2)
     watched = Watched(progress)
@@ -145,7 +150,7 @@ def _beside(
     if proven is not None and attacked is not None and proven >= attacked:
         raise AssertionError(f"an l2 attack at {attacked} dB contradicts a proof at {proven} dB")
     ended = ruler.ended + (L2_ATTACK,) * watched.ended
-    return HeardRuler(
+    return ListeningRuler(
         **vars(replace(ruler, ended=ended)),
         attacked_l2_db=attacked,
         heard=tuple(thresholds),
@@ -212,7 +217,7 @@ def predicted_level_db(stimulus: Stimulus) -> float | None:
     return -float(max_noise_to_mask_db(noise_to_mask_ratio(at_0_db, threshold)))
 
 
-def claims(proven_db: float | None, thresholds: Sequence[HearingThreshold]) -> list[dict[str, str]]:
+def claims(proven_db: float | None, thresholds: Sequence[HearingThreshold]) -> list[JudgedClaim]:
     """What the thresholds say of an L2 certificate, in both directions.
 
     "Inaudible inside" needs it below what the most sensitive listener hears of the MOST audible
@@ -222,7 +227,7 @@ def claims(proven_db: float | None, thresholds: Sequence[HearingThreshold]) -> l
     """
     if proven_db is None:
         nothing = "no L2 certificate, so there is nothing to compare with"
-        return [_claim(claim, "open", nothing) for claim in (INSIDE, OUTSIDE)]
+        return [JudgedClaim(claim, "open", nothing) for claim in (INSIDE, OUTSIDE)]
 
     def who(is_so: Callable[[ListenerThreshold], bool]) -> tuple[str, bool]:
         """By how many listeners of which families, and whether that is everybody."""
@@ -234,24 +239,22 @@ def claims(proven_db: float | None, thresholds: Sequence[HearingThreshold]) -> l
     not_yet, _ = who(lambda at: at.lower_db is not None and at.lower_db > proven_db)
     _, faint_for_all = who(lambda at: at.faint_db is not None and at.faint_db > proven_db)
     both = "for some listeners the certificate ends where they may hear it or not"
-    within, beyond = _claim(INSIDE, "open", both), _claim(OUTSIDE, "open", both)
+    within, beyond = JudgedClaim(INSIDE, "open", both), JudgedClaim(OUTSIDE, "open", both)
     if heard_inside:
-        within = _claim(INSIDE, "refuted", f"heard inside the certificate: {heard_inside}")
+        within = JudgedClaim(INSIDE, "refuted", f"heard inside the certificate: {heard_inside}")
     elif faint_for_all:
         why = "the certificate ends below where hearing begins, for all who were asked"
-        within = _claim(INSIDE, "not refuted", f"{why}; no family is known to be the most audible")
+        within = JudgedClaim(
+            INSIDE, "not refuted", f"{why}; no family is known to be the most audible"
+        )
     if not_yet:
         why = f"not yet heard where the certificate ends: {not_yet}"
-        beyond = _claim(OUTSIDE, "not shown", f"{why}; an attack between may go unheard")
+        beyond = JudgedClaim(OUTSIDE, "not shown", f"{why}; an attack between may go unheard")
     elif by_all:
         why = "heard inside the certificate by all who were asked"
         last = "no family is known to be the least audible"
-        beyond = _claim(OUTSIDE, "not refuted", f"{why}; {last}")
+        beyond = JudgedClaim(OUTSIDE, "not refuted", f"{why}; {last}")
     return [within, beyond]
-
-
-def _claim(claim: str, verdict: str, because: str) -> dict[str, str]:
-    return {"claim": claim, "verdict": verdict, "because": because}
 
 
 def _analysed(rows: Sequence[Row], name: str) -> dict[str, GroupThreshold | None]:
@@ -263,18 +266,18 @@ def _analysed(rows: Sequence[Row], name: str) -> dict[str, GroupThreshold | None
     counted = sorted((row for row in rows if row.kind != "practice"), key=lambda row: row.listener)
     left_out, thresholds = excluded(counted), {}
     kept = [row for row in counted if row.listener not in left_out and row.condition.clip == name]
-    for condition, mine in sorted(grouped(kept, lambda row: row.condition).items()):
-        paradigm = mine[0].paradigm
+    for condition, answers in sorted(grouped(kept, lambda row: row.condition).items()):
+        paradigm = answers[0].paradigm
         if not isinstance(paradigm, TrackedChoice):
             thresholds[condition.family] = None
-        elif result := threshold_result(paradigm, condition, mine, curve=False):
+        elif result := threshold_result(paradigm, condition, answers, curve=False):
             thresholds[condition.family] = _of_group(result)
     return thresholds
 
 
 def _of_group(result: ThresholdResult) -> GroupThreshold:
     fits = [(fit.faint_db, fit.thresholds.d_prime_1) for fit in result.listeners.values()]
-    each = [ListenerThreshold(faint, own.lower_db, own.upper_db) for faint, own in fits]
+    each = [ListenerThreshold(faint, at.lower_db, at.upper_db) for faint, at in fits]
     return GroupThreshold.of(each, result.thresholds.d_prime_1)
 
 

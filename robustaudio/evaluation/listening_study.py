@@ -298,7 +298,7 @@ def _result(record: dict[str, Any]) -> ListedResult:
 def _threshold(condition: str, listeners: dict, group: dict[str, Any]) -> GroupThreshold:
     """At d' = 1, which all paradigms have in common: the group's, or a single listener's own."""
     each, common = [], group["thresholds"]["d_prime_1"]
-    own = None if common is None else _checked_threshold(condition, common)
+    standing = None if common is None else _checked_threshold(condition, common)
     for name, fitted in listeners.items():
         if not is_text(name, LONGEST_LISTENER):
             raise ValueError(f"listener {shown(name)} must be {text(LONGEST_LISTENER).right}.")
@@ -307,8 +307,8 @@ def _threshold(condition: str, listeners: dict, group: dict[str, Any]) -> GroupT
         _check_levels(condition, (ends.faint_db, ends.lower_db, ends.upper_db))
         each.append(ends)
         if len(listeners) == 1:
-            own = _checked_threshold(condition, threshold)
-    return GroupThreshold.of(each, own)
+            standing = _checked_threshold(condition, threshold)
+    return GroupThreshold.of(each, standing)
 
 
 def _checked_threshold(condition: str, record: dict[str, Any]) -> Threshold:

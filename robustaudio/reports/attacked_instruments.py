@@ -171,7 +171,7 @@ class Accuracy:
     """The accuracies of a classifier, and its confusions on the test split."""
 
     test: float
-    validation: float
+    validation: float | None
     folds: float | None
     confusion: list[list[int]]
     labels: list[str]

@@ -49,7 +49,7 @@ class Levels:
 
     classifier: str
     clean_accuracy: float
-    bundled_accuracy: float
+    bundled_accuracy: float | None
     verified: dict[float, float]
     provability: dict[float, float]
     robust: dict[float, float | None]

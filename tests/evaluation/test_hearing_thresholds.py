@@ -246,20 +246,20 @@ ONE_OF_MANY = heard_by("white", (-65.0, -63.0, -57.0), *[(-36.0, -33.0, -27.0)] 
     ],
 )
 def test_both_claims_are_judged_apart_and_neither_is_ever_shown(heard, proven_db, inside, outside):
-    assert [one["verdict"] for one in claims(proven_db, heard)] == [inside, outside]
+    assert [one.verdict for one in claims(proven_db, heard)] == [inside, outside]
 
 
 def test_claims_say_how_many_heard_what():
     inside, outside = claims(-50.0, [ONE_OF_MANY, LOUD])
-    assert inside["because"] == "heard inside the certificate: white noise (1 of 20)"
-    assert "white noise (19 of 20), shaped noise (9 of 9)" in outside["because"]
+    assert inside.because == "heard inside the certificate: white noise (1 of 20)"
+    assert "white noise (19 of 20), shaped noise (9 of 9)" in outside.because
 
 
 def test_the_ruler_with_what_was_heard(exported):
     options = {"smoothing": Smoothing(n=50), "seed": 0}
     ruler = ruler_with_thresholds(exported / "rows.json", CLASSIFIER, SEVEN, **options)
     assert ruler.level_db("verified", L2) < ruler.attacked_l2_db < 0
-    assert [threshold.family for threshold in ruler.heard] == ["shaped", "white"]
+    assert [one.family for one in ruler.heard] == ["shaped", "white"]
     assert len(ruler.claims) == 2
     record = to_json(ruler)
     assert json.loads(json.dumps(record)) == record

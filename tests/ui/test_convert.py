@@ -304,7 +304,7 @@ def heard_record(heard: list[HearingThreshold]) -> dict:
         "ruler": levels, "smoothing": {"sigma": 0.25}, "smoothed_prediction": None,
         "unproven": None, "attacked_l2_db": -27.7, 
         "heard": [asdict(one) for one in heard],
-        "claims": claims(-49.1, heard),
+        "claims": [asdict(claim) for claim in claims(-49.1, heard)],
     }  # fmt: skip
 
 

@@ -12,8 +12,8 @@ import soundfile
 from playwright.sync_api import expect
 from ui.driving import SLOW_MS, opened, tab, upload
 
-from robustaudio.app import main
 from robustaudio.audio.datasets import BUNDLED
+from robustaudio.cli import main
 from robustaudio.limits import Limits
 from robustaudio.serving import Serving, bound
 from robustaudio.ui import launch as launching
@@ -260,7 +260,7 @@ def test_the_page_is_served_by_ipv6(monkeypatch, capsys):
 @pytest.mark.parametrize("option", [["--allowed-host", "a b"], ["--frame", "lab.example.org"]])
 def test_a_name_that_cannot_be_is_said(option, capsys):
     with pytest.raises(SystemExit):
-        sys.exit(main(option))
+        sys.exit(main(["app", *option]))
     assert "would be right" in capsys.readouterr().err
 
 

@@ -54,8 +54,8 @@ def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> An
     kept = [row for row in counted if row.listener not in left_out]
     made = [
         result
-        for paradigm, mine in grouped(kept, lambda row: row.paradigm).items()
-        for result in results(paradigm, mine, inaudible_below)
+        for paradigm, answers in grouped(kept, lambda row: row.paradigm).items()
+        for result in results(paradigm, answers, inaudible_below)
     ]
     made.sort(key=_place)
     return Analysis(len(by_listener(counted)), left_out, inaudible_below, tuple(made))

@@ -242,7 +242,10 @@ def _(paradigm: ScoredChoice, rows: Sequence[Row], inaudible_below: float) -> li
     confidence = 1 - ALPHA / max(1, len(asked))
     guess = paradigm.guess_rate
     counts = [
-        {name: (sum(map(_is_right, mine)), len(mine)) for name, mine in by_listener(at).items()}
+        {
+            name: (sum(map(_is_right, answers)), len(answers))
+            for name, answers in by_listener(at).items()
+        }
         for at in asked.values()
     ]
     scores = [
@@ -265,8 +268,8 @@ def _(paradigm: ScoredChoice, rows: Sequence[Row], inaudible_below: float) -> li
     for place, (condition, level_db) in enumerate(asked):
         p_holm = {name: p_values[name][place] for name in scores[place]}
         listeners = {
-            name: judged(own, p_holm[name], claim_of(p_holm[name], own.upper, inaudible_below))
-            for name, own in scores[place].items()
+            name: judged(at, p_holm[name], claim_of(p_holm[name], at.upper, inaudible_below))
+            for name, at in scores[place].items()
         }
         group, p = groups[place], p_of_groups[place]
         claim = claim_of_group(claim_of(p, group.upper, inaudible_below), p_holm)
@@ -286,8 +289,8 @@ def _(
     """Thresholds in dB of each condition; catch trials count, for their level is known too."""
     del inaudible_below  # a threshold claims nothing of a score
     fits = [
-        threshold_result(paradigm, condition, mine, curve=True)
-        for condition, mine in grouped(rows, lambda row: row.condition).items()
+        threshold_result(paradigm, condition, answers, curve=True)
+        for condition, answers in grouped(rows, lambda row: row.condition).items()
     ]
     return [result for result in fits if result is not None]
 
@@ -302,9 +305,9 @@ def threshold_result(
     played = [_level(row) for row in rows]
     levels = np.linspace(min(played), max(played), CURVE_POINTS).tolist() if curve else []
     listeners = {
-        name: _listener_fit(paradigm, mine, levels)
-        for name, mine in by_listener(rows).items()
-        if tested(mine)
+        name: _listener_fit(paradigm, answers, levels)
+        for name, answers in by_listener(rows).items()
+        if tested(answers)
     }
     if not listeners:
         return None
@@ -392,10 +395,12 @@ def _(
 def _means(rows: Sequence[Row]) -> dict[tuple[Condition, float | None], dict[str, float]]:
     """The mean grade of each listener, at each level of each condition."""
     return {
-        at: {name: float(np.mean([row.answer for row in own])) for name, own in
-             by_listener(mine).items()}
-        for at, mine in grouped(rows, lambda row: (row.condition, row.level_db)).items()
-    }  # fmt: skip
+        at: {
+            name: float(np.mean([row.answer for row in grades]))
+            for name, grades in by_listener(answers).items()
+        }
+        for at, answers in grouped(rows, lambda row: (row.condition, row.level_db)).items()
+    }
 
 
 def differences(rows: Sequence[Row]) -> list[Row]:
@@ -413,6 +418,6 @@ def _is_right(row: Row) -> bool:
 
 
 def _level(row: Row) -> float:
-    """The level of a choice: every one has its own."""
+    """The level of a choice, which all of them have."""
     assert row.level_db is not None, "a choice has a level"
     return row.level_db

@@ -17,9 +17,9 @@ FEWEST_PAGES = 4  # of impairments, to judge a listener by
 def excluded(rows: Sequence[Row]) -> dict[str, str]:
     """Listeners whose answers do not count, with the reason."""
     reasons = {}
-    for listener, mine in by_listener(rows).items():
-        for paradigm, answers in grouped(mine, lambda row: row.paradigm).items():
-            if reason := reason_to_exclude(paradigm, answers):
+    for listener, answers in by_listener(rows).items():
+        for paradigm, asked in grouped(answers, lambda row: row.paradigm).items():
+            if reason := reason_to_exclude(paradigm, asked):
                 reasons[listener] = reason
     return reasons
 

@@ -56,7 +56,7 @@ def paired(clip: Clip, perturbed: Sequence[Clip]) -> tuple[Clip, list[Clip]]:
             )
     clip = _placed(_at_rate(clip, first), first)
     readings = [_undone(clip, perturbed)]
-    if len({one.gain for one in (clip, *perturbed)}) > 1:
+    if len({sound.gain for sound in (clip, *perturbed)}) > 1:
         readings.append(_as_they_are(clip, perturbed))
     misfits = [_first_misfit(clean, others) for clean, others in readings]
     if None not in misfits:
@@ -70,7 +70,7 @@ def misfit(clean: Clip, perturbed: Clip) -> str | None:
     Where both are one sound, and the clean one is scaled, turned upside down and moved in time to
     match the perturbed one best, what remains is the perturbation: half of the difference at least.
     """
-    x, y = (one.samples.double().cpu().numpy() for one in (clean, perturbed))
+    x, y = (sound.samples.double().cpu().numpy() for sound in (clean, perturbed))
     energy, difference = float(y @ y), float((y - x) @ (y - x))
     if difference <= 10 ** (ROUNDING_DB / 10) * float(x @ x):
         return f"{perturbed.name} does not differ from its clean clip {clean.name}."
@@ -112,8 +112,8 @@ def _match(x: Samples, y: Samples) -> _Match:
     later = max((float(lag), float(refined.x)), key=lambda later: abs(correlation(later)))
     moved = round(later)
     inside = x[: len(x) - moved] if moved >= 0 else x[-moved:]  # the rest has left the clip
-    own, other = max(float(inside @ inside), 1e-300), max(float(y @ y), 1e-300)
-    return _Match(later, correlation(later) / own, correlation(later) / sqrt(own * other))
+    of_x, of_y = max(float(inside @ inside), 1e-300), max(float(y @ y), 1e-300)  # energies
+    return _Match(later, correlation(later) / of_x, correlation(later) / sqrt(of_x * of_y))
 
 
 def _near(spectrum: Complex[np.ndarray, " bin"], size: int, lag: int) -> Callable[[float], float]:
@@ -183,7 +183,7 @@ def _placed(clip: Clip, perturbed: Clip) -> Clip:
     length = len(perturbed.samples)
     if len(clip.samples) == length:
         return clip
-    x, y = (one.samples.double().cpu().numpy() for one in (clip, perturbed))
+    x, y = (sound.samples.double().cpu().numpy() for sound in (clip, perturbed))
     spectrum, size = _cross_spectrum(x, y)
     at = int(np.abs(np.fft.irfft(spectrum, size)).argmax())
     candidates = [clip.fitted(length)]  # as a classifier does it
@@ -203,16 +203,16 @@ def _placed(clip: Clip, perturbed: Clip) -> Clip:
     return best
 
 
-def _correlation(one: Clip, other: Clip) -> float:
-    x, y = (clip.samples.double() for clip in (one, other))
+def _correlation(clean: Clip, other: Clip) -> float:
+    x, y = (clip.samples.double() for clip in (clean, other))
     return float(x @ y) / max(float(x.norm() * y.norm()), 1e-300)
 
 
 def _undone(clip: Clip, perturbed: Sequence[Clip]) -> tuple[Clip, list[Clip]]:
     """All with one gain: the clean clip's, or the first that is noted. No note: never touched."""
-    gains = [one.gain for one in (clip, *perturbed) if one.gain is not None]
+    gains = [sound.gain for sound in (clip, *perturbed) if sound.gain is not None]
     common = gains[0] if gains else None
-    clean, *others = [_with_gain(one, common) for one in (clip, *perturbed)]
+    clean, *others = [_with_gain(sound, common) for sound in (clip, *perturbed)]
     return clean, others
 
 
@@ -224,13 +224,13 @@ def _with_gain(clip: Clip, gain: float | None) -> Clip:
 
 def _as_they_are(clip: Clip, perturbed: Sequence[Clip]) -> tuple[Clip, list[Clip]]:
     """As if all had the gain that some of them note: editors lose notes, and keep samples."""
-    gain = next(one.gain for one in (clip, *perturbed) if one.gain is not None)
-    clean, *others = [replace(one, gain=gain) for one in (clip, *perturbed)]
+    gain = next(sound.gain for sound in (clip, *perturbed) if sound.gain is not None)
+    clean, *others = [replace(sound, gain=gain) for sound in (clip, *perturbed)]
     return clean, others
 
 
 def _first_misfit(clean: Clip, perturbed: Sequence[Clip]) -> str | None:
-    return next(filter(None, (misfit(clean, one) for one in perturbed)), None)
+    return next(filter(None, (misfit(clean, other) for other in perturbed)), None)
 
 
 def _size(clip: Clip) -> tuple[int, int]:

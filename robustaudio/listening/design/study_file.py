@@ -51,7 +51,7 @@ RANGES = {
     "expires_h": (1, LONGEST_H), "seed": (0, 10**15),
     "certified_radius": (0.0, 1e12), "sigma": (0.0, 1e12), "alpha": (0.0, 1.0), "n": (1, 10**12),
 }  # fmt: skip
-MOST_TOLD, LONGEST_TOLD = 12, 300  # problems in a message, and characters of one
+MOST_PROBLEMS, LONGEST_PROBLEM = 12, 300  # in a message, and characters of each
 
 
 class StudyError(ValueError):
@@ -59,8 +59,8 @@ class StudyError(ValueError):
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
-        told, rest = problems[:MOST_TOLD], len(problems) - MOST_TOLD
-        lines = [f"- {_middle_cut(p)}" for p in told] + [f"- and {rest} more."] * (rest > 0)
+        first, rest = problems[:MOST_PROBLEMS], len(problems) - MOST_PROBLEMS
+        lines = [f"- {_middle_cut(p)}" for p in first] + [f"- and {rest} more."] * (rest > 0)
         super().__init__("\n".join(["the study cannot be used:", *lines]))
 
 
@@ -86,10 +86,10 @@ def parse(text: str, folder: Path | None) -> Study:
         StudyError: with everything that is wrong.
     """
     try:
-        told, problems = _loaded(text)
+        written, problems = _loaded(text)
     except RecursionError as error:
         raise StudyError(["it is nested too deeply."]) from error
-    return _Reader(folder, problems).study(told)
+    return _Reader(folder, problems).study(written)
 
 
 def study_in(record: Any) -> Study:
@@ -112,7 +112,7 @@ def recorded(study: Study) -> dict[str, Any]:
     record = study.record()
     size = len(json.dumps(record, ensure_ascii=False).encode())  # as stores write it
     if size > LONGEST:
-        sounds = [clip for of in study.clips for clip in (of.clip, *of.perturbed.values())]
+        sounds = [clip for item in study.clips for clip in (item.clip, *item.perturbed.values())]
         seconds = sum(clip.duration_s for clip in sounds)
         raise ValueError(
             f"its sounds last {seconds:.0f} s in all, which makes {size} bytes; {LONGEST} are the "
@@ -168,9 +168,9 @@ def _loaded(text: str) -> tuple[Any, list[str]]:
             ) from error
     try:
         loader = _PlainLoader(text)
-        told = loader.get_single_data()
-        check_characters(told, "it")
-        return told, loader.repeated
+        written = loader.get_single_data()
+        check_characters(written, "it")
+        return written, loader.repeated
     except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
         # the latter ones of a value that its tag does not know, such as a date that there is not
         raise StudyError([f"neither YAML nor JSON: {_in_yaml(text, error)}."]) from error
@@ -198,8 +198,8 @@ def _place(mark: yaml.Mark | None) -> str:
 
 def _middle_cut(problem: str) -> str:
     """A sentence whose value is long: its beginning, and the end, which says what is right."""
-    half = LONGEST_TOLD // 2
-    return problem if len(problem) <= LONGEST_TOLD else f"{problem[:half]} … {problem[-half:]}"
+    half = LONGEST_PROBLEM // 2
+    return problem if len(problem) <= LONGEST_PROBLEM else f"{problem[:half]} … {problem[-half:]}"
 
 
 class _Reader:
@@ -209,23 +209,25 @@ class _Reader:
         self.folder, self.problems, self.judged = folder, problems, judged
         self.budget = Budget()
 
-    def study(self, told: Any) -> Study:
-        if not isinstance(told, dict):
+    def study(self, written: Any) -> Study:
+        if not isinstance(written, dict):
             raise StudyError(["a study is a mapping with title, clips, families and procedure."])
         needed = ("title", "clips", "families", "procedure")
         known = (*needed, "texts", "model", "screening", "expires_h", "seed")
-        self.known("", told, known, needed)
-        self.texts_in("", told, ("title", "screening"))
-        self.numbers("", told, ("expires_h", "seed"))
-        if told.get("screening", SCREENINGS[0]) not in SCREENINGS:
+        self.known("", written, known, needed)
+        self.texts_in("", written, ("title", "screening"))
+        self.numbers("", written, ("expires_h", "seed"))
+        if written.get("screening", SCREENINGS[0]) not in SCREENINGS:
             self.problems.append(f"screening must be one of {', '.join(SCREENINGS)}.")
-        self.asked = families = self.families(told.get("families"))
-        options = self.options(told.get("procedure"))
-        texts, model = self.part("texts", Texts, told), self.part("model", Model, told)
-        clips = self.clips(told.get("clips"))
+        self.asked = families = self.families(written.get("families"))
+        options = self.options(written.get("procedure"))
+        texts, model = self.part("texts", Texts, written), self.part("model", Model, written)
+        clips = self.clips(written.get("clips"))
         self.stop()
-        rest = {name: told[name] for name in ("screening", "expires_h", "seed") if name in told}
-        study = Study(told["title"], clips, families, options, texts, model, **rest)
+        rest = {
+            name: written[name] for name in ("screening", "expires_h", "seed") if name in written
+        }
+        study = Study(written["title"], clips, families, options, texts, model, **rest)
         self.whole_study(study)
         self.stop()
         return study
@@ -234,11 +236,11 @@ class _Reader:
         if self.problems:
             raise StudyError(self.problems)
 
-    def known(self, where: str, told: Mapping, known: tuple, needed: tuple = ()) -> None:
-        unknown = [_name(key) for key in told if key not in known]
+    def known(self, where: str, written: Mapping, known: tuple, needed: tuple = ()) -> None:
+        unknown = [_name(key) for key in written if key not in known]
         close = {
             key: get_close_matches(key, known, 1)
-            for key in unknown[:MOST_TOLD]
+            for key in unknown[:MOST_PROBLEMS]
             if len(key) <= LONGEST_NAME
         }
         for key in (key for key in unknown if close.get(key)):
@@ -246,46 +248,46 @@ class _Reader:
         strange = [f"{where}{key}" for key in unknown if not close.get(key)]
         if strange:
             keys = "key" if len(strange) == 1 else "keys"
-            told_keys = f"unknown {keys} {', '.join(strange)}"
-            self.problems.append(f"{told_keys}; known: {', '.join(known)}.")
-        self.problems += [f"{where}{key} is missing." for key in needed if key not in told]
+            unknown_keys = f"unknown {keys} {', '.join(strange)}"
+            self.problems.append(f"{unknown_keys}; known: {', '.join(known)}.")
+        self.problems += [f"{where}{key} is missing." for key in needed if key not in written]
 
     def texts_in(
-        self, where: str, told: Mapping, names: Iterable[str], longest: int = LONGEST_NAME
+        self, where: str, written: Mapping, names: Iterable[str], longest: int = LONGEST_NAME
     ) -> None:
-        for name in (name for name in names if name in told):
-            text = told[name]
+        for name in (name for name in names if name in written):
+            text = written[name]
             if not isinstance(text, str) or not text.strip() or len(text) > longest:
                 right = f"text of at most {longest} characters"
                 self.problems.append(f"{where}{name} {_value(text)} must be {right}.")
 
-    def numbers(self, where: str, told: Mapping, names: Iterable[str]) -> None:
-        for name in (name for name in names if name in told):
-            value, (low, high) = told[name], RANGES[name]
+    def numbers(self, where: str, written: Mapping, names: Iterable[str]) -> None:
+        for name in (name for name in names if name in written):
+            value, (low, high) = written[name], RANGES[name]
             whole = type(high) is int
             is_number = type(value) is int or (type(value) is float and not whole)
             if not is_number or not low <= value <= high:
                 right = f"{'a whole' if whole else 'a'} number from {low:g} to {high:g}"
                 self.problems.append(f"{where}{name} {_value(value)} must be {right}.")
 
-    def part(self, name: str, kind: type, told: Mapping) -> Any:
+    def part(self, name: str, kind: type, written: Mapping) -> Any:
         """A group of optional keys, which are the fields of `kind`."""
-        part = told.get(name) or {}
+        part = written.get(name) or {}
         if not isinstance(part, dict):
             self.problems.append(f"{name} must be a mapping.")
             return kind()
-        own = {option.name: option.type for option in fields(kind)}
-        self.known(f"{name}.", part, tuple(own))
-        given = {key: value for key, value in part.items() if key in own and value is not None}
+        known = [option.name for option in fields(kind)]
+        self.known(f"{name}.", part, tuple(known))
+        given = {key: value for key, value in part.items() if key in known and value is not None}
         longest = LONGEST_TEXT if kind is Texts else LONGEST_NAME
-        self.texts_in(f"{name}.", given, [key for key in own if key not in RANGES], longest)
-        self.numbers(f"{name}.", given, [key for key in own if key in RANGES])
+        self.texts_in(f"{name}.", given, [key for key in known if key not in RANGES], longest)
+        self.numbers(f"{name}.", given, [key for key in known if key in RANGES])
         return kind(**given)
 
-    def families(self, told: Any) -> tuple[str, ...]:
-        names = [*map(_name, told[: MOST_CONDITIONS + 1])] if isinstance(told, list) else []
+    def families(self, written: Any) -> tuple[str, ...]:
+        names = [*map(_name, written[: MOST_CONDITIONS + 1])] if isinstance(written, list) else []
         lengths = {0 < len(name) <= LONGEST_NAME for name in names}
-        lengths |= {not isinstance(name, list | dict) for name in told} if names else set()
+        lengths |= {not isinstance(name, list | dict) for name in written} if names else set()
         if lengths != {True} or len(names) > MOST_CONDITIONS or len({*names}) < len(names):
             self.problems.append(
                 f"families must be a list of 1 to {MOST_CONDITIONS} names, each once, of at most "
@@ -294,44 +296,44 @@ class _Reader:
             return ()
         return tuple(names)
 
-    def clips(self, told: Any) -> tuple[StudyClip, ...]:
-        if not isinstance(told, list) or not 1 <= len(told) <= MOST_CONDITIONS:
-            count = f", not {len(told)}" if isinstance(told, list) else ""
+    def clips(self, written: Any) -> tuple[StudyClip, ...]:
+        if not isinstance(written, list) or not 1 <= len(written) <= MOST_CONDITIONS:
+            count = f", not {len(written)}" if isinstance(written, list) else ""
             self.problems.append(f"clips must be a list of 1 to {MOST_CONDITIONS}{count}.")
             return ()
-        if len(told) * len(self.asked) > MOST_CONDITIONS:
+        if len(written) * len(self.asked) > MOST_CONDITIONS:
             self.problems.append(
-                f"{len(told)} clips under {len(self.asked)} families are too many; "
+                f"{len(written)} clips under {len(self.asked)} families are too many; "
                 f"{MOST_CONDITIONS} conditions are the most."
             )
             return ()
         try:
-            self.budget.check(sum(map(self.declared, told)))
-            clips = [self.clip(f"clips[{n}].", one) for n, one in enumerate(told)]
+            self.budget.check(sum(map(self.declared, written)))
+            clips = [self.clip(f"clips[{n}].", entry) for n, entry in enumerate(written)]
         except TooLong as error:
             self.problems.append(str(error))
             return ()
-        names = [of.clip.name for of in clips if of]
+        names = [sounds.clip.name for sounds in clips if sounds]
         if len(set(names)) < len(names):
             self.problems.append(f"clips {names} must have different names.")
-        return tuple(of for of in clips if of)
+        return tuple(sounds for sounds in clips if sounds)
 
-    def declared(self, told: Any) -> float:
+    def declared(self, written: Any) -> float:
         """Samples that a clip and its perturbed versions inside the study say they have."""
-        if not isinstance(told, dict):
+        if not isinstance(written, dict):
             return 0.0
-        perturbed = told.get("perturbed")
+        perturbed = written.get("perturbed")
         perturbed = perturbed if isinstance(perturbed, dict) else {}
-        sounds = [told.get("sound"), *(perturbed.get(name) for name in self.asked)]
+        sounds = [written.get("sound"), *(perturbed.get(name) for name in self.asked)]
         return sum(declared(sound)[1] for sound in sounds if isinstance(sound, str))
 
-    def clip(self, where: str, told: Any) -> StudyClip | None:
-        if not isinstance(told, dict):
+    def clip(self, where: str, written: Any) -> StudyClip | None:
+        if not isinstance(written, dict):
             self.problems.append(f"{where[:-1]} must be a mapping with name and sound.")
             return None
-        self.known(where, told, ("name", "sound", "perturbed"), ("name", "sound"))
-        self.texts_in(where, told, ("name",))
-        perturbed = told.get("perturbed") or {}
+        self.known(where, written, ("name", "sound", "perturbed"), ("name", "sound"))
+        self.texts_in(where, written, ("name",))
+        perturbed = written.get("perturbed") or {}
         if not isinstance(perturbed, dict) or len(perturbed) > MOST_CONDITIONS:
             most = f"up to {MOST_CONDITIONS} families"
             self.problems.append(f"{where}perturbed must map {most} to sounds.")
@@ -340,13 +342,13 @@ class _Reader:
         if not self.judged:  # what nobody is asked about is not kept
             for name in [name for name in perturbed if name not in self.asked]:
                 self.check_place(where, name, perturbed.pop(name))
-        named = [(_name(told.get("name")), told.get("sound")), *perturbed.items()]
-        sounds = [self.sound(where, *one) for one in named]
+        named = [(_name(written.get("name")), written.get("sound")), *perturbed.items()]
+        sounds = [self.sound(where, name, place) for name, place in named]
         whole = [sound for sound in sounds if sound]
         if len(whole) < len(named):
             return None
         if self.judged:
-            return StudyClip(whole[0], {one.name: one for one in whole[1:]})
+            return StudyClip(whole[0], {other.name: other for other in whole[1:]})
         return self.pair(where, [name for name, _ in named], whole)
 
     def pair(self, where: str, names: list[str], sounds: list[Clip]) -> StudyClip | None:
@@ -364,18 +366,18 @@ class _Reader:
             replace(as_kept(sound), name=name)
             for name, sound in zip(names, [clean, *others], strict=True)
         ]
-        return StudyClip(clip, {one.name: one for one in perturbed})
+        return StudyClip(clip, {other.name: other for other in perturbed})
 
-    def sound(self, where: str, name: str, told: Any) -> Clip | None:
+    def sound(self, where: str, name: str, written: Any) -> Clip | None:
         """A sound of the study, at the rate that is kept.
 
         Raises:
             TooLong: where the study has no room for it, or it stands inside and cannot be read:
                 then no further one is tried.
         """
-        inside = isinstance(told, str) and told.startswith(INSIDE)
+        inside = isinstance(written, str) and written.startswith(INSIDE)
         try:
-            clip = _load(told, name, self.folder)
+            clip = _load(written, name, self.folder)
             clip = clip if self.judged else at_kept_rate(clip)
             self.budget.take(clip)
             return clip
@@ -386,33 +388,34 @@ class _Reader:
             self.problems.append(sentence)
             return None
 
-    def check_place(self, where: str, name: str, told: Any) -> None:
+    def check_place(self, where: str, name: str, written: Any) -> None:
         """Notes where a sound that is not read may not lie."""
         try:
-            _place_of(told, self.folder)
+            _place_of(written, self.folder)
         except ValueError as error:
             self.problems.append(f"{where}{name}: {error}")
 
-    def options(self, told: Any) -> dict[str, Any]:
+    def options(self, written: Any) -> dict[str, Any]:
         """The procedure's own options, as the types that its fields have."""
-        if not isinstance(told, dict) or told.get("kind") not in [*PROCEDURES]:
+        if not isinstance(written, dict) or written.get("kind") not in [*PROCEDURES]:
             self.problems.append(f"procedure.kind must be one of {', '.join(PROCEDURES)}.")
             return {}
-        kind, given = told["kind"], {}
-        own = {f.name: f.default for f in fields(PROCEDURES[kind]) if f.name != "conditions"}
-        self.known("procedure.", told, ("kind", *own))
-        for name in (name for name in told if name in own):
+        kind, given = written["kind"], {}
+        options = fields(PROCEDURES[kind])
+        defaults = {f.name: f.default for f in options if f.name != "conditions"}
+        self.known("procedure.", written, ("kind", *defaults))
+        for name in (name for name in written if name in defaults):
             try:
-                if isinstance(told[name], list) and len(told[name]) > MOST_TRIALS:
+                if isinstance(written[name], list) and len(written[name]) > MOST_TRIALS:
                     self.problems.append(
-                        f"procedure.{name} has {len(told[name])} numbers; {MOST_TRIALS} are the "
+                        f"procedure.{name} has {len(written[name])} numbers; {MOST_TRIALS} are the "
                         "most."
                     )
                     continue
-                given[name] = _as(own[name], told[name])
+                given[name] = _as(defaults[name], written[name])
             except (TypeError, OverflowError):
-                right = "a list of numbers" if isinstance(own[name], tuple) else "a number"
-                self.problems.append(f"procedure.{name} {_value(told[name])} must be {right}.")
+                right = "a list of numbers" if isinstance(defaults[name], tuple) else "a number"
+                self.problems.append(f"procedure.{name} {_value(written[name])} must be {right}.")
         self.problems += _refused(kind, given)
         return {"kind": kind, **given}
 

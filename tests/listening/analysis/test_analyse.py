@@ -8,7 +8,6 @@ import pytest
 
 from robustaudio.listening import ABX, Impairment, Mushra, Quest, Staircase
 from robustaudio.listening.analysis.analyse import INAUDIBLE_BELOW, analyse
-from robustaudio.listening.analysis.claims import claim_of
 from robustaudio.listening.analysis.statistics import p_value
 from robustaudio.listening.design.forced_choice import TWO_INTERVALS
 from robustaudio.listening.design.procedures import MATCH_TO_SAMPLE
@@ -187,13 +186,6 @@ def test_holm_is_over_the_conditions_of_each_listener_and_of_the_group():
     assert a.listeners["m"].p_holm == pytest.approx(p_value(12, 16))
     assert b.group.p_holm == pytest.approx(3 * p_value(14, 16))
     assert c.group.p_holm >= c.group.p
-
-
-def test_a_verdict_says_what_was_shown():
-    assert claim_of(0.04, 0.9, 0.6).verdict == "heard"
-    assert claim_of(0.04, 0.59, 0.6).verdict == "heard"
-    assert claim_of(0.06, 0.59, 0.6).verdict == "inaudible"
-    assert claim_of(0.06, 0.6, 0.6).verdict == "undecided"
 
 
 # --- thresholds ----------------------------------------------------------------------------------

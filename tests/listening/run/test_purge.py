@@ -295,9 +295,9 @@ def test_the_command_asks_whether_a_far_clock_is_right(tmp_path, capsys, monkeyp
     monkeypatch.setattr("robustaudio.listening.run.clocks.time.time", lambda: later)
     for module in ("run.charter", "run.purge"):
         monkeypatch.setattr(f"robustaudio.listening.{module}.datetime", Later, raising=False)
-    monkeypatch.setattr("robustaudio.cli_listen.datetime", Later)
+    monkeypatch.setattr("robustaudio.cli.listen.datetime", Later)
     monkeypatch.setattr(
-        "robustaudio.cli_listen.Host", lambda s: Host(s, clocks=Clocks(lambda: later))
+        "robustaudio.listening.run.host.Host", lambda s: Host(s, clocks=Clocks(lambda: later))
     )
     assert main(["listen", "purge", str(tmp_path)]) == 2
     told = capsys.readouterr().err

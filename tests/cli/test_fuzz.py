@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from robustaudio import cli, doors
+from robustaudio import doors
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.cli import main, parser
 
@@ -84,13 +84,12 @@ def command(verb: tuple[str, ...], rng: random.Random) -> list[str]:
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_hostile_lines_end_in_a_sentence(verb, capsys, monkeypatch):
-    work = {"robustaudio.cli_verbs": None} if verb[-1] in ENDLESS - {"serve"} else {}
-    monkeypatch.setattr("robustaudio.app.run", _not_opened)
+    if verb[-1] in ENDLESS - {"serve"}:
+        monkeypatch.setattr("robustaudio.cli.options.import_module", _no_work)
+    monkeypatch.setattr("robustaudio.cli.app.App.run", _not_opened)
     rng = random.Random(" ".join(verb))
     for _ in range(LINES.get(verb[-1], USUAL)):
         line = command(verb, rng)
-        if work:
-            monkeypatch.setattr(cli, "import_module", _no_work)
         code = answered(line)
         out, err = capsys.readouterr()
         assert code in (0, 1, 2), (line, code, err)
@@ -110,7 +109,7 @@ def _no_work(name: str):
     raise ValueError("the work would begin.")
 
 
-def _not_opened(arguments: argparse.Namespace) -> None:
+def _not_opened(*_: object) -> None:
     raise ValueError("the app would open.")
 
 

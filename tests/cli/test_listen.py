@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from listening.small_study import small_study
 
-from robustaudio import cli_listen
-from robustaudio.cli import main
+from robustaudio.cli import listen, main
 from robustaudio.listening.analysis.by_paradigm import GroupFit, ListenerFit, ThresholdResult
 from robustaudio.listening.analysis.thresholds import Criteria, Threshold
 from robustaudio.listening.design.forced_choice import TWO_INTERVALS
@@ -35,13 +34,13 @@ def test_a_bound_is_told_as_one_and_a_single_listener_with_their_own_interval(si
         listeners={"a": fitted},
         group=GroupFit(1, Criteria(mean, mean), (), ()),
     )
-    line = cli_listen._told(result)
+    line = listen.row(result)
     assert line["threshold_db"].startswith(told)
     assert [line["lower_db"], line["upper_db"]] == ["-" if e is None else str(e) for e in ends]
     assert ("−50 dB to −30 dB" in feedback.in_words(result)) == (sign == "=")
     none = replace(result.group, thresholds=Criteria(None, None))
     two = {"a": fitted, "b": fitted}
-    line = cli_listen._told(replace(result, listeners=two, group=none))
+    line = listen.row(replace(result, listeners=two, group=none))
     assert [line[end] for end in ("threshold_db", "lower_db", "upper_db")] == ["-"] * 3
 
 
