@@ -12,7 +12,7 @@ Traceback (most recent call last):
 ValueError: steps 0 must be at least 1.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from math import inf
 from numbers import Integral, Real
 from typing import Any
@@ -31,7 +31,7 @@ class Limits:
     most: float | None = None
     below: float | None = None
 
-    def check(self, name: str, value: float) -> None:
+    def check(self, name: str, value: Any) -> None:
         """
         Raises:
             ValueError: for a value outside; NaN and infinity are outside every limit.
@@ -49,11 +49,22 @@ class Limits:
             raise ValueError(f"{name} {value} must be at most {self.most}.")
 
 
+@dataclass(frozen=True)
+class Option:
+    """What a field of options knows: its help, what the page offers, its choices, its limits."""
+
+    help: str
+    low: float
+    high: float
+    choices: tuple[str, ...]
+    limits: Limits
+
+
 def option(
     default: Any,
     help: str,
-    low: float | None = None,
-    high: float | None = None,
+    low: float = -inf,
+    high: float = inf,
     *,
     choices: tuple[str, ...] = (),
     least: float | None = None,
@@ -69,13 +80,14 @@ def option(
     """
     if type(default) is int:
         least = 1 if least is None else least
-        most = BEYOND * high if most is None and high is not None else most
-    metadata = {"help": help, "limits": Limits(least, above, most, below)}
-    if high is not None:
-        metadata["range"] = (low, high)
-    if choices:
-        metadata["choices"] = choices
-    return field(default=default, metadata=metadata)
+        most = BEYOND * high if most is None and high < inf else most
+    known = Option(help, low, high, choices, Limits(least, above, most, below))
+    return field(default=default, metadata={Option: known})
+
+
+def option_of(declared: Field) -> Option:
+    """What `option` noted on a field."""
+    return declared.metadata[Option]
 
 
 def check(options: Any) -> None:
@@ -85,13 +97,14 @@ def check(options: Any) -> None:
         TypeError: for the first option that is no number, or no whole one where it has to be.
         ValueError: for the first option outside its limits, or that is none of its choices.
     """
-    for option in fields(options):
-        name, value, metadata = option.name, getattr(options, option.name), option.metadata
-        if option.type is int and (isinstance(value, bool) or not isinstance(value, Integral)):
+    for declared in fields(options):
+        name, known = declared.name, option_of(declared)
+        value: Any = getattr(options, name)
+        if declared.type is int and (isinstance(value, bool) or not isinstance(value, Integral)):
             raise TypeError(f"{name} is {kind(value)}; it must be a whole number.")
-        if option.type is float and not isinstance(value, Real):
+        if declared.type is float and not isinstance(value, Real):
             raise TypeError(f"{name} is {kind(value)}; it must be a number.")
-        if option.type in (int, float):
-            metadata["limits"].check(name, value)
-        if "choices" in metadata and value not in metadata["choices"]:
-            raise ValueError(f"{name} {value!r} must be one of {', '.join(metadata['choices'])}.")
+        if declared.type in (int, float):
+            known.limits.check(name, value)
+        if known.choices and value not in known.choices:
+            raise ValueError(f"{name} {value!r} must be one of {', '.join(known.choices)}.")

@@ -11,6 +11,7 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import METHODS
 from robustaudio.evaluation.maximise import STARTS
 from robustaudio.listening.simulated_listeners import Listener
+from robustaudio.options import option_of
 from robustaudio.reports.tables import TABLES
 from robustaudio.threats.norms import NORMS
 from robustaudio.training.recipes import RECIPES
@@ -18,7 +19,7 @@ from robustaudio.training.recipes import RECIPES
 
 def told(kind):
     return [
-        declared.Option(f.name, f.type, f.default, f.metadata["help"], f.metadata.get("choices"))
+        declared.Option(f.name, f.type, f.default, option_of(f).help, option_of(f).choices or None)
         for f in fields(kind)
     ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("threats",)  # each module shows how it is used
+ROOMS = ("representations", "perception", "threats")  # each module shows how it is used
 WITH_EXAMPLES = [
     path
     for path in sorted((ROOT / "robustaudio").rglob("*.py"))

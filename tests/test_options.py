@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import pytest
 
-from robustaudio.options import check, option
+from robustaudio.options import check, option, option_of
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,6 @@ def test_impossible_values_are_refused(options, kind, sentence):
 
 
 def test_what_is_offered_is_less_than_what_is_allowed():
-    steps = fields(Walk)[0]
-    assert steps.metadata["range"] == (5, 100) and steps.metadata["help"] == "steps"
+    steps = option_of(fields(Walk)[0])
+    assert (steps.low, steps.high) == (5, 100) and steps.help == "steps"
     assert Walk(steps=1).steps == 1 and Walk(steps=2000, rate=50.0).rate == 50

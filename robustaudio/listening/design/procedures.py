@@ -188,4 +188,4 @@ class Quest(Adaptive):
         return self.stimulus_levels_db[int(np.argmax(information))]
 
 
-FORCED_CHOICES = (ABX, Staircase, Quest)
+FORCED_CHOICES = (ABX, Quest, Staircase)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import fields
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -31,28 +31,7 @@ from robustaudio.ui.widgets.basic import words
 from robustaudio.ui.words.listen import ABOUT, DEMO, KEPT, NOT_KEPT, OPENED
 
 FOUND = "perturbation"  # the family that the first tab has made
-TESTS = {
-    "ABX: can it be heard at all?": "abx",
-    "Threshold by QUEST+: from which level on?": "quest",
-    "Threshold by a staircase (easy to explain)": "staircase",
-    "Five grades: how much worse does it sound?": "impairment",
-}
-
-
-@dataclass(frozen=True)
-class Length:
-    """The option by which a procedure's length is chosen; its default is the procedure's own."""
-
-    option: str
-    label: str
-    info: str
-
-
-LENGTHS = {
-    "abx": Length("trials", "Trials of each", "Fixed before the first: 16 is usual."),
-    "quest": Length("trials", "Trials of each", "Fixed before the first: 40 is usual."),
-    "staircase": Length("reversals", "Reversals of each", "Turns of direction; the last ends it."),
-}
+TESTS = [(made.label, kind) for kind, made in PROCEDURES.items() if made.label]
 GRADED_ABOVE_DB = 0, 10, 20  # the level that was chosen
 FAMILIES = {
     "white noise": "white",
@@ -87,9 +66,7 @@ def build_listen(services: Services, visit: Visit, load: Callable) -> None:
     gr.Markdown(ABOUT)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            procedure = gr.Radio(
-                [*TESTS.items()], value="abx", label="Test", elem_id="listen-procedure"
-            )
+            procedure = gr.Radio(TESTS, value="abx", label="Test", elem_id="listen-procedure")
             families = gr.CheckboxGroup(
                 [*FAMILIES.items()], value=["white"], label="What is heard against the clean clip",
                 elem_id="listen-families",
@@ -254,29 +231,36 @@ def study_of(
 
 
 def _options(kind: str, level_db: float, length: int, audible_db: float) -> dict[str, Any]:
-    if kind == "impairment":
+    made = PROCEDURES[kind]
+    if made.length is None:
         return {"kind": kind, "levels_db": [level_db + above for above in GRADED_ABOVE_DB]}
-    options = {"kind": kind, LENGTHS[kind].option: length, "audible_db": audible_db}
-    return options | ({"levels_db": [level_db]} if kind == "abx" else {})
+    options = {"kind": kind, made.length.option: length, "audible_db": audible_db}
+    return options | ({"levels_db": [level_db]} if _has_levels(made) else {})
 
 
 def _length(kind: str) -> dict[str, Any]:
     """The slider of a procedure's length, at its default; ratings have none."""
-    if kind not in LENGTHS:
+    length = PROCEDURES[kind].length
+    if length is None:
         return {"visible": False}
-    length = LENGTHS[kind]
     default = getattr(PROCEDURES[kind], length.option)
-    return {"value": default, "label": length.label, "info": length.info, "visible": True}
+    return {"value": default, "label": length.label, "info": length.help, "visible": True}
+
+
+def _has_levels(made: type) -> bool:
+    """Whether a procedure asks at levels that are chosen; a search for a threshold has its own."""
+    return "levels_db" in {option.name for option in fields(made)}
 
 
 def _level(kind: str) -> dict[str, Any]:
     """The slider of the level; a threshold is looked for at many."""
     info = "L2 of the perturbation relative to the clip's: minus the SNR."
-    if kind == "impairment":
+    graded = PROCEDURES[kind].length is None
+    if graded:
         above = " and ".join(str(level) for level in GRADED_ABOVE_DB[1:])
         info = f"{info} {above} dB above it are graded, too."
-    label = "Softest level (dB)" if kind == "impairment" else "Level (dB)"
-    return {"label": label, "info": info, "visible": kind in ("abx", "impairment")}
+    label = "Softest level (dB)" if graded else "Level (dB)"
+    return {"label": label, "info": info, "visible": _has_levels(PROCEDURES[kind])}
 
 
 def _questions(kind: str, families: list[str], length: float) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from robustaudio.attacks import ATTACKS
+from robustaudio.options import option_of
 from robustaudio.threats.norms import LINF, NORMS, norm_named
 from robustaudio.ui.events import QUIET, Update
 from robustaudio.ui.widgets.basic import start_and_cancel, words
@@ -26,18 +27,19 @@ def option_widgets(method: str) -> dict[str, Component]:
     return {option.name: _widget(method, option) for option in fields(ATTACKS[method])}
 
 
-def _widget(method: str, option: Field) -> Component:
+def _widget(method: str, declared: Field) -> Component:
     """Default, help and range stand with the field."""
-    label, default = option.name.replace("_", " "), cast(Any, option.default)
-    about, elem_id = option.metadata["help"], f"{method}-{option.name}"
-    if option.type is bool:
+    label, default = declared.name.replace("_", " "), cast(Any, declared.default)
+    option, elem_id = option_of(declared), f"{method}-{declared.name}"
+    about = option.help
+    if declared.type is bool:
         return gr.Checkbox(default, label=label, info=about, elem_id=elem_id)
-    if "choices" in option.metadata:
-        choices = list(option.metadata["choices"])
-        return gr.Radio(choices, value=default, label=label, info=about, elem_id=elem_id)
-    low, high = option.metadata["range"]
-    step = 1 if option.type is int else _step(default)
-    return gr.Slider(low, high, default, step=step, label=label, info=about, elem_id=elem_id)
+    if option.choices:
+        return gr.Radio([*option.choices], value=default, label=label, info=about, elem_id=elem_id)
+    step = 1 if declared.type is int else _step(default)
+    return gr.Slider(
+        option.low, option.high, default, step=step, label=label, info=about, elem_id=elem_id
+    )
 
 
 def _step(default: float) -> float:

@@ -16,7 +16,7 @@ from robustaudio.ui.tabs import listen
 
 
 def test_every_procedure_starts_at_a_length_of_its_own():
-    lengths = {kind: listen._length(kind) for kind in listen.TESTS.values()}
+    lengths = {kind: listen._length(kind) for _, kind in listen.TESTS}
     assert {kind: length.get("value") for kind, length in lengths.items()} == {
         "abx": 16, "quest": 40, "staircase": 12, "impairment": None,
     }  # fmt: skip
@@ -41,7 +41,7 @@ def test_where_nothing_can_be_stored_the_tab_says_so(tmp_path):
 
 
 def test_controls_that_do_nothing_are_hidden_and_added_levels_said():
-    shown = {kind: listen._level(kind)["visible"] for kind in listen.TESTS.values()}
+    shown = {kind: listen._level(kind)["visible"] for _, kind in listen.TESTS}
     assert shown == {"abx": True, "quest": False, "staircase": False, "impairment": True}
     assert "10 and 20 dB above it are graded, too" in listen._level("impairment")["info"]
     assert listen._options("impairment", -40, 0, 0)["levels_db"] == [-40, -30, -20]
