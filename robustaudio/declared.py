@@ -42,7 +42,9 @@ def options(module: str, name: str) -> list[Option]:
     return [
         _option(module, statement)
         for statement in node.body
-        if isinstance(statement, ast.AnnAssign) and statement.value is not None
+        if isinstance(statement, ast.AnnAssign)
+        and isinstance(statement.annotation, ast.Name)  # a ClassVar is no option
+        and statement.value is not None
     ]
 
 

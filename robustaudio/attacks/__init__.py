@@ -25,8 +25,6 @@ ATTACKS: dict[str, type[Attack]] = {
     "hill-climber": HillClimber,
     "random-search": RandomSearch,
 }
-# what look for the smallest perturbation by themselves: one run answers, no bisection
-MINIMISING = (DeepFool, CarliniWagner, CarliniWagnerAudio, Psychoacoustic)
 
 __all__ = [
     "APGD",
@@ -35,7 +33,6 @@ __all__ = [
     "FGSM",
     "JSMA",
     "MIFGSM",
-    "MINIMISING",
     "PGD",
     "Attack",
     "AttackResult",

@@ -1,6 +1,7 @@
 """APGD: projected gradient ascent that chooses its own step sizes (Croce & Hein 2020)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -21,6 +22,8 @@ class APGD(SearchAttack):
     point, where too few steps have raised the loss (algorithm 1). The loss is the cross-entropy,
     or the difference of logits ratio (DLR; eq. 6 and 8), which no scale of the logits can blind.
     """
+
+    title: ClassVar[str] = "APGD"
 
     steps: int = option(100, "steps per restart", 2, 1000)
     restarts: int = option(1, "independent starts", 1, 20)

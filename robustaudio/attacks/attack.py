@@ -57,9 +57,16 @@ class AttackResult:
 
 
 class Attack(Protocol):
-    """A frozen dataclass of options, called on (back of a classifier, tensor)."""
+    """A frozen dataclass of options, called on (back of a classifier, tensor).
+
+    `title` is its name for people. One that `minimises` looks for the smallest perturbation by
+    itself: one run answers, without bisection. One that needs no gradient asks for logits alone.
+    """
 
     __dataclass_fields__: ClassVar[dict]
+    title: ClassVar[str]
+    minimises: ClassVar[bool]
+    needs_gradient: ClassVar[bool]
 
     @property
     def needs_threshold(self) -> bool:

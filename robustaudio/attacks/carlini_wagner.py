@@ -1,6 +1,7 @@
 """Carlini & Wagner: the smallest perturbation by optimisation, in l2 and in decibels."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +26,9 @@ class CarliniWagner(SearchAttack):
     falls from the first success on. The first c is in units of the one that puts the minimum on a
     linear classifier's boundary. Both save steps (`benchmarks/README.md`).
     """
+
+    title: ClassVar[str] = "Carlini–Wagner (L2)"
+    minimises: ClassVar[bool] = True
 
     steps: int = option(50, "steps per weight c", 5, 2000)
     searches: int = option(3, "weights c that are tried", 1, 20)
@@ -81,6 +85,9 @@ class CarliniWagnerAudio(SearchAttack):
     Descends the criterion's loss under a limit of the level, dB_x in the linf norm, and lowers the
     limit after each success. In another norm it is that norm's ball that shrinks.
     """
+
+    title: ClassVar[str] = "Carlini–Wagner audio (dB)"
+    minimises: ClassVar[bool] = True
 
     steps: int = option(300, "steps", 10, 5000)
     step_size: float = option(0.1, "length of a step, as a share of the limit", 0, 1, above=0)

@@ -1,6 +1,7 @@
 """What a genetic algorithm has to be better than: luck, and a single line of descent."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +19,9 @@ class RandomSearch(SearchAttack):
 
     Uniform in an l2 or linf ball; with `blocks`, noise in one block, as the genetic search mutates.
     """
+
+    title: ClassVar[str] = "Random search"
+    needs_gradient: ClassVar[bool] = False
 
     queries: int = QUERIES
     at_once: int = option(50, "points per batch", 1, 400)
@@ -59,6 +63,9 @@ class HillClimber(SearchAttack):
 
     Its mutations are the genetic search's: this is evolution without a population.
     """
+
+    title: ClassVar[str] = "Hill climber"
+    needs_gradient: ClassVar[bool] = False
 
     queries: int = QUERIES
     domain: str = DOMAIN

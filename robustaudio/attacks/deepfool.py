@@ -1,6 +1,7 @@
 """DeepFool: from one linearised boundary to the next."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -22,6 +23,9 @@ class DeepFool(SearchAttack):
     nearest of the linearised boundaries; towards a target, the farthest of those to cross. The
     threat's ball does not hold the search back: what ends outside it is no success.
     """
+
+    title: ClassVar[str] = "DeepFool"
+    minimises: ClassVar[bool] = True
 
     steps: int = option(50, "steps at most", 1, 200)
     overshoot: float = option(0.02, "how far behind the boundary, as a share", 0, 1, least=0)

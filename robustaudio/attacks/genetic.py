@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import compress
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -47,6 +48,9 @@ class Genetic(SearchAttack):
     arXiv:1805.07820, after the audio attack of Alzantot et al. 2018, arXiv:1801.00554). After
     `patience` generations without progress all but the best start anew.
     """
+
+    title: ClassVar[str] = "Genetic algorithm"
+    needs_gradient: ClassVar[bool] = False
 
     queries: int = QUERIES
     population: int = option(10, "mu: who lives", 2, 200, least=2)

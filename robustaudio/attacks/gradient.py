@@ -1,6 +1,7 @@
 """Attacks that follow the gradient inside a ball: FGSM, BIM, PGD, momentum."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,6 +17,8 @@ from robustaudio.threats.geometry import TINY, per_item
 class FGSM(SearchAttack):
     """One step of size epsilon along the gradient (Goodfellow et al. 2014, arXiv:1412.6572)."""
 
+    title: ClassVar[str] = "FGSM"
+
     def run(self, search: Search, generator: Randomness) -> None:
         """The same as PGD with one step of size epsilon from x itself."""
         _walk(search, search.x, steps=1, step_size=1.0)
@@ -28,6 +31,8 @@ class BIM(SearchAttack):
     Variant "a" stops at the first success; "b" takes all the steps, and gives the success of
     highest loss: louder, and surer.
     """
+
+    title: ClassVar[str] = "BIM"
 
     steps: int = option(20, "steps", 1, 1000)
     step_size: float = option(0.1, "length of a step, as a share of epsilon", 0, 2, above=0)
@@ -44,6 +49,8 @@ class PGD(SearchAttack):
 
     Items that have been fooled leave the batch. Equal generators give equal results.
     """
+
+    title: ClassVar[str] = "PGD"
 
     steps: int = option(40, "steps per restart", 1, 1000)
     restarts: int = option(1, "independent starts", 1, 20)
@@ -64,6 +71,8 @@ class MIFGSM(SearchAttack):
 
     The gradients are summed up, each divided by its l1 norm; the steps add up to epsilon.
     """
+
+    title: ClassVar[str] = "MI-FGSM"
 
     steps: int = option(20, "steps", 1, 1000)
     decay: float = option(1.0, "what is kept of the earlier gradients", 0, 2, least=0)

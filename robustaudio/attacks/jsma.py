@@ -1,6 +1,7 @@
 """JSMA: the few features that matter most, one handful at a time."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -25,6 +26,8 @@ class JSMA(SearchAttack):
     square of one slope, which orders the features as the gradient of the loss does. It is weighted
     by how far a feature can move before it meets the bounds.
     """
+
+    title: ClassVar[str] = "JSMA"
 
     share: float = option(0.145, "share of the features that may change", 0, 1, above=0, most=1)
     at_once: int = option(16, "features changed per step", 1, 1000)

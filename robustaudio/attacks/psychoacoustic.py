@@ -1,6 +1,7 @@
 """Qin et al.: a perturbation that hides under the clip's own masking threshold."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -33,6 +34,9 @@ class Psychoacoustic(SearchAttack):
     noise-to-mask ratio; in the masking norm, of the lowest level in it. The threat brings the
     masking threshold, and its ball limits the search.
     """
+
+    title: ClassVar[str] = "Psychoacoustic (Qin et al.)"
+    minimises: ClassVar[bool] = True
 
     steps: int = option(150, "steps of the first stage", 10, 2000)
     hiding_steps: int = option(500, "steps of the second stage", 10, 5000)

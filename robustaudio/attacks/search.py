@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -197,6 +197,9 @@ class SearchAttack(ABC):
     `confidence` is the margin of logits by which a success must win.
     """
 
+    title: ClassVar[str]
+    minimises: ClassVar[bool] = False
+    needs_gradient: ClassVar[bool] = True
     confidence = 0.0
     needs_threshold = False
 

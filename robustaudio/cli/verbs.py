@@ -282,13 +282,12 @@ class Attack(Attacking, Writing, OverData):
     )
 
     def run(self, progress: Progress) -> dict:
-        from robustaudio.attacks import MINIMISING
         from robustaudio.evaluation import attack as a
         from robustaudio.evaluation import smallest as s
 
         classifier, plan = self.open_classifier(), self.plan()
         levels = plan.norm.levels
-        start_db = levels.largest if isinstance(plan.attack, MINIMISING) else levels.attack
+        start_db = levels.largest if plan.attack.minimises else levels.attack
         if self.dataset:
             if self.target not in (None, "random"):
                 raise ValueError(f"--target {self.target} on a data set: only 'random' is known.")

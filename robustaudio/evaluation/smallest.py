@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from robustaudio import columns
-from robustaudio.attacks import MINIMISING
 from robustaudio.audio.draws import Generators
 from robustaudio.audio.exact import exact
 from robustaudio.classifiers.classifier import Classifier
@@ -84,7 +83,7 @@ def smallest_levels(
     features = classifier.split(plan.representation)[0](x)
     reference = plan.norm.reference(features)
     sections, rounds = search.cuts, search.rounds
-    if isinstance(plan.attack, MINIMISING):
+    if plan.attack.minimises:
         sections, rounds = 1, 1
     clip = torch.arange(len(x), device=x.device).repeat_interleave(sections)
     low = torch.full_like(exact(reference), lowest)

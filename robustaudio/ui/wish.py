@@ -3,9 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from robustaudio.attacks import ATTACKS, MINIMISING
-from robustaudio.attacks.controls import HillClimber, RandomSearch
-from robustaudio.attacks.genetic import Genetic
+from robustaudio.attacks import ATTACKS
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Attacking, Plan, attack
@@ -16,24 +14,21 @@ from robustaudio.progress import Progress
 from robustaudio.threats.norms import norm_named
 from robustaudio.ui.commands import command_line
 from robustaudio.ui.sources import Source
-from robustaudio.ui.words.terms import ATTACK_NAMES
 
 ANY_OTHER, NOISE = "any other", "noise"
-METHODS = {name: ATTACK_NAMES[kind.__name__] for name, kind in ATTACKS.items()} | {
-    NOISE: "Gaussian noise"
-}
-ASKING = (Genetic, HillClimber, RandomSearch)
+METHODS = {name: made.title for name, made in ATTACKS.items()} | {NOISE: "Gaussian noise"}
 
 
 def minimises(method: str) -> bool:
-    return method != NOISE and issubclass(ATTACKS[method], MINIMISING)
+    return method != NOISE and ATTACKS[method].minimises
 
 
 def start_level_db(method: str, norm: str) -> float:
     levels = norm_named(norm).levels
     if minimises(method):
         return levels.largest
-    return levels.asking if ATTACKS.get(method) in ASKING else levels.start
+    asks = method != NOISE and not ATTACKS[method].needs_gradient
+    return levels.asking if asks else levels.start
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from robustaudio.ui.figures import Audibility
 from robustaudio.ui.html import caption, card, decibel, label_words
 from robustaudio.ui.wish import minimises
 from robustaudio.ui.words.terms import (
-    ATTACK_NAMES,
     BY_ITSELF,
     Ending,
     is_right,
@@ -178,7 +177,7 @@ def maximised_words(result: MaximisedClip, ending: Ending = BY_ITSELF) -> str:
 
 
 def _method(result: PerturbedClip) -> str:
-    return ATTACK_NAMES[result.attack] if isinstance(result, AttackedClip) else "Gaussian noise"
+    return result.settings.title if isinstance(result, AttackedClip) else "Gaussian noise"
 
 
 def _made_by(result: PerturbedClip) -> list[str]:

@@ -1,4 +1,4 @@
-"""Words that several tabs share: names of norms, attacks and bounds, and what limits a result."""
+"""Words that several tabs share: names of bounds, and what limits a result."""
 
 import html
 from dataclasses import dataclass
@@ -6,23 +6,6 @@ from dataclasses import dataclass
 from robustaudio.audio.tasks import shown_label
 from robustaudio.threats.norms import Norm
 from robustaudio.ui.html import label_words
-
-ATTACK_NAMES = {  # by the attack's class, as records have it
-    "FGSM": "FGSM",
-    "BIM": "BIM",
-    "PGD": "PGD",
-    "MIFGSM": "MI-FGSM",
-    "APGD": "APGD",
-    "DeepFool": "DeepFool",
-    "JSMA": "JSMA",
-    "CarliniWagner": "Carlini–Wagner (L2)",
-    "CarliniWagnerAudio": "Carlini–Wagner audio (dB)",
-    "Psychoacoustic": "Psychoacoustic (Qin et al.)",
-    "Genetic": "Genetic algorithm",
-    "HillClimber": "Hill climber",
-    "RandomSearch": "Random search",
-}
-
 
 BOUNDS = {"interval": "interval bounds (IBP)", "crown": "CROWN-IBP bounds"}
 

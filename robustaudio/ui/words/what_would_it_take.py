@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from robustaudio.evaluation.results import TargetLevels
 from robustaudio.ui.html import card, decibel, label_words
-from robustaudio.ui.words.terms import ATTACK_NAMES, BY_ITSELF, Ending, limited
+from robustaudio.ui.words.terms import BY_ITSELF, Ending, limited
 
 
 def targets_words(rows: Sequence[TargetLevels], clips: int = 1, ending: Ending = BY_ITSELF) -> str:
@@ -17,7 +17,7 @@ def targets_words(rows: Sequence[TargetLevels], clips: int = 1, ending: Ending =
     ]
     reached = sorted((level, pair) for level, pair in pairs if level is not None)
     facts = [
-        f"{ATTACK_NAMES[rows[0].attack]} in {norm.symbol} on {rows[0].classifier}",
+        f"{rows[0].settings.title} in {norm.symbol} on {rows[0].classifier}",
         f"{len(reached)} of {len(pairs)} targets reached",
         f"{sum(row.queries for row in rows)} queries in {sum(row.seconds for row in rows):.1f} s",
     ]
