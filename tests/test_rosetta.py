@@ -7,7 +7,9 @@ from rosetta import rosetta
 from robustaudio.attacks import FGSM, PGD
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.certification.verify import MARGIN, Verifier
-from robustaudio.evaluation.attack import Plan, smallest_level
+from robustaudio.evaluation.attack import Plan
+from robustaudio.evaluation.engine import measure_clip
+from robustaudio.evaluation.smallest import changing_levels
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import L2, LINF
 from robustaudio.threats.threat_model import ThreatModel
@@ -88,7 +90,7 @@ def test_the_smallest_broken_level_is_the_true_one(norm):
     case = rosetta(2, labels=2)
     for x, radius in zip(case.x[:4], case.radius(norm), strict=False):
         true = 20 * float((radius / norm.reference(x[None])).log10())
-        level = smallest_level(case.classifier, x, Plan(PGD(steps=30), norm), seed=0)
+        level = measure_clip(changing_levels, case.classifier, x, Plan(PGD(steps=30), norm))
         assert true <= level <= true + 0.1
 
 

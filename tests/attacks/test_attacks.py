@@ -11,6 +11,7 @@ from small import QUICK, Centred, clips, listening, network, run, threat_to
 
 from robustaudio.attacks import APGD, ATTACKS, PGD, Step
 from robustaudio.attacks.search import ROUNDING
+from robustaudio.options import option_of
 from robustaudio.threats.criterion import Misclassification, TargetedMisclassification
 from robustaudio.threats.norms import L2, LINF, MASKING, Norm
 from robustaudio.threats.threat_model import ThreatModel
@@ -60,12 +61,12 @@ def test_an_attack_is_a_frozen_dataclass_that_explains_every_option(name):
     assert is_dataclass(kind) and kind.__dataclass_params__.frozen
     assert kind() == kind()
     for field in fields(kind):
-        assert field.metadata["help"]
-        if "range" in field.metadata:
-            low, high = field.metadata["range"]
-            assert low <= field.default <= high
-        elif "choices" in field.metadata:
-            assert field.default in field.metadata["choices"]
+        option = option_of(field)
+        assert option.help
+        if option.high < inf:
+            assert option.low <= field.default <= option.high
+        elif option.choices:
+            assert field.default in option.choices
         else:
             assert isinstance(field.default, bool)
 
