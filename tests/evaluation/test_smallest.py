@@ -85,7 +85,7 @@ def test_the_psychoacoustic_attack_lies_above_the_proof_on_the_classifiers_own_f
 class FailsWhenLoud:
     """Succeeds between -60 and -20 dB of a clip whose peak is 1, and nowhere else."""
 
-    needs_threshold = False
+    needs_threshold = minimises = False
 
     def __call__(self, model, x, criterion, threat, *, generator, progress=None):
         size = threat.epsilon.to(x)
