@@ -40,7 +40,7 @@ def serve(arguments: list[str]) -> None:
     import gradio as gr
     from gradio import state_holder
 
-    from robustaudio import app
+    from robustaudio.__main__ import main
     from robustaudio.ui import kept_files
 
     init = gr.Blocks.__init__
@@ -70,7 +70,7 @@ def serve(arguments: list[str]) -> None:
         from robustaudio.ui import session_state
 
         session_state.KEPT = timedelta(seconds=HOUR_S)
-    app.main(arguments)
+    main(["app", *arguments])
 
 
 def measure(root: Path, options: list[str], minutes: float) -> None:
