@@ -1,17 +1,16 @@
 """What a visitor wants done: its command, its levels, and what cannot be."""
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from ui.wishes import defaults, wish
 
-from robustaudio.attacks import ATTACKS
 from robustaudio.cli import parser
 from robustaudio.threats.norms import NORMS
 from robustaudio.ui.launch import load_services
 from robustaudio.ui.sources import Source
-from robustaudio.ui.wish import ANY_OTHER, METHODS, NOISE, Wish, start_level_db
+from robustaudio.ui.wish import METHODS, NOISE, start_level_db
 from robustaudio.ui.words.hear_and_break import about_level
 
 
@@ -24,25 +23,6 @@ def services():
 def source(services):
     name = "7 · flite slt"
     return Source(name, services.clips["digits"][name], "digits")
-
-
-def defaults(method: str) -> dict:
-    return {} if method == NOISE else asdict(ATTACKS[method]())
-
-
-def wish(**changes) -> Wish:
-    values = {
-        "method": "pgd",
-        "norm": "linf",
-        "level_db": -45,
-        "target": ANY_OTHER,
-        "representation": "waveform",
-        "survive_rounding": False,
-        "sigma": 0.1,
-        "seed": 0,
-    }
-    values |= {"options": defaults(changes.get("method", "pgd"))} | changes
-    return Wish(**values)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from dataclasses import asdict
 
 import gradio as gr
 import pytest
+from ui.wishes import defaults, wish
 
 from robustaudio.attacks import ATTACKS
 from robustaudio.ui.launch import load_services
 from robustaudio.ui.widgets.attack_controls import build_controls, option_widgets
-from robustaudio.ui.wish import ANY_OTHER, METHODS, NOISE, Wish
+from robustaudio.ui.wish import ANY_OTHER, METHODS, NOISE
 
 
 @pytest.fixture(scope="module")
@@ -18,25 +19,6 @@ def services():
 
 def target() -> gr.Dropdown:
     return gr.Dropdown([ANY_OTHER, "0", "1"], value=ANY_OTHER, render=False)
-
-
-def defaults(method: str) -> dict:
-    return {} if method == NOISE else asdict(ATTACKS[method]())
-
-
-def wish(**changes) -> Wish:
-    values = {
-        "method": "pgd",
-        "norm": "linf",
-        "level_db": -45,
-        "target": ANY_OTHER,
-        "representation": "waveform",
-        "survive_rounding": False,
-        "sigma": 0.1,
-        "seed": 0,
-    }
-    values |= {"options": defaults(changes.get("method", "pgd"))} | changes
-    return Wish(**values)
 
 
 def test_every_attack_has_a_name_and_widgets_that_hold_its_defaults(services):
