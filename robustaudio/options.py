@@ -17,7 +17,7 @@ from math import inf
 from numbers import Integral, Real
 from typing import Any
 
-from robustaudio.audio.tensors import kind
+from robustaudio.audio.tensor_checks import kind
 
 BEYOND = 20  # times the largest count that is offered: larger ones end in no memory, or never
 

@@ -12,9 +12,8 @@ from robustaudio.classifiers import checkpoints
 
 PACKAGE = Path(__file__).parents[1] / "robustaudio"
 RANK = {
-    "paths": -2, "threads": -2, "limits": -2, "outside": -2, "streams": -2, "progress": -2,
-    "turns": -2, "background": -2, "doors": -2, "plain_json": -2, "declared": -1, "columns": -1,
-    "serving": 0, "gate": 0,
+    "paths": -2, "threads": -2, "outside": -2, "progress": -2, "doors": -2, "plain_json": -2,
+    "declared": -1, "columns": -1, "serving": -1, "gate": 0,
     "audio": 0, "options": 1, "representations": 1, "perception": 2, "classifiers": 3,
     "listening": 3,
     "threats": 4, "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "reports": 8,
@@ -61,9 +60,8 @@ def test_listening_judges_sounds_wherever_they_came_from():
     for path in (PACKAGE / "listening").rglob("*.py"):
         assert imports(path) <= {
             "audio",
-            "background",
             "columns",
-            "limits",
+            "serving",
             "listening",
             "outside",
             "paths",

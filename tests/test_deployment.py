@@ -19,8 +19,8 @@ import pytest
 from robustaudio.cli.app import App
 from robustaudio.cli.main import read
 from robustaudio.cli.options import add_flags
-from robustaudio.limits import PRIVATE, Limits, parsed
-from robustaudio.serving import self_signed
+from robustaudio.serving.limits import PRIVATE, Limits, parsed
+from robustaudio.serving.serve import self_signed
 
 HOME = Path(__file__).parents[1]
 SERVING = (HOME / "docs/serving.md").read_text("utf-8")
@@ -167,7 +167,7 @@ def behind_nginx(tmp_path):
 
     from robustaudio.gate import Gate, Rules
     from robustaudio.gate.hosts import Hosts
-    from robustaudio.serving import BehindPrefix, bound
+    from robustaudio.serving.serve import BehindPrefix, bound
 
     async def tell(request):
         client, url = request.client.host, request.url

@@ -21,7 +21,7 @@ from robustaudio.gate.hosts import Hosts
 from robustaudio.gate.refusal import Refusal
 from robustaudio.gate.uploads import Uploads
 from robustaudio.gate.visitors import counted
-from robustaudio.limits import PRIVATE, Limits
+from robustaudio.serving.limits import PRIVATE, Limits
 
 JOIN, UPLOAD = "/gradio_api/queue/join", "/gradio_api/upload"
 OURS = {"Content-Type": "application/json"}
@@ -681,7 +681,7 @@ def test_uploads_at_once_count_together(tmp_path, named):
     assert not room._coming
 
 
-@pytest.mark.parametrize("limits", [{"most_mb": 1}, {"address_mb": 1}])
+@pytest.mark.parametrize("serving.limits", [{"most_mb": 1}, {"address_mb": 1}])
 def test_the_room_of_an_upload_is_taken_before_its_bytes_have_come(tmp_path, limits):
     room = Uploads([tmp_path], **limits)
 

@@ -31,8 +31,8 @@ WITHOUT_A_TEST = {  # of their name: modules that are tested through others, and
     "audio/sound_file.py": "tests/audio/test_sound_files.py",
     "audio/datasets/*": "tests/audio/test_datasets.py",  # every layout, opened as a user does
     "audio/draws.py": "tests/evaluation/test_same_numbers.py",  # the same draws in every order
-    "audio/tensors.py": "tests/test_first_slips.py",  # by the sentences that a caller sees
-    "background.py": "tests/listening/run/test_purge.py",  # by what it runs
+    "audio/tensor_checks.py": "tests/test_first_slips.py",  # by the sentences that a caller sees
+    "serving/background.py": "tests/listening/run/test_purge.py",  # by what it runs
     "certification/certificate.py": "tests/certification/test_verify.py",  # a record
     "classifiers/answers.py": "tests/test_first_slips.py",
     "classifiers/networks.py": "tests/classifiers/test_architecture.py",  # with their kinds, as
@@ -47,7 +47,7 @@ WITHOUT_A_TEST = {  # of their name: modules that are tested through others, and
     "evaluation/row_file.py": "tests/evaluation/test_engine.py",  # rows that are killed and go on
     "evaluation/workers.py": "tests/evaluation/test_same_numbers.py",
     "gate/*": "tests/test_gate.py",  # the gate as a whole, over HTTP as a browser asks
-    "limits.py": "tests/test_deployment.py",  # beside the page that names every limit
+    "serving/limits.py": "tests/test_deployment.py",  # beside the page that names every limit
     "listening/analysis/by_paradigm.py": "tests/listening/analysis/test_analyse.py",
     "listening/design/forced_choice.py": "tests/listening/design/test_procedures.py",
     "listening/design/options.py": "tests/listening/design/test_procedures.py",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from robustaudio.attacks.attack import AttackResult, Population, Step
 from robustaudio.audio.draws import Randomness
-from robustaudio.audio.tensors import check_batch, check_generator, check_per_item, kind
+from robustaudio.audio.tensor_checks import check_batch, check_generator, check_per_item, kind
 from robustaudio.classifiers.answers import answer, check_labels, check_model
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
 from robustaudio.options import check

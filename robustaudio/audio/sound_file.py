@@ -24,7 +24,7 @@ from robustaudio.audio.containers import Looks, Part, missing, parts
 from robustaudio.audio.id3 import holds_compressed_tag
 from robustaudio.audio.recording import HELD, Digest, Facts, Recording
 from robustaudio.doors import reason
-from robustaudio.turns import Turns
+from robustaudio.serving.turns import Turns
 
 MIN_DURATION_S = 0.05
 MAX_DURATION_S = 120.0

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy.special import betaincinv, ndtri
 from torch import Tensor, nn
 
-from robustaudio.audio.tensors import check_generator, check_item, shape
+from robustaudio.audio.tensor_checks import check_generator, check_item, shape
 from robustaudio.certification.certificate import Certificate
 from robustaudio.classifiers.answers import answer, check_model
 from robustaudio.classifiers.classifier import Classifier

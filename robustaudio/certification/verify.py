@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from robustaudio.audio.exact import exact, exact_device
-from robustaudio.audio.tensors import check_batch, check_device, check_per_item, dtype, shape
+from robustaudio.audio.float64 import exact, exact_device
+from robustaudio.audio.tensor_checks import check_batch, check_device, check_per_item, dtype, shape
 from robustaudio.certification import crown, interval
 from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.crown import Form, lower_bounds

@@ -5,7 +5,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from robustaudio.audio.tensors import dtype, kind, shape
+from robustaudio.audio.tensor_checks import dtype, kind, shape
 from robustaudio.classifiers.classifier import Classifier
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import Dataset
-from robustaudio.audio.tensors import check_tensor, kind, shape
+from robustaudio.audio.tensor_checks import check_tensor, kind, shape
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.classifiers.gain import PEAK, Gain
 

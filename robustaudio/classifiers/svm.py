@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from robustaudio.audio.exact import exact_device
+from robustaudio.audio.float64 import exact_device
 from robustaudio.classifiers.networks import SIZE, Network
 from robustaudio.columns import holds
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from robustaudio import threads
 from robustaudio.cli.options import Verb, flag
-from robustaudio.limits import HELP, Limits, limits_of
 from robustaudio.progress import Progress
-from robustaudio.serving import LAST_PORT, Serving, ports, serving_of
+from robustaudio.serving.limits import HELP, Limits, limits_of
+from robustaudio.serving.serve import LAST_PORT, Serving, ports, serving_of
 
 
 class Served(Verb):

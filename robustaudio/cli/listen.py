@@ -13,7 +13,7 @@ from robustaudio.cli.verbs import check_seed, log
 from robustaudio.doors import reason
 from robustaudio.plain_json import as_json
 from robustaudio.progress import Progress
-from robustaudio.serving import WARNING, BehindPrefix, bound
+from robustaudio.serving.serve import WARNING, BehindPrefix, bound
 
 if TYPE_CHECKING:
     from robustaudio.listening.analysis.by_paradigm import GradeResult, ScoreResult, ThresholdResult

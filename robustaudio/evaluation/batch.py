@@ -13,7 +13,7 @@ from torch import Tensor
 
 from robustaudio.audio.datasets import Dataset
 from robustaudio.audio.draws import Generators
-from robustaudio.audio.exact import exact
+from robustaudio.audio.float64 import exact
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.audio.draws import Generators
-from robustaudio.audio.exact import exact
+from robustaudio.audio.float64 import exact
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.verify import Verification, Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier

@@ -18,9 +18,9 @@ from robustaudio.gate.rates import Rates
 from robustaudio.gate.refusal import Refusal
 from robustaudio.gate.uploads import FILE, FOLDER, Count, Counted, Uploads
 from robustaudio.gate.visitors import address_of
-from robustaudio.limits import PRIVATE, Limits
-from robustaudio.streams import Streams
-from robustaudio.turns import ASKER
+from robustaudio.serving.limits import PRIVATE, Limits
+from robustaudio.serving.streams import Streams
+from robustaudio.serving.turns import ASKER
 
 MOST_JSON = 8_000_000  # bytes: the page's largest, a player's sounds in base64, have 1 MB
 MOST_SHORT = 4_096  # bytes of JSON that only names a run

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from robustaudio.gate.headers import Scope, value, values
 from robustaudio.gate.refusal import Refusal
-from robustaudio.limits import is_loopback
+from robustaudio.serving.limits import is_loopback
 
 SHOWN = 80  # characters of a name in a sentence
 PORT = re.compile(r"(:[0-9]*)?")

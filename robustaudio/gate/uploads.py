@@ -15,8 +15,8 @@ from typing import Any
 
 from starlette.formparsers import MultiPartException
 
-from robustaudio.background import every
 from robustaudio.gate.refusal import Refusal
+from robustaudio.serving.background import every
 
 Count = Callable[[int], Awaitable[None]]
 Take = Callable[[bytes], Awaitable[None]]

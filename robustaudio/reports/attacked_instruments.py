@@ -16,7 +16,7 @@ from robustaudio import __version__
 from robustaudio.attacks import PGD, Genetic, HillClimber, RandomSearch
 from robustaudio.audio.datasets import Dataset, open_dataset
 from robustaudio.audio.draws import Generators
-from robustaudio.audio.exact import exact
+from robustaudio.audio.float64 import exact
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.columns import FLAG, Column, needed, number, whole

@@ -14,7 +14,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from robustaudio.audio.exact import exact
+from robustaudio.audio.float64 import exact
 from robustaudio.columns import holds, number, one_of, whole
 from robustaudio.representations.framing import Framing, overlap_add, window
 from robustaudio.representations.inversion import inverse, phase_of

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from robustaudio.audio.tensors import dtype, kind, shape
+from robustaudio.audio.tensor_checks import dtype, kind, shape
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.audio.draws import Randomness
-from robustaudio.audio.tensors import check_per_item, kind, shape
+from robustaudio.audio.tensor_checks import check_per_item, kind, shape
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
 from robustaudio.perception.masking import MaskingThreshold, masking_threshold

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustaudio.attacks.attack import Population
-from robustaudio.audio.exact import exact
+from robustaudio.audio.float64 import exact
 from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.results import CertifiedClip, TargetLevels, VerifiedClip
 from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db

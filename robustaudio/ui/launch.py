@@ -18,15 +18,15 @@ from robustaudio.evaluation.listening_study import LONGEST_FILE
 from robustaudio.gate import Rules
 from robustaudio.gate.headers import SPACE
 from robustaudio.gate.hosts import Hosts
-from robustaudio.limits import PRIVATE, Limits, on_a_space
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.open_store import open_store
 from robustaudio.listening.run.store import FOLDER
 from robustaudio.listening.web.http import FAR, reachable
 from robustaudio.listening.web.listener_routes import routes
 from robustaudio.paths import CHECKPOINTS
-from robustaudio.serving import WARNING, BehindPrefix, Serving, bound
-from robustaudio.streams import Streams
+from robustaudio.serving.limits import PRIVATE, Limits, on_a_space
+from robustaudio.serving.serve import WARNING, BehindPrefix, Serving, bound
+from robustaudio.serving.streams import Streams
 from robustaudio.ui.errors import HANDLERS
 from robustaudio.ui.kept_files import upload_folder
 from robustaudio.ui.page import STYLE, build_page, theme

@@ -13,8 +13,8 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
-from robustaudio.limits import PRIVATE, Limits, Visitor
-from robustaudio.streams import Streams
+from robustaudio.serving.limits import PRIVATE, Limits, Visitor
+from robustaudio.serving.streams import Streams
 
 HEAVY_RUNS = 2  # at a time; the others wait
 MOST_WAITING = 100  # of all visitors together

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.turns import Turns
+from robustaudio.serving.turns import Turns
 
 MOST_CLIPS = 64
 MOST_SAMPLES = 2**24  # of all clips together: 64 MB

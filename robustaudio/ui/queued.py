@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 
-from robustaudio.limits import Visitor
+from robustaudio.serving.limits import Visitor
 from robustaudio.ui.long_runs import GIVES_WAY, Shares
 from robustaudio.ui.words.waiting import waiting_words
 

@@ -16,9 +16,9 @@ from fastapi import HTTPException, Request
 from gradio.block_function import BlockFunction
 from gradio.queueing import Event, EventQueue, Queue
 
-from robustaudio.limits import Limits
-from robustaudio.streams import Streams
-from robustaudio.turns import ASKER, Served
+from robustaudio.serving.limits import Limits
+from robustaudio.serving.streams import Streams
+from robustaudio.serving.turns import ASKER, Served
 from robustaudio.ui.long_runs import GONE_S
 
 QUICK_RUNS = 2  # of one handler at a time

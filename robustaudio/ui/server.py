@@ -12,7 +12,7 @@ from gradio import http_server
 
 from robustaudio.gate import Gate, Rules
 from robustaudio.gate.uploads import Uploads
-from robustaudio.limits import Limits
+from robustaudio.serving.limits import Limits
 from robustaudio.ui.services import Services
 
 

@@ -10,10 +10,10 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.tasks import TASKS, Task
 from robustaudio.classifiers.card import Card
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.limits import PRIVATE, Limits
 from robustaudio.listening.run.host import Host
-from robustaudio.serving import Serving
-from robustaudio.streams import Streams
+from robustaudio.serving.limits import PRIVATE, Limits
+from robustaudio.serving.serve import Serving
+from robustaudio.serving.streams import Streams
 from robustaudio.ui.kept_files import Kept
 from robustaudio.ui.prepared_clips import Prepared
 from robustaudio.ui.sources import GONE, UPLOAD, NoClip, Source

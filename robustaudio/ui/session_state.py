@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.state_holder import SessionState, StateHolder
 
-from robustaudio.streams import Streams
+from robustaudio.serving.streams import Streams
 from robustaudio.ui.long_runs import MOST_WAITING
 
 EVENTS = 100  # of which Gradio keeps when they came

@@ -17,7 +17,6 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from robustaudio.cli import main
-from robustaudio.limits import Limits
 from robustaudio.listening.design import study_file
 from robustaudio.listening.design.study import Texts
 from robustaudio.listening.run import export
@@ -31,6 +30,7 @@ from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback, teacher_routes
 from robustaudio.listening.web.listener_routes import application
+from robustaudio.serving.limits import Limits
 
 
 def end_in(hours: float) -> dict:

@@ -21,7 +21,7 @@ from crowding import (
 )
 from visiting import Tab
 
-from robustaudio.limits import Limits
+from robustaudio.serving.limits import Limits
 
 CLIP = HOME / "assets" / "clips" / "nine-slt.wav"
 ROUNDS = 3  # of visits, before and meanwhile

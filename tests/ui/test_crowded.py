@@ -5,7 +5,7 @@ import time
 import pytest
 from ui.visiting import Visiting
 
-from robustaudio.limits import Limits
+from robustaudio.serving.limits import Limits
 from robustaudio.ui.launch import launch
 from robustaudio.ui.long_runs import GONE_S
 

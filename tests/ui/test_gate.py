@@ -14,8 +14,8 @@ from ui.driving import SLOW_MS, opened, tab, upload
 
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.cli import main
-from robustaudio.limits import Limits
-from robustaudio.serving import Serving, bound
+from robustaudio.serving.limits import Limits
+from robustaudio.serving.serve import Serving, bound
 from robustaudio.ui import launch as launching
 from robustaudio.ui.launch import launch
 
@@ -228,10 +228,12 @@ def test_a_port_that_is_taken_is_named(monkeypatch, capsys):
 
 
 def test_without_a_port_the_first_free_one_is_taken(monkeypatch):
-    monkeypatch.setattr("robustaudio.serving.FIRST_PORT", bound("127.0.0.1", 0).getsockname()[1])
+    monkeypatch.setattr(
+        "robustaudio.serving.serve.FIRST_PORT", bound("127.0.0.1", 0).getsockname()[1]
+    )
     with bound("127.0.0.1", None) as one, bound("127.0.0.1", None) as two:
         assert one.getsockname()[1] != two.getsockname()[1]
-    monkeypatch.setattr("robustaudio.serving.PORTS", 1)
+    monkeypatch.setattr("robustaudio.serving.serve.PORTS", 1)
     with bound("127.0.0.1", None), pytest.raises(ValueError, match=r"no port from .* is free"):
         bound("127.0.0.1", None)
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from ui.visiting import Visiting
 
-from robustaudio.limits import Limits
 from robustaudio.progress import Enough
+from robustaudio.serving.limits import Limits
 from robustaudio.ui import jobs
 from robustaudio.ui.jobs import Budget, on_gpu, stream
 from robustaudio.ui.launch import launch

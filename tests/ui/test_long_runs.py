@@ -2,8 +2,8 @@
 
 import pytest
 
-from robustaudio.limits import PRIVATE, Limits, Visitor
-from robustaudio.streams import Streams
+from robustaudio.serving.limits import PRIVATE, Limits, Visitor
+from robustaudio.serving.streams import Streams
 from robustaudio.ui.long_runs import GONE_S, MOST_WAITING, REMEMBERED, YOUNG_S, Place, Shares
 
 

@@ -5,7 +5,7 @@ import time
 
 import apart
 
-from robustaudio.limits import Limits, Visitor
+from robustaudio.serving.limits import Limits, Visitor
 from robustaudio.ui.long_runs import Shares
 from robustaudio.ui.queued import Queued
 

@@ -14,9 +14,9 @@ from gradio.queueing import EventQueue, Queue
 from ui.visiting import API, Visiting
 
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.limits import PRIVATE, Limits
-from robustaudio.streams import Streams
-from robustaudio.turns import ASKER, REMEMBERED, Served, Turns
+from robustaudio.serving.limits import PRIVATE, Limits
+from robustaudio.serving.streams import Streams
+from robustaudio.serving.turns import ASKER, REMEMBERED, Served, Turns
 from robustaudio.ui.launch import launch
 from robustaudio.ui.long_runs import GONE_S
 from robustaudio.ui.quick_events import ADDRESS_RUNS, QUICK_RUNS, Quick, share_quick

@@ -25,7 +25,7 @@ from robustaudio.audio.datasets import BUNDLED
 from robustaudio.listening.run.headphones import beep_count
 from robustaudio.listening.run.host import NoStudy
 from robustaudio.listening.run.open_study import OpenStudy
-from robustaudio.serving import Serving, self_signed
+from robustaudio.serving.serve import Serving, self_signed
 from robustaudio.ui.launch import launch
 from robustaudio.ui.services import Services
 from robustaudio.ui.sources import Source
@@ -116,7 +116,7 @@ def test_on_this_computer_the_microphone_needs_no_words(app, page_at):
 
 @pytest.mark.parametrize("given", ["self-signed", "own files"])
 def test_over_https_a_voice_is_recorded_and_heard(browser, tmp_path, monkeypatch, given):
-    monkeypatch.setattr("robustaudio.serving._cache", lambda: tmp_path)
+    monkeypatch.setattr("robustaudio.serving.serve._cache", lambda: tmp_path)
     serving = Serving(self_signed=True)
     if given == "own files":
         serving = Serving(*self_signed(["lab.example.org"], tmp_path / "own"))

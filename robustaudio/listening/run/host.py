@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from robustaudio.background import every
-from robustaudio.limits import NOBODY, PRIVATE, Limits, Visitor
 from robustaudio.listening.design.study import LONGEST_H, Study
 from robustaudio.listening.design.study_file import recorded, study_in
 from robustaudio.listening.run.admission import is_taken
@@ -22,6 +20,8 @@ from robustaudio.listening.run.openings import Openings
 from robustaudio.listening.run.purge import KEPT, NO_END, Purge, Warnings, in_words
 from robustaudio.listening.run.session import hour
 from robustaudio.listening.run.store import NAME, STUDY, Event, Store
+from robustaudio.serving.background import every
+from robustaudio.serving.limits import NOBODY, PRIVATE, Limits, Visitor
 
 TOKEN_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none that is taken for another
 TOKEN_LENGTH = 10

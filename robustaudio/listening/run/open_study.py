@@ -8,7 +8,6 @@ from datetime import datetime
 from math import ceil
 from typing import Any, TypeVar
 
-from robustaudio.limits import PRIVATE
 from robustaudio.listening.design.paradigm import Choice
 from robustaudio.listening.design.stimulus import RATE
 from robustaudio.listening.design.study import Study
@@ -18,6 +17,7 @@ from robustaudio.listening.run.admission import Admission
 from robustaudio.listening.run.replays import Reading, Replays
 from robustaudio.listening.run.session import NO_SESSION, Session, hour, new_code, session_of
 from robustaudio.listening.run.store import Event, MemoryStore, Store
+from robustaudio.serving.limits import PRIVATE
 
 T = TypeVar("T")
 CACHED_TRIALS = 4_096

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from math import inf
 
-from robustaudio.limits import NOBODY, Limits, Visitor
+from robustaudio.serving.limits import NOBODY, Limits, Visitor
 
 
 @dataclass(frozen=True)

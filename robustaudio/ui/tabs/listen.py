@@ -11,7 +11,6 @@ import gradio as gr
 
 from robustaudio.audio.clip import Clip
 from robustaudio.evaluation.results import PerturbedClip
-from robustaudio.limits import Limits
 from robustaudio.listening.design.study import PROCEDURES, Study, sound_text
 from robustaudio.listening.design.study_file import load_study, parse
 from robustaudio.listening.design.trial import Condition
@@ -20,6 +19,7 @@ from robustaudio.listening.run.host import Host, NoStudy, WrongKey
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.store import MemoryStore, Store
 from robustaudio.listening.web.feedback import pooled
+from robustaudio.serving.limits import Limits
 from robustaudio.ui.downloads import download, file_name, scratch_folder
 from robustaudio.ui.errors import one_sentence
 from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update

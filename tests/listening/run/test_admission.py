@@ -5,7 +5,6 @@ import time
 import pytest
 from listening.small_study import small_study
 
-from robustaudio.limits import Limits
 from robustaudio.listening.run import admission
 from robustaudio.listening.run.headphones import beep_count
 from robustaudio.listening.run.host import Host
@@ -16,6 +15,7 @@ from robustaudio.listening.run.sent import start
 from robustaudio.listening.run.session import new_code, session_of
 from robustaudio.listening.run.store import DAMAGED, Event, MemoryStore
 from robustaudio.listening.web.feedback import pooled
+from robustaudio.serving.limits import Limits
 
 HEARD = {"sample_rate": 48_000, "device": "headphones"}
 

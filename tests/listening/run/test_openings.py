@@ -4,11 +4,11 @@ import pytest
 from listening.run.test_admission import begins, passes
 from listening.small_study import small_study
 
-from robustaudio.limits import PRIVATE, Limits, Visitor
 from robustaudio.listening.run import host
 from robustaudio.listening.run.host import Host, NoStudy
 from robustaudio.listening.run.openings import Openings
 from robustaudio.listening.run.store import MemoryStore
+from robustaudio.serving.limits import PRIVATE, Limits, Visitor
 
 ME, ANOTHER_TAB = Visitor("one", "203.0.113.7"), Visitor("two", "203.0.113.7")
 STUDY = small_study()

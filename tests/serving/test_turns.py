@@ -2,7 +2,7 @@
 
 import threading
 
-from robustaudio.turns import ASKER, REMEMBERED, Served, Turns
+from robustaudio.serving.turns import ASKER, REMEMBERED, Served, Turns
 
 
 def test_the_last_turn_of_an_address_counts_and_old_ones_are_forgotten():

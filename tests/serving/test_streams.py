@@ -4,7 +4,7 @@ import apart
 import pytest
 
 from robustaudio.gate import Gate, Rules
-from robustaudio.streams import REMEMBERED_S, Streams
+from robustaudio.serving.streams import REMEMBERED_S, Streams
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from pretended import pretended_mps
 
-from robustaudio.audio.exact import exact, exact_device
+from robustaudio.audio.float64 import exact, exact_device
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from robustaudio import serving
 from robustaudio.cli.app import App
 from robustaudio.cli.main import read as command
-from robustaudio.serving import BehindPrefix, Serving, self_signed
+from robustaudio.serving import serve
+from robustaudio.serving.serve import BehindPrefix, Serving, self_signed
 
-HOME = Path(__file__).parents[1]
+HOME = Path(__file__).parents[2]
 
 
 def read(*options: str) -> Serving:
@@ -131,19 +131,19 @@ def test_the_app_refuses_a_bad_key_before_anything_heavy_is_loaded(tmp_path):
 def test_a_port_of_the_environment_that_cannot_be_is_said(monkeypatch, variable, given):
     monkeypatch.setenv(variable, given)
     with pytest.raises(ValueError, match=f"{variable}=.* must be a whole number, . to 65535\\."):
-        serving.bound("127.0.0.1", None)
-    with serving.bound("127.0.0.1", 0):
+        serve.bound("127.0.0.1", None)
+    with serve.bound("127.0.0.1", 0):
         pass
 
 
 def test_the_ports_that_are_tried_are_those_of_the_environment(monkeypatch):
     for variable in ("GRADIO_SERVER_PORT", "GRADIO_NUM_PORTS"):
         monkeypatch.delenv(variable, raising=False)
-    assert serving.ports() == range(7860, 7960)
+    assert serve.ports() == range(7860, 7960)
     monkeypatch.setenv("GRADIO_SERVER_PORT", "65530")
-    assert serving.ports() == range(65_530, 65_536)
+    assert serve.ports() == range(65_530, 65_536)
     monkeypatch.setenv("GRADIO_NUM_PORTS", "2")
-    assert serving.ports() == range(65_530, 65_532)
+    assert serve.ports() == range(65_530, 65_532)
 
 
 def test_a_variable_of_ports_is_no_matter_of_other_verbs():
@@ -192,14 +192,14 @@ def test_a_pair_is_kept_until_a_name_is_new_or_it_is_unfit(tmp_path, pair, monke
     self_signed(["192.0.2.8"], tmp_path)
     assert certificate.read_bytes() != third and stat.S_IMODE(key.stat().st_mode) == 0o600
     fourth = certificate.read_bytes()
-    monkeypatch.setattr(serving, "RENEWED", serving.VALID)  # as if it ended soon
+    monkeypatch.setattr(serve, "RENEWED", serve.VALID)  # as if it ended soon
     self_signed(["192.0.2.8"], tmp_path)
     assert certificate.read_bytes() != fourth
 
 
 def test_where_the_cache_cannot_be_written_a_temporary_folder_is_taken(tmp_path, monkeypatch):
     (tmp_path / "robustaudio").touch()  # a file where the folder would be
-    monkeypatch.setattr(serving, "_cache", lambda: tmp_path / "robustaudio")
+    monkeypatch.setattr(serve, "_cache", lambda: tmp_path / "robustaudio")
     key, _ = self_signed(["localhost"])
     assert key.is_file() and not key.is_relative_to(tmp_path)
 
@@ -300,6 +300,6 @@ def test_small_answers_are_sent_at_once():
             await asyncio.sleep(0.01)
         server.close()
 
-    with serving.bound("127.0.0.1", 0) as listening:
+    with serve.bound("127.0.0.1", 0) as listening:
         apart.run(one_visit(listening))
     assert found != [0]
