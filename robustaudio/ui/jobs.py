@@ -20,7 +20,7 @@ from gradio.components import Component
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.progress import Enough, Progress
 from robustaudio.ui.errors import one_sentence
-from robustaudio.ui.events import HEAVY, QUICK, QUIET, Update, fresh
+from robustaudio.ui.events import HEAVY, QUICK, QUIET, Update, fresh, script
 from robustaudio.ui.html import progress_bar
 from robustaudio.ui.long_runs import GIVES_WAY
 from robustaudio.ui.queued import Queued, visitor_of
@@ -38,16 +38,6 @@ Result = TypeVar("Result")
 EXPECTED = (ValueError, UnsupportedLayer)  # errors whose sentence is meant for the visitor
 POLL_S = 0.1
 PAUSE_S, NAP_S = 0.25, 0.01  # between two steps, for a run that has just begun
-# a job that cannot even be asked for says so where its progress would stand
-REACHED = f"""async () => {{
-  const {{ root, api_prefix }} = window.gradio_config;
-  try {{
-    await fetch(`${{root}}${{api_prefix}}/app_id`, {{ cache: "no-store" }});
-    return {json.dumps(gr.skip())};
-  }} catch {{
-    return {json.dumps(UNREACHED)};
-  }}
-}}"""
 
 
 class Cancelled(Exception):
@@ -254,7 +244,7 @@ def on_click(
 
     triggers = [*also_on, start.click]
     gr.on(triggers, None, None, status, js=f"() => {json.dumps(WAITING)}", **QUIET)
-    gr.on(triggers, None, None, status, js=REACHED, **QUIET)
+    gr.on(triggers, None, None, status, js=script("reached", gr.skip(), UNREACHED), **QUIET)
     event = gr.on(
         triggers, run_in_turn, {visit.turn, *inputs}, [*outputs],
         trigger_mode="always_last", **HEAVY,

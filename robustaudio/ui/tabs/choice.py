@@ -11,24 +11,18 @@ from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.predict import predict as predict_label
 from robustaudio.ui.errors import FAILED, as_html, in_place, one_sentence
-from robustaudio.ui.events import QUICK, QUIET, Update
+from robustaudio.ui.events import QUICK, QUIET, Update, script
 from robustaudio.ui.jobs import EXPECTED
 from robustaudio.ui.long_runs import Shares
 from robustaudio.ui.services import Services
 from robustaudio.ui.sources import GONE, UPLOAD, Source
 from robustaudio.ui.visit import Turns, Visit
 from robustaudio.ui.widgets.basic import words
-from robustaudio.ui.widgets.upload import ANY_SOUND, MICROPHONE, REFUSED, too_large
+from robustaudio.ui.widgets.upload import MICROPHONE, TAKES, too_large
 from robustaudio.ui.wish import ANY_OTHER
 from robustaudio.ui.words.choice import card_words, prediction_words
 
 STILL_HERE_MS = 600_000
-# once a page has been offline, Gradio drops its States an hour after they were last set
-STILL_HERE = """() => {{
-  const tell = () => document.querySelector("#still-here")?.click();
-  setInterval(tell, {every_ms});
-  document.addEventListener("visibilitychange", () => document.hidden || tell());
-}}"""
 
 
 def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
@@ -121,8 +115,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     uploaded = [upload.upload, upload.stop_recording]
     gr.on(uploaded, use_upload, {upload, source, classifier}, [source, clip], **QUICK)
     large.change(refuse, [large, source], [source, clip, upload], **QUICK)
-    page.load(None, js=ANY_SOUND, **QUIET)
-    page.load(None, js=REFUSED, **QUIET)
+    page.load(None, js=TAKES, **QUIET)
     shown = gr.JSON(visible=False)
     source.change(lambda source: source.shown, source, shown, **QUIET)
     still_here = gr.Button(visible="hidden", elem_id="still-here")
@@ -130,7 +123,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         lambda source, shown: resumed(services, source, first, shown),
         [source, shown], source, **QUICK,
     )  # fmt: skip
-    page.load(None, js=STILL_HERE.format(every_ms=STILL_HERE_MS), **QUIET)
+    page.load(None, js=script("still_here", STILL_HERE_MS), **QUIET)
     page.load(None, None, [upload, microphone], js=MICROPHONE, **QUIET)
     changed = [page.load, source.change, classifier.change]
     gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)

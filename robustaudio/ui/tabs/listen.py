@@ -22,7 +22,7 @@ from robustaudio.listening.web.feedback import pooled
 from robustaudio.serving.limits import Limits
 from robustaudio.ui.downloads import download, file_name, scratch_folder
 from robustaudio.ui.errors import one_sentence
-from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update
+from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update, script
 from robustaudio.ui.jobs import EXPECTED
 from robustaudio.ui.queued import visitor_of
 from robustaudio.ui.services import Services
@@ -38,27 +38,7 @@ FAMILIES = {
     "noise shaped to the masking threshold": "shaped",
     "the perturbation of the first tab": FOUND,
 }
-PLACE = "robustaudio.opened"  # in the browser's storage, which may refuse any use
-READ = f"""() => {{
-  try {{
-    return JSON.parse(localStorage.getItem("{PLACE}"));
-  }} catch {{
-    return null;
-  }}
-}}"""
-KEEP = f"""(opened) => {{
-  const note = (words) => `<p class="ra-note">${{words}}</p>`;
-  try {{
-    if (opened) localStorage.setItem("{PLACE}", JSON.stringify(opened));
-    else localStorage.removeItem("{PLACE}");
-    return opened ? note({json.dumps(KEPT)}) : "";
-  }} catch {{
-    if (!opened) return "";
-    const [token, key] = [opened.token, opened.key].map(encodeURIComponent);
-    const address = new URL(`listen/${{token}}/teacher#${{key}}`, document.baseURI).href;
-    return note({json.dumps(NOT_KEPT)} + ` <code class="ra-address">${{address}}</code>`);
-  }}
-}}"""
+PLACE = "robustaudio.opened"  # in the browser's storage
 
 
 def build_listen(services: Services, visit: Visit, load: Callable) -> None:
@@ -159,9 +139,11 @@ def build_listen(services: Services, visit: Visit, load: Callable) -> None:
     outputs = [shown, export, visit.opened]
     start.click(open_from_page, inputs, outputs, **QUICK)
     file.upload(open_from_file, {file, hours, demo}, outputs, **QUICK)
-    stored = load(None, None, visit.opened, js=READ, **QUIET)
+    stored = load(None, None, visit.opened, js=script("read_opened", PLACE), **QUIET)
     stored.then(show_again, visit.opened, outputs, **QUICK)
-    visit.opened.change(None, visit.opened, kept, js=KEEP, **QUIET)
+    visit.opened.change(
+        None, visit.opened, kept, js=script("keep_opened", PLACE, KEPT, NOT_KEPT), **QUIET
+    )
 
 
 def _unused(limits: Limits) -> str:
