@@ -1,11 +1,10 @@
 """Turns by address: whoever was served longest ago is next, and nobody holds every slot."""
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import count
 
 REMEMBERED = 1000  # addresses and sessions whose last turn counts
 ASKER: ContextVar[str] = ContextVar("asker", default="")  # address; "" on a private machine
@@ -14,8 +13,8 @@ ASKER: ContextVar[str] = ContextVar("asker", default="")  # address; "" on a pri
 class Served:
     """When each address and session had its last turn."""
 
-    def __init__(self) -> None:
-        self._turns, self._last = count(), dict[Hashable, int]()  # the oldest first
+    def __init__(self, last: Mapping[Hashable, int] | None = None) -> None:
+        self._last = dict(last or {})  # the oldest first
 
     def last(self, key: Hashable) -> int:
         """The number of its last turn; -1 if it had none."""
@@ -23,12 +22,16 @@ class Served:
 
     def note(self, *keys: Hashable) -> None:
         """It is their turn now."""
-        turn = next(self._turns)
+        turn = next(reversed(self._last.values()), -1) + 1
         for key in keys:
             self._last.pop(key, None)
             self._last[key] = turn
         while len(self._last) > REMEMBERED:
             del self._last[next(iter(self._last))]
+
+    def copy(self) -> "Served":
+        """Another one with the same turns."""
+        return Served(self._last)
 
 
 @dataclass(eq=False)

@@ -10,21 +10,29 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 import gradio as gr
 from gradio.components import Component
 
 from robustaudio.certification.interval import UnsupportedLayer
+from robustaudio.evaluation.batch import Batch
+from robustaudio.evaluation.engine import Measure, measure_clip
 from robustaudio.progress import Enough, Progress
+from robustaudio.ui.downloads import scratch_folder
 from robustaudio.ui.errors import one_sentence
 from robustaudio.ui.events import HEAVY, QUICK, QUIET, Update, fresh, script
 from robustaudio.ui.html import progress_bar
 from robustaudio.ui.long_runs import GIVES_WAY
+from robustaudio.ui.opened import Opened
 from robustaudio.ui.queued import Queued, visitor_of
+from robustaudio.ui.sources import Source
 from robustaudio.ui.visit import Halt, Turns, Visit
+from robustaudio.ui.widgets.basic import Buttons
 from robustaudio.ui.widgets.old_result import Asked, dim_when_changed
 from robustaudio.ui.words.terms import Ending
 from robustaudio.ui.words.waiting import UNREACHED, WAITING
@@ -64,11 +72,8 @@ def stream(
     progress, and waits until then. An attack ends early, with the best so far, when it is `enough`.
     An error of the job is raised here.
     """
-    done = threading.Event()
-    cancelled = threading.Event()
-    outcome: dict[str, Any] = {}
+    running, cancelled, gives_way = Future(), threading.Event(), GIVES_WAY.get()
     share, steps = [0.0], []
-    gives_way = GIVES_WAY.get()
 
     def progress(now: float, step: Any = None, /) -> None:
         ends = time.monotonic() + PAUSE_S
@@ -84,22 +89,18 @@ def stream(
 
     def work() -> None:
         try:
-            outcome["result"] = job(progress)
+            running.set_result(job(progress))
         except BaseException as error:
-            outcome["error"] = error
-        finally:
-            done.set()
+            running.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
     try:
-        while not done.wait(POLL_S):
+        while not wait([running], POLL_S).done:
             yield Standing(share[0], steps, None)
     finally:
         cancelled.set()
-        done.wait()
-    if "error" in outcome:
-        raise outcome["error"]
-    yield Standing(1.0, steps, outcome["result"])
+        wait([running])
+    yield Standing(1.0, steps, running.result())
 
 
 @dataclass
@@ -130,15 +131,33 @@ class Budget:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a job: `run[widget]` is what the widget said when it was asked for."""
+    """One run of a job: `run[widget]` is what the widget said when it was asked for.
 
+    `folder` is for files to download: Gradio has copied them when the run ends.
+    """
+
+    visit: Visit
     values: dict[Component, Any]
     status: gr.HTML
     budget: Budget
     halt: Halt
+    folder: Path
 
     def __getitem__(self, widget: Component) -> Any:
         return self.values[widget]
+
+    @property
+    def source(self) -> Source:
+        return self[self.visit.source]
+
+    def open(self, source: Source | None = None, classifier: str | None = None) -> Opened:
+        """The page's clip and classifier, or others.
+
+        Raises:
+            ValueError: one sentence, for what cannot be used; NoClip for a clip.
+        """
+        source, name = source or self.source, classifier or self[self.visit.classifier]
+        return Opened(source, *self.visit.services.open(source, name))
 
     @property
     def ending(self) -> Ending:
@@ -153,6 +172,20 @@ class Run:
     def enough(self) -> bool:
         """Whether a search has to end with its best so far."""
         return self.halt.asked or self.budget.over()
+
+    def measured(
+        self, measure: Measure[Batch, Any, Result], opened: Opened, settings: Any,
+        words: str | Callable[[Sequence[Any]], str], *, seed: float = 0, **more: Any,
+    ) -> Generator[Update, None, Result]:  # fmt: skip
+        """The result of a measure on one clip; `words` and `more` as those of `result`."""
+
+        def job(progress: Progress) -> Result:
+            samples = opened.clip.samples
+            return measure_clip(
+                measure, opened.classifier, samples, settings, seed=int(seed), progress=progress
+            )
+
+        return (yield from self.result(job, words, **more))
 
     def result(
         self,
@@ -177,21 +210,6 @@ class Run:
         return cast(Result, outcome)
 
 
-@dataclass(frozen=True)
-class Buttons:
-    """Widgets of a job: its buttons, where its progress stands, and the note on an old result.
-
-    With `keeps`, `stop` ends a job that runs with the best that it has found; it cancels one that
-    waits. Any other job is cancelled.
-    """
-
-    start: gr.Button
-    stop: gr.Button
-    status: gr.HTML
-    old: gr.HTML
-    keeps: bool = False
-
-
 def on_click(
     visit: Visit, buttons: Buttons, job: Callable[[Run], Iterator[Update]],
     inputs: Sequence[Component], outputs: Update, *,
@@ -199,24 +217,27 @@ def on_click(
 ) -> Update:  # fmt: skip
     """Runs a job on its button and on any other trigger, newest wish last, while its turn lasts.
 
-    `outputs` have their emptied values; the first is the verdict. Cancelling empties the `live`
-    ones. A result whose inputs have changed is dimmed. Returns all that a new clip empties.
+    The job gets the visit's clip and classifier beside the `inputs`. `outputs` have their emptied
+    values; the first is the verdict, beside which no progress is shown. Cancelling empties the
+    `live` ones. A result whose inputs have changed is dimmed. Returns all that a new clip empties.
     """
     start, status = buttons.start, buttons.status
     if asked is None:  # a change of the classifier empties the result
-        asked = Asked([w for w in inputs if w != visit.classifier and not isinstance(w, gr.State)])
+        asked = Asked([widget for widget in inputs if not isinstance(widget, gr.State)])
     held, verdict = gr.JSON(visible=False), next(iter(outputs))
     outputs = {**outputs, status: "", held: None, buttons.old: ""}
-    inputs = [visit.turns, *inputs]
+    inputs = [visit.turns, visit.source, visit.classifier, *inputs]
 
     def compute(*values: Any) -> Generator[list]:
         """The job in plain lists both ways: a lent GPU computes in another process."""
         said = dict(zip(inputs, values, strict=True))
         budget = Budget(visit.shares.limits.seconds)
-        with said[visit.turns].search() if buttons.keeps else Turns().search() as halt:
+        turns = said[visit.turns] if buttons.keeps else Turns()
+        with turns.search() as halt, scratch_folder() as folder:
             try:
-                for update in job(Run(said, status, budget, halt)):
-                    yield [update.get(shown, gr.skip()) for shown in outputs]
+                for update in job(Run(visit, said, status, budget, halt, folder)):
+                    done = {status: ""} if verdict in update else {}
+                    yield [(done | update).get(shown, gr.skip()) for shown in outputs]
             except EXPECTED as error:
                 raise one_sentence(error) from None
 

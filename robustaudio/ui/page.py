@@ -58,16 +58,16 @@ def build_page(services: Services) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Hear & break", elem_id="tab-explore"):
                 starts = [page.load, begun.change]
-                stale |= build_hear_and_break(services, visit, starts, changed)
+                stale |= build_hear_and_break(visit, starts, changed)
                 with gr.Accordion("Noise it is sure about", open=False, elem_id="more-like-itself"):
-                    stale |= build_noise_it_is_sure_about(services, visit, changed)
+                    stale |= build_noise_it_is_sure_about(visit, changed)
             with gr.Tab("Prove", elem_id="tab-prove"):
-                stale |= build_prove(services, visit, changed)
+                stale |= build_prove(visit, changed)
             with gr.Tab("Ruler", elem_id="tab-ruler"):
-                stale |= build_ruler(services, visit)
-                stale |= build_what_would_it_take(services, visit)
+                stale |= build_ruler(visit)
+                stale |= build_what_would_it_take(visit)
             with gr.Tab("Listen", elem_id="tab-listen"):
-                build_listen(services, visit, page.load)
+                build_listen(visit, page.load)
             with gr.Tab("Learn", elem_id="tab-learn"):
                 gr.Markdown(LEARN)
 

@@ -16,7 +16,7 @@ from fastapi import HTTPException, Request
 from gradio.block_function import BlockFunction
 from gradio.queueing import Event, EventQueue, Queue
 
-from robustaudio.serving.limits import Limits
+from robustaudio.serving.limits import Limits, Visitor
 from robustaudio.serving.streams import Streams
 from robustaudio.serving.turns import ASKER, Served
 from robustaudio.ui.long_runs import GONE_S
@@ -69,7 +69,7 @@ class Quick(Queue):
                 return [line.queue.pop(0)], False, line.concurrency_id
             if line.current_concurrency < limit and (event := self._next(line)):
                 line.queue.remove(event)
-                self._served.note(*_keys(event))
+                self._served.note(*_visitor(event).keys)
                 return [event], False, line.concurrency_id
         return None
 
@@ -108,7 +108,9 @@ class Quick(Queue):
             if of_line[address := _address(event.request)] < most
             and all_of[address] < ADDRESS_RUNS * most
         ]
-        return min(able, key=lambda event: [*map(self._served.last, _keys(event))], default=None)
+        return min(
+            able, key=lambda event: [*map(self._served.last, _visitor(event).keys)], default=None
+        )
 
     def _sweep(self) -> None:
         """Drop the events of pages that have not listened for too long."""
@@ -140,6 +142,5 @@ def _is_quick(event: Event) -> bool:
     return event.fn.concurrency_limit is not None
 
 
-def _keys(event: Event) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Under which its turns are remembered."""
-    return ("address", _address(event.request)), ("session", event.session_hash)
+def _visitor(event: Event) -> Visitor:
+    return Visitor(event.session_hash, _address(event.request))

@@ -130,7 +130,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
     return Visit(
         source, classifier, target, perturbed=gr.State(None), runs=gr.State(()),
         turns=gr.State(Turns()), turn=turn, opened=gr.JSON(visible=False), worked=worked,
-        shares=Shares(services.limits, streams=services.streams),
+        services=services, shares=Shares(services.limits, streams=services.streams),
     )  # fmt: skip
 
 

@@ -25,9 +25,8 @@ from robustaudio.ui.errors import one_sentence
 from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update, script
 from robustaudio.ui.jobs import EXPECTED
 from robustaudio.ui.queued import visitor_of
-from robustaudio.ui.services import Services
 from robustaudio.ui.visit import Visit
-from robustaudio.ui.widgets.basic import words
+from robustaudio.ui.widgets.basic import file_button, words
 from robustaudio.ui.words.listen import ABOUT, DEMO, KEPT, NOT_KEPT, OPENED
 
 FOUND = "perturbation"  # the family that the first tab has made
@@ -41,8 +40,9 @@ FAMILIES = {
 PLACE = "robustaudio.opened"  # in the browser's storage
 
 
-def build_listen(services: Services, visit: Visit, load: Callable) -> None:
+def build_listen(visit: Visit, load: Callable) -> None:
     """The tab; a test that was opened stays in sight when the clip changes, and after a reload."""
+    services = visit.services
     gr.Markdown(ABOUT)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
@@ -66,7 +66,7 @@ def build_listen(services: Services, visit: Visit, load: Callable) -> None:
             demo = gr.Checkbox(**_demo(services.rooms.store), elem_id="listen-demo")
             with gr.Row():
                 start = gr.Button("Open the test", variant="primary", elem_id="listen-open")
-                export = gr.DownloadButton("Study file", elem_id="listen-export", interactive=False)
+                export = file_button("Study file", "listen-export")
             with gr.Accordion("Open a study file instead", open=False):
                 file = gr.File(
                     file_types=[".yaml", ".yml", ".json"], label="Study (YAML or JSON)",

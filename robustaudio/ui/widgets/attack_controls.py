@@ -11,9 +11,9 @@ from gradio.components import Component
 
 from robustaudio.attacks import ATTACKS
 from robustaudio.options import option_of
-from robustaudio.threats.norms import LINF, NORMS, norm_named
+from robustaudio.threats.norms import LINF, norm_named
 from robustaudio.ui.events import QUIET, Update
-from robustaudio.ui.widgets.basic import start_and_cancel, words
+from robustaudio.ui.widgets.basic import Buttons, norm_choice
 from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.widgets.old_result import Asked
 from robustaudio.ui.wish import METHODS, NOISE, Wish, start_level_db
@@ -55,9 +55,7 @@ class Controls:
     wish: Mapping[str, Component]
     options: Mapping[str, Mapping[str, Component]]
     search: gr.Plot
-    start: gr.Button
-    stop: gr.Button
-    status: gr.HTML
+    buttons: Buttons
 
     @property
     def inputs(self) -> list[Component]:
@@ -94,10 +92,7 @@ def build_controls(target: gr.Dropdown) -> Controls:
         value=START_METHOD, label="Perturbation", elem_id="method", filterable=False,
     )  # fmt: skip
     with gr.Column(elem_classes="ra-tight") as of_attacks:
-        norm = gr.Radio(
-            [(norm.title, norm.name) for norm in NORMS.values()],
-            value=START_NORM, label="Norm", elem_id="norm",
-        )  # fmt: skip
+        norm = norm_choice("Norm", "norm")
         start_db = start_level_db(START_METHOD, START_NORM)
         level_db = gr.Slider(
             *LINF.levels.attacked, start_db, step=1, label="Level (dB)", elem_id="level",
@@ -109,8 +104,7 @@ def build_controls(target: gr.Dropdown) -> Controls:
             START_SIGMA, label="σ", step=0.01, elem_id="sigma",
             info="standard deviation in the representation's own units (the peak is 1)",
         )  # fmt: skip
-    start, stop = start_and_cancel("Perturb", "perturb", "Stop")
-    status = words("perturb-status")
+    buttons = Buttons("Perturb", "perturb", "perturb", keeps=True, apart=True)
     search = gr.Plot(show_label=False, elem_id="search", visible=False)
     representation = gr.Radio(
         [START_AT], value=START_AT, label="Representation", elem_id="representation",
@@ -155,4 +149,4 @@ def build_controls(target: gr.Dropdown) -> Controls:
         "method": method, "norm": norm, "level_db": level_db, "target": target,
         "representation": representation, "survive_rounding": survive, "sigma": sigma, "seed": seed,
     }  # fmt: skip
-    return Controls(wish, options, search, start, stop, status)
+    return Controls(wish, options, search, buttons)

@@ -5,8 +5,8 @@ import shlex
 import pytest
 
 from robustaudio.cli import parser
-from robustaudio.ui.commands import command_line
 from robustaudio.ui.launch import load_services
+from robustaudio.ui.opened import command_line
 from robustaudio.ui.sources import Source
 
 
