@@ -8,7 +8,7 @@ from gradio.themes import Base
 
 from robustaudio.paths import ASSETS
 from robustaudio.ui.checked_blocks import Page
-from robustaudio.ui.events import MEASURE_PLOTS, QUICK, QUIET, Update, fresh, script
+from robustaudio.ui.events import MEASURE_PLOTS, QUICK, QUIET, Update, asset, fresh, script
 from robustaudio.ui.kept_files import keep_downloads
 from robustaudio.ui.services import Services
 from robustaudio.ui.tabs.choice import build_choice
@@ -20,7 +20,6 @@ from robustaudio.ui.tabs.ruler import build_ruler
 from robustaudio.ui.tabs.what_would_it_take import build_what_would_it_take
 from robustaudio.ui.visit import TRY, Turns, Visit
 from robustaudio.ui.widgets.basic import words
-from robustaudio.ui.words.learn import LEARN
 
 STYLE = ASSETS / "style.css"
 HEADER = (
@@ -69,7 +68,7 @@ def build_page(services: Services) -> gr.Blocks:
             with gr.Tab("Listen", elem_id="tab-listen"):
                 build_listen(visit, page.load)
             with gr.Tab("Learn", elem_id="tab-learn"):
-                gr.Markdown(LEARN)
+                gr.Markdown(asset("learn.md"))
 
         page.load(None, js=script("keep_numbers"), **QUIET)
         tabs.select(None, js=MEASURE_PLOTS, **QUIET)
