@@ -245,10 +245,7 @@ def on_click(
 
     async def run_in_turn(request: gr.Request, values: Update) -> AsyncIterator[Update]:
         over = partial(values[visit.turns].over, values[visit.turn])
-        try:
-            queued = Queued(visit.shares, visitor_of(request), over)
-        except ValueError as error:
-            raise one_sentence(error) from None
+        queued = Queued(visit.shares, visitor_of(request), over)
         asked_with = [values[widget] for widget in asked.widgets]
         try:
             while waits := await queued.words():

@@ -10,12 +10,12 @@ import gradio as gr
 from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.predict import predict as predict_label
-from robustaudio.ui.errors import FAILED, as_html, in_place, one_sentence
+from robustaudio.ui.errors import FAILED, as_html, in_place
 from robustaudio.ui.events import QUICK, QUIET, Update, script
 from robustaudio.ui.jobs import EXPECTED
 from robustaudio.ui.long_runs import Shares
 from robustaudio.ui.services import Services
-from robustaudio.ui.sources import GONE, UPLOAD, Source
+from robustaudio.ui.sources import UPLOAD, Source
 from robustaudio.ui.visit import Turns, Visit
 from robustaudio.ui.widgets.basic import words
 from robustaudio.ui.widgets.upload import MICROPHONE, TAKES, too_large
@@ -92,7 +92,7 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         if name is None:  # beside an own clip the list is empty, and was merely looked at
             return gr.skip()
         if name not in clips:
-            raise one_sentence(ValueError("choose a clip from the list."))
+            raise ValueError("choose a clip from the list.")
         return Source(name, clips[name], before.task, visit=before.visit)
 
     def use_upload(values: Update) -> Any:
@@ -152,7 +152,8 @@ def resumed(services: Services, source: Source, first: Source, shown: Any) -> So
     if task not in services.tasks:
         return source
     if shown.get("uploaded"):
-        return Source(UPLOAD, Path(), task, uploaded=True, refused=GONE)
+        own = Source(UPLOAD, Path(), task, uploaded=True)
+        return replace(own, refused=own.gone)
     path = services.clips[task].get(name)
     return Source(name, path, task) if path else source
 

@@ -21,9 +21,7 @@ from robustaudio.listening.run.store import MemoryStore, Store
 from robustaudio.listening.web.feedback import pooled
 from robustaudio.serving.limits import Limits
 from robustaudio.ui.downloads import download, file_name, scratch_folder
-from robustaudio.ui.errors import one_sentence
 from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update, script
-from robustaudio.ui.jobs import EXPECTED
 from robustaudio.ui.queued import visitor_of
 from robustaudio.ui.visit import Visit
 from robustaudio.ui.widgets.basic import file_button, words
@@ -101,24 +99,18 @@ def build_listen(visit: Visit, load: Callable) -> None:
 
     def open_from_page(values: Update, request: gr.Request) -> Iterator[Update]:
         source, model, kind = values[visit.source], values[visit.classifier], values[procedure]
-        try:
-            _, clip = services.open(source, model)
-            options = _options(kind, values[level_db], int(values[length]), values[audible_db])
-            perturbed = values[visit.perturbed]
-            study = study_of(source.name, clip, model, perturbed, values[families], options)
-            yield from open_test(study, values, request)
-        except EXPECTED as error:
-            raise one_sentence(error) from None
+        _, clip = services.open(source, model)
+        options = _options(kind, values[level_db], int(values[length]), values[audible_db])
+        perturbed = values[visit.perturbed]
+        study = study_of(source.name, clip, model, perturbed, values[families], options)
+        yield from open_test(study, values, request)
 
     def open_from_file(values: Update, request: gr.Request) -> Iterator[Any]:
         if values[file] is None:
             yield gr.skip()
             return
-        try:
-            study = load_study(Path(values[file]), uploaded=True)
-            yield from open_test(study, values, request)
-        except EXPECTED as error:
-            raise one_sentence(error) from None
+        study = load_study(Path(values[file]), uploaded=True)
+        yield from open_test(study, values, request)
 
     def fit(kind: str, chosen: list[str]) -> Update:
         """Controls that do nothing for a test are hidden."""

@@ -12,9 +12,8 @@ from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation.hearing_thresholds import ruler_with_thresholds
 from robustaudio.evaluation.results import to_json
 from robustaudio.ui.downloads import add_report, file_name, scratch_folder
-from robustaudio.ui.errors import one_sentence
 from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update
-from robustaudio.ui.jobs import EXPECTED, Run, on_click
+from robustaudio.ui.jobs import Run, on_click
 from robustaudio.ui.tabs.listen import answers_of
 from robustaudio.ui.visit import Visit
 from robustaudio.ui.widgets.basic import Buttons, file_button, words
@@ -38,11 +37,8 @@ def build_ruler(visit: Visit) -> Update:
     report = file_button("Report (JSON)", "download-ruler")
 
     def take_answers(opened: Any) -> Iterator[str]:
-        try:
-            with scratch_folder() as folder:
-                yield str(answers_of(visit.services.rooms, opened, folder))
-        except EXPECTED as error:
-            raise one_sentence(error) from None
+        with scratch_folder() as folder:
+            yield str(answers_of(visit.services.rooms, opened, folder))
 
     def measure_all(run: Run) -> Iterator[Update]:
         answers = run[study] and Path(run[study])
