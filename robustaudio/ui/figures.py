@@ -92,8 +92,8 @@ def probabilities(before: dict[str, float], after: dict[str, float] | None) -> g
     """Class probabilities, clean beside perturbed."""
     figure = _bars(before, before.values(), "probability", 240, name="clean", marker_color=CLEAN)
     if after:
-        y = [after[label] for label in before]
-        figure.add_bar(x=figure.data[0].x, y=y, name="perturbed", marker_color=PERTURBED)
+        x, y = [shown_label(label) for label in before], [after[label] for label in before]
+        figure.add_bar(x=x, y=y, name="perturbed", marker_color=PERTURBED)
     figure.update_yaxes(range=[0, 1])
     return figure.update_layout(legend=LEGEND, showlegend=after is not None)
 

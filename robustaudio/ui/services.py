@@ -12,7 +12,6 @@ from robustaudio.classifiers.card import Card
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.listening.run.host import Host
 from robustaudio.serving.limits import PRIVATE, Limits
-from robustaudio.serving.serve import Serving
 from robustaudio.serving.streams import Streams
 from robustaudio.ui.kept_files import Kept
 from robustaudio.ui.prepared_clips import Prepared
@@ -35,7 +34,6 @@ class Services:
     rooms: Host
     kept: Kept = field(default_factory=Kept)
     prepared: Prepared = field(default_factory=Prepared)
-    serving: Serving = field(default_factory=Serving)
     limits: Limits = PRIVATE
     streams: Streams | None = None
 
