@@ -287,13 +287,13 @@ def _while_it_waits(visit: Visit, stop: gr.Button) -> Callable:
     """
     waiting = gr.State(0)
 
-    def end(turns: Turns, clicks: int) -> Any:
-        if turns.halt is None:
-            return clicks + 1
-        turns.halt.asked = True
+    def end(values: Update) -> Any:
+        if (halt := values[visit.turns].halt) is None:
+            return {waiting: values[waiting] + 1}
+        halt.asked = True
         return gr.skip()
 
-    stop.click(end, [visit.turns, waiting], waiting, **QUICK)
+    stop.click(end, {visit.turns, waiting}, waiting, **QUICK)
     return waiting.change
 
 

@@ -18,7 +18,7 @@ from robustaudio.ui.tabs.noise_it_is_sure_about import build_noise_it_is_sure_ab
 from robustaudio.ui.tabs.prove import build_prove
 from robustaudio.ui.tabs.ruler import build_ruler
 from robustaudio.ui.tabs.what_would_it_take import build_what_would_it_take
-from robustaudio.ui.visit import TRY, Turns, Visit
+from robustaudio.ui.visit import TRY, Visit
 from robustaudio.ui.widgets.basic import words
 
 STYLE = ASSETS / "style.css"
@@ -84,13 +84,14 @@ def _begin_anew(visit: Visit, begun: gr.State, stale: Update) -> None:
     that was merely opened and closed an input, too: what counts is whether its value has changed.
     """
 
-    def begin(turns: Turns, turn: int) -> Any:
+    def begin(values: Update) -> Any:
         """The run that is over learns it; what it found in the last moment goes as well."""
-        if turn == turns.begun:
+        turns, now = values[visit.turns], values[turn]
+        if now == turns.begun:
             return gr.skip()
-        turns.over(turn)
-        turns.begun = turn
-        return {begun: turn, **fresh(stale)}
+        turns.over(now)
+        turns.begun = now
+        return {begun: now, **fresh(stale)}
 
     classifier, worked, turn = visit.classifier, visit.worked, visit.turn
     emptied, everything = json.dumps([*stale.values()]), [turn, *stale]
@@ -114,4 +115,4 @@ def _begin_anew(visit: Visit, begun: gr.State, stale: Update) -> None:
         outputs = [classifier, worked, *everything]
         moves.append(button.click(None, [button, worked, turn], outputs, js=js, **QUIET))
     for moved in moves:
-        moved.then(begin, [visit.turns, turn], [begun, *stale], **QUICK)
+        moved.then(begin, {visit.turns, turn}, [begun, *stale], **QUICK)

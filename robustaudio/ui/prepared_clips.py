@@ -89,11 +89,4 @@ def _key(path: Path, name: str, within: Within) -> Key | None:
         now = path.stat()
     except (OSError, ValueError):
         return None
-    return (
-        path,
-        name,
-        None if within is None else tuple(within),
-        now.st_mtime_ns,
-        now.st_size,
-        now.st_ino,
-    )
+    return path, name, within and (*within,), now.st_mtime_ns, now.st_size, now.st_ino

@@ -55,7 +55,7 @@ class Queued:
         context, steps = contextvars.copy_context(), self._steps
         context.run(GIVES_WAY.set, lambda: self.shares.gives_way(self.place))
         return await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: context.run(lambda: next(steps, None))
+            self._thread, lambda: context.run(next, steps, None)
         )
 
     def end(self) -> None:
@@ -63,15 +63,9 @@ class Queued:
         if self._steps is None:
             self.shares.leave(self.place)
         else:
-            self._thread.submit(self._close)
+            closed = self._thread.submit(self._steps.close)
+            closed.add_done_callback(lambda _: self.shares.leave(self.place))
         self._thread.shutdown(wait=False)
-
-    def _close(self) -> None:
-        try:
-            if self._steps is not None:
-                self._steps.close()
-        finally:
-            self.shares.leave(self.place)
 
 
 def visitor_of(request: gr.Request) -> Visitor:

@@ -60,8 +60,9 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         render=False,
     )  # fmt: skip
 
-    def predict(opened: Source, name: str) -> Update:
+    def predict(values: Update) -> Update:
         """What is heard, or in its place why nothing is."""
+        opened, name = values[source], values[classifier]
         about = card_words(services.cards[name])
         try:
             chosen, prepared = services.open(opened, name)
@@ -74,8 +75,9 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
             return {prediction: in_place(failure), card: about}
         return {prediction: prediction_words(result, opened, prepared.stretch), card: about}
 
-    def choose_task(name: str, before: Source) -> Update:
+    def choose_task(values: Update) -> Update:
         """The task's own start; a visitor's own clip stays."""
+        name, before = values[task], values[source]
         start, first = services.start(name)
         kept = before if before.uploaded else first
         chosen = None if before.uploaded else first.name
@@ -87,13 +89,14 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
             target: gr.Dropdown(_targets(services, start), value=ANY_OTHER),
         }
 
-    def choose(name: str | None, before: Source) -> Source | dict:
+    def choose(values: Update) -> Any:
+        name, before = values[clip], values[source]
         clips = services.clips[before.task]
         if name is None:  # beside an own clip the list is empty, and was merely looked at
             return gr.skip()
         if name not in clips:
             raise ValueError("choose a clip from the list.")
-        return Source(name, clips[name], before.task, visit=before.visit)
+        return {source: Source(name, clips[name], before.task, visit=before.visit)}
 
     def use_upload(values: Update) -> Any:
         """The visitor's own clip; of a file that cannot be used, the sentence that says why not.
@@ -105,28 +108,29 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         taken = services.take(Path(values[upload]), values[source], values[classifier])
         return {source: warned(taken), clip: gr.Dropdown(value=None)}
 
-    def refuse(sentence: str, before: Source) -> Update:
-        refused = replace(before, name=UPLOAD, uploaded=True, refused=too_large(sentence))
+    def refuse(values: Update) -> Update:
+        sentence = too_large(values[large])
+        refused = replace(values[source], name=UPLOAD, uploaded=True, refused=sentence)
         return {source: warned(refused), clip: gr.Dropdown(value=None), upload: None}
 
     worked = gr.Textbox(start, visible=False)
-    task.input(choose_task, [task, source], [source, classifier, worked, clip, target], **QUICK)
-    clip.input(choose, [clip, source], source, **QUICK)
+    task.input(choose_task, {task, source}, [source, classifier, worked, clip, target], **QUICK)
+    clip.input(choose, {clip, source}, source, **QUICK)
     uploaded = [upload.upload, upload.stop_recording]
     gr.on(uploaded, use_upload, {upload, source, classifier}, [source, clip], **QUICK)
-    large.change(refuse, [large, source], [source, clip, upload], **QUICK)
+    large.change(refuse, {large, source}, [source, clip, upload], **QUICK)
     page.load(None, js=TAKES, **QUIET)
     shown = gr.JSON(visible=False)
     source.change(lambda source: source.shown, source, shown, **QUIET)
     still_here = gr.Button(visible="hidden", elem_id="still-here")
     still_here.click(
-        lambda source, shown: resumed(services, source, first, shown),
-        [source, shown], source, **QUICK,
+        lambda values: resumed(services, values[source], first, values[shown]),
+        {source, shown}, source, **QUICK,
     )  # fmt: skip
     page.load(None, js=script("still_here", STILL_HERE_MS), **QUIET)
     page.load(None, None, [upload, microphone], js=MICROPHONE, **QUIET)
     changed = [page.load, source.change, classifier.change]
-    gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
+    gr.on(changed, predict, {source, classifier}, [prediction, card], **QUIET)
     return Visit(
         source, classifier, target, perturbed=gr.State(None), runs=gr.State(()),
         turns=gr.State(Turns()), turn=turn, opened=gr.JSON(visible=False), worked=worked,

@@ -113,12 +113,13 @@ def build_hear_and_break(visit: Visit, starts: list, changed: list) -> Update:
     tab = HearAndBreak(visit.target)
     controls, at = tab.controls, tab.controls.wish["representation"]
 
-    def offer(classifier: str, at: str) -> gr.Radio:
+    def offer(values: Update) -> Update:
         """The representations that the classifier has and that can be heard."""
-        audible = audible_representations(visit.services.classifiers[classifier])
-        return gr.Radio(audible, value=at if at in audible else START_AT)
+        classifier = visit.services.classifiers[values[visit.classifier]]
+        audible = audible_representations(classifier)
+        return {at: gr.Radio(audible, value=values[at] if values[at] in audible else START_AT)}
 
-    gr.on(changed, offer, [visit.classifier, at], at, **QUIET)
+    gr.on(changed, offer, {visit.classifier, at}, at, **QUIET)
 
     def perturb(run: Run) -> Iterator[Update]:
         wish = controls.read(run.values)

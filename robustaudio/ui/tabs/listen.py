@@ -112,20 +112,24 @@ def build_listen(visit: Visit, load: Callable) -> None:
         study = load_study(Path(values[file]), uploaded=True)
         yield from open_test(study, values, request)
 
-    def fit(kind: str, chosen: list[str]) -> Update:
+    def fit(values: Update) -> Update:
         """Controls that do nothing for a test are hidden."""
+        kind = values[procedure]
         fitting = _length(kind)
         return {
             length: gr.Slider(**fitting),
             level_db: gr.Slider(**_level(kind)),
             audible_db: gr.Slider(visible=kind != "impairment"),
-            questions: _questions(kind, chosen, fitting.get("value", 0)),
+            questions: _questions(kind, values[families], fitting.get("value", 0)),
         }
 
-    procedure.change(fit, [procedure, families], [length, level_db, audible_db, questions], **QUIET)
+    def count_questions(values: Update) -> Update:
+        return {questions: _questions(values[procedure], values[families], values[length])}
+
+    procedure.change(fit, {procedure, families}, [length, level_db, audible_db, questions], **QUIET)
     # not at every change of the length: the answer to one that `fit` made may come after the next
-    asked = [procedure, families, length]
-    gr.on([families.change, length.input], _questions, asked, questions, **QUIET)
+    asked = {procedure, families, length}
+    gr.on([families.change, length.input], count_questions, asked, questions, **QUIET)
     wishes = {procedure, families, level_db, length, audible_db, hours, demo}
     inputs = {visit.source, visit.classifier, visit.perturbed, *wishes}
     outputs = [shown, export, visit.opened]

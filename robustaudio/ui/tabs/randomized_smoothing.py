@@ -54,15 +54,13 @@ def build_randomized_smoothing(visit: Visit, file: gr.DownloadButton, changed: l
     better = visit.switch("certify-switch")
     votes = gr.Plot(show_label=False, elem_id="votes")
 
-    def ask(n: float | None, alpha: float | None) -> Update:
-        """Whether so many votes can certify anything."""
-        if n is None or alpha is None or n < 1 or not 0 < alpha < 1:
-            why = None  # said when it is asked for
-        else:
-            why = vote_obstacle(int(n), alpha)
+    def ask(values: Update) -> Update:
+        """Whether so many votes can certify anything; a number that cannot be is refused later."""
+        votes, risk = values[n] or 0, values[alpha] or 0
+        why = vote_obstacle(int(votes), risk) if votes >= 1 and 0 < risk < 1 else None
         return {buttons.start: gr.update(interactive=why is None), unable: unable_words(why)}
 
-    gr.on([n.change, alpha.change], ask, [n, alpha], [buttons.start, unable], **QUIET)
+    gr.on([n.change, alpha.change], ask, {n, alpha}, [buttons.start, unable], **QUIET)
 
     def vote(run: Run) -> Iterator[Update]:
         options = {"sigma": run[sigma], "n0": run[n0], "n": run[n], "alpha": run[alpha]}
