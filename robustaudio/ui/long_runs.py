@@ -67,10 +67,9 @@ class Shares:
         """
         with self._lock:
             self._grant()
-            waiting = [place for place in self._waiting if not self.dropped(place)]
-            address = [p for p in waiting if p.visitor.address == visitor.address]
-            session = [place for place in address if place.visitor == visitor]
-            self._check(len(session), len(address), len(waiting))
+            waiting = [place.visitor for place in self._waiting if not self.dropped(place)]
+            address = [other for other in waiting if other.address == visitor.address]
+            self._check(address.count(visitor), len(address), len(waiting))
             place = Place(visitor, over, self.clock())
             self._places.append(place)
             self._changed()
@@ -132,7 +131,11 @@ class Shares:
     @property
     def _wanted(self) -> list[Place]:
         """Those that wait, and whose page is there to see what comes of it."""
-        return [p for p in self._waiting if self._listens(p) and not self.dropped(p)]
+        waiting, streams = self._waiting, self.streams
+        return [
+            place for place in waiting
+            if not place.over() and (streams is None or streams.open(place.visitor.session))
+        ]  # fmt: skip
 
     @property
     def _running(self) -> list[Place]:
@@ -151,9 +154,6 @@ class Shares:
             )
         if everybody >= MOST_WAITING:
             raise ValueError(f"{everybody} runs wait for their turn; try again in a minute.")
-
-    def _listens(self, place: Place) -> bool:
-        return self.streams is None or self.streams.open(place.visitor.session)
 
     def _grant(self) -> None:
         """Places begin, as long as there are slots."""

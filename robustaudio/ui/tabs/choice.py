@@ -62,18 +62,18 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
 
     def predict(values: Update) -> Update:
         """What is heard, or in its place why nothing is."""
-        opened, name = values[source], values[classifier]
-        about = card_words(services.cards[name])
+        chosen, name = values[source], values[classifier]
         try:
-            chosen, prepared = services.open(opened, name)
-            result = measure_clip(predict_label, chosen, prepared.samples, None)
+            model, prepared = services.open(chosen, name)
+            result = measure_clip(predict_label, model, prepared.samples, None)
+            said = prediction_words(result, chosen, prepared.stretch)
         except EXPECTED as error:
-            return {prediction: in_place(error), card: about}
+            said = in_place(error)
         except Exception:  # of a classifier, or of the machine: the last clip's verdict must go
-            logging.getLogger(__name__).exception("%s failed on %s", name, opened.name)
-            failure = RuntimeError(f"{name} failed on this clip; the server's log says why.")
-            return {prediction: in_place(failure), card: about}
-        return {prediction: prediction_words(result, opened, prepared.stretch), card: about}
+            logging.getLogger(__name__).exception("%s failed on %s", name, chosen.name)
+            failed = f"{name} failed on this clip; the server's log says why."
+            said = in_place(RuntimeError(failed))
+        return {prediction: said, card: card_words(services.cards[name])}
 
     def choose_task(values: Update) -> Update:
         """The task's own start; a visitor's own clip stays."""

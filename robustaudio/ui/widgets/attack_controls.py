@@ -29,17 +29,17 @@ def option_widgets(method: str) -> dict[str, Component]:
 
 def _widget(method: str, declared: Field) -> Component:
     """Default, help and range stand with the field."""
-    label, default = declared.name.replace("_", " "), cast(Any, declared.default)
-    option, elem_id = option_of(declared), f"{method}-{declared.name}"
-    about = option.help
+    option, default = option_of(declared), cast(Any, declared.default)
+    shown = {
+        "value": default, "label": declared.name.replace("_", " "), "info": option.help,
+        "elem_id": f"{method}-{declared.name}",
+    }  # fmt: skip
     if declared.type is bool:
-        return gr.Checkbox(default, label=label, info=about, elem_id=elem_id)
+        return gr.Checkbox(**shown)
     if option.choices:
-        return gr.Radio([*option.choices], value=default, label=label, info=about, elem_id=elem_id)
+        return gr.Radio([*option.choices], **shown)
     step = 1 if declared.type is int else _step(default)
-    return gr.Slider(
-        option.low, option.high, default, step=step, label=label, info=about, elem_id=elem_id
-    )
+    return gr.Slider(option.low, option.high, step=step, **shown)
 
 
 def _step(default: float) -> float:
