@@ -17,7 +17,7 @@ MOST_RUNS = 50  # reports on one clip that a visit keeps
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder for the files of one answer; Gradio has copied what it serves when it goes."""
+    """A folder for files to serve, of which Gradio makes copies before it is deleted."""
     with tempfile.TemporaryDirectory(prefix="robustaudio-") as folder:
         yield Path(folder)
 

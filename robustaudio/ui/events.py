@@ -39,5 +39,5 @@ def script(name: str, *values: Any) -> str:
 
 
 def fresh(update: Update) -> Update:
-    """A copy with values of its own: Gradio takes the updates that it is given apart."""
+    """A deep copy of an update: Gradio changes the updates that it is given."""
     return {shown: deepcopy(value) for shown, value in update.items()}

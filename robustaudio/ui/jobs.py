@@ -166,7 +166,7 @@ class Run:
 
     @property
     def record(self) -> dict:
-        """The same for a search's record."""
+        """How a search came to its end, for its record."""
         return {"stopped": self.halt.asked, **self.budget.record}
 
     def enough(self) -> bool:

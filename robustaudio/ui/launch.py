@@ -62,7 +62,7 @@ def load_services(limits: Limits = PRIVATE, streams: Streams | None = None) -> S
 
 
 def _of_the_page(checkpoints: dict[str, Checkpoint]) -> dict[str, Checkpoint]:
-    """Those whose task is one of the page's; the others work on the command line."""
+    """The checkpoints of the page's tasks; the others work on the command line."""
     tasks = [task.name for task in TASKS]
     shown = {name: some for name, some in checkpoints.items() if some.card.task in tasks}
     for name in checkpoints.keys() - shown.keys():
@@ -149,7 +149,7 @@ def _launched(
 
 
 def _tell(serving: Serving, host: str, port: int) -> None:
-    """What Gradio does not print: how others reach the page."""
+    """Prints what Gradio does not: how others reach the page."""
     if serving.root:
         print(f"* Behind the proxy:  {serving.root}/")
     elif host in FAR:

@@ -166,7 +166,7 @@ class Shares:
             self._changed()
 
     def _next(self, waiting: list[Place], running: list[str], served: Served) -> Place | None:
-        """Of those whose address may have one more: whose turn is longest ago, or never was."""
+        """Whose turn is longest ago, or never was, if the address may have one more."""
         able = [p for p in waiting if running.count(p.visitor.address) < self.limits.running]
         return min(able, key=lambda p: [*map(served.last, p.visitor.keys)], default=None)
 

@@ -78,14 +78,14 @@ def build_page(services: Services) -> gr.Blocks:
 
 
 def _begin_anew(visit: Visit, begun: gr.State, stale: Update) -> None:
-    """What was found of another clip or classifier goes at once, in the browser.
+    """Empties all results in the browser as soon as the clip or the classifier is another one.
 
-    What is still being found learns of it from the turn, and a new run begins. Gradio calls a menu
+    A run that still computes is ended by the turn, and a new run begins. Gradio calls a menu
     that was merely opened and closed an input, too: what counts is whether its value has changed.
     """
 
     def begin(values: Update) -> Any:
-        """The run that is over learns it; what it found in the last moment goes as well."""
+        """Ends the run before, and empties what it has shown in the last moment."""
         turns, now = values[visit.turns], values[turn]
         if now == turns.begun:
             return gr.skip()

@@ -47,7 +47,7 @@ class Prepared:
         return replace(clip, samples=clip.samples.clone())  # nobody changes what others hear
 
     def decoded(self, path: Path, classifier: Classifier, within: Within) -> Clip:
-        """The same of a file that is not worth keeping yet.
+        """The clip of a file that is not worth keeping yet.
 
         Raises:
             ValueError: one sentence, for a file that cannot be used.

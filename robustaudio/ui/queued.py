@@ -45,11 +45,11 @@ class Queued:
         return not self.place.waits
 
     def begin(self, steps: Generator[list]) -> None:
-        """What is to be computed."""
+        """Sets the run whose steps are computed once the wait is over."""
         self._steps = steps
 
     async def step(self) -> list | None:
-        """The next step of it; None after the last, and where nobody is there to see one."""
+        """The next step of the run; None after the last, and where nobody is there to see one."""
         if self._steps is None or not self.began or self.shares.gone(self.place):
             return None
         context, steps = contextvars.copy_context(), self._steps
@@ -69,6 +69,6 @@ class Queued:
 
 
 def visitor_of(request: gr.Request) -> Visitor:
-    """Whose run it is."""
+    """The session and the address that a request comes from."""
     client = getattr(request, "client", None)
     return Visitor(request.session_hash or "", client.host if client else "")

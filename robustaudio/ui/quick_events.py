@@ -44,10 +44,10 @@ class Quick(Queue):
         Raises:
             HTTPException: 429 and one sentence, if the session or the address waits too often.
         """
-        address = _address(request)
+        address, handler = _address(request), self.blocks.fns.get(body.fn_index)
         waiting = [event for event in self._waiting() if _address(event.request) == address]
         clicks = sum(event.session_hash == body.session_hash for event in waiting)
-        if not self._is_heavy(body.fn_index):
+        if handler and handler.concurrency_limit is not None:
             if clicks >= WAITING * self.limits.waiting:
                 raise HTTPException(429, f"{clicks} of your clicks wait already; wait for them.")
             if len(waiting) >= self.limits.address_waiting:
@@ -86,27 +86,25 @@ class Quick(Queue):
         if event.session_hash in self.pending_messages_per_session:
             super().send_message(event, event_message)
 
-    def _is_heavy(self, number: int | None) -> bool:
-        handler = None if number is None else self.blocks.fns.get(number)
-        return handler is None or handler.concurrency_limit is None
-
     def _waiting(self) -> list[Event]:
         """Quick events that have not begun."""
         lines = self.event_queue_per_concurrency_id.values()
         return [event for line in lines if line.concurrency_limit for event in line.queue]
 
     def _next(self, line: EventQueue) -> Event | None:
-        """Of those whose address may have one more: whose turn is longest ago, or never was."""
-        running = [event for job in self.active_jobs for event in job or () if _is_quick(event)]
-        all_of = Counter(_address(event.request) for event in running)
+        """Whose turn is longest ago, or never was, if the address may have one more."""
+        jobs = [event for job in self.active_jobs for event in job or ()]
+        running = [event for event in jobs if event.fn.concurrency_limit is not None]
         here = [event for event in running if event.concurrency_id == line.concurrency_id]
-        of_line = Counter(_address(event.request) for event in here)
+        in_line, in_all = (
+            Counter(_address(event.request) for event in events) for events in (here, running)
+        )
         most = self.limits.running
         able = [
             event
             for event in line.queue
-            if of_line[address := _address(event.request)] < most
-            and all_of[address] < ADDRESS_RUNS * most
+            if in_line[address := _address(event.request)] < most
+            and in_all[address] < ADDRESS_RUNS * most
         ]
         return min(
             able, key=lambda event: [*map(self._served.last, _visitor(event).keys)], default=None
@@ -136,10 +134,6 @@ def share_quick(page: gr.Blocks, limits: Limits, streams: Streams) -> None:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
-
-
-def _is_quick(event: Event) -> bool:
-    return event.fn.concurrency_limit is not None
 
 
 def _visitor(event: Event) -> Visitor:

@@ -15,7 +15,7 @@ def player_tracks(result: PerturbedClip, sample_rate: int) -> dict:
 
 
 def live_tracks(clean: Tensor, best: Tensor, sample_rate: int) -> dict:
-    """The same of a search that goes on; what plays goes on, too."""
+    """The same tracks of a search that goes on: what plays is not interrupted by newer ones."""
     return player_value(_compared(clean, "best so far", best), sample_rate, goes_on=True)
 
 

@@ -38,7 +38,7 @@ class Turns:
 
     @contextmanager
     def search(self) -> Iterator[Halt]:
-        """For as long as a search runs that can end early."""
+        """While a search runs: what ends it early."""
         self.halt = halt = Halt()
         try:
             yield halt

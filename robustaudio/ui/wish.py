@@ -65,7 +65,7 @@ class Wish:
 
     @property
     def verb(self) -> str:
-        """The command line's."""
+        """The verb of the command line."""
         return "noise" if self.method == NOISE else "attack"
 
     @property

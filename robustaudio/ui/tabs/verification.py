@@ -50,9 +50,9 @@ def build_verification(visit: Visit, file: gr.DownloadButton, changed: list) -> 
 
     def follow(name: str) -> Update:
         threat = norm_named(name)
-        low, high = threat.levels.proven
+        levels, info = threat.levels, threat.words.about
         return {
-            level_db: gr.Slider(low, high, threat.levels.proof, info=threat.words.about),
+            level_db: gr.Slider(*levels.proven, levels.proof, info=info),
             listening: gr.update(visible=threat.needs_threshold),
         }
 

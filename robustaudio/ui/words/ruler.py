@@ -36,8 +36,8 @@ def ruler_html(
 ) -> str:
     """A picture of a ruler that needs no script and fits any width.
 
-    A proof is green where the prediction is the clip's label, the `truth`, or that is not known. Of
-    one that stands `beside` another of the same clip, what people heard is not drawn again.
+    A proof is green where the prediction is the clip's label, the `truth`, or that is not known.
+    `beside` another ruler of the same clip, what people heard is not drawn again.
     """
     method, label = BOUNDS[ruler.method], ruler.prediction
     proven, attacked = ruler.level_db("verified"), ruler.level_db("attacked")
