@@ -94,8 +94,14 @@ def launch(
         on_failure.callback(listening.close)
         page = _launched(listening, host, serving, limits, inbrowser=open_browser, quiet=quiet)
         on_failure.pop_all()
-    if not quiet:
-        _tell(serving, host, page.server_port)
+    if not quiet:  # what Gradio does not print: how others reach the page
+        if serving.root:
+            print(f"* Behind the proxy:  {serving.root}/")
+        elif host in FAR:
+            print(f"* In the network:  {serving.home(reachable(host), page.server_port)}")
+        if serving.self_signed:
+            print(f"* {WARNING}")
+        sys.stdout.flush()
     if block:
         try:
             while page.is_running:
@@ -146,14 +152,3 @@ def _launched(
         )
     keep_tidy(page, streams)
     return page
-
-
-def _tell(serving: Serving, host: str, port: int) -> None:
-    """Prints what Gradio does not: how others reach the page."""
-    if serving.root:
-        print(f"* Behind the proxy:  {serving.root}/")
-    elif host in FAR:
-        print(f"* In the network:  {serving.home(reachable(host), port)}")
-    if serving.self_signed:
-        print(f"* {WARNING}")
-    sys.stdout.flush()

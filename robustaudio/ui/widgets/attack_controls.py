@@ -28,7 +28,7 @@ def option_widgets(method: str) -> dict[str, Component]:
 
 
 def _widget(method: str, declared: Field) -> Component:
-    """Default, help and range stand with the field."""
+    """Default, help and range stand with the field; a step is 0.01, or as fine as the default."""
     option, default = option_of(declared), cast(Any, declared.default)
     shown = {
         "value": default, "label": declared.name.replace("_", " "), "info": option.help,
@@ -38,14 +38,9 @@ def _widget(method: str, declared: Field) -> Component:
         return gr.Checkbox(**shown)
     if option.choices:
         return gr.Radio([*option.choices], **shown)
-    step = 1 if declared.type is int else _step(default)
-    return gr.Slider(option.low, option.high, step=step, **shown)
-
-
-def _step(default: float) -> float:
-    """A hundredth, or finer where the default has more decimals."""
     decimals = -cast(int, Decimal(str(default)).as_tuple().exponent)
-    return 10.0 ** -max(2, decimals)
+    step = 1 if declared.type is int else 10.0 ** -max(2, decimals)
+    return gr.Slider(option.low, option.high, step=step, **shown)
 
 
 @dataclass(frozen=True)
