@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import gradio as gr
 from gradio.components import Component
@@ -52,21 +52,12 @@ class Cancelled(Exception):
     """Raised inside a job at its next report of progress, after somebody cancelled it."""
 
 
-class Standing(NamedTuple):
-    """Where a job stands: the share done, all that it has said of its steps, its result at last.
-
-    `steps` is one list that grows.
-    """
-
-    share: float
-    steps: list[Any]
-    result: Any
-
-
 def stream(
     job: Callable[[Progress], Any], enough: Callable[[], bool] = lambda: False
-) -> Iterator[Standing]:
-    """Runs `job(progress)` in a thread; the last item has the share 1 and the result.
+) -> Iterator[tuple[float, list[Any], Any]]:
+    """Runs `job(progress)` in a thread: the share done, its steps so far, and None.
+
+    The steps are one list that grows; the last item has the share 1 and the result.
 
     Closing the iterator (on cancel, and when the tab closes) stops the job at its next report of
     progress, and waits until then. An attack ends early, with the best so far, when it is `enough`.
@@ -96,27 +87,21 @@ def stream(
     threading.Thread(target=work, daemon=True).start()
     try:
         while not wait([running], POLL_S).done:
-            yield Standing(share[0], steps, None)
+            yield share[0], steps, None
     finally:
         cancelled.set()
         wait([running])
-    yield Standing(1.0, steps, running.result())
+    yield 1.0, steps, running.result()
 
 
-@dataclass
 class Budget:
     """Seconds of computing on a server that others use, too, from when it is made.
 
-    What was found by then is the run's result.
+    What was found by then is the run's result; `ended` says that it has ended anything.
     """
 
-    seconds: float
-    clock: Callable[[], float] = time.monotonic
-    ended: bool = False  # whether it has ended anything
-    begun: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.begun = self.clock()
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic):
+        self.seconds, self.clock, self.begun, self.ended = seconds, clock, clock(), False
 
     def over(self) -> bool:
         """Whether work has to end, which it then is taken to do."""
@@ -201,12 +186,10 @@ class Run:
         """
         begin, share = part
         outcome: Any = None
-        for standing in stream(job, self.enough):
-            outcome = standing.result
+        for done, steps, outcome in stream(job, self.enough):
             if outcome is None:
-                said = words if isinstance(words, str) else words(standing.steps)
-                bar = progress_bar(begin + share * standing.share, said)
-                yield {**live(standing.steps), self.status: bar}
+                said = words if isinstance(words, str) else words(steps)
+                yield {**live(steps), self.status: progress_bar(begin + share * done, said)}
         return cast(Result, outcome)
 
 
