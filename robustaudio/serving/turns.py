@@ -50,26 +50,26 @@ class Turns:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Waits for a place, and holds it."""
-        own = _Wait(ASKER.get())
+        wait = _Wait(ASKER.get())
         with self._changed:
-            self._waiting.append(own)
+            self._waiting.append(wait)
             try:
-                self._changed.wait_for(lambda: self._next() is own)
-                self._running.append(own)
-                self._served.note(own.asker)
+                self._changed.wait_for(lambda: self._next() is wait)
+                self._running.append(wait)
+                self._served.note(wait.asker)
             finally:
-                self._waiting.remove(own)
+                self._waiting.remove(wait)
                 self._changed.notify_all()  # there may be another place
         try:
             yield
         finally:
             with self._changed:
-                self._running.remove(own)
+                self._running.remove(wait)
                 self._changed.notify_all()
 
     def _next(self) -> _Wait | None:
         if len(self._running) >= self.slots:
             return None
-        busy = {one.asker for one in self._running} - {""}
-        able = [one for one in self._waiting if one.asker not in busy]
-        return min(able, key=lambda one: self._served.last(one.asker), default=None)
+        busy = {wait.asker for wait in self._running} - {""}
+        able = [wait for wait in self._waiting if wait.asker not in busy]
+        return min(able, key=lambda wait: self._served.last(wait.asker), default=None)
