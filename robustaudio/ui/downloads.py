@@ -40,14 +40,6 @@ def with_report(runs: tuple[dict, ...], report: dict) -> tuple[dict, ...]:
     return (*same[1 - MOST_RUNS :], report)
 
 
-def add_report(
-    runs: tuple[dict, ...], report: dict, folder: Path, name: str
-) -> tuple[tuple[dict, ...], gr.DownloadButton]:
-    """The reports of a visit with a new one, and all of them as one file to click on."""
-    runs = with_report(runs, report)
-    return runs, download_report(folder, name, {"runs": list(runs)})
-
-
 def file_name(*parts: str) -> str:
     """A name for a download, without a suffix: of a clip, a classifier, and what was done.
 

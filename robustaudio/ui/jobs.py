@@ -23,7 +23,7 @@ from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.evaluation.batch import Batch
 from robustaudio.evaluation.engine import Measure, measure_clip
 from robustaudio.progress import Enough, Progress
-from robustaudio.ui.downloads import scratch_folder
+from robustaudio.ui.downloads import download_report, scratch_folder, with_report
 from robustaudio.ui.errors import one_sentence
 from robustaudio.ui.events import HEAVY, QUICK, QUIET, Update, fresh, script
 from robustaudio.ui.html import progress_bar
@@ -143,6 +143,12 @@ class Run:
         """
         source, name = source or self.source, classifier or self[self.visit.classifier]
         return Opened(source, *self.visit.services.open(source, name))
+
+    def collect(self, report: dict, file: gr.DownloadButton, name: str) -> Update:
+        """Adds a report to the visit's on the same clip; all of them are one file to click on."""
+        self.values[self.visit.runs] = runs = with_report(self[self.visit.runs], report)
+        all_runs = download_report(self.folder, name, {"runs": [*runs]})
+        return {self.visit.runs: runs, file: all_runs}
 
     @property
     def ending(self) -> Ending:

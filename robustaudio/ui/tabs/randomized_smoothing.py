@@ -9,7 +9,6 @@ from robustaudio.evaluation.certify import Certifying
 from robustaudio.evaluation.certify import certify as certify_clip
 from robustaudio.evaluation.results import to_json
 from robustaudio.ui import figures
-from robustaudio.ui.downloads import add_report
 from robustaudio.ui.events import NO_FILE, QUIET, Update
 from robustaudio.ui.html import unable_words
 from robustaudio.ui.jobs import Run, on_click
@@ -74,13 +73,11 @@ def build_randomized_smoothing(visit: Visit, file: gr.DownloadButton, changed: l
         trained = services.for_noise(run.source.task, run[sigma], run[representation])
         other = None if trained == opened.classifier.name else trained
         report = opened.report("certify", options | at, to_json(result) | run.budget.record)
-        runs, proofs = add_report(run[visit.runs], report, run.folder, opened.file_name("certify"))
         yield {
             radius: smoothing_words(result, run.source.label, other, run.ending),
             better: tried(other if outvoted(result, run.source.label) else None),
             votes: figures.votes(result),
-            file: proofs,
-            visit.runs: runs,
+            **run.collect(report, file, opened.file_name("certify")),
         }
 
     return on_click(

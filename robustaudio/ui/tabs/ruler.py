@@ -11,7 +11,7 @@ import gradio as gr
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation.hearing_thresholds import ruler_with_thresholds
 from robustaudio.evaluation.results import to_json
-from robustaudio.ui.downloads import add_report, file_name, scratch_folder
+from robustaudio.ui.downloads import file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update
 from robustaudio.ui.jobs import Run, on_click
 from robustaudio.ui.tabs.listen import answers_of
@@ -45,7 +45,7 @@ def build_ruler(visit: Visit) -> Update:
         if answers and not answers.is_file():
             raise ValueError(f"{answers.name} is no longer on the server; upload it again.")
         required(sigma=run[sigma], seed=run[seed])
-        source, runs, pictures, names = run.source, run[visit.runs], [], [run[visit.classifier]]
+        source, pictures, names = run.source, [], [run[visit.classifier]]
         if run[everyone]:
             names = visit.services.classifiers_of(source.task)
         options = {"sigma": run[sigma], "seed": run[seed]}
@@ -61,11 +61,10 @@ def build_ruler(visit: Visit) -> Update:
             pictures.append(
                 ruler_html(ruler, beside=bool(pictures), truth=source.label, ending=run.ending)
             )
-            report_of = opened.report("ruler", options, to_json(ruler) | run.budget.record)
+            made = opened.report("ruler", options, to_json(ruler) | run.budget.record)
             whose = "all-classifiers" if run[everyone] else name
             file = file_name(source.path.stem, whose, "ruler")
-            runs, rulers = add_report(runs, report_of, run.folder, file)
-            yield {picture: "".join(pictures), report: rulers, visit.runs: runs}
+            yield {picture: "".join(pictures), **run.collect(made, report, file)}
             if run.budget.ended:
                 return
 

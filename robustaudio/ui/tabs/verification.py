@@ -10,7 +10,6 @@ from robustaudio.evaluation.verify import Verifying, noise_under_threshold
 from robustaudio.evaluation.verify import verify as verify_clip
 from robustaudio.threats.norms import LINF, norm_named
 from robustaudio.ui import figures
-from robustaudio.ui.downloads import add_report
 from robustaudio.ui.events import NO_FILE, QUIET, Update
 from robustaudio.ui.html import unable_words
 from robustaudio.ui.jobs import Run, on_click
@@ -93,15 +92,13 @@ def build_verification(visit: Visit, file: gr.DownloadButton, changed: list) -> 
             )
             record |= {"noise": to_json(pair)}
         report = opened.report("verify", options, record)
-        runs, proofs = add_report(run[visit.runs], report, run.folder, opened.file_name("verify"))
         yield {
             verdict: verification_words(result, run.source.label, run.ending),
             bounds: figures.logit_intervals(result),
             caption: interval_words(result),
             noise: noise_words(pair) if pair else "",
             player: pair and noise_tracks(opened.clip.samples, pair, opened.clip.sample_rate),
-            visit.runs: runs,
-            file: proofs,
+            **run.collect(report, file, opened.file_name("verify")),
         }
 
     shown = dict.fromkeys([verdict, bounds, caption, noise, player])
