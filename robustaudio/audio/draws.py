@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+MOST_SEED = 10**15  # that a page or a file asks for: every JSON reader holds it exactly
+
 
 @dataclass(frozen=True, eq=False)
 class Generators:

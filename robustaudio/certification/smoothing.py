@@ -48,9 +48,9 @@ class Smoothing:
     nothing is clipped or normalised after it.
     """
 
-    sigma: float = option(0.25, "standard deviation of the noise", above=0)
-    n0: int = option(100, "draws that choose the class", most=MOST_VOTES)
-    n: int = option(1000, "draws that estimate its probability", most=MOST_VOTES)
+    sigma: float = option(0.25, "standard deviation of the noise", 0, 1000, above=0)
+    n0: int = option(100, "draws that choose the class", 1, 100_000, most=MOST_VOTES)
+    n: int = option(1000, "draws that estimate its probability", 1, 100_000, most=MOST_VOTES)
     alpha: float = option(0.001, "chance of a wrong certificate", above=0, below=1)
     chunk: int = option(250, "noisy copies in memory at a time", most=MOST_AT_ONCE)
 

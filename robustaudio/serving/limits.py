@@ -79,6 +79,11 @@ class Visitor:
     session: str
     address: str
 
+    @property
+    def keys(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Under which the visitor's turns are remembered, those of the address first."""
+        return ("address", self.address), ("session", self.session)
+
 
 NOBODY = Visitor("", "")  # whoever owns the machine: from the command line, or in a test
 

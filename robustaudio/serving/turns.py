@@ -1,11 +1,10 @@
 """Turns by address: whoever was served longest ago is next, and nobody holds every slot."""
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import count
 
 REMEMBERED = 1000  # addresses and sessions whose last turn counts
 ASKER: ContextVar[str] = ContextVar("asker", default="")  # address; "" on a private machine
@@ -14,8 +13,8 @@ ASKER: ContextVar[str] = ContextVar("asker", default="")  # address; "" on a pri
 class Served:
     """When each address and session had its last turn."""
 
-    def __init__(self) -> None:
-        self._turns, self._last = count(), dict[Hashable, int]()  # the oldest first
+    def __init__(self, last: Mapping[Hashable, int] | None = None) -> None:
+        self._last = dict(last or {})  # the oldest first
 
     def last(self, key: Hashable) -> int:
         """The number of its last turn; -1 if it had none."""
@@ -23,12 +22,16 @@ class Served:
 
     def note(self, *keys: Hashable) -> None:
         """It is their turn now."""
-        turn = next(self._turns)
+        turn = next(reversed(self._last.values()), -1) + 1
         for key in keys:
             self._last.pop(key, None)
             self._last[key] = turn
         while len(self._last) > REMEMBERED:
             del self._last[next(iter(self._last))]
+
+    def copy(self) -> "Served":
+        """Another one with the same turns."""
+        return Served(self._last)
 
 
 @dataclass(eq=False)
@@ -47,26 +50,26 @@ class Turns:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Waits for a place, and holds it."""
-        own = _Wait(ASKER.get())
+        wait = _Wait(ASKER.get())
         with self._changed:
-            self._waiting.append(own)
+            self._waiting.append(wait)
             try:
-                self._changed.wait_for(lambda: self._next() is own)
-                self._running.append(own)
-                self._served.note(own.asker)
+                self._changed.wait_for(lambda: self._next() is wait)
+                self._running.append(wait)
+                self._served.note(wait.asker)
             finally:
-                self._waiting.remove(own)
+                self._waiting.remove(wait)
                 self._changed.notify_all()  # there may be another place
         try:
             yield
         finally:
             with self._changed:
-                self._running.remove(own)
+                self._running.remove(wait)
                 self._changed.notify_all()
 
     def _next(self) -> _Wait | None:
         if len(self._running) >= self.slots:
             return None
-        busy = {one.asker for one in self._running} - {""}
-        able = [one for one in self._waiting if one.asker not in busy]
-        return min(able, key=lambda one: self._served.last(one.asker), default=None)
+        busy = {wait.asker for wait in self._running} - {""}
+        able = [wait for wait in self._waiting if wait.asker not in busy]
+        return min(able, key=lambda wait: self._served.last(wait.asker), default=None)

@@ -48,17 +48,13 @@ def fits(component: Component | Any, value: Any) -> bool:
     An emptied field is None.
     """
     match component:
-        case gr.State():
-            return True
         case gr.Radio():
             return isinstance(value, str)
         case gr.Number() | gr.Slider():
             return value is None or (is_number(value) and abs(value) < LARGEST)
         case gr.Checkbox():
             return isinstance(value, bool)
-        case gr.Textbox():
-            return value is None or isinstance(value, str)
-        case gr.Dropdown():
+        case gr.Textbox() | gr.Dropdown():
             return value is None or isinstance(value, str)
         case gr.CheckboxGroup():
             return isinstance(value, list) and all(isinstance(choice, str) for choice in value)

@@ -17,7 +17,7 @@ MOST_RUNS = 50  # reports on one clip that a visit keeps
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder for the files of one answer; Gradio has copied what it serves when it goes."""
+    """A folder for files to serve, of which Gradio makes copies before it is deleted."""
     with tempfile.TemporaryDirectory(prefix="robustaudio-") as folder:
         yield Path(folder)
 
@@ -38,14 +38,6 @@ def with_report(runs: tuple[dict, ...], report: dict) -> tuple[dict, ...]:
     """The last reports on the same clip, and a new one."""
     same = [run for run in runs if run["clip"] == report["clip"]]
     return (*same[1 - MOST_RUNS :], report)
-
-
-def add_report(
-    runs: tuple[dict, ...], report: dict, folder: Path, name: str
-) -> tuple[tuple[dict, ...], gr.DownloadButton]:
-    """The reports of a visit with a new one, and all of them as one file to click on."""
-    runs = with_report(runs, report)
-    return runs, download_report(folder, name, {"runs": list(runs)})
 
 
 def file_name(*parts: str) -> str:

@@ -65,7 +65,7 @@ def without_folders(words: str) -> str:
 
 
 def as_html(sentence: str) -> str:
-    """A sentence may quote what anybody wrote into a file."""
+    """A sentence, escaped: it may quote what anybody wrote into a file."""
     return escape(sentence, quote=False).replace("\n", "<br>")
 
 
@@ -75,7 +75,7 @@ def one_sentence(error: BaseException) -> gr.Error:
 
 
 def in_place(error: Exception) -> str:
-    """The same, to stand where a verdict would."""
+    """An error's sentence as HTML, to stand where a verdict would."""
     return (
         f"<p class='ra-verdict ra-refused' role='alert'>{FAILED}"
         f"<span class='ra-note'>{as_html(spoken(error))}</span></p>"

@@ -1,16 +1,18 @@
 """How events of the page are wired, and the scripts that the page runs in the browser."""
 
+import json
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import gradio as gr
 from gradio.blocks import BlockContext
 from gradio.components import Component
 
-Update = dict[
-    Component | BlockContext, Any
-]  # what a handler shows, by component; the others stay as they are
+from robustaudio.paths import ASSETS
 
+# what a handler shows, by component; the others stay as they are
+Update = dict[Component | BlockContext, Any]
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 # queued: an event outside the queue changes a State without telling its listeners, and shows no
 # sentence on an error
@@ -23,21 +25,19 @@ HEAVY: dict[str, Any] = {
 NO_FILE = gr.update(value=None, interactive=False)  # of a download
 # a plot that was drawn while it was hidden measures its place now
 MEASURE_PLOTS = "() => window.dispatchEvent(new Event('resize'))"
-# a slider reads an emptied number as 0, which its range may not even hold: the last one comes back
-KEEP_NUMBERS = """() => {
-  let last = "";
-  const number = (event) => event.target.matches?.("input[type=number][data-testid=number-input]");
-  document.addEventListener("focusin", (event) => {
-    if (number(event)) last = event.target.value;
-  });
-  document.addEventListener("blur", (event) => {
-    if (!number(event) || event.target.value !== "") return;
-    event.target.value = last;
-    event.target.dispatchEvent(new Event("input", { bubbles: true }));
-  }, true);
-}"""
+
+
+@cache
+def asset(name: str) -> str:
+    """The text of a file of the page; Gradio makes a component anew whenever it changes."""
+    return (ASSETS / name).read_text("utf-8")
+
+
+def script(name: str, *values: Any) -> str:
+    """The function for the browser that `assets/page/NAME.js` makes of values."""
+    return f"(\n{asset(f'page/{name}.js')})({', '.join(map(json.dumps, values))})"
 
 
 def fresh(update: Update) -> Update:
-    """A copy with values of its own: Gradio takes the updates that it is given apart."""
+    """A deep copy of an update: Gradio changes the updates that it is given."""
     return {shown: deepcopy(value) for shown, value in update.items()}

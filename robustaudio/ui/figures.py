@@ -1,6 +1,6 @@
 """The figures, as Plotly values: decimated, transparent, readable on light and dark."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,9 @@ FLOOR_DB = -100.0  # of the spectrograms, below the clean clip's loudest bin
 MAX_POINTS = 2_000
 MAX_FRAMES = 200  # of a spectrogram, or one more
 MAX_STEPS = 300  # drawn of a search
+COLOURS = {"clean": CLEAN, "perturbed": PERTURBED}
+LEGEND = {"orientation": "h", "y": 1.15, "x": 0}
+COLOUR_BAR = {"title": "dB", "thickness": 10, "tickfont": {"color": INK}}
 BY_LABEL: dict[str, Any] = {"type": "category", "automargin": True}  # names may stand upright
 QUIETEST_SPL_DB = -40.0  # shown of a frame's spectrum
 SOUNDING_SPL_DB = 60.0  # of a frame's loudest bin, from which on the clip counts as sounding
@@ -51,13 +54,11 @@ def waveforms(
 ) -> go.Figure:
     """Clean over perturbed, against time in s."""
     figure = _figure("time (s)", "amplitude", height=220)
-    for name, samples, colour in (
-        ("perturbed", perturbed, PERTURBED),
-        ("clean", clean, CLEAN),
-    ):
+    for name, samples in (("perturbed", perturbed), ("clean", clean)):
         time_s, values = _envelope(samples, sample_rate)
-        figure.add_scatter(x=time_s, y=values, name=name, line={"color": colour, "width": 1})
-    return figure.update_layout(legend={"orientation": "h", "y": 1.15, "x": 0})
+        line = {"color": COLOURS[name], "width": 1}
+        figure.add_scatter(x=time_s, y=values, name=name, line=line)
+    return figure.update_layout(legend=LEGEND)
 
 
 def spectrogram(
@@ -72,7 +73,7 @@ def spectrogram(
     hop_length = max(n_fft // 4, len(samples) // MAX_FRAMES)
     loudest = _magnitude(reference, n_fft, hop_length).max()
     level_db = 20 * (_magnitude(samples, n_fft, hop_length) / loudest).clamp_min(1e-9).log10()
-    z = level_db.clamp(FLOOR_DB, 20).round(decimals=1).float().cpu().numpy()
+    z = _rounded(level_db.clamp(FLOOR_DB, 20))
     figure = _figure("time (s)", "frequency (kHz)", height=260)
     figure.add_heatmap(
         z=z,
@@ -81,7 +82,7 @@ def spectrogram(
         zmin=FLOOR_DB,
         zmax=0,
         colorscale="Magma",
-        colorbar={"title": "dB", "thickness": 10, "tickfont": {"color": INK}},
+        colorbar=COLOUR_BAR,
         hovertemplate="%{x:.3f} s, %{y:.2f} kHz: %{z:.1f} dB<extra></extra>",
     )
     return _titled(figure, title)
@@ -89,17 +90,12 @@ def spectrogram(
 
 def probabilities(before: dict[str, float], after: dict[str, float] | None) -> go.Figure:
     """Class probabilities, clean beside perturbed."""
-    figure = _figure("", "probability", height=240)
-    labels = [shown_label(label) for label in before]
-    figure.add_bar(x=labels, y=list(before.values()), name="clean", marker_color=CLEAN)
+    figure = _bars(before, before.values(), "probability", 240, name="clean", marker_color=CLEAN)
     if after:
-        y = [after[label] for label in before]
-        figure.add_bar(x=labels, y=y, name="perturbed", marker_color=PERTURBED)
+        x, y = [shown_label(label) for label in before], [after[label] for label in before]
+        figure.add_bar(x=x, y=y, name="perturbed", marker_color=PERTURBED)
     figure.update_yaxes(range=[0, 1])
-    figure.update_xaxes(**BY_LABEL)
-    return figure.update_layout(
-        legend={"orientation": "h", "y": 1.15, "x": 0}, showlegend=after is not None
-    )
+    return figure.update_layout(legend=LEGEND, showlegend=after is not None)
 
 
 def rivals_in_reach(result: VerifiedClip) -> list[str]:
@@ -117,10 +113,11 @@ def logit_intervals(result: VerifiedClip) -> go.Figure:
     labels, reaching = list(result.logits_lower), rivals_in_reach(result)
     lower, upper = list(result.logits_lower.values()), list(result.logits_upper.values())
     colours = {result.prediction: CLEAN} | dict.fromkeys(reaching, REACHES)
-    figure = _figure("", "logit", height=300)
-    figure.add_bar(
-        x=[shown_label(label) for label in labels],
-        y=[high - low for low, high in zip(lower, upper, strict=True)],
+    figure = _bars(
+        labels,
+        [high - low for low, high in zip(lower, upper, strict=True)],
+        "logit",
+        300,
         base=lower,
         marker_color=[colours.get(label, INK) for label in labels],
         customdata=list(zip(lower, upper, strict=True)),
@@ -129,63 +126,55 @@ def logit_intervals(result: VerifiedClip) -> go.Figure:
     )
     bar = result.logits_lower[result.prediction]
     line = {"color": CLEAN, "width": 1.5, "dash": "dash"}
-    figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=bar, y1=bar, line=line)
-    return figure.update_xaxes(**BY_LABEL)
+    return figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=bar, y1=bar, line=line)
 
 
 def votes(result: CertifiedClip) -> go.Figure:
     """How many of the n noisy copies each class won."""
     counts = result.counts
-    figure = _figure("", f"votes of {result.n}", height=300)
     top = max(counts, key=counts.__getitem__)
-    figure.add_bar(
-        x=[shown_label(label) for label in counts],
-        y=list(counts.values()),
-        marker_color=[CLEAN if label == top else INK for label in counts],
-    )
-    return figure.update_xaxes(**BY_LABEL)
+    colours = [CLEAN if label == top else INK for label in counts]
+    return _bars(counts, counts.values(), f"votes of {result.n}", 300, marker_color=colours)
 
 
 def search(
     losses: Sequence[float], levels_db: Sequence[float | None], *, unit: str = "level (dB)"
 ) -> go.Figure:
     """Where an attack stood after each step: its loss, and the level of its perturbation."""
-    lines = [("loss", losses, PERTURBED, "solid"), ("level", levels_db, CLEAN, "solid")]
-    return _over_time("step", lines, ("loss", PERTURBED), (unit, CLEAN))
+    lines = [("loss", losses, "solid"), ("level", levels_db, "solid")]
+    return _over_time("step", lines, "loss", unit)
 
 
 def evolution(populations: Sequence[Population]) -> go.Figure:
     """A population over its generations: best and mean fitness, and its diversity."""
     lines = [
-        ("best", [each.best for each in populations], PERTURBED, "solid"),
-        ("mean", [each.mean for each in populations], PERTURBED, "dot"),
-        ("diversity", [each.diversity for each in populations], CLEAN, "solid"),
+        ("best", [each.best for each in populations], "solid"),
+        ("mean", [each.mean for each in populations], "dot"),
+        ("diversity", [each.diversity for each in populations], "solid"),
     ]
-    return _over_time("generation", lines, ("fitness: best, mean", PERTURBED), ("diversity", CLEAN))
+    return _over_time("generation", lines, "fitness: best, mean", "diversity")
 
 
 def _over_time(
-    unit: str,
-    lines: Sequence[tuple[str, Sequence[float | None], str, str]],
-    left: tuple[str, str],
-    right: tuple[str, str],
+    unit: str, lines: Sequence[tuple[str, Sequence[float | None], str]], left: str, right: str
 ) -> go.Figure:
-    """Lines (name, values, colour, dash), the last of them against the right axis.
-
-    The axes have a title and a colour each.
-    """
+    """Lines (name, values, dash), the last of them against the right axis; at most `MAX_STEPS`."""
     figure = _figure(unit, "", height=240)
-    shown = list(_decimated(len(lines[0][1])))
-    for number, (name, values, colour, dash) in enumerate(lines):
+    steps = len(lines[0][1])
+    every = max(1, -(-steps // MAX_STEPS))
+    shown = list(range((steps - 1) % every, steps, every))  # always the last one
+    for number, (name, values, dash) in enumerate(lines):
+        last = number == len(lines) - 1
         y = [values[at] for at in shown]
         figure.add_scatter(
             x=shown, y=[value if value is None else float(f"{value:.4g}") for value in y],
-            name=name, yaxis="y2" if number == len(lines) - 1 else "y", mode="lines",
-            line={"color": colour, "width": 1.5, "dash": dash},
+            name=name, yaxis="y2" if last else "y", mode="lines",
+            line={"color": CLEAN if last else PERTURBED, "width": 1.5, "dash": dash},
             hovertemplate=unit + " %{x}: %{y:.4g}<extra>" + name + "</extra>",
         )  # fmt: skip
     of_left, of_right = (
-        {"text": text, "font": {"color": colour, "size": 12}} for text, colour in (left, right)
+        {"text": text, "font": {"color": colour, "size": 12}}
+        for text, colour in ((left, PERTURBED), (right, CLEAN))
     )
     second = {"overlaying": "y", "side": "right", "showgrid": False, "zeroline": False}
     return figure.update_layout(
@@ -241,12 +230,6 @@ def _in_cells(rows: Sequence[TargetLevels], labels: Sequence[str]) -> dict[str, 
             text.append(nothing if level is None else f"{level:.0f}")
             colours.append(INK if level is None else "white" if level < middle else "black")
     return {"x": x, "y": y, "text": text, "textfont": {"color": colours, "size": 10}}
-
-
-def _decimated(steps: int) -> range:
-    """Every n-th step, at most MAX_STEPS, and always the last one."""
-    every = max(1, -(-steps // MAX_STEPS))
-    return range((steps - 1) % every, steps, every)
 
 
 @dataclass(frozen=True, eq=False)
@@ -321,16 +304,15 @@ def masking_spectrum(audibility: Audibility, frame: int | None = None) -> go.Fig
         ("perturbation", audibility.perturbation_db, {"color": PERTURBED, "width": 1.5}),
     )
     for name, level_db, line in lines:
-        y = level_db[:, frame].clamp_min(QUIETEST_SPL_DB).float().cpu().numpy().round(1)
+        y = _rounded(level_db[:, frame].clamp_min(QUIETEST_SPL_DB))
         figure.add_scatter(
             x=khz, y=y, name=name, line=line,
             hovertemplate="%{x:.2f} kHz: %{y:.1f} dB SPL<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_yaxes(range=[QUIETEST_SPL_DB, ASSUMED_PEAK_SPL_DB + 4])
     legend = {"x": 1, "y": 1, "xanchor": "right", "bgcolor": "rgba(0,0,0,0)"}
-    return _titled(figure, f"Frame at {audibility.time_s(frame):.2f} s").update_layout(
-        legend=legend
-    )
+    figure.update_layout(legend=legend)
+    return _titled(figure, f"Frame at {audibility.time_s(frame):.2f} s")
 
 
 def noise_to_mask(audibility: Audibility, frame: int | None = None) -> go.Figure:
@@ -339,13 +321,7 @@ def noise_to_mask(audibility: Audibility, frame: int | None = None) -> go.Figure
     The line is at the frame of `masking_spectrum`.
     """
     frame = audibility.worst_frame if frame is None else frame
-    z = (
-        audibility.ratio_db.clamp(-MAX_RATIO_DB, MAX_RATIO_DB)
-        .round(decimals=1)
-        .float()
-        .cpu()
-        .numpy()
-    )
+    z = _rounded(audibility.ratio_db.clamp(-MAX_RATIO_DB, MAX_RATIO_DB))
     figure = _figure("time (s)", "band (Bark)", height=300)
     figure.add_heatmap(
         z=z,
@@ -354,7 +330,7 @@ def noise_to_mask(audibility: Audibility, frame: int | None = None) -> go.Figure
         zmin=-MAX_RATIO_DB,
         zmax=MAX_RATIO_DB,
         colorscale=[[0, "#2f6f9f"], [0.5, "rgba(128, 138, 150, 0.12)"], [1, "#d1352b"]],
-        colorbar={"title": "dB", "thickness": 10, "tickfont": {"color": INK}},
+        colorbar=COLOUR_BAR,
         hovertemplate="%{x:.3f} s, band %{y:.1f} Bark: %{z:.1f} dB<extra></extra>",
     )
     figure.add_vline(x=audibility.time_s(frame), line={"color": INK, "width": 1.5, "dash": "dot"})
@@ -378,8 +354,21 @@ def _figure(x_title: str, y_title: str, *, height: int) -> go.Figure:
     )
 
 
+def _bars(
+    labels: Iterable[str], values: Iterable[float], y_title: str, height: int, **bars: Any
+) -> go.Figure:
+    """A bar for each label."""
+    figure = _figure("", y_title, height=height)
+    figure.add_bar(x=[shown_label(label) for label in labels], y=list(values), **bars)
+    return figure.update_xaxes(**BY_LABEL)
+
+
 def _titled(figure: go.Figure, title: str) -> go.Figure:
     return figure.update_layout(title={"text": title, "font": {"size": 14}, "x": 0.02})
+
+
+def _rounded(level_db: Tensor) -> np.ndarray:
+    return level_db.round(decimals=1).float().cpu().numpy()
 
 
 def _decibel(power: Tensor) -> Tensor:

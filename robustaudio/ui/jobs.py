@@ -10,21 +10,29 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import gradio as gr
 from gradio.components import Component
 
 from robustaudio.certification.interval import UnsupportedLayer
+from robustaudio.evaluation.batch import Batch
+from robustaudio.evaluation.engine import Measure, measure_clip
 from robustaudio.progress import Enough, Progress
+from robustaudio.ui.downloads import download_report, scratch_folder, with_report
 from robustaudio.ui.errors import one_sentence
-from robustaudio.ui.events import HEAVY, QUICK, QUIET, Update, fresh
+from robustaudio.ui.events import HEAVY, QUICK, QUIET, Update, fresh, script
 from robustaudio.ui.html import progress_bar
 from robustaudio.ui.long_runs import GIVES_WAY
+from robustaudio.ui.opened import Opened
 from robustaudio.ui.queued import Queued, visitor_of
+from robustaudio.ui.sources import Source
 from robustaudio.ui.visit import Halt, Turns, Visit
+from robustaudio.ui.widgets.basic import Buttons
 from robustaudio.ui.widgets.old_result import Asked, dim_when_changed
 from robustaudio.ui.words.terms import Ending
 from robustaudio.ui.words.waiting import UNREACHED, WAITING
@@ -38,47 +46,25 @@ Result = TypeVar("Result")
 EXPECTED = (ValueError, UnsupportedLayer)  # errors whose sentence is meant for the visitor
 POLL_S = 0.1
 PAUSE_S, NAP_S = 0.25, 0.01  # between two steps, for a run that has just begun
-# a job that cannot even be asked for says so where its progress would stand
-REACHED = f"""async () => {{
-  const {{ root, api_prefix }} = window.gradio_config;
-  try {{
-    await fetch(`${{root}}${{api_prefix}}/app_id`, {{ cache: "no-store" }});
-    return {json.dumps(gr.skip())};
-  }} catch {{
-    return {json.dumps(UNREACHED)};
-  }}
-}}"""
 
 
 class Cancelled(Exception):
     """Raised inside a job at its next report of progress, after somebody cancelled it."""
 
 
-class Standing(NamedTuple):
-    """Where a job stands: the share done, all that it has said of its steps, its result at last.
-
-    `steps` is one list that grows.
-    """
-
-    share: float
-    steps: list[Any]
-    result: Any
-
-
 def stream(
     job: Callable[[Progress], Any], enough: Callable[[], bool] = lambda: False
-) -> Iterator[Standing]:
-    """Runs `job(progress)` in a thread; the last item has the share 1 and the result.
+) -> Iterator[tuple[float, list[Any], Any]]:
+    """Runs `job(progress)` in a thread: the share done, its steps so far, and None.
+
+    The steps are one list that grows; the last item has the share 1 and the result.
 
     Closing the iterator (on cancel, and when the tab closes) stops the job at its next report of
     progress, and waits until then. An attack ends early, with the best so far, when it is `enough`.
     An error of the job is raised here.
     """
-    done = threading.Event()
-    cancelled = threading.Event()
-    outcome: dict[str, Any] = {}
+    running, cancelled, gives_way = Future(), threading.Event(), GIVES_WAY.get()
     share, steps = [0.0], []
-    gives_way = GIVES_WAY.get()
 
     def progress(now: float, step: Any = None, /) -> None:
         ends = time.monotonic() + PAUSE_S
@@ -94,38 +80,28 @@ def stream(
 
     def work() -> None:
         try:
-            outcome["result"] = job(progress)
+            running.set_result(job(progress))
         except BaseException as error:
-            outcome["error"] = error
-        finally:
-            done.set()
+            running.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
     try:
-        while not done.wait(POLL_S):
-            yield Standing(share[0], steps, None)
+        while not wait([running], POLL_S).done:
+            yield share[0], steps, None
     finally:
         cancelled.set()
-        done.wait()
-    if "error" in outcome:
-        raise outcome["error"]
-    yield Standing(1.0, steps, outcome["result"])
+        wait([running])
+    yield 1.0, steps, running.result()
 
 
-@dataclass
 class Budget:
     """Seconds of computing on a server that others use, too, from when it is made.
 
-    What was found by then is the run's result.
+    What was found by then is the run's result; `ended` says that it has ended anything.
     """
 
-    seconds: float
-    clock: Callable[[], float] = time.monotonic
-    ended: bool = False  # whether it has ended anything
-    begun: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.begun = self.clock()
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic):
+        self.seconds, self.clock, self.begun, self.ended = seconds, clock, clock(), False
 
     def over(self) -> bool:
         """Whether work has to end, which it then is taken to do."""
@@ -140,15 +116,39 @@ class Budget:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a job: `run[widget]` is what the widget said when it was asked for."""
+    """One run of a job: `run[widget]` is what the widget said when it was asked for.
 
+    `folder` is for files to download: Gradio has copied them when the run ends.
+    """
+
+    visit: Visit
     values: dict[Component, Any]
     status: gr.HTML
     budget: Budget
     halt: Halt
+    folder: Path
 
     def __getitem__(self, widget: Component) -> Any:
         return self.values[widget]
+
+    @property
+    def source(self) -> Source:
+        return self[self.visit.source]
+
+    def open(self, source: Source | None = None, classifier: str | None = None) -> Opened:
+        """The page's clip and classifier, or others.
+
+        Raises:
+            ValueError: one sentence, for what cannot be used; NoClip for a clip.
+        """
+        source, name = source or self.source, classifier or self[self.visit.classifier]
+        return Opened(source, *self.visit.services.open(source, name))
+
+    def collect(self, report: dict, file: gr.DownloadButton, name: str) -> Update:
+        """Adds a report to the visit's on the same clip; all of them are one file to click on."""
+        self.values[self.visit.runs] = runs = with_report(self[self.visit.runs], report)
+        all_runs = download_report(self.folder, name, {"runs": [*runs]})
+        return {self.visit.runs: runs, file: all_runs}
 
     @property
     def ending(self) -> Ending:
@@ -157,12 +157,26 @@ class Run:
 
     @property
     def record(self) -> dict:
-        """The same for a search's record."""
+        """How a search came to its end, for its record."""
         return {"stopped": self.halt.asked, **self.budget.record}
 
     def enough(self) -> bool:
         """Whether a search has to end with its best so far."""
         return self.halt.asked or self.budget.over()
+
+    def measured(
+        self, measure: Measure[Batch, Any, Result], opened: Opened, settings: Any,
+        words: str | Callable[[Sequence[Any]], str], *, seed: float = 0, **more: Any,
+    ) -> Generator[Update, None, Result]:  # fmt: skip
+        """The result of a measure on one clip; `words` and `more` as those of `result`."""
+
+        def job(progress: Progress) -> Result:
+            samples = opened.clip.samples
+            return measure_clip(
+                measure, opened.classifier, samples, settings, seed=int(seed), progress=progress
+            )
+
+        return (yield from self.result(job, words, **more))
 
     def result(
         self,
@@ -178,28 +192,11 @@ class Run:
         """
         begin, share = part
         outcome: Any = None
-        for standing in stream(job, self.enough):
-            outcome = standing.result
+        for done, steps, outcome in stream(job, self.enough):
             if outcome is None:
-                said = words if isinstance(words, str) else words(standing.steps)
-                bar = progress_bar(begin + share * standing.share, said)
-                yield {**live(standing.steps), self.status: bar}
+                said = words if isinstance(words, str) else words(steps)
+                yield {**live(steps), self.status: progress_bar(begin + share * done, said)}
         return cast(Result, outcome)
-
-
-@dataclass(frozen=True)
-class Buttons:
-    """Widgets of a job: its buttons, where its progress stands, and the note on an old result.
-
-    With `keeps`, `stop` ends a job that runs with the best that it has found; it cancels one that
-    waits. Any other job is cancelled.
-    """
-
-    start: gr.Button
-    stop: gr.Button
-    status: gr.HTML
-    old: gr.HTML
-    keeps: bool = False
 
 
 def on_click(
@@ -209,24 +206,27 @@ def on_click(
 ) -> Update:  # fmt: skip
     """Runs a job on its button and on any other trigger, newest wish last, while its turn lasts.
 
-    `outputs` have their emptied values; the first is the verdict. Cancelling empties the `live`
-    ones. A result whose inputs have changed is dimmed. Returns all that a new clip empties.
+    The job gets the visit's clip and classifier beside the `inputs`. `outputs` have their emptied
+    values; the first is the verdict, beside which no progress is shown. Cancelling empties the
+    `live` ones. A result whose inputs have changed is dimmed. Returns all that a new clip empties.
     """
     start, status = buttons.start, buttons.status
     if asked is None:  # a change of the classifier empties the result
-        asked = Asked([w for w in inputs if w != visit.classifier and not isinstance(w, gr.State)])
+        asked = Asked([widget for widget in inputs if not isinstance(widget, gr.State)])
     held, verdict = gr.JSON(visible=False), next(iter(outputs))
     outputs = {**outputs, status: "", held: None, buttons.old: ""}
-    inputs = [visit.turns, *inputs]
+    inputs = [visit.turns, visit.source, visit.classifier, *inputs]
 
     def compute(*values: Any) -> Generator[list]:
         """The job in plain lists both ways: a lent GPU computes in another process."""
         said = dict(zip(inputs, values, strict=True))
         budget = Budget(visit.shares.limits.seconds)
-        with said[visit.turns].search() if buttons.keeps else Turns().search() as halt:
+        turns = said[visit.turns] if buttons.keeps else Turns()
+        with turns.search() as halt, scratch_folder() as folder:
             try:
-                for update in job(Run(said, status, budget, halt)):
-                    yield [update.get(shown, gr.skip()) for shown in outputs]
+                for update in job(Run(visit, said, status, budget, halt, folder)):
+                    done = {status: ""} if verdict in update else {}
+                    yield [(done | update).get(shown, gr.skip()) for shown in outputs]
             except EXPECTED as error:
                 raise one_sentence(error) from None
 
@@ -234,10 +234,7 @@ def on_click(
 
     async def run_in_turn(request: gr.Request, values: Update) -> AsyncIterator[Update]:
         over = partial(values[visit.turns].over, values[visit.turn])
-        try:
-            queued = Queued(visit.shares, visitor_of(request), over)
-        except ValueError as error:
-            raise one_sentence(error) from None
+        queued = Queued(visit.shares, visitor_of(request), over)
         asked_with = [values[widget] for widget in asked.widgets]
         try:
             while waits := await queued.words():
@@ -254,7 +251,7 @@ def on_click(
 
     triggers = [*also_on, start.click]
     gr.on(triggers, None, None, status, js=f"() => {json.dumps(WAITING)}", **QUIET)
-    gr.on(triggers, None, None, status, js=REACHED, **QUIET)
+    gr.on(triggers, None, None, status, js=script("reached", gr.skip(), UNREACHED), **QUIET)
     event = gr.on(
         triggers, run_in_turn, {visit.turn, *inputs}, [*outputs],
         trigger_mode="always_last", **HEAVY,
@@ -279,13 +276,13 @@ def _while_it_waits(visit: Visit, stop: gr.Button) -> Callable:
     """
     waiting = gr.State(0)
 
-    def end(turns: Turns, clicks: int) -> Any:
-        if turns.halt is None:
-            return clicks + 1
-        turns.halt.asked = True
+    def end(values: Update) -> Any:
+        if (halt := values[visit.turns].halt) is None:
+            return {waiting: values[waiting] + 1}
+        halt.asked = True
         return gr.skip()
 
-    stop.click(end, [visit.turns, waiting], waiting, **QUICK)
+    stop.click(end, {visit.turns, waiting}, waiting, **QUICK)
     return waiting.change
 
 

@@ -41,11 +41,8 @@ class Kept:
     """A folder for each visit; all of them go when the program ends."""
 
     def __init__(self) -> None:
-        self._home = tempfile.TemporaryDirectory(prefix="robustaudio-visits-")
-
-    @property
-    def home(self) -> Path:
-        return Path(self._home.name)
+        self._folder = tempfile.TemporaryDirectory(prefix="robustaudio-visits-")
+        self.home = Path(self._folder.name)
 
     def keep(self, path: Path, visit: str) -> tuple[Path, str]:
         """Copies a file into the folder of a visit ("": a new one); returns the copy and the visit.

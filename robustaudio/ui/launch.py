@@ -5,7 +5,8 @@ import os
 import socket
 import sys
 import time
-from dataclasses import replace
+from contextlib import ExitStack
+from typing import Any
 
 import gradio as gr
 import torch
@@ -39,7 +40,7 @@ from robustaudio.ui.widgets.upload import MAX_UPLOAD_BYTES
 MOST_BYTES = max(MAX_UPLOAD_BYTES, LONGEST_FILE)  # of a file: a sound, or a study's export
 
 
-def load_services(limits: Limits = PRIVATE) -> Services:
+def load_services(limits: Limits = PRIVATE, streams: Streams | None = None) -> Services:
     """Every classifier of the page's tasks and every clip at hand, on the GPU when there is one.
 
     Raises:
@@ -56,11 +57,12 @@ def load_services(limits: Limits = PRIVATE) -> Services:
         device=device,
         rooms=Host(open_store(os.environ.get("ROBUSTAUDIO_LISTENING", default)), limits),
         limits=limits,
+        streams=streams,
     )
 
 
 def _of_the_page(checkpoints: dict[str, Checkpoint]) -> dict[str, Checkpoint]:
-    """Those whose task is one of the page's; the others work on the command line."""
+    """The checkpoints of the page's tasks; the others work on the command line."""
     tasks = [task.name for task in TASKS]
     shown = {name: some for name, some in checkpoints.items() if some.card.task in tasks}
     for name in checkpoints.keys() - shown.keys():
@@ -87,14 +89,19 @@ def launch(
     """Serves the page; with `block` False it returns at once (tests close it again)."""
     threads.limit(thread_count)
     serving = serving or Serving()
-    listening = bound(host, port)  # before anything is loaded: a mistake is told at once
-    try:
-        page = _launched(listening, host, serving, limits, open_browser, quiet)
-    except BaseException:
-        listening.close()
-        raise
-    if not quiet:
-        _tell(serving, host, page.server_port)
+    with ExitStack() as on_failure:
+        listening = bound(host, port)  # before anything is loaded: a mistake is told at once
+        on_failure.callback(listening.close)
+        page = _launched(listening, host, serving, limits, inbrowser=open_browser, quiet=quiet)
+        on_failure.pop_all()
+    if not quiet:  # what Gradio does not print: how others reach the page
+        if serving.root:
+            print(f"* Behind the proxy:  {serving.root}/")
+        elif host in FAR:
+            print(f"* In the network:  {serving.home(reachable(host), page.server_port)}")
+        if serving.self_signed:
+            print(f"* {WARNING}")
+        sys.stdout.flush()
     if block:
         try:
             while page.is_running:
@@ -105,13 +112,12 @@ def launch(
 
 
 def _launched(
-    listening: socket.socket, host: str, serving: Serving, limits: Limits, open_browser: bool,
-    quiet: bool,
-) -> gr.Blocks:  # fmt: skip
+    listening: socket.socket, host: str, serving: Serving, limits: Limits, **options: Any
+) -> gr.Blocks:
     """The page, served at the socket."""
     key, certificate = serving.files([reachable(host)])
     streams = Streams()
-    services = replace(load_services(limits), serving=serving, streams=streams)
+    services = load_services(limits, streams)
     page = build_page(services)
     services.rooms.keep_purging()
     share_quick(page, limits, streams)
@@ -122,9 +128,8 @@ def _launched(
     rules = Rules(limits, hosts, frames, uploads, MOST_BYTES, streams)
     with at(listening, host, rules):
         page.launch(
-            inbrowser=open_browser,
+            **options,
             prevent_thread_lock=True,
-            quiet=quiet,
             share=False,
             theme=theme(),
             css_paths=[STYLE],
@@ -147,14 +152,3 @@ def _launched(
         )
     keep_tidy(page, streams)
     return page
-
-
-def _tell(serving: Serving, host: str, port: int) -> None:
-    """What Gradio does not print: how others reach the page."""
-    if serving.root:
-        print(f"* Behind the proxy:  {serving.root}/")
-    elif host in FAR:
-        print(f"* In the network:  {serving.home(reachable(host), port)}")
-    if serving.self_signed:
-        print(f"* {WARNING}")
-    sys.stdout.flush()

@@ -6,20 +6,19 @@ sessions of an address, and within a session the first one to come.
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from itertools import count
 from math import inf
 
 from robustaudio.serving.limits import PRIVATE, Limits, Visitor
 from robustaudio.serving.streams import Streams
+from robustaudio.serving.turns import Served
 
 HEAVY_RUNS = 2  # at a time; the others wait
 MOST_WAITING = 100  # of all visitors together
 GONE_S = 10.0  # without a stream to its page a run is dropped
-REMEMBERED = 1000  # addresses and sessions whose last turn counts
 YOUNG_S = 3.0  # a run goes before older ones of other addresses for so long
 AGAIN_S = 0.5  # a forecast is made at most so often
 WEIGHT = 0.3  # of the last run, in the moving average of all
@@ -35,7 +34,6 @@ class Place:
 
     visitor: Visitor
     over: Callable[[], bool]
-    number: int
     joined_at: float
     started_at: float | None = None
 
@@ -57,9 +55,8 @@ class Shares:
     ):  # fmt: skip
         self.limits, self.slots, self.streams, self.clock = limits, slots, streams, clock
         self.usual_s: float | None = None  # that a run takes; None before the first has ended
-        self._lock, self._numbers, self._turns = threading.RLock(), count(), count()
-        self._places: list[Place] = []
-        self._served: dict[tuple[str, str], int] = {}  # the last turn, the oldest first
+        self._lock, self._served = threading.RLock(), Served()
+        self._places: list[Place] = []  # in the order in which they joined
         self._forecast: tuple[float, dict[Place, tuple[int, float]]] = -inf, {}
 
     def join(self, visitor: Visitor, over: Callable[[], bool] = lambda: False) -> Place:
@@ -70,11 +67,10 @@ class Shares:
         """
         with self._lock:
             self._grant()
-            waiting = [place for place in self._waiting if not self.dropped(place)]
-            address = [p for p in waiting if p.visitor.address == visitor.address]
-            session = [place for place in address if place.visitor == visitor]
-            self._check(len(session), len(address), len(waiting))
-            place = Place(visitor, over, next(self._numbers), self.clock())
+            waiting = [place.visitor for place in self._waiting if not self.dropped(place)]
+            address = [other for other in waiting if other.address == visitor.address]
+            self._check(address.count(visitor), len(address), len(waiting))
+            place = Place(visitor, over, self.clock())
             self._places.append(place)
             self._changed()
             return place
@@ -90,7 +86,7 @@ class Shares:
         with self._lock:
             made_at, forecast = self._forecast
             if place not in forecast or self.clock() - made_at >= AGAIN_S:
-                self._forecast = self.clock(), self._made()
+                self._forecast = self.clock(), self._order()
             before, wait_s = self._forecast[1].get(place, (0, 0.0))
             return before, None if self.usual_s is None else wait_s
 
@@ -135,7 +131,11 @@ class Shares:
     @property
     def _wanted(self) -> list[Place]:
         """Those that wait, and whose page is there to see what comes of it."""
-        return [p for p in self._waiting if self._listens(p) and not self.dropped(p)]
+        waiting, streams = self._waiting, self.streams
+        return [
+            place for place in waiting
+            if not place.over() and (streams is None or streams.open(place.visitor.session))
+        ]  # fmt: skip
 
     @property
     def _running(self) -> list[Place]:
@@ -155,9 +155,6 @@ class Shares:
         if everybody >= MOST_WAITING:
             raise ValueError(f"{everybody} runs wait for their turn; try again in a minute.")
 
-    def _listens(self, place: Place) -> bool:
-        return self.streams is None or self.streams.open(place.visitor.session)
-
     def _grant(self) -> None:
         """Places begin, as long as there are slots."""
         while len(self._running) < self.slots:
@@ -165,56 +162,35 @@ class Shares:
             if (place := self._next(self._wanted, running, self._served)) is None:
                 return
             place.started_at = self.clock()
-            self._note(place, self._served)
-            while len(self._served) > REMEMBERED:
-                del self._served[next(iter(self._served))]
+            self._served.note(*place.visitor.keys)
             self._changed()
 
-    def _next(
-        self, able: Iterable[Place], running: list[str], served: dict[tuple[str, str], int]
-    ) -> Place | None:
-        """Of those whose address may have one more: whose turn is longest ago, or never was."""
+    def _next(self, waiting: list[Place], running: list[str], served: Served) -> Place | None:
+        """Whose turn is longest ago, or never was, if the address may have one more."""
+        able = [p for p in waiting if running.count(p.visitor.address) < self.limits.running]
+        return min(able, key=lambda p: [*map(served.last, p.visitor.keys)], default=None)
 
-        def turn(place: Place) -> tuple[int, int, int]:
-            address, session = _keys(place)
-            return served.get(address, -1), served.get(session, -1), place.number
-
-        able = [p for p in able if running.count(p.visitor.address) < self.limits.running]
-        return min(able, key=turn, default=None)
-
-    def _note(self, place: Place, served: dict[tuple[str, str], int]) -> None:
-        turn = next(self._turns)
-        for key in _keys(place):
-            served.pop(key, None)
-            served[key] = turn
-
-    def _made(self) -> dict[Place, tuple[int, float]]:
+    def _order(self) -> dict[Place, tuple[int, float]]:
         """The waiting ones in their order, played through with runs of the usual length."""
-        usual_s, now, served = self.usual_s or 1.0, self.clock(), {**self._served}
+        usual_s, now, served = self.usual_s or 1.0, self.clock(), self._served.copy()
         ends = [
-            (max(usual_s - (now - (place.started_at or now)), 0.0), place.number, place)
-            for place in self._running
+            (max(usual_s - (now - (run.started_at or now)), 0.0), run.visitor.address)
+            for run in self._running
         ]
         heapify(ends)
         waiting, order, at_s = self._wanted, {}, 0.0
         while waiting:
             place = None
             if len(ends) < self.slots:
-                running = [run.visitor.address for *_, run in ends]
-                place = self._next(waiting, running, served)
+                place = self._next(waiting, [address for _, address in ends], served)
             if place:
                 order[place] = len(order), at_s
                 waiting.remove(place)
-                self._note(place, served)
-                heappush(ends, (at_s + usual_s, place.number, place))
+                served.note(*place.visitor.keys)
+                heappush(ends, (at_s + usual_s, place.visitor.address))
             else:
                 at_s = heappop(ends)[0]
         return order
 
     def _changed(self) -> None:
         self._forecast = -inf, {}
-
-
-def _keys(place: Place) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Under which its turns are remembered."""
-    return ("address", place.visitor.address), ("session", place.visitor.session)

@@ -8,7 +8,7 @@ from gradio.themes import Base
 
 from robustaudio.paths import ASSETS
 from robustaudio.ui.checked_blocks import Page
-from robustaudio.ui.events import KEEP_NUMBERS, MEASURE_PLOTS, QUICK, QUIET, Update, fresh
+from robustaudio.ui.events import MEASURE_PLOTS, QUICK, QUIET, Update, asset, fresh, script
 from robustaudio.ui.kept_files import keep_downloads
 from robustaudio.ui.services import Services
 from robustaudio.ui.tabs.choice import build_choice
@@ -18,10 +18,8 @@ from robustaudio.ui.tabs.noise_it_is_sure_about import build_noise_it_is_sure_ab
 from robustaudio.ui.tabs.prove import build_prove
 from robustaudio.ui.tabs.ruler import build_ruler
 from robustaudio.ui.tabs.what_would_it_take import build_what_would_it_take
-from robustaudio.ui.visit import TRY, Turns, Visit
+from robustaudio.ui.visit import TRY, Visit
 from robustaudio.ui.widgets.basic import words
-from robustaudio.ui.widgets.old_result import COMPARE
-from robustaudio.ui.words.learn import LEARN
 
 STYLE = ASSETS / "style.css"
 HEADER = (
@@ -59,21 +57,20 @@ def build_page(services: Services) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Hear & break", elem_id="tab-explore"):
                 starts = [page.load, begun.change]
-                stale |= build_hear_and_break(services, visit, starts, changed)
+                stale |= build_hear_and_break(visit, starts, changed)
                 with gr.Accordion("Noise it is sure about", open=False, elem_id="more-like-itself"):
-                    stale |= build_noise_it_is_sure_about(services, visit, changed)
+                    stale |= build_noise_it_is_sure_about(visit, changed)
             with gr.Tab("Prove", elem_id="tab-prove"):
-                stale |= build_prove(services, visit, changed)
+                stale |= build_prove(visit, changed)
             with gr.Tab("Ruler", elem_id="tab-ruler"):
-                stale |= build_ruler(services, visit)
-                stale |= build_what_would_it_take(services, visit)
+                stale |= build_ruler(visit)
+                stale |= build_what_would_it_take(visit)
             with gr.Tab("Listen", elem_id="tab-listen"):
-                build_listen(services, visit, page.load)
+                build_listen(visit, page.load)
             with gr.Tab("Learn", elem_id="tab-learn"):
-                gr.Markdown(LEARN)
+                gr.Markdown(asset("learn.md"))
 
-        for script in (KEEP_NUMBERS, COMPARE):
-            page.load(None, js=script, **QUIET)
+        page.load(None, js=script("keep_numbers"), **QUIET)
         tabs.select(None, js=MEASURE_PLOTS, **QUIET)
         _begin_anew(visit, begun, stale)
     keep_downloads(page)
@@ -81,19 +78,20 @@ def build_page(services: Services) -> gr.Blocks:
 
 
 def _begin_anew(visit: Visit, begun: gr.State, stale: Update) -> None:
-    """What was found of another clip or classifier goes at once, in the browser.
+    """Empties all results in the browser as soon as the clip or the classifier is another one.
 
-    What is still being found learns of it from the turn, and a new run begins. Gradio calls a menu
+    A run that still computes is ended by the turn, and a new run begins. Gradio calls a menu
     that was merely opened and closed an input, too: what counts is whether its value has changed.
     """
 
-    def begin(turns: Turns, turn: int) -> Any:
-        """The run that is over learns it; what it found in the last moment goes as well."""
-        if turn == turns.begun:
+    def begin(values: Update) -> Any:
+        """Ends the run before, and empties what it has shown in the last moment."""
+        turns, now = values[visit.turns], values[turn]
+        if now == turns.begun:
             return gr.skip()
-        turns.over(turn)
-        turns.begun = turn
-        return {begun: turn, **fresh(stale)}
+        turns.over(now)
+        turns.begun = now
+        return {begun: now, **fresh(stale)}
 
     classifier, worked, turn = visit.classifier, visit.worked, visit.turn
     emptied, everything = json.dumps([*stale.values()]), [turn, *stale]
@@ -117,4 +115,4 @@ def _begin_anew(visit: Visit, begun: gr.State, stale: Update) -> None:
         outputs = [classifier, worked, *everything]
         moves.append(button.click(None, [button, worked, turn], outputs, js=js, **QUIET))
     for moved in moves:
-        moved.then(begin, [visit.turns, turn], [begun, *stale], **QUICK)
+        moved.then(begin, {visit.turns, turn}, [begun, *stale], **QUICK)

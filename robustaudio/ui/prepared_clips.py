@@ -47,7 +47,7 @@ class Prepared:
         return replace(clip, samples=clip.samples.clone())  # nobody changes what others hear
 
     def decoded(self, path: Path, classifier: Classifier, within: Within) -> Clip:
-        """The same of a file that is not worth keeping yet.
+        """The clip of a file that is not worth keeping yet.
 
         Raises:
             ValueError: one sentence, for a file that cannot be used.
@@ -89,11 +89,4 @@ def _key(path: Path, name: str, within: Within) -> Key | None:
         now = path.stat()
     except (OSError, ValueError):
         return None
-    return (
-        path,
-        name,
-        None if within is None else tuple(within),
-        now.st_mtime_ns,
-        now.st_size,
-        now.st_ino,
-    )
+    return path, name, within and (*within,), now.st_mtime_ns, now.st_size, now.st_ino

@@ -45,17 +45,17 @@ class Queued:
         return not self.place.waits
 
     def begin(self, steps: Generator[list]) -> None:
-        """What is to be computed."""
+        """Sets the run whose steps are computed once the wait is over."""
         self._steps = steps
 
     async def step(self) -> list | None:
-        """The next step of it; None after the last, and where nobody is there to see one."""
+        """The next step of the run; None after the last, and where nobody is there to see one."""
         if self._steps is None or not self.began or self.shares.gone(self.place):
             return None
         context, steps = contextvars.copy_context(), self._steps
         context.run(GIVES_WAY.set, lambda: self.shares.gives_way(self.place))
         return await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: context.run(lambda: next(steps, None))
+            self._thread, lambda: context.run(next, steps, None)
         )
 
     def end(self) -> None:
@@ -63,18 +63,12 @@ class Queued:
         if self._steps is None:
             self.shares.leave(self.place)
         else:
-            self._thread.submit(self._close)
+            closed = self._thread.submit(self._steps.close)
+            closed.add_done_callback(lambda _: self.shares.leave(self.place))
         self._thread.shutdown(wait=False)
-
-    def _close(self) -> None:
-        try:
-            if self._steps is not None:
-                self._steps.close()
-        finally:
-            self.shares.leave(self.place)
 
 
 def visitor_of(request: gr.Request) -> Visitor:
-    """Whose run it is."""
+    """The session and the address that a request comes from."""
     client = getattr(request, "client", None)
     return Visitor(request.session_hash or "", client.host if client else "")

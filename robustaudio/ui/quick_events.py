@@ -16,7 +16,7 @@ from fastapi import HTTPException, Request
 from gradio.block_function import BlockFunction
 from gradio.queueing import Event, EventQueue, Queue
 
-from robustaudio.serving.limits import Limits
+from robustaudio.serving.limits import Limits, Visitor
 from robustaudio.serving.streams import Streams
 from robustaudio.serving.turns import ASKER, Served
 from robustaudio.ui.long_runs import GONE_S
@@ -44,10 +44,10 @@ class Quick(Queue):
         Raises:
             HTTPException: 429 and one sentence, if the session or the address waits too often.
         """
-        address = _address(request)
+        address, handler = _address(request), self.blocks.fns.get(body.fn_index)
         waiting = [event for event in self._waiting() if _address(event.request) == address]
         clicks = sum(event.session_hash == body.session_hash for event in waiting)
-        if not self._is_heavy(body.fn_index):
+        if handler and handler.concurrency_limit is not None:
             if clicks >= WAITING * self.limits.waiting:
                 raise HTTPException(429, f"{clicks} of your clicks wait already; wait for them.")
             if len(waiting) >= self.limits.address_waiting:
@@ -69,7 +69,7 @@ class Quick(Queue):
                 return [line.queue.pop(0)], False, line.concurrency_id
             if line.current_concurrency < limit and (event := self._next(line)):
                 line.queue.remove(event)
-                self._served.note(*_keys(event))
+                self._served.note(*_visitor(event).keys)
                 return [event], False, line.concurrency_id
         return None
 
@@ -86,29 +86,29 @@ class Quick(Queue):
         if event.session_hash in self.pending_messages_per_session:
             super().send_message(event, event_message)
 
-    def _is_heavy(self, number: int | None) -> bool:
-        handler = None if number is None else self.blocks.fns.get(number)
-        return handler is None or handler.concurrency_limit is None
-
     def _waiting(self) -> list[Event]:
         """Quick events that have not begun."""
         lines = self.event_queue_per_concurrency_id.values()
         return [event for line in lines if line.concurrency_limit for event in line.queue]
 
     def _next(self, line: EventQueue) -> Event | None:
-        """Of those whose address may have one more: whose turn is longest ago, or never was."""
-        running = [event for job in self.active_jobs for event in job or () if _is_quick(event)]
-        all_of = Counter(_address(event.request) for event in running)
+        """Whose turn is longest ago, or never was, if the address may have one more."""
+        jobs = [event for job in self.active_jobs for event in job or ()]
+        running = [event for event in jobs if event.fn.concurrency_limit is not None]
         here = [event for event in running if event.concurrency_id == line.concurrency_id]
-        of_line = Counter(_address(event.request) for event in here)
+        in_line, in_all = (
+            Counter(_address(event.request) for event in events) for events in (here, running)
+        )
         most = self.limits.running
         able = [
             event
             for event in line.queue
-            if of_line[address := _address(event.request)] < most
-            and all_of[address] < ADDRESS_RUNS * most
+            if in_line[address := _address(event.request)] < most
+            and in_all[address] < ADDRESS_RUNS * most
         ]
-        return min(able, key=lambda event: [*map(self._served.last, _keys(event))], default=None)
+        return min(
+            able, key=lambda event: [*map(self._served.last, _visitor(event).keys)], default=None
+        )
 
     def _sweep(self) -> None:
         """Drop the events of pages that have not listened for too long."""
@@ -136,10 +136,5 @@ def _address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _is_quick(event: Event) -> bool:
-    return event.fn.concurrency_limit is not None
-
-
-def _keys(event: Event) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Under which its turns are remembered."""
-    return ("address", _address(event.request)), ("session", event.session_hash)
+def _visitor(event: Event) -> Visitor:
+    return Visitor(event.session_hash, _address(event.request))

@@ -1,7 +1,7 @@
 """What the page is given once at the start: classifiers, clips, folders, listening studies."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -12,11 +12,10 @@ from robustaudio.classifiers.card import Card
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.listening.run.host import Host
 from robustaudio.serving.limits import PRIVATE, Limits
-from robustaudio.serving.serve import Serving
 from robustaudio.serving.streams import Streams
 from robustaudio.ui.kept_files import Kept
 from robustaudio.ui.prepared_clips import Prepared
-from robustaudio.ui.sources import GONE, UPLOAD, NoClip, Source
+from robustaudio.ui.sources import UPLOAD, NoClip, Source
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,6 @@ class Services:
     rooms: Host
     kept: Kept = field(default_factory=Kept)
     prepared: Prepared = field(default_factory=Prepared)
-    serving: Serving = field(default_factory=Serving)
     limits: Limits = PRIVATE
     streams: Streams | None = None
 
@@ -47,7 +45,7 @@ class Services:
     def classifiers_of(self, task: str) -> list[str]:
         return [name for name, card in self.cards.items() if card.task == task]
 
-    def start(self, task: str) -> tuple[str, "Source"]:
+    def start(self, task: str) -> tuple[str, Source]:
         """The classifier and the clip that a task begins with; what is not there gives way."""
         names, clips, wanted = self.classifiers_of(task), self.clips[task], self.tasks[task]
         classifier = wanted.classifier if wanted.classifier in names else names[0]
@@ -62,13 +60,11 @@ class Services:
 
     def for_noise(self, task: str, sigma: float, representation: str) -> str | None:
         """The classifier that was trained under such noise, which was added to waveforms."""
-        for name in self.classifiers_of(task):
-            trained = self.cards[name].training.noise_sigma
-            if trained and sigma <= trained:
-                return name if representation == "waveform" else None
-        return None
+        names = self.classifiers_of(task) if representation == "waveform" else []
+        sigmas = {name: self.cards[name].training.noise_sigma or 0 for name in names}
+        return next((name for name, trained in sigmas.items() if sigma <= trained), None)
 
-    def one_per_label(self, task: str) -> list["Source"]:
+    def one_per_label(self, task: str) -> list[Source]:
         """A bundled clip of every label."""
         clips = self.tasks[task].one_per_label()
         return [Source(name, path, task) for name, path in clips.items()]
@@ -78,20 +74,19 @@ class Services:
 
         It is prepared for the `classifier` that the page shows (None, or unknown: for any).
         """
-        name, more = path.name, {"uploaded": True, "visit": source.visit}
+        own = Source(UPLOAD, Path(path.name), source.task, uploaded=True, visit=source.visit)
         if classifier is None or classifier not in self.classifiers:
             classifier = next(iter(self.classifiers))
-        chosen = self.classifiers[classifier]
         try:
-            clip = self.prepared.decoded(path, chosen, [self.upload_folder])
-            path, more["visit"] = self.kept.keep(path, source.visit)
-            self.prepared.keep(path, classifier, [self.kept.home], clip)
+            clip = self.prepared.decoded(path, self.classifiers[classifier], [self.upload_folder])
+            copy, visit = self.kept.keep(path, source.visit)
         except ValueError as error:
-            return Source(UPLOAD, Path(name), source.task, **more, refused=_without(path, error))
+            return replace(own, refused=_without(path, error))
         except OSError as error:
-            words = f"{name} cannot be kept on the server: {error.strerror}."
-            return Source(UPLOAD, Path(name), source.task, **more, refused=words)
-        return Source(UPLOAD, path, source.task, **more)
+            sentence = f"{path.name} cannot be kept on the server: {error.strerror}."
+            return replace(own, refused=sentence)
+        self.prepared.keep(copy, classifier, [self.kept.home], clip)
+        return replace(own, path=copy, visit=visit)
 
     def open(self, source: Source, classifier: str) -> tuple[Classifier, Clip]:
         """The classifier, and the source prepared for it.
@@ -104,14 +99,9 @@ class Services:
             raise NoClip(source.refused)
         if classifier not in self.classifiers:
             raise ValueError(f"no classifier {classifier!r}; choose from {', '.join(self.cards)}.")
-        chosen = self.classifiers[classifier]
         if not source.path.is_file():
-            raise NoClip(
-                GONE
-                if source.uploaded
-                else f"the clip {source.name!r} is no longer on the server; choose another one."
-            )
-        within = [self.kept.home] if source.uploaded else None
+            raise NoClip(source.gone)
+        chosen, within = self.classifiers[classifier], [self.kept.home] if source.uploaded else None
         try:
             clip = self.prepared.clip(source.path, classifier, chosen, within)
         except ValueError as error:

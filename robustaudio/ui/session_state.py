@@ -5,8 +5,8 @@ does not offer; a component for each plain value that follows an update; and a v
 """
 
 import time
-from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import gradio as gr
@@ -67,10 +67,9 @@ class Visits(StateHolder):
     def _clear_mail(self, now: float) -> None:
         """Messages that nobody fetches go, and Gradio's list of the runs that they are of."""
         queue = self.page._queue
-        waits = [
-            event for line in queue.event_queue_per_concurrency_id.values() for event in line.queue
-        ]
-        busy = _sessions(waits) | _sessions(e for job in queue.active_jobs for e in job or ())
+        waiting = (line.queue for line in queue.event_queue_per_concurrency_id.values())
+        running = (job or () for job in queue.active_jobs)
+        busy = {event.session_hash for event in chain(*waiting, *running)}
         known = {*queue.pending_messages_per_session, *queue.pending_event_ids_session}
         left = {session for session in known - busy if not self.streams.open(session)}
         self._unheard = {session: self._unheard.get(session, now) for session in left}
@@ -81,16 +80,12 @@ class Visits(StateHolder):
 
 
 def keep_tidy(page: gr.Blocks, streams: Streams) -> None:
-    """Of a page that is served: its queue holds every run that waits for its share.
+    """Bounds what a served page keeps, and gives its queue an entry for every run that may wait.
 
-    It has 40 entries by default, which are no threads; the quick handlers keep those. A table of
-    all events is made after each by Gradio, for a page on them that is closed here: never mind.
+    By default it has 40 entries, which are no threads; the quick handlers keep those. Gradio makes
+    a table of all events after each, for a page that is closed here: that is switched off.
     """
     queue = page._queue
     queue.active_jobs += [None] * MOST_WAITING
     queue.ANALYTICS_MAX_EVENTS, queue.ANAYLTICS_CACHE_FREQUENCY = EVENTS, 10**9
     page.server_app.state_holder = Visits(page, streams)
-
-
-def _sessions(events: Iterable[Any]) -> set[str]:
-    return {event.session_hash for event in events}

@@ -6,9 +6,6 @@ from pathlib import Path
 UPLOAD = "your own clip"
 
 
-GONE = "your clip is no longer on the server; upload it again."
-
-
 @dataclass(frozen=True)
 class Source:
     """Which clip a visitor works on, in which task; `path` was chosen from the list or uploaded.
@@ -28,6 +25,13 @@ class Source:
     def label(self) -> str | None:
         """What the clip is, as it is shown ("label · source"); None of a visitor's own."""
         return None if self.uploaded else self.name.split(" · ")[0]
+
+    @property
+    def gone(self) -> str:
+        """The sentence on a clip whose file is no longer there."""
+        if self.uploaded:
+            return "your clip is no longer on the server; upload it again."
+        return f"the clip {self.name!r} is no longer on the server; choose another one."
 
     @property
     def shown(self) -> dict:

@@ -11,24 +11,21 @@ from robustaudio.ui.widgets.player import Track, amplification_db, player_value
 
 def player_tracks(result: PerturbedClip, sample_rate: int) -> dict:
     """Clean, perturbed, and the perturbation alone with the amplification that its label says."""
-    gain_db = amplification_db(result.perturbation, result.clean)
-    tracks = [
-        Track("A", "clean", result.clean),
-        Track("B", "perturbed", result.perturbed),
-        Track("D", "difference", result.perturbation, gain_db),
-    ]
-    return player_value(tracks, sample_rate)
+    return player_value(_compared(result.clean, "perturbed", result.perturbed), sample_rate)
 
 
 def live_tracks(clean: Tensor, best: Tensor, sample_rate: int) -> dict:
-    """The same of a search that goes on; what plays goes on, too."""
-    gain_db = amplification_db(best - clean, clean)
-    tracks = [
+    """The same tracks of a search that goes on: what plays is not interrupted by newer ones."""
+    return player_value(_compared(clean, "best so far", best), sample_rate, goes_on=True)
+
+
+def _compared(clean: Tensor, name: str, perturbed: Tensor) -> list[Track]:
+    difference = perturbed - clean
+    return [
         Track("A", "clean", clean),
-        Track("B", "best so far", best),
-        Track("D", "difference", best - clean, gain_db),
+        Track("B", name, perturbed),
+        Track("D", "difference", difference, amplification_db(difference, clean)),
     ]
-    return player_value(tracks, sample_rate, goes_on=True)
 
 
 def exhibit_tracks(clean: Tensor, shown: Sequence[Exhibit], sample_rate: int) -> dict:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import gradio as gr
 
 from robustaudio.ui.long_runs import Shares
+from robustaudio.ui.services import Services
 
 TRY = "Try "  # then a classifier's name: the words of a button that chooses it
 
@@ -37,7 +38,7 @@ class Turns:
 
     @contextmanager
     def search(self) -> Iterator[Halt]:
-        """For as long as a search runs that can end early."""
+        """While a search runs: what ends it early."""
         self.halt = halt = Halt()
         try:
             yield halt
@@ -54,7 +55,7 @@ class Visit:
     what the first tab has made of the clip, or None. `opened` is the listening test that they
     opened: its token and its teacher's key, which their browser keeps where it can. `worked` is the
     classifier that the page's results are of: what `classifier` said last. Each of `switches` is a
-    button that chooses the classifier it names. All visits have the same `shares`.
+    button that chooses the classifier it names. All visits have the same `services` and `shares`.
     """
 
     source: gr.State
@@ -66,7 +67,8 @@ class Visit:
     turn: gr.Number
     opened: gr.JSON
     worked: gr.Textbox
-    shares: Shares = field(default_factory=Shares)
+    services: Services
+    shares: Shares
     switches: list[gr.Button] = field(default_factory=list)
 
     def switch(self, elem_id: str) -> gr.Button:

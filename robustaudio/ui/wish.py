@@ -1,4 +1,4 @@
-"""What a visitor wants done to the clip on the first tab, and the command that does it again."""
+"""What a visitor wants done to the clip on the first tab, and the flags that do it again."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,8 +12,6 @@ from robustaudio.evaluation.noise import AddingNoise, add_noise
 from robustaudio.evaluation.results import PerturbedClip
 from robustaudio.progress import Progress
 from robustaudio.threats.norms import norm_named
-from robustaudio.ui.commands import command_line
-from robustaudio.ui.sources import Source
 
 ANY_OTHER, NOISE = "any other", "noise"
 METHODS = {name: made.title for name, made in ATTACKS.items()} | {NOISE: "Gaussian noise"}
@@ -65,19 +63,23 @@ class Wish:
             attack, classifier, clip.samples, attacking, seed=self.seed, progress=progress
         )
 
-    def command(self, source: Source, classifier: str) -> list[str]:
-        """The command that makes the same perturbation."""
-        options = {"representation": self.representation}
+    @property
+    def verb(self) -> str:
+        """The verb of the command line."""
+        return "noise" if self.method == NOISE else "attack"
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """What the command line is given to make the same perturbation."""
+        flags = {"representation": self.representation}
         if self.method == NOISE:
-            options |= {"sigma": self.sigma, "seed": self.seed}
-            return command_line("noise", source, classifier, options)
-        options = {
+            return flags | {"sigma": self.sigma, "seed": self.seed}
+        return {
             "attack": self.method, "norm": self.norm, "level_db": self.level_db,
-            "target": None if self.target == ANY_OTHER else self.target, **options,
+            "target": None if self.target == ANY_OTHER else self.target, **flags,
             "survive_rounding": self.survive_rounding or None,  # it has no opposite
             **self.options, "seed": self.seed,
         }  # fmt: skip
-        return command_line("attack", source, classifier, options)
 
 
 def _whole(method: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def test_no_handler_takes_a_perturbation_from_the_browser(page):
 
 
 def test_a_value_out_of_range_says_the_range(page, post):
-    handler = next(one for one in handlers(page) if one.name == "_questions")
+    handler = next(one for one in handlers(page) if one.name == "count_questions")
     body = {"data": ["abx", ["white"], 1_000], "fn_index": handler._id, "session_hash": "range"}
     told = post("run/predict", body).json()["error"]
     assert told == "Value 1000 is greater than maximum value 100."

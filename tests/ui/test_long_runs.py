@@ -4,7 +4,8 @@ import pytest
 
 from robustaudio.serving.limits import PRIVATE, Limits, Visitor
 from robustaudio.serving.streams import Streams
-from robustaudio.ui.long_runs import GONE_S, MOST_WAITING, REMEMBERED, YOUNG_S, Place, Shares
+from robustaudio.serving.turns import REMEMBERED
+from robustaudio.ui.long_runs import GONE_S, MOST_WAITING, YOUNG_S, Place, Shares
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_leaving_twice_is_leaving_once_and_turns_are_not_remembered_for_ever(now
         assert shares.granted(place)
         shares.leave(place)
         shares.leave(place)
-    assert len(shares._served) <= REMEMBERED and not shares._places
+    assert len(shares._served._last) <= REMEMBERED and not shares._places
 
 
 def test_runs_whose_pages_do_not_listen_are_not_before_anybody(now):

@@ -9,6 +9,7 @@ from ui.wishes import defaults, wish
 from robustaudio.cli import parser
 from robustaudio.threats.norms import NORMS
 from robustaudio.ui.launch import load_services
+from robustaudio.ui.opened import command_line
 from robustaudio.ui.sources import Source
 from robustaudio.ui.wish import METHODS, NOISE, start_level_db
 from robustaudio.ui.words.hear_and_break import about_level
@@ -37,7 +38,7 @@ def source(services):
     ids=lambda wanted: wanted.method,
 )
 def test_the_command_of_a_wish_parses_to_the_same_settings(source, wanted):
-    command = wanted.command(source, "digits-cnn")
+    command = command_line(wanted.verb, source, "digits-cnn", wanted.flags)
     arguments = parser().parse_args(shlex.split(shlex.join(command))[3:])
     assert arguments.classifier == "digits-cnn" and arguments.seed == 0
     assert Path(arguments.clip).name == "seven-slt.wav"

@@ -18,6 +18,7 @@ from yaml.reader import ReaderError
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED as CLIPS
+from robustaudio.audio.draws import MOST_SEED
 from robustaudio.listening.design.pairing import paired
 from robustaudio.listening.design.study import (
     LONGEST_H,
@@ -48,7 +49,7 @@ LARGEST = 10**400  # of a whole number: Python writes none of more than 4300 dig
 LONGEST_NAME, LONGEST_TEXT = 120, 2_000  # characters: of titles and names, of texts
 # of numbers, with both ends; where these are whole, the number has to be
 RANGES = {
-    "expires_h": (1, LONGEST_H), "seed": (0, 10**15),
+    "expires_h": (1, LONGEST_H), "seed": (0, MOST_SEED),
     "certified_radius": (0.0, 1e12), "sigma": (0.0, 1e12), "alpha": (0.0, 1.0), "n": (1, 10**12),
 }  # fmt: skip
 MOST_PROBLEMS, LONGEST_PROBLEM = 12, 300  # in a message, and characters of each

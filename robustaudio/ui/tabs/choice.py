@@ -10,25 +10,19 @@ import gradio as gr
 from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.predict import predict as predict_label
-from robustaudio.ui.errors import FAILED, as_html, in_place, one_sentence
-from robustaudio.ui.events import QUICK, QUIET, Update
+from robustaudio.ui.errors import FAILED, as_html, in_place
+from robustaudio.ui.events import QUICK, QUIET, Update, script
 from robustaudio.ui.jobs import EXPECTED
 from robustaudio.ui.long_runs import Shares
 from robustaudio.ui.services import Services
-from robustaudio.ui.sources import GONE, UPLOAD, Source
+from robustaudio.ui.sources import UPLOAD, Source
 from robustaudio.ui.visit import Turns, Visit
 from robustaudio.ui.widgets.basic import words
-from robustaudio.ui.widgets.upload import ANY_SOUND, MICROPHONE, REFUSED, too_large
+from robustaudio.ui.widgets.upload import MICROPHONE, TAKES, too_large
 from robustaudio.ui.wish import ANY_OTHER
 from robustaudio.ui.words.choice import card_words, prediction_words
 
 STILL_HERE_MS = 600_000
-# once a page has been offline, Gradio drops its States an hour after they were last set
-STILL_HERE = """() => {{
-  const tell = () => document.querySelector("#still-here")?.click();
-  setInterval(tell, {every_ms});
-  document.addEventListener("visibilitychange", () => document.hidden || tell());
-}}"""
 
 
 def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
@@ -66,22 +60,24 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         render=False,
     )  # fmt: skip
 
-    def predict(opened: Source, name: str) -> Update:
+    def predict(values: Update) -> Update:
         """What is heard, or in its place why nothing is."""
-        about = card_words(services.cards[name])
+        chosen, name = values[source], values[classifier]
         try:
-            chosen, prepared = services.open(opened, name)
-            result = measure_clip(predict_label, chosen, prepared.samples, None)
+            model, prepared = services.open(chosen, name)
+            result = measure_clip(predict_label, model, prepared.samples, None)
+            said = prediction_words(result, chosen, prepared.stretch)
         except EXPECTED as error:
-            return {prediction: in_place(error), card: about}
+            said = in_place(error)
         except Exception:  # of a classifier, or of the machine: the last clip's verdict must go
-            logging.getLogger(__name__).exception("%s failed on %s", name, opened.name)
-            failure = RuntimeError(f"{name} failed on this clip; the server's log says why.")
-            return {prediction: in_place(failure), card: about}
-        return {prediction: prediction_words(result, opened, prepared.stretch), card: about}
+            logging.getLogger(__name__).exception("%s failed on %s", name, chosen.name)
+            failed = f"{name} failed on this clip; the server's log says why."
+            said = in_place(RuntimeError(failed))
+        return {prediction: said, card: card_words(services.cards[name])}
 
-    def choose_task(name: str, before: Source) -> Update:
+    def choose_task(values: Update) -> Update:
         """The task's own start; a visitor's own clip stays."""
+        name, before = values[task], values[source]
         start, first = services.start(name)
         kept = before if before.uploaded else first
         chosen = None if before.uploaded else first.name
@@ -93,13 +89,14 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
             target: gr.Dropdown(_targets(services, start), value=ANY_OTHER),
         }
 
-    def choose(name: str | None, before: Source) -> Source | dict:
+    def choose(values: Update) -> Any:
+        name, before = values[clip], values[source]
         clips = services.clips[before.task]
         if name is None:  # beside an own clip the list is empty, and was merely looked at
             return gr.skip()
         if name not in clips:
-            raise one_sentence(ValueError("choose a clip from the list."))
-        return Source(name, clips[name], before.task, visit=before.visit)
+            raise ValueError("choose a clip from the list.")
+        return {source: Source(name, clips[name], before.task, visit=before.visit)}
 
     def use_upload(values: Update) -> Any:
         """The visitor's own clip; of a file that cannot be used, the sentence that says why not.
@@ -111,33 +108,33 @@ def build_choice(services: Services, page: gr.Blocks, turn: gr.Number) -> Visit:
         taken = services.take(Path(values[upload]), values[source], values[classifier])
         return {source: warned(taken), clip: gr.Dropdown(value=None)}
 
-    def refuse(sentence: str, before: Source) -> Update:
-        refused = replace(before, name=UPLOAD, uploaded=True, refused=too_large(sentence))
+    def refuse(values: Update) -> Update:
+        sentence = too_large(values[large])
+        refused = replace(values[source], name=UPLOAD, uploaded=True, refused=sentence)
         return {source: warned(refused), clip: gr.Dropdown(value=None), upload: None}
 
     worked = gr.Textbox(start, visible=False)
-    task.input(choose_task, [task, source], [source, classifier, worked, clip, target], **QUICK)
-    clip.input(choose, [clip, source], source, **QUICK)
+    task.input(choose_task, {task, source}, [source, classifier, worked, clip, target], **QUICK)
+    clip.input(choose, {clip, source}, source, **QUICK)
     uploaded = [upload.upload, upload.stop_recording]
     gr.on(uploaded, use_upload, {upload, source, classifier}, [source, clip], **QUICK)
-    large.change(refuse, [large, source], [source, clip, upload], **QUICK)
-    page.load(None, js=ANY_SOUND, **QUIET)
-    page.load(None, js=REFUSED, **QUIET)
+    large.change(refuse, {large, source}, [source, clip, upload], **QUICK)
+    page.load(None, js=TAKES, **QUIET)
     shown = gr.JSON(visible=False)
     source.change(lambda source: source.shown, source, shown, **QUIET)
     still_here = gr.Button(visible="hidden", elem_id="still-here")
     still_here.click(
-        lambda source, shown: resumed(services, source, first, shown),
-        [source, shown], source, **QUICK,
+        lambda values: resumed(services, values[source], first, values[shown]),
+        {source, shown}, source, **QUICK,
     )  # fmt: skip
-    page.load(None, js=STILL_HERE.format(every_ms=STILL_HERE_MS), **QUIET)
+    page.load(None, js=script("still_here", STILL_HERE_MS), **QUIET)
     page.load(None, None, [upload, microphone], js=MICROPHONE, **QUIET)
     changed = [page.load, source.change, classifier.change]
-    gr.on(changed, predict, [source, classifier], [prediction, card], **QUIET)
+    gr.on(changed, predict, {source, classifier}, [prediction, card], **QUIET)
     return Visit(
         source, classifier, target, perturbed=gr.State(None), runs=gr.State(()),
         turns=gr.State(Turns()), turn=turn, opened=gr.JSON(visible=False), worked=worked,
-        shares=Shares(services.limits, streams=services.streams),
+        services=services, shares=Shares(services.limits, streams=services.streams),
     )  # fmt: skip
 
 
@@ -159,7 +156,8 @@ def resumed(services: Services, source: Source, first: Source, shown: Any) -> So
     if task not in services.tasks:
         return source
     if shown.get("uploaded"):
-        return Source(UPLOAD, Path(), task, uploaded=True, refused=GONE)
+        own = Source(UPLOAD, Path(), task, uploaded=True)
+        return replace(own, refused=own.gone)
     path = services.clips[task].get(name)
     return Source(name, path, task) if path else source
 

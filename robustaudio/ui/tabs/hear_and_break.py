@@ -8,25 +8,23 @@ import gradio as gr
 from robustaudio.audio.clip import Clip
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.exhibits import exhibits
-from robustaudio.evaluation.report import make_report, save_perturbed
 from robustaudio.evaluation.results import AttackedClip, PerturbedClip, to_json
 from robustaudio.threats.noise import audible_representations
 from robustaudio.threats.norms import norm_named
 from robustaudio.ui import figures
-from robustaudio.ui.downloads import download, download_report, file_name, scratch_folder
+from robustaudio.ui.downloads import download, download_report
 from robustaudio.ui.errors import in_place
 from robustaudio.ui.events import NO_FILE, QUIET, Update, fresh
-from robustaudio.ui.jobs import Buttons, Run, on_click
-from robustaudio.ui.services import Services
+from robustaudio.ui.jobs import Run, on_click
 from robustaudio.ui.sources import NoClip
 from robustaudio.ui.tabs.masking import Masking
 from robustaudio.ui.tracks import exhibit_tracks, player_tracks
 from robustaudio.ui.visit import Visit
 from robustaudio.ui.widgets.attack_controls import START_AT, build_controls
-from robustaudio.ui.widgets.basic import words
+from robustaudio.ui.widgets.basic import file_button, words
 from robustaudio.ui.widgets.live_search import Live, pictured
 from robustaudio.ui.widgets.player import Player
-from robustaudio.ui.wish import METHODS, NOISE
+from robustaudio.ui.wish import METHODS
 from robustaudio.ui.words.hear_and_break import exhibits_words, perturbation_words, search_words
 from robustaudio.ui.words.terms import BY_ITSELF, Ending, level_relative_to
 
@@ -39,7 +37,8 @@ class HearAndBreak:
             with gr.Column(scale=2, min_width=300):
                 self.controls = build_controls(target)
             with gr.Column(scale=5, min_width=320):
-                self.old, self.verdict = words("perturb-old"), words("perturb-words")
+                self.controls.buttons.old.render()
+                self.verdict = words("perturb-words")
                 self.player = Player(
                     elem_id="player", hint="Clean, perturbed and difference play here."
                 )
@@ -60,12 +59,8 @@ class HearAndBreak:
             self.subtype = gr.Radio(
                 [("32-bit float", "FLOAT"), ("24 bit", "PCM_24")], value="FLOAT", label="WAV format"
             )
-            self.wav = gr.DownloadButton(
-                "Perturbed clip (WAV)", interactive=False, elem_id="download-wav"
-            )
-            self.report = gr.DownloadButton(
-                "Report (JSON)", interactive=False, elem_id="download-report"
-            )
+            self.wav = file_button("Perturbed clip (WAV)", "download-wav")
+            self.report = file_button("Report (JSON)", "download-report")
 
     @property
     def emptied(self) -> Update:
@@ -110,7 +105,7 @@ class HearAndBreak:
         }
 
 
-def build_hear_and_break(services: Services, visit: Visit, starts: list, changed: list) -> Update:
+def build_hear_and_break(visit: Visit, starts: list, changed: list) -> Update:
     """The tab, which runs on its button and on every event of `starts`.
 
     Returns what a new clip empties, and how.
@@ -118,20 +113,22 @@ def build_hear_and_break(services: Services, visit: Visit, starts: list, changed
     tab = HearAndBreak(visit.target)
     controls, at = tab.controls, tab.controls.wish["representation"]
 
-    def offer(classifier: str, at: str) -> gr.Radio:
+    def offer(values: Update) -> Update:
         """The representations that the classifier has and that can be heard."""
-        audible = audible_representations(services.classifiers[classifier])
-        return gr.Radio(audible, value=at if at in audible else START_AT)
+        classifier = visit.services.classifiers[values[visit.classifier]]
+        audible = audible_representations(classifier)
+        return {at: gr.Radio(audible, value=values[at] if values[at] in audible else START_AT)}
 
-    gr.on(changed, offer, [visit.classifier, at], at, **QUIET)
+    gr.on(changed, offer, {visit.classifier, at}, at, **QUIET)
 
     def perturb(run: Run) -> Iterator[Update]:
-        source, wish = run[visit.source], controls.read(run.values)
+        wish = controls.read(run.values)
         try:
-            classifier, clip = services.open(source, run[visit.classifier])
+            opened = run.open()
         except NoClip as error:
-            yield {**fresh(tab.emptied), tab.verdict: in_place(error), controls.status: ""}
+            yield {**fresh(tab.emptied), tab.verdict: in_place(error)}
             return
+        classifier, clip = opened.classifier, opened.clip
         relative_to = level_relative_to(norm_named(wish.norm), wish.representation)
         live = Live(classifier, clip, f"dB of {relative_to}", tab.verdict, tab.player,
                     controls.search)  # fmt: skip
@@ -142,29 +139,19 @@ def build_hear_and_break(services: Services, visit: Visit, starts: list, changed
         )
         on_cpu = replace(result, clean=result.clean.cpu(), perturbed=result.perturbed.cpu())
         history = result.course if isinstance(result, AttackedClip) else ()
-        shown = tab.shows(classifier, clip, result, wish.seed, source.label, run.ending)
-        verb = "noise" if wish.method == NOISE else "attack"
-        name, wav = (
-            file_name(source.path.stem, classifier.name, last) for last in (verb, "perturbed")
-        )
-        command = wish.command(source, run[visit.classifier])
-        with scratch_folder() as folder:
-            path = folder / f"{wav}.wav"
-            file = save_perturbed(classifier, clip, result, path, run[tab.subtype])
-            record = {**to_json(result), **run.record, **file, "output": path.name}
-            report = make_report(classifier, clip, command, record)
-            yield {
-                **shown,
-                tab.wav: download(path),
-                tab.report: download_report(folder, name, report),
-                controls.search: pictured(history, live.unit),
-                visit.perturbed: on_cpu,
-                controls.status: "",
-            }
+        path = run.folder / f"{opened.file_name('perturbed')}.wav"
+        file = opened.save(result, path, run[tab.subtype])
+        report = opened.report(wish.verb, wish.flags, to_json(result) | run.record | file)
+        yield {
+            **tab.shows(classifier, clip, result, wish.seed, run.source.label, run.ending),
+            tab.wav: download(path),
+            tab.report: download_report(run.folder, opened.file_name(wish.verb), report),
+            controls.search: pictured(history, live.unit),
+            visit.perturbed: on_cpu,
+        }
 
     return on_click(
-        visit, Buttons(controls.start, controls.stop, controls.status, tab.old, keeps=True),
-        perturb, [visit.source, visit.classifier, tab.subtype, *controls.inputs],
+        visit, controls.buttons, perturb, [tab.subtype, *controls.inputs],
         {**tab.emptied, visit.perturbed: None},
         also_on=starts, live=[controls.search], asked=controls.asked(tab.subtype),
     )  # fmt: skip

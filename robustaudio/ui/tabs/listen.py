@@ -21,13 +21,10 @@ from robustaudio.listening.run.store import MemoryStore, Store
 from robustaudio.listening.web.feedback import pooled
 from robustaudio.serving.limits import Limits
 from robustaudio.ui.downloads import download, file_name, scratch_folder
-from robustaudio.ui.errors import one_sentence
-from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update
-from robustaudio.ui.jobs import EXPECTED
+from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update, script
 from robustaudio.ui.queued import visitor_of
-from robustaudio.ui.services import Services
 from robustaudio.ui.visit import Visit
-from robustaudio.ui.widgets.basic import words
+from robustaudio.ui.widgets.basic import file_button, words
 from robustaudio.ui.words.listen import ABOUT, DEMO, KEPT, NOT_KEPT, OPENED
 
 FOUND = "perturbation"  # the family that the first tab has made
@@ -38,31 +35,12 @@ FAMILIES = {
     "noise shaped to the masking threshold": "shaped",
     "the perturbation of the first tab": FOUND,
 }
-PLACE = "robustaudio.opened"  # in the browser's storage, which may refuse any use
-READ = f"""() => {{
-  try {{
-    return JSON.parse(localStorage.getItem("{PLACE}"));
-  }} catch {{
-    return null;
-  }}
-}}"""
-KEEP = f"""(opened) => {{
-  const note = (words) => `<p class="ra-note">${{words}}</p>`;
-  try {{
-    if (opened) localStorage.setItem("{PLACE}", JSON.stringify(opened));
-    else localStorage.removeItem("{PLACE}");
-    return opened ? note({json.dumps(KEPT)}) : "";
-  }} catch {{
-    if (!opened) return "";
-    const [token, key] = [opened.token, opened.key].map(encodeURIComponent);
-    const address = new URL(`listen/${{token}}/teacher#${{key}}`, document.baseURI).href;
-    return note({json.dumps(NOT_KEPT)} + ` <code class="ra-address">${{address}}</code>`);
-  }}
-}}"""
+PLACE = "robustaudio.opened"  # in the browser's storage
 
 
-def build_listen(services: Services, visit: Visit, load: Callable) -> None:
+def build_listen(visit: Visit, load: Callable) -> None:
     """The tab; a test that was opened stays in sight when the clip changes, and after a reload."""
+    services = visit.services
     gr.Markdown(ABOUT)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
@@ -86,7 +64,7 @@ def build_listen(services: Services, visit: Visit, load: Callable) -> None:
             demo = gr.Checkbox(**_demo(services.rooms.store), elem_id="listen-demo")
             with gr.Row():
                 start = gr.Button("Open the test", variant="primary", elem_id="listen-open")
-                export = gr.DownloadButton("Study file", elem_id="listen-export", interactive=False)
+                export = file_button("Study file", "listen-export")
             with gr.Accordion("Open a study file instead", open=False):
                 file = gr.File(
                     file_types=[".yaml", ".yml", ".json"], label="Study (YAML or JSON)",
@@ -121,47 +99,47 @@ def build_listen(services: Services, visit: Visit, load: Callable) -> None:
 
     def open_from_page(values: Update, request: gr.Request) -> Iterator[Update]:
         source, model, kind = values[visit.source], values[visit.classifier], values[procedure]
-        try:
-            _, clip = services.open(source, model)
-            options = _options(kind, values[level_db], int(values[length]), values[audible_db])
-            perturbed = values[visit.perturbed]
-            study = study_of(source.name, clip, model, perturbed, values[families], options)
-            yield from open_test(study, values, request)
-        except EXPECTED as error:
-            raise one_sentence(error) from None
+        _, clip = services.open(source, model)
+        options = _options(kind, values[level_db], int(values[length]), values[audible_db])
+        perturbed = values[visit.perturbed]
+        study = study_of(source.name, clip, model, perturbed, values[families], options)
+        yield from open_test(study, values, request)
 
     def open_from_file(values: Update, request: gr.Request) -> Iterator[Any]:
         if values[file] is None:
             yield gr.skip()
             return
-        try:
-            study = load_study(Path(values[file]), uploaded=True)
-            yield from open_test(study, values, request)
-        except EXPECTED as error:
-            raise one_sentence(error) from None
+        study = load_study(Path(values[file]), uploaded=True)
+        yield from open_test(study, values, request)
 
-    def fit(kind: str, chosen: list[str]) -> Update:
+    def fit(values: Update) -> Update:
         """Controls that do nothing for a test are hidden."""
+        kind = values[procedure]
         fitting = _length(kind)
         return {
             length: gr.Slider(**fitting),
             level_db: gr.Slider(**_level(kind)),
             audible_db: gr.Slider(visible=kind != "impairment"),
-            questions: _questions(kind, chosen, fitting.get("value", 0)),
+            questions: _questions(kind, values[families], fitting.get("value", 0)),
         }
 
-    procedure.change(fit, [procedure, families], [length, level_db, audible_db, questions], **QUIET)
+    def count_questions(values: Update) -> Update:
+        return {questions: _questions(values[procedure], values[families], values[length])}
+
+    procedure.change(fit, {procedure, families}, [length, level_db, audible_db, questions], **QUIET)
     # not at every change of the length: the answer to one that `fit` made may come after the next
-    asked = [procedure, families, length]
-    gr.on([families.change, length.input], _questions, asked, questions, **QUIET)
+    asked = {procedure, families, length}
+    gr.on([families.change, length.input], count_questions, asked, questions, **QUIET)
     wishes = {procedure, families, level_db, length, audible_db, hours, demo}
     inputs = {visit.source, visit.classifier, visit.perturbed, *wishes}
     outputs = [shown, export, visit.opened]
     start.click(open_from_page, inputs, outputs, **QUICK)
     file.upload(open_from_file, {file, hours, demo}, outputs, **QUICK)
-    stored = load(None, None, visit.opened, js=READ, **QUIET)
+    stored = load(None, None, visit.opened, js=script("read_opened", PLACE), **QUIET)
     stored.then(show_again, visit.opened, outputs, **QUICK)
-    visit.opened.change(None, visit.opened, kept, js=KEEP, **QUIET)
+    visit.opened.change(
+        None, visit.opened, kept, js=script("keep_opened", PLACE, KEPT, NOT_KEPT), **QUIET
+    )
 
 
 def _unused(limits: Limits) -> str:

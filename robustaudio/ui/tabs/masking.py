@@ -26,15 +26,14 @@ class Masking:
                 )
         panel.expand(None, js=MEASURE_PLOTS, **QUIET)
         self.cursor.input(
-            self._redraw, [self.audibility, self.cursor], [self.spectrum, self.ratio],
+            self._redraw, {self.audibility, self.cursor}, [self.spectrum, self.ratio],
             trigger_mode="always_last", **QUIET,
         )  # fmt: skip
 
     @property
     def emptied(self) -> Update:
-        pictures: Update = dict.fromkeys([self.spectrum, self.ratio])
-        hidden = gr.update(visible=False)
-        return {self.words: None, self.cursor: hidden, self.audibility: gr.skip(), **pictures}
+        hidden = {self.cursor: gr.update(visible=False), self.audibility: gr.skip()}
+        return {**dict.fromkeys([self.words, self.spectrum, self.ratio]), **hidden}
 
     def shows(self, audibility: Audibility | None) -> Update:
         """The panel for a perturbation; None where there is none."""
@@ -45,18 +44,21 @@ class Masking:
             round(audibility.time_s(frame), 3)
             for frame in (0, 1, audibility.worst_frame, frames - 1)
         )
-        cursor = gr.update(
-            minimum=first_s, maximum=last_s, value=worst_s, step=round(second_s - first_s, 3),
-            visible=frames > 1,
-        )  # fmt: skip
         return {
             self.words: audibility_words(audibility),
-            self.cursor: cursor,
+            self.cursor: gr.update(
+                minimum=first_s,
+                maximum=last_s,
+                value=worst_s,
+                step=round(second_s - first_s, 3),
+                visible=frames > 1,
+            ),
             self.audibility: audibility,
             **self._pictures(audibility, audibility.worst_frame),
         }
 
-    def _redraw(self, audibility: Audibility | None, time_s: float | None) -> Any:
+    def _redraw(self, values: Update) -> Any:
+        audibility, time_s = values[self.audibility], values[self.cursor]
         if audibility is None or time_s is None:
             return gr.skip()
         return self._pictures(audibility, audibility.frame_at(time_s))

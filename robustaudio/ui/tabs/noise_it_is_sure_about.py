@@ -7,18 +7,14 @@ import gradio as gr
 
 from robustaudio.attacks.genetic import Genetic
 from robustaudio.audio.tasks import shown_label
-from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.maximise import STARTS, Maximising, maximise, start_from
-from robustaudio.evaluation.report import make_report, save_perturbed
 from robustaudio.evaluation.results import to_json
-from robustaudio.ui.commands import command_line
-from robustaudio.ui.downloads import download, download_report, file_name, scratch_folder
+from robustaudio.ui.downloads import download, download_report, file_name
 from robustaudio.ui.events import NO_FILE, QUIET, Update
-from robustaudio.ui.jobs import Buttons, Run, on_click
-from robustaudio.ui.services import Services
+from robustaudio.ui.jobs import Run, on_click
 from robustaudio.ui.tracks import player_tracks
 from robustaudio.ui.visit import Visit
-from robustaudio.ui.widgets.basic import start_and_cancel, words
+from robustaudio.ui.widgets.basic import Buttons, file_button, words
 from robustaudio.ui.widgets.live_search import Live, pictured
 from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.widgets.player import Player
@@ -30,7 +26,7 @@ ABOUT = (
 QUERIES = 1000
 
 
-def build_noise_it_is_sure_about(services: Services, visit: Visit, changed: list) -> Update:
+def build_noise_it_is_sure_about(visit: Visit, changed: list) -> Update:
     """The panel; returns what a new clip empties, and how."""
     gr.Markdown(ABOUT)
     with gr.Row():
@@ -45,17 +41,16 @@ def build_noise_it_is_sure_about(services: Services, visit: Visit, changed: list
             info="Questions to the classifier.",
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", min_width=100)
-    evolve, stop = start_and_cancel("Evolve", "maximise", "Stop")
-    status, old = words("maximise-status"), words("maximise-old")
+    buttons = Buttons("Evolve", "maximise", "maximise", keeps=True)
     verdict = words("maximise-words")
     player = Player(elem_id="maximise-player", hint="Before and after play here.")
     search = gr.Plot(show_label=False, elem_id="maximise-search", visible=False)
     with gr.Row():
-        wav = gr.DownloadButton("Sound (WAV)", interactive=False, elem_id="download-maximised")
-        report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="report-maximised")
+        wav = file_button("Sound (WAV)", "download-maximised")
+        report = file_button("Report (JSON)", "report-maximised")
 
     def offer(classifier: str) -> gr.Dropdown:
-        labels = services.classifiers[classifier].labels
+        labels = visit.services.classifiers[classifier].labels
         return gr.Dropdown([(shown_label(name), name) for name in labels], value=labels[-1])
 
     gr.on(changed, offer, visit.classifier, label, **QUIET)
@@ -66,40 +61,29 @@ def build_noise_it_is_sure_about(services: Services, visit: Visit, changed: list
             "start": run[start], "label": run[label], "level_db": run[level_db],
             "queries": int(run[queries]), "seed": run[seed],
         }  # fmt: skip
-        source = run[visit.source]
-        classifier, clip = services.open(source, run[visit.classifier])
-        clip = replace(clip, samples=start_from(run[start], clip.samples, int(run[seed])))
+        opened = run.open()
+        samples = start_from(run[start], opened.clip.samples, int(run[seed]))
+        opened = replace(opened, clip=replace(opened.clip, samples=samples))
         wanted = Maximising(Genetic(queries=int(run[queries])), run[label], run[level_db])
-        live = Live(classifier, clip, "dB of full scale", verdict, player, search)
-        result = yield from run.result(
-            lambda progress: measure_clip(
-                maximise, classifier, clip.samples, wanted, seed=int(run[seed]), progress=progress
-            ),
-            "evolving",
-            live.update,
-        )  # fmt: skip
-        begun = source.path.stem if run[start] == "clip" else run[start]
-        name = file_name(begun, shown_label(run[label]), classifier.name, "maximise")
-        command = command_line("maximise", source, run[visit.classifier], options)
-        with scratch_folder() as folder:
-            path = folder / f"{name}.wav"
-            file = save_perturbed(classifier, clip, result, path, "FLOAT")
-            record = {**to_json(result), **file, "output": path.name, **run.record}
-            yield {
-                verdict: maximised_words(result, run.ending),
-                player: player_tracks(result, clip.sample_rate),
-                search: pictured(result.course, live.unit),
-                wav: download(path),
-                report: download_report(
-                    folder, name, make_report(classifier, clip, command, record)
-                ),
-                status: "",
-            }
+        live = Live(opened.classifier, opened.clip, "dB of full scale", verdict, player, search)
+        result = yield from run.measured(
+            maximise, opened, wanted, "evolving", seed=run[seed], live=live.update
+        )
+        begun = run.source.path.stem if run[start] == "clip" else run[start]
+        name = file_name(begun, shown_label(run[label]), opened.classifier.name, "maximise")
+        path = run.folder / f"{name}.wav"
+        record = to_json(result) | opened.save(result, path) | run.record
+        yield {
+            verdict: maximised_words(result, run.ending),
+            player: player_tracks(result, opened.clip.sample_rate),
+            search: pictured(result.course, live.unit),
+            wav: download(path),
+            report: download_report(run.folder, name, opened.report("maximise", options, record)),
+        }
 
     hidden = gr.update(value=None, visible=False)
     return on_click(
-        visit, Buttons(evolve, stop, status, old, keeps=True), evolve_sound,
-        [visit.source, visit.classifier, start, label, level_db, queries, seed],
+        visit, buttons, evolve_sound, [start, label, level_db, queries, seed],
         {verdict: None, player: None, search: hidden, wav: NO_FILE, report: NO_FILE},
         live=[search],
     )  # fmt: skip

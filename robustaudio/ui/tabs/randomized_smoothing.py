@@ -7,26 +7,20 @@ import gradio as gr
 from robustaudio.certification.smoothing import Smoothing, vote_obstacle
 from robustaudio.evaluation.certify import Certifying
 from robustaudio.evaluation.certify import certify as certify_clip
-from robustaudio.evaluation.engine import measure_clip
-from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.results import to_json
 from robustaudio.ui import figures
-from robustaudio.ui.commands import command_line
-from robustaudio.ui.downloads import add_report, file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, QUIET, Update
 from robustaudio.ui.html import unable_words
-from robustaudio.ui.jobs import Buttons, Run, on_click
-from robustaudio.ui.services import Services
+from robustaudio.ui.jobs import Run, on_click
 from robustaudio.ui.visit import Visit, tried
-from robustaudio.ui.widgets.basic import start_and_cancel, words
+from robustaudio.ui.widgets.basic import Buttons, words
 from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.words.prove import outvoted, smoothing_words
 
 
-def build_randomized_smoothing(
-    services: Services, visit: Visit, file: gr.DownloadButton, changed: list
-) -> Update:
+def build_randomized_smoothing(visit: Visit, file: gr.DownloadButton, changed: list) -> Update:
     """The panel; returns what a new clip empties, and how."""
+    services = visit.services
     gr.Markdown("### Randomized smoothing\nCertifies a majority vote over noisy copies.")
     representation = gr.Dropdown(
         ["waveform"], value="waveform", label="Noise at", elem_id="certify-at"
@@ -54,59 +48,39 @@ def build_randomized_smoothing(
             info="risk of a wrong one",
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", min_width=100)
-    certify, stop = start_and_cancel("Certify", "certify")
-    unable = words("certify-unable")
-    status, old = words("certify-status"), words("certify-old")
-    radius = words("certify-words")
+    buttons = Buttons("Certify", "certify", "certify")
+    unable, radius = words("certify-unable"), words("certify-words")
     better = visit.switch("certify-switch")
     votes = gr.Plot(show_label=False, elem_id="votes")
 
-    def ask(n: float | None, alpha: float | None) -> Update:
-        """Whether so many votes can certify anything."""
-        if n is None or alpha is None or n < 1 or not 0 < alpha < 1:
-            why = None  # said when it is asked for
-        else:
-            why = vote_obstacle(int(n), alpha)
-        return {certify: gr.update(interactive=why is None), unable: unable_words(why)}
+    def ask(values: Update) -> Update:
+        """Whether so many votes can certify anything; a number that cannot be is refused later."""
+        votes, risk = values[n] or 0, values[alpha] or 0
+        why = vote_obstacle(int(votes), risk) if votes >= 1 and 0 < risk < 1 else None
+        return {buttons.start: gr.update(interactive=why is None), unable: unable_words(why)}
 
-    gr.on([n.change, alpha.change], ask, [n, alpha], [certify, unable], **QUIET)
+    gr.on([n.change, alpha.change], ask, {n, alpha}, [buttons.start, unable], **QUIET)
 
     def vote(run: Run) -> Iterator[Update]:
         options = {"sigma": run[sigma], "n0": run[n0], "n": run[n], "alpha": run[alpha]}
         at = {"representation": run[representation], "seed": run[seed]}
         required(**options, seed=run[seed])
-        source = run[visit.source]
-        classifier, clip = services.open(source, run[visit.classifier])
+        opened = run.open()
         certifying = Certifying(Smoothing(**options), run[representation])
-        result = yield from run.result(
-            lambda progress: measure_clip(
-                certify_clip,
-                classifier,
-                clip.samples,
-                certifying,
-                seed=run[seed],
-                progress=progress,
-            ),
-            "certify",
+        result = yield from run.measured(
+            certify_clip, opened, certifying, "certify", seed=run[seed]
         )
-        trained = services.for_noise(source.task, run[sigma], run[representation])
-        other = None if trained == classifier.name else trained
-        command = command_line("certify", source, classifier.name, options | at)
-        name = file_name(source.path.stem, classifier.name, "certify")
-        with scratch_folder() as folder:
-            report = make_report(classifier, clip, command, to_json(result) | run.budget.record)
-            runs, proofs = add_report(run[visit.runs], report, folder, name)
-            yield {
-                radius: smoothing_words(result, source.label, other, run.ending),
-                better: tried(other if outvoted(result, source.label) else None),
-                votes: figures.votes(result),
-                file: proofs,
-                visit.runs: runs,
-                status: "",
-            }
+        trained = services.for_noise(run.source.task, run[sigma], run[representation])
+        other = None if trained == opened.classifier.name else trained
+        report = opened.report("certify", options | at, to_json(result) | run.budget.record)
+        yield {
+            radius: smoothing_words(result, run.source.label, other, run.ending),
+            better: tried(other if outvoted(result, run.source.label) else None),
+            votes: figures.votes(result),
+            **run.collect(report, file, opened.file_name("certify")),
+        }
 
     return on_click(
-        visit, Buttons(certify, stop, status, old), vote,
-        [visit.source, visit.classifier, visit.runs, representation, sigma, n0, n, alpha, seed],
+        visit, buttons, vote, [visit.runs, representation, sigma, n0, n, alpha, seed],
         {radius: None, better: tried(None), votes: None, file: NO_FILE, visit.runs: gr.skip()},
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,18 @@ import gradio as gr
 
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.evaluation.hearing_thresholds import ruler_with_thresholds
-from robustaudio.evaluation.report import make_report
 from robustaudio.evaluation.results import to_json
-from robustaudio.ui.commands import command_line
-from robustaudio.ui.downloads import add_report, file_name, scratch_folder
-from robustaudio.ui.errors import one_sentence
+from robustaudio.ui.downloads import file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update
-from robustaudio.ui.jobs import EXPECTED, Buttons, Run, on_click
-from robustaudio.ui.services import Services
+from robustaudio.ui.jobs import Run, on_click
 from robustaudio.ui.tabs.listen import answers_of
 from robustaudio.ui.visit import Visit
-from robustaudio.ui.widgets.basic import start_and_cancel, words
+from robustaudio.ui.widgets.basic import Buttons, file_button, words
 from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.words.ruler import RULER_HINT, ruler_html
 
 
-def build_ruler(services: Services, visit: Visit) -> Update:
+def build_ruler(visit: Visit) -> Update:
     """The ruler; returns what a new clip empties, and how."""
     with gr.Row():
         sigma = gr.Number(Smoothing().sigma, label="σ of the smoothing", step=0.05, min_width=120)
@@ -36,54 +33,43 @@ def build_ruler(services: Services, visit: Visit) -> Update:
             label="A listening study's rows.json, with thresholds",
         )  # fmt: skip
         take = gr.Button("Take the answers of the test that I opened", elem_id="take-answers")
-    measure, stop = start_and_cancel("Measure", "measure")
-    status, old = words("ruler-status"), words("ruler-old")
-    picture = words("ruler", RULER_HINT)
-    report = gr.DownloadButton("Report (JSON)", interactive=False, elem_id="download-ruler")
+    buttons, picture = Buttons("Measure", "measure", "ruler"), words("ruler", RULER_HINT)
+    report = file_button("Report (JSON)", "download-ruler")
 
     def take_answers(opened: Any) -> Iterator[str]:
-        try:
-            with scratch_folder() as folder:
-                yield str(answers_of(services.rooms, opened, folder))
-        except EXPECTED as error:
-            raise one_sentence(error) from None
+        with scratch_folder() as folder:
+            yield str(answers_of(visit.services.rooms, opened, folder))
 
     def measure_all(run: Run) -> Iterator[Update]:
         answers = run[study] and Path(run[study])
         if answers and not answers.is_file():
             raise ValueError(f"{answers.name} is no longer on the server; upload it again.")
         required(sigma=run[sigma], seed=run[seed])
-        source, runs, pictures = run[visit.source], run[visit.runs], []
-        names = services.classifiers_of(source.task) if run[everyone] else [run[visit.classifier]]
+        source, pictures, names = run.source, [], [run[visit.classifier]]
+        if run[everyone]:
+            names = visit.services.classifiers_of(source.task)
         options = {"sigma": run[sigma], "seed": run[seed]}
         options |= {"heard": answers.name} if answers else {}
         for name in names:
-            classifier, clip = services.open(source, name)
-            ruler = yield from run.result(
-                lambda progress, classifier=classifier, clip=clip: ruler_with_thresholds(
-                    answers, classifier, replace(clip, name=source.name),  # as the Listen tab does
-                    smoothing=Smoothing(sigma=run[sigma]), seed=run[seed], progress=progress,
-                ),
-                "ruler",
+            opened = run.open(classifier=name)
+            measure = partial(
+                ruler_with_thresholds, answers, opened.classifier,
+                replace(opened.clip, name=source.name),  # as the Listen tab does
+                smoothing=Smoothing(sigma=run[sigma]), seed=run[seed],
             )  # fmt: skip
+            ruler = yield from run.result(lambda now, job=measure: job(progress=now), "ruler")
             pictures.append(
                 ruler_html(ruler, beside=bool(pictures), truth=source.label, ending=run.ending)
             )
+            made = opened.report("ruler", options, to_json(ruler) | run.budget.record)
             whose = "all-classifiers" if run[everyone] else name
-            command = command_line("ruler", source, name, options)
-            with scratch_folder() as folder:
-                record = to_json(ruler) | run.budget.record
-                made = make_report(classifier, clip, command, record)
-                runs, rulers = add_report(
-                    runs, made, folder, file_name(source.path.stem, whose, "ruler")
-                )
-                yield {picture: "".join(pictures), report: rulers, visit.runs: runs, status: ""}
+            file = file_name(source.path.stem, whose, "ruler")
+            yield {picture: "".join(pictures), **run.collect(made, report, file)}
             if run.budget.ended:
                 return
 
     emptied = on_click(
-        visit, Buttons(measure, stop, status, old), measure_all,
-        [visit.source, visit.classifier, visit.runs, sigma, seed, everyone, study],
+        visit, buttons, measure_all, [visit.runs, sigma, seed, everyone, study],
         {picture: RULER_HINT, report: NO_FILE, visit.runs: gr.skip()},
     )  # fmt: skip
     take.click(take_answers, visit.opened, study, **QUICK)

@@ -11,9 +11,9 @@ from gradio.components import Component
 
 from robustaudio.attacks import ATTACKS
 from robustaudio.options import option_of
-from robustaudio.threats.norms import LINF, NORMS, norm_named
+from robustaudio.threats.norms import LINF, norm_named
 from robustaudio.ui.events import QUIET, Update
-from robustaudio.ui.widgets.basic import start_and_cancel, words
+from robustaudio.ui.widgets.basic import Buttons, norm_choice
 from robustaudio.ui.widgets.numbers import required
 from robustaudio.ui.widgets.old_result import Asked
 from robustaudio.ui.wish import METHODS, NOISE, Wish, start_level_db
@@ -28,24 +28,19 @@ def option_widgets(method: str) -> dict[str, Component]:
 
 
 def _widget(method: str, declared: Field) -> Component:
-    """Default, help and range stand with the field."""
-    label, default = declared.name.replace("_", " "), cast(Any, declared.default)
-    option, elem_id = option_of(declared), f"{method}-{declared.name}"
-    about = option.help
+    """Default, help and range stand with the field; a step is 0.01, or as fine as the default."""
+    option, default = option_of(declared), cast(Any, declared.default)
+    shown = {
+        "value": default, "label": declared.name.replace("_", " "), "info": option.help,
+        "elem_id": f"{method}-{declared.name}",
+    }  # fmt: skip
     if declared.type is bool:
-        return gr.Checkbox(default, label=label, info=about, elem_id=elem_id)
+        return gr.Checkbox(**shown)
     if option.choices:
-        return gr.Radio([*option.choices], value=default, label=label, info=about, elem_id=elem_id)
-    step = 1 if declared.type is int else _step(default)
-    return gr.Slider(
-        option.low, option.high, default, step=step, label=label, info=about, elem_id=elem_id
-    )
-
-
-def _step(default: float) -> float:
-    """A hundredth, or finer where the default has more decimals."""
+        return gr.Radio([*option.choices], **shown)
     decimals = -cast(int, Decimal(str(default)).as_tuple().exponent)
-    return 10.0 ** -max(2, decimals)
+    step = 1 if declared.type is int else 10.0 ** -max(2, decimals)
+    return gr.Slider(option.low, option.high, step=step, **shown)
 
 
 @dataclass(frozen=True)
@@ -55,9 +50,7 @@ class Controls:
     wish: Mapping[str, Component]
     options: Mapping[str, Mapping[str, Component]]
     search: gr.Plot
-    start: gr.Button
-    stop: gr.Button
-    status: gr.HTML
+    buttons: Buttons
 
     @property
     def inputs(self) -> list[Component]:
@@ -94,10 +87,7 @@ def build_controls(target: gr.Dropdown) -> Controls:
         value=START_METHOD, label="Perturbation", elem_id="method", filterable=False,
     )  # fmt: skip
     with gr.Column(elem_classes="ra-tight") as of_attacks:
-        norm = gr.Radio(
-            [(norm.title, norm.name) for norm in NORMS.values()],
-            value=START_NORM, label="Norm", elem_id="norm",
-        )  # fmt: skip
+        norm = norm_choice("Norm", "norm")
         start_db = start_level_db(START_METHOD, START_NORM)
         level_db = gr.Slider(
             *LINF.levels.attacked, start_db, step=1, label="Level (dB)", elem_id="level",
@@ -109,8 +99,7 @@ def build_controls(target: gr.Dropdown) -> Controls:
             START_SIGMA, label="σ", step=0.01, elem_id="sigma",
             info="standard deviation in the representation's own units (the peak is 1)",
         )  # fmt: skip
-    start, stop = start_and_cancel("Perturb", "perturb", "Stop")
-    status = words("perturb-status")
+    buttons = Buttons("Perturb", "perturb", "perturb", keeps=True, apart=True)
     search = gr.Plot(show_label=False, elem_id="search", visible=False)
     representation = gr.Radio(
         [START_AT], value=START_AT, label="Representation", elem_id="representation",
@@ -155,4 +144,4 @@ def build_controls(target: gr.Dropdown) -> Controls:
         "method": method, "norm": norm, "level_db": level_db, "target": target,
         "representation": representation, "survive_rounding": survive, "sigma": sigma, "seed": seed,
     }  # fmt: skip
-    return Controls(wish, options, search, start, stop, status)
+    return Controls(wish, options, search, buttons)

@@ -34,8 +34,7 @@ def strip(
     mark: str = "", more: str = "", shown_db: float | None = None,
 ) -> str:  # fmt: skip
     """A band with an axis of its own, its value and its words."""
-    shown_db = level_db if shown_db is None else shown_db
-    value = "–" if shown_db is None else decibel(shown_db)
+    value = decibel(level_db if shown_db is None else shown_db, "–")
     return (
         f"<section class='ra-strip {kind}'><p><strong>{name}</strong>"
         f"<span class='ra-level'>{value}</span></p>"
@@ -44,11 +43,11 @@ def strip(
     )
 
 
-def proven_part(axis: Axis, level_db: float | None) -> str:
+def proven_part(axis: Axis, level_db: float | None, kind: str = "ra-proven") -> str:
     """All to the left of a level, as proven."""
     if level_db is None:
         return ""
-    return f"<span class='ra-proven' style='left:0;width:{axis.at(level_db):.2f}%'></span>"
+    return f"<span class='{kind}' style='left:0;width:{axis.at(level_db):.2f}%'></span>"
 
 
 def broken_part(axis: Axis, level_db: float | None) -> str:
@@ -61,8 +60,7 @@ def broken_part(axis: Axis, level_db: float | None) -> str:
 def row(name: str, kind: str, level_db: float | None, words: str) -> str:
     """A mark on the `PEAK` axis, with its value and its words."""
     mark = "" if level_db is None else f"<span style='left:{PEAK.at(level_db):.2f}%'></span>"
-    value = "–" if level_db is None else decibel(level_db)
     return (
-        f"<div class='{kind}'><dt>{name}</dt><dd class='ra-level'>{value}</dd>"
+        f"<div class='{kind}'><dt>{name}</dt><dd class='ra-level'>{decibel(level_db, '–')}</dd>"
         f"<dd class='ra-mark'>{mark}</dd><dd class='ra-note'>{words}</dd></div>"
     )

@@ -1,9 +1,16 @@
 """Number fields that may be empty, and what each may hold."""
 
-RANGES = {"seed": (0, 10**15), "sigma": (0, 1_000), "n0": (1, 100_000), "n": (1, 100_000)}
+from dataclasses import fields
 
+from robustaudio.audio.draws import MOST_SEED
+from robustaudio.certification.smoothing import Smoothing
+from robustaudio.options import option_of
 
-COUNTS = ("seed", "n0", "n")
+# lowest, highest, whether whole; an attack's options have sliders, which know theirs
+RANGES = {"seed": (0, MOST_SEED, True)} | {
+    declared.name: (option_of(declared).low, option_of(declared).high, declared.type is int)
+    for declared in fields(Smoothing)
+}
 
 
 def required(**numbers: float | None) -> None:
@@ -18,7 +25,7 @@ def required(**numbers: float | None) -> None:
             raise ValueError(f"{shown} is empty; a number would be right.")
         if name not in RANGES:
             continue
-        (low, high), whole = RANGES[name], name in COUNTS
+        low, high, whole = RANGES[name]
         if not low <= number <= high or (whole and number != int(number)):
             kind = "a whole number" if whole else "a number"
             raise ValueError(f"{name} {number:g} must be {kind} from {low:g} to {high:g}.")

@@ -9,7 +9,6 @@ import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from html import escape
 from typing import Any
 
@@ -18,45 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.paths import ASSETS
+from robustaudio.ui.events import asset
 
 MAX_AMPLIFICATION_DB = 120
 RESERVED_KEYS = {" ", "L"}  # play and loop
-
-TEMPLATE = """
-<div class="ra-player" role="group" aria-label="Comparison player">
-  <p class="ra-hint">{hint}</p>
-  <div class="ra-tracks" role="group" aria-label="Track"></div>
-  <template class="ra-track-template">
-    <button type="button" class="ra-track">
-      <kbd></kbd><span class="ra-label"></span><span class="ra-gain"></span>
-    </button>
-  </template>
-  <div class="ra-transport">
-    <button type="button" class="ra-play" aria-keyshortcuts="Space">
-      <svg viewBox="0 0 24 24" aria-hidden="true">
-        <path class="ra-icon-play" d="M8 5.2v13.6L19 12z"/>
-        <path class="ra-icon-pause" d="M7 5.5h3.6v13H7zM13.4 5.5H17v13h-3.6z"/>
-      </svg>
-    </button>
-    <input type="range" class="ra-position" aria-label="Position" min="0" step="any" value="0">
-    <output class="ra-time"></output>
-    <button type="button" class="ra-loop" aria-label="Loop" aria-keyshortcuts="L">
-      <svg viewBox="0 0 24 24" aria-hidden="true">
-        <path d="M4.5 12.5V11a4 4 0 0 1 4-4h11M16.5 4l3 3-3 3
-                 M19.5 11.5V13a4 4 0 0 1-4 4h-11M7.5 20l-3-3 3-3"/>
-      </svg>
-    </button>
-  </div>
-  <div class="ra-footer">
-    <span class="ra-status" aria-live="polite"></span>
-    <span class="ra-common"></span>
-    <span class="ra-keys" aria-hidden="true">
-      <span><kbd>Space</kbd> play</span> <span><kbd>L</kbd> loop</span>
-    </span>
-  </div>
-</div>
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,12 +110,6 @@ def _check_headroom(track: Track, common_gain_db: float) -> None:
         )
 
 
-@cache
-def _asset(name: str) -> str:
-    """A file's text; Gradio makes a player anew whenever it changes one."""
-    return (ASSETS / name).read_text("utf-8")
-
-
 class Player(gr.HTML):
     """Comparison player; its value is what `player_value` returns, or None for the hint."""
 
@@ -167,9 +125,9 @@ class Player(gr.HTML):
         self.hint = hint
         super().__init__(
             value,
-            html_template=TEMPLATE.format(hint=escape(hint)),
-            css_template=_asset("player.css"),
-            js_on_load=_asset("player.js")
+            html_template=asset("player.html").replace("HINT", escape(hint)),
+            css_template=asset("player.css"),
+            js_on_load=asset("player.js")
             + "\nwindow.robustaudioPlayer.mount(element, props, watch);",
             apply_default_css=False,
             **kwargs,

@@ -9,6 +9,7 @@ import json
 import gradio as gr
 
 from robustaudio.audio.sound_file import EXTENSIONS
+from robustaudio.ui.events import script
 
 MAX_UPLOAD_BYTES = 50 * 2**20  # two minutes of stereo floats at 48 kHz have 46 MB
 NO_MICROPHONE = (
@@ -17,82 +18,10 @@ NO_MICROPHONE = (
     "(<code>app.py --self-signed</code>), or upload a recording: a voice memo of your phone "
     "will do.</p>"
 )
-# what to show of the microphone: the box (without it), the sentence
-MICROPHONE = f"""() => {{
-  if (window.isSecureContext && navigator.mediaDevices?.getUserMedia)
-    return {json.dumps([gr.skip(), ""])};
-  return {json.dumps([gr.update(sources=["upload"]), NO_MICROPHONE])};
-}}"""
-# the listeners stand on the document: they are asked before Gradio's own on the box
-ANY_SOUND = f"""() => {{
-  const INPUT = "#upload input[type=file]";
-  const passed = new WeakSet(); // events of our own
-  const sound = (file) => file.type.startsWith("audio/")
-    ? file : new File([file], file.name, {{ type: "audio/x-any" }});
-  const bagOf = (list) => {{
-    const bag = new DataTransfer();
-    for (const file of list) bag.items.add(sound(file));
-    return bag;
-  }};
-  const tooLarge = (list) => {{
-    const file = [...list].find((file) => file.size > {MAX_UPLOAD_BYTES});
-    if (!file) return false;
-    const told = document.querySelector("#too-large textarea, #too-large input");
-    told.value = JSON.stringify([file.name, file.size, Date.now()]); // always another
-    told.dispatchEvent(new Event("input", {{ bubbles: true }}));
-    return true;
-  }};
-  document.addEventListener("click", ({{ target }}) => {{
-    if (target.matches?.(INPUT)) target.accept = {json.dumps(",".join(["audio/*", *EXTENSIONS]))};
-  }}, true);
-  document.addEventListener("change", (event) => {{
-    const input = event.target;
-    if (!input.matches?.(INPUT) || !input.files.length) return;
-    if (tooLarge(input.files)) event.stopImmediatePropagation();
-    else input.files = bagOf(input.files).files;
-  }}, true);
-  document.addEventListener("drop", (event) => {{
-    const box = event.target.closest?.("#upload");
-    if (!box || passed.has(event) || !event.dataTransfer?.files.length) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    const list = event.dataTransfer.files;
-    const dataTransfer = bagOf(tooLarge(list) ? [] : list);
-    const again = new DragEvent("drop", {{ bubbles: true, cancelable: true, dataTransfer }});
-    passed.add(again);
-    event.target.dispatchEvent(again);
-  }}, true);
-}}"""
-
-# a server that takes no file says why; Gradio's boxes say "Error"
-REFUSED = """() => {
-  let box = null; // in which a file was chosen last
-  const chosen = ({ target }) => {
-    box = target.closest?.(".block") ?? box;
-    box?.querySelector(".ra-not-taken")?.remove();
-  };
-  for (const event of ["change", "drop", "click"]) document.addEventListener(event, chosen, true);
-  const say = (sentence) => {
-    const told = document.querySelector("#too-large textarea, #too-large input");
-    if (told && (!box || box.closest("#upload"))) {
-      told.value = JSON.stringify([sentence, Date.now()]); // always another
-      told.dispatchEvent(new Event("input", { bubbles: true }));
-      return;
-    }
-    const note = document.createElement("p");
-    note.className = "ra-note ra-not-taken";
-    note.role = "alert";
-    note.textContent = sentence;
-    box?.append(note);
-  };
-  const { fetch } = window;
-  window.fetch = async (...asked) => {
-    const answer = await fetch.apply(window, asked);
-    const { pathname } = new URL(asked[0]?.url ?? asked[0], document.baseURI);
-    if (!answer.ok && pathname.endsWith("/gradio_api/upload")) say(await answer.clone().text());
-    return answer;
-  };
-}"""
+READY = [gr.skip(), ""]  # the box and the sentence, with a microphone
+MISSING = [gr.update(sources=["upload"]), NO_MICROPHONE]
+MICROPHONE = script("microphone", READY, MISSING)
+TAKES = script("upload", MAX_UPLOAD_BYTES, ",".join(["audio/*", *EXTENSIONS]))
 MOST_WORDS = 300  # characters of a sentence
 
 
@@ -100,7 +29,7 @@ def too_large(message: str) -> str:
     """The sentence on a file that the browser did not send, or that the server did not take.
 
     Raises:
-        ValueError: for what `ANY_SOUND` and `REFUSED` do not write.
+        ValueError: for what `assets/page/upload.js` does not write.
     """
     try:
         name, *size, _ = json.loads(message)

@@ -36,7 +36,7 @@ def perturbation_words(
 ) -> str:
     """What happened to the decision, how large it was, and what 16 bits leave of it.
 
-    Of a clip whose label is known, the `truth`, a decision that holds is good only if it is right.
+    Where the clip's label is known, the `truth`, a decision that holds is good only if right.
     """
     before, after = label_words(result.clean_prediction), label_words(result.prediction)
     changed = before != after

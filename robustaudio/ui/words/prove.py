@@ -1,6 +1,7 @@
 """Words of the tab Prove: verdicts, in which units, and what they do not cover."""
 
 import html
+from operator import itemgetter
 
 from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.results import (
@@ -32,7 +33,7 @@ def verification_words(
         outcome += f". {misheard_words(label, truth)}"
         headline = f"PROVEN {label_words(label)}, wrong" if result.verified else headline
     rivals = {rival: lead for rival, lead in result.worst_logits.items() if rival != label}
-    closest = max(rivals, key=rivals.__getitem__)
+    closest, lead = max(rivals.items(), key=itemgetter(1))
     epsilon = f"ε = {result.epsilon:.3g}"
     relative_to = norm.words.relative_to
     proven = "none" if largest is None else f"{decibel(largest)} relative to {relative_to}"
@@ -41,7 +42,9 @@ def verification_words(
         BOUNDS[result.method],
         f"{epsilon} times the threshold" if norm.needs_threshold
         else f"waveform {norm.symbol} ball of {epsilon}",
-        _closest(label, closest, rivals[closest]),
+        f"{label_words(label)} stays {-lead:.2f} logits above every rival (closest: "
+        f"{label_words(closest)})"
+        if lead < 0 else f"at worst {label_words(closest)} could lead by {lead:.2f} logits",
         f"largest proven level {proven}",
         f"{result.seconds:.2f} s",
     ]  # fmt: skip
@@ -206,10 +209,3 @@ def _against(level_db: float | None) -> str:
     if level_db is None or level_db <= 0:
         return f"{decibel(None if level_db is None else -level_db, '∞ dB')} below the threshold"
     return f"{decibel(level_db)} above the threshold"
-
-
-def _closest(prediction: str, rival: str, lead: float) -> str:
-    if lead < 0:
-        others = f"every rival (closest: {label_words(rival)})"
-        return f"{label_words(prediction)} stays {-lead:.2f} logits above {others}"
-    return f"at worst {label_words(rival)} could lead by {lead:.2f} logits"

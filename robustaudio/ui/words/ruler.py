@@ -28,6 +28,7 @@ RULER_HINT = (
     "scale in dB.</p>"
 )
 NO_PROOF = "no proof, as above"
+UNIT = "L∞: largest sample of the perturbation, in dB relative to the clip's peak"
 
 
 def ruler_html(
@@ -35,8 +36,8 @@ def ruler_html(
 ) -> str:
     """A picture of a ruler that needs no script and fits any width.
 
-    A proof is green where the prediction is the clip's label, the `truth`, or that is not known. Of
-    one that stands `beside` another of the same clip, what people heard is not drawn again.
+    A proof is green where the prediction is the clip's label, the `truth`, or that is not known.
+    `beside` another ruler of the same clip, what people heard is not drawn again.
     """
     method, label = BOUNDS[ruler.method], ruler.prediction
     proven, attacked = ruler.level_db("verified"), ruler.level_db("attacked")
@@ -67,8 +68,7 @@ def ruler_html(
         f"{_cut_short(ruler, ending)}"
         f"<div class='ra-band'>{proven_part(PEAK, proven)}{broken_part(PEAK, attacked)}</div>"
         f"{PEAK.ticks()}"
-        "<p class='ra-unit'>L∞: largest sample of the perturbation, in dB relative to the clip's "
-        f"peak</p><dl>{''.join(rows)}</dl>"
+        f"<p class='ra-unit'>{UNIT}</p><dl>{''.join(rows)}</dl>"
         "<p class='ra-apart'>Against other threats: each has its own axis and its own 0 dB</p>"
         f"{_of_energy(ruler, beside)}{_of_masking(ruler)}"
         "<p class='ra-apart'>Another classifier: the vote over noisy copies of the clip</p>"
@@ -94,7 +94,12 @@ def _of_hearing(ruler: ListeningRuler, beside: bool) -> str:
     """Thresholds of a listening study beside proof and attack in L2."""
     families = ruler.heard
     people = max(len(family.listeners) for family in families)
-    levels = ", ".join(map(_heard_at, families))
+    levels = ", ".join(
+        f"{escape(family.shown)} without a common threshold"
+        if family.sign is None
+        else f"{escape(family.shown)} at {_at(family)}"
+        for family in families
+    )
     simulated = "simulated " * any(family.simulated for family in families)
     who = f"One {simulated}listener" if people == 1 else f"{people} {simulated}listeners"
     cut = L2_ATTACK in ruler.ended
@@ -121,13 +126,6 @@ def _of_hearing(ruler: ListeningRuler, beside: bool) -> str:
         "neither the most audible nor the least; the thresholds are these people's, of this clip."
         "</div>"
     )
-
-
-def _heard_at(family: HearingThreshold) -> str:
-    name = escape(family.shown)
-    if family.sign is None:
-        return f"{name} without a common threshold"
-    return f"{name} at {_at(family)}"
 
 
 def _at(family: HearingThreshold) -> str:
@@ -188,7 +186,6 @@ def _of_smoothing(ruler: Ruler) -> str:
     """The smoothed classifier on its own strip: it may stand beyond what breaks the plain one."""
     voted, sigma = ruler.smoothed_prediction, f"σ {ruler.smoothed.smoothing.sigma:g}"
     level = ruler.level_db("smoothed")
-    mark = ""
     if voted is None:
         words = f"the smoothed classifier ({sigma}) abstains"
     elif voted != ruler.prediction:
@@ -196,10 +193,8 @@ def _of_smoothing(ruler: Ruler) -> str:
         words += f"{label_words(ruler.prediction)}: not trained for this noise"
     else:
         words = f"of the smoothed classifier ({sigma}): the L∞ ball inside its L2 ball, R / √T"
-    if level is not None:
-        mark = f"<span class='ra-smoothed' style='left:0;width:{PEAK.at(level):.2f}%'></span>"
-    unit = "L∞: largest sample of the perturbation, in dB relative to the clip's peak"
-    return strip("ra-of-smoothing", "Smoothed", None, PEAK, unit, words, mark, shown_db=level)
+    mark = proven_part(PEAK, level, "ra-smoothed")
+    return strip("ra-of-smoothing", "Smoothed", None, PEAK, UNIT, words, mark, shown_db=level)
 
 
 def _cut_short(ruler: Ruler, ending: Ending) -> str:

@@ -13,10 +13,6 @@ def waiting_words(before: int, wait_s: float | None) -> str:
     """Where a run stands that waits for its turn."""
     several = f"{before} runs are before yours"
     runs = {0: "yours is next", 1: "1 run is before yours"}.get(before, several)
-    about = "" if wait_s is None else f", about {_rounded(wait_s)} s"
+    # rounded to 5 s, so that the words do not change all the time
+    about = "" if wait_s is None else f", about {max(5, 5 * round(wait_s / 5))} s"
     return f"<p class='ra-progress' role='status'>waiting: {runs}{about} …</p>"
-
-
-def _rounded(seconds: float) -> int:
-    """To 5 s, so that the words do not change all the time."""
-    return max(5, 5 * round(seconds / 5))

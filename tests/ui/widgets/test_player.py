@@ -9,7 +9,8 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from robustaudio.ui.widgets.player import ASSETS, Player, Track, amplification_db, player_value
+from robustaudio.paths import ASSETS
+from robustaudio.ui.widgets.player import Player, Track, amplification_db, player_value
 
 RATE = 8000
 FADE = 0.01
