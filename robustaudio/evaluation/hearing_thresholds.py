@@ -10,8 +10,6 @@ from math import inf
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from robustaudio.attacks import PGD
 from robustaudio.audio.clip import Clip
@@ -54,12 +52,10 @@ OUTSIDE = "any successful attack must be audible"
 
 @dataclass(frozen=True)
 class HearingThreshold:
-    """The threshold of one family (d' = 1), in dB of L2: of one listener, or the listeners' mean.
+    """A `GroupThreshold` of one family, in dB of L2.
 
-    With `sign` "<=" or ">=" `level_db` is a bound; with None some heard everything and some
-    nothing. An end of the 95 % interval is None where nothing bounds it. `predicted_db` is the
-    masking model's level; None where it has none. `made_against` names the classifier that an
-    attack's family was made against, where the study says so.
+    `predicted_db` is the masking model's level; None where it has none. `made_against` names the
+    classifier that an attack's family was made against, where the study says so.
     """
 
     family: str
@@ -116,38 +112,23 @@ def ruler_with_thresholds(
     Raises:
         ValueError: for a file that holds no thresholds of this clip.
     """
+    thresholds = [] if study is None else thresholds_in(study, classifier, clip)
+    share = 1.0 if study is None else RULER_SHARE
+    ruler = measure_clip(
+        measure_ruler, classifier, clip.samples, Measuring(smoothing), seed=seed,
+        progress=part_of(progress, 0, 1, share),
+    )  # fmt: skip
     if study is None:
-        return measure_clip(
-            measure_ruler, classifier, clip.samples, Measuring(smoothing), seed=seed,
-            progress=progress,
-        )  # fmt: skip
-    thresholds = thresholds_in(study, classifier, clip)
-    first = part_of(progress, 0, 1, RULER_SHARE)
-    last = part_of(progress, RULER_SHARE, 1, 1 - RULER_SHARE)
-    asked = Measuring(smoothing)
-    ruler = measure_clip(measure_ruler, classifier, clip.samples, asked, seed=seed, progress=first)
-    return _beside(ruler, classifier, clip.samples, thresholds, seed, last)
-
-
-def _beside(
-    ruler: Ruler,
-    classifier: Classifier,
-    waveform: Float[Tensor, " time"],
-    thresholds: Sequence[HearingThreshold],
-    seed: int,
-    progress: Progress | None,
-) -> ListeningRuler:
-    """The thresholds, an attack in their own norm, and what may be claimed of them."""
-    plan, proven = Plan(PGD(), L2), ruler.level_db("verified", L2)
-    watched = Watched(progress)
+        return ruler
+    watched = Watched(part_of(progress, share, 1, 1 - share))
+    proven, plan = ruler.level_db("verified", L2), Plan(PGD(), L2)
     attacked = finite(
-        measure_clip(changing_levels, classifier, waveform, plan, seed=seed, progress=watched)
+        measure_clip(changing_levels, classifier, clip.samples, plan, seed=seed, progress=watched)
     )
     if proven is not None and attacked is not None and proven >= attacked:
         raise AssertionError(f"an l2 attack at {attacked} dB contradicts a proof at {proven} dB")
-    ended = ruler.ended + (L2_ATTACK,) * watched.ended
     return ListeningRuler(
-        **vars(replace(ruler, ended=ended)),
+        **vars(replace(ruler, ended=ruler.ended + (L2_ATTACK,) * watched.ended)),
         attacked_l2_db=attacked,
         heard=tuple(thresholds),
         claims=tuple(claims(proven, thresholds)),

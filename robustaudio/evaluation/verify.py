@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -14,7 +13,6 @@ from robustaudio.audio.float64 import exact
 from robustaudio.certification.interval import UnsupportedLayer
 from robustaudio.certification.verify import Verification, Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.columns import FLAG, Column, list_of, needed
 from robustaudio.evaluation.batch import (
     Batch,
     LabelledBatch,
@@ -23,14 +21,8 @@ from robustaudio.evaluation.batch import (
     seconds_since,
     share,
 )
-from robustaudio.evaluation.engine import Asked
-from robustaudio.evaluation.results import (
-    MaskingAssumptions,
-    NoisePair,
-    OfNoises,
-    Summary,
-    VerifiedClip,
-)
+from robustaudio.evaluation.engine import Asked, Levels, Row, seconds_of
+from robustaudio.evaluation.results import MaskingAssumptions, NoisePair, OfNoises, VerifiedClip
 from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.levels import amplitude_db, floor_16_bit_db, l2, snr_db
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
@@ -152,12 +144,29 @@ def noise_under_threshold(
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerdictRow:
+class VerdictRow(Row):
     """Whether a clip is classified correctly, and correct and proven at each level."""
 
     correct: bool
     verified: list[bool]
-    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class VerifiedShares:
+    """At a level: the share of ALL clips that is verified, and that of the correct ones."""
+
+    level_db: float
+    verified_accuracy: float
+    provability: float
+
+
+@dataclass(frozen=True)
+class VerifiedSummary:
+    """Verified accuracy and provability of a data set."""
+
+    clean_accuracy: float
+    levels: tuple[VerifiedShares, ...]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -165,24 +174,24 @@ class VerifyLevels(Asked):
     """Proofs in a norm at every level."""
 
     norm: Norm
-    levels_db: tuple[float, ...]
+    levels_db: Levels
     method: str = "interval"
 
-    row: ClassVar[type] = VerdictRow
-    chunk: ClassVar[int] = 50
-    seeded: ClassVar[bool] = False
+    row = VerdictRow
+    chunk = 50
+    seeded = False
 
-    @property
-    def record(self) -> dict[str, Any]:
-        return {"norm": self.norm.name, "method": self.method}
-
-    @property
-    def header(self) -> dict[str, Any]:
-        return {"levels_db": list(self.levels_db)}
-
-    def columns(self, classifier: Classifier) -> dict[str, Column]:
-        verified = needed(list_of(len(self.levels_db), needed(FLAG)))
-        return {"correct": needed(FLAG), "verified": verified}
+    def summary(self, rows: Sequence[VerdictRow]) -> VerifiedSummary:
+        levels = (
+            VerifiedShares(
+                level_db,
+                verified_accuracy=share([row.verified[at] for row in rows]),
+                provability=share([row.verified[at] for row in rows if row.correct]),
+            )
+            for at, level_db in enumerate(self.levels_db)
+        )
+        clean_accuracy = share([row.correct for row in rows])
+        return VerifiedSummary(clean_accuracy, tuple(levels), seconds_of(rows))
 
 
 def verify_levels(
@@ -200,41 +209,3 @@ def verify_levels(
     held = torch.stack(list(levels), 1) & correct[:, None]
     pairs = zip(correct.tolist(), held.tolist(), strict=True)
     return [VerdictRow(correct=right, verified=proven) for right, proven in pairs]
-
-
-@dataclass(frozen=True)
-class VerifiedShares:
-    """At a level: the share of ALL clips that is verified, and that of the correct ones."""
-
-    level_db: float
-    verified_accuracy: float
-    provability: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerifiedSummary(Summary):
-    """Verified accuracy and provability of a data set."""
-
-    clean_accuracy: float
-    levels: tuple[VerifiedShares, ...]
-    seconds: float
-
-
-def summary_of_verdicts(
-    classifier: Classifier, batch: LabelledBatch, settings: VerifyLevels, seed: int,
-    rows: Sequence[VerdictRow],
-) -> VerifiedSummary:  # fmt: skip
-    """Verified accuracy over ALL clips, and provability: the share of the correct ones."""
-    return VerifiedSummary(
-        about=settings.about(classifier, batch, seed),
-        clean_accuracy=share([row.correct for row in rows]),
-        levels=tuple(
-            VerifiedShares(
-                level_db,
-                share([row.verified[at] for row in rows]),
-                share([row.verified[at] for row in rows if row.correct]),
-            )
-            for at, level_db in enumerate(settings.levels_db)
-        ),
-        seconds=round(sum(row.seconds for row in rows), 3),
-    )

@@ -12,7 +12,7 @@ from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import Attacking, Plan, attack
 from robustaudio.evaluation.batch import generator, predictions
-from robustaudio.evaluation.engine import measure_clip, summarised
+from robustaudio.evaluation.engine import measure_clip, run
 from robustaudio.evaluation.smallest import (
     FEW_CLIPS,
     MANY_CLIPS,
@@ -20,7 +20,6 @@ from robustaudio.evaluation.smallest import (
     attack_smallest,
     changing_levels,
     smallest_levels,
-    summary_of_smallest,
 )
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import L2, LINF, MASKING
@@ -122,7 +121,7 @@ def test_the_curve_of_the_smallest_levels_rises_and_its_median_is_that_of_the_cl
     classifier, clips
 ):
     asked = SmallestLevels(Plan(PGD(steps=10)), (-80.0, -50.0, -30.0, 0.0))
-    summary = summarised(attack_smallest, summary_of_smallest, classifier, clips, asked)
+    summary = asked.summary(run(attack_smallest, classifier, clips, asked))
     rates = [level.success_rate for level in summary.levels]
     assert rates == sorted(rates) and rates[0] == 0 and rates[-1] == summary.success_rate == 1
     assert -60 < summary.median_smallest_db < -20
