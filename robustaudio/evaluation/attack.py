@@ -302,20 +302,21 @@ def attack_levels(
     x, plan = batch.waveforms, settings.plan
     criterion, rows = aim(classifier, batch, settings, generator)
     threat, (_, back) = plan.threat(classifier, x), classifier.split(plan.representation)
-    after, sounds, queries = [], [], torch.zeros_like(batch.labels)
+    after, as_sound, after_rounding, queries = [], [], [], torch.zeros_like(batch.labels)
     for number, level_db in enumerate(settings.levels_db):
         part = part_of(progress, number, len(settings.levels_db))
         result = plan(classifier, x, criterion, level_db, generator, part, threat)
         after.append(predictions(back, result.adversarial).tolist())
-        made = sounds_of(classifier, x, plan, result.adversarial)
-        sounds.append(labels_of_sounds(classifier, made, len(batch)))
+        _, plain, rounded = heard_as(classifier, x, plan, result.adversarial)
+        as_sound.append(plain)
+        after_rounding.append(rounded)
         queries = queries + result.queries
     return [
         AttackRow(
             **row,
             after=[level[i] for level in after],
-            as_sound=[plain[i] for plain, _ in sounds],
-            after_rounding=[rounded[i] for _, rounded in sounds],
+            as_sound=[level[i] for level in as_sound],
+            after_rounding=[level[i] for level in after_rounding],
             queries=int(queries[i]),
         )
         for i, row in enumerate(rows)
@@ -341,25 +342,20 @@ def aim(
     ]
 
 
-def sounds_of(
+def heard_as(
     classifier: Classifier, x: Tensor, plan: Plan, adversarial: Tensor
-) -> Float[Tensor, "clip time"] | None:
-    """The sounds of attacked features; None where there is no way to sound."""
-    if plan.representation == "waveform":
-        return adversarial
-    if plan.representation not in audible_representations(classifier):
-        return None
-    return sound_of(classifier, x, plan.representation, adversarial)
+) -> tuple[Float[Tensor, "clip time"] | None, list[int | None], list[int | None]]:
+    """The sounds of attacked features, their labels, and those after a 16-bit file.
 
-
-def labels_of_sounds(
-    classifier: Classifier, sounds: Tensor | None, count: int
-) -> tuple[list[int | None], list[int | None]]:
-    """Predictions of the sounds, and after a 16-bit file; None where there are none."""
-    if sounds is None:
-        return [None] * count, [None] * count
-    rounded = rounded_to_16_bit(sounds)
-    return predictions(classifier, sounds).tolist(), predictions(classifier, rounded).tolist()
+    None where there is no way to sound.
+    """
+    sounds = adversarial
+    if plan.representation != "waveform":
+        if plan.representation not in audible_representations(classifier):
+            return None, [None] * len(x), [None] * len(x)
+        sounds = sound_of(classifier, x, plan.representation, adversarial)
+    rounded = predictions(classifier, rounded_to_16_bit(sounds))
+    return sounds, predictions(classifier, sounds).tolist(), rounded.tolist()
 
 
 def common_shares(rows: Sequence[AimedRow]) -> dict[str, Any]:

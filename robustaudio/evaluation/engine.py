@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -30,26 +31,16 @@ from robustaudio.progress import Progress, part_of
 Lines = list[dict]
 Measured = Generator[tuple[list[int], Lines], None, None]
 Spread = Callable[[list[list[int]]], Measured]
-Clips = TypeVar("Clips", bound=Batch, contravariant=True)
-Settings = TypeVar("Settings", contravariant=True)
-Result = TypeVar("Result", covariant=True)
+Clips = TypeVar("Clips", bound=Batch)
+Settings = TypeVar("Settings")
+Result = TypeVar("Result")
 Over = TypeVar("Over", bound=LabelledBatch)
 Levels = Annotated[tuple[float, ...], Entry(by_level=True)]  # what a row's lists are measured at
 SHARES = 4  # parts of the work for every worker, so that none waits long for the last
 
 
-class Measure(Protocol[Clips, Settings, Result]):
-    """What is measured on every clip of a batch."""
-
-    def __call__(
-        self,
-        classifier: Classifier,
-        batch: Clips,
-        settings: Settings,
-        generator: Generators,
-        progress: Progress | None = None,
-        /,
-    ) -> Sequence[Result]: ...
+# what is measured on every clip of a batch, with settings of its own
+Measure = Callable[[Classifier, Clips, Settings, Generators, Progress | None], Sequence[Result]]
 
 
 def measure_clip(
@@ -119,21 +110,19 @@ class Asked:
         return {"classifier": classifier.name, **batch.header, **self.record, **drawn}
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A measure with all that it needs but the clips; it can be sent to another process."""
-
-    measure: Measure
-    classifier: Classifier
-    settings: Asked
-    seed: int
-
-    def __call__(self, batch: Batch, progress: Progress | None = None) -> Lines:
-        """The records of the rows, each with its share of the time."""
-        started, source = time.monotonic(), generators(self.seed, batch)
-        rows = self.measure(self.classifier, batch, self.settings, source, progress)
-        seconds = round((time.monotonic() - started) / len(batch), 4)
-        return [to_json(replace(row, seconds=seconds)) for row in rows]
+def measured(
+    measure: Measure[Over, Any, Any],
+    classifier: Classifier,
+    settings: Asked,
+    seed: int,
+    batch: Over,
+    progress: Progress | None = None,
+) -> Lines:
+    """The records of the rows of some clips, each with its share of the time."""
+    started = time.monotonic()
+    rows = measure(classifier, batch, settings, generators(seed, batch), progress)
+    seconds = round((time.monotonic() - started) / len(batch), 4)
+    return [to_json(replace(row, seconds=seconds)) for row in rows]
 
 
 def run(
@@ -155,7 +144,7 @@ def run(
     Raises:
         ValueError: if the file holds another run, or cannot be read or written.
     """
-    job, chunk = Job(measure, classifier, settings, seed), settings.chunk
+    job, chunk = partial(measured, measure, classifier, settings, seed), settings.chunk
 
     def here(numbers: list[int]) -> Lines:
         return job(batch[numbers], part_of(progress, numbers[0], len(batch), len(numbers)))
@@ -165,16 +154,13 @@ def run(
 
     if workers > 1:
         chunk = max(1, min(chunk, len(batch) // (SHARES * workers)))
+    asked = settings.about(classifier, batch, seed) | settings.header
     lines = resumable(
         here,
         batch.names,
         chunk=chunk,
         path=rows,
-        header={
-            **settings.about(classifier, batch, seed),
-            **settings.header,
-            "sha256": classifier.sha256,
-        },
+        header=asked | {"sha256": classifier.sha256},
         columns=settings.columns(classifier),
         progress=progress,
         spread=elsewhere if workers > 1 else None,
@@ -193,8 +179,8 @@ def run_kept(
     progress: Progress | None = None,
 ) -> list[Result]:
     """A run whose rows lie in a folder, by the checkpoint, what is asked, and the clips."""
-    asked = {"names": batch.names, **settings.about(classifier, batch, seed), **settings.header}
-    digest = sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    asked = settings.about(classifier, batch, seed) | settings.header
+    digest = sha256(json.dumps({"names": batch.names, **asked}).encode()).hexdigest()[:16]
     path = folder / classifier.sha256[:16] / f"{type(settings).__name__}-{digest}.jsonl"
     return run(measure, classifier, batch, settings, seed=seed, rows=path, progress=progress)
 

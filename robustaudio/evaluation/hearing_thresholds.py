@@ -27,11 +27,7 @@ from robustaudio.evaluation.listening_study import (
 from robustaudio.evaluation.results import Ruler
 from robustaudio.evaluation.ruler import Measuring, measure_ruler
 from robustaudio.evaluation.smallest import changing_levels
-from robustaudio.listening.analysis.by_paradigm import (
-    ThresholdResult,
-    grouped,
-    threshold_result,
-)
+from robustaudio.listening.analysis.by_paradigm import grouped, threshold_result
 from robustaudio.listening.analysis.exclusion import excluded
 from robustaudio.listening.design.paradigm import TrackedChoice
 from robustaudio.listening.design.stimulus import Stimulus
@@ -164,7 +160,8 @@ def thresholds_in(path: Path, classifier: Classifier, clip: Clip) -> list[Hearin
         )
     thresholds = [
         HearingThreshold(
-            family=family, **vars(threshold), predicted_db=_predicted(stimuli, name, family),
+            family=family, **vars(threshold),
+            predicted_db=predicted_level_db(stimuli.get(Condition(name, family))),
             simulated=content.simulated, made_against=None if family in FAMILY_NAMES else model,
         )
         for family, threshold in by_family.items()
@@ -175,17 +172,13 @@ def thresholds_in(path: Path, classifier: Classifier, clip: Clip) -> list[Hearin
     return thresholds
 
 
-def _predicted(stimuli: Mapping[Condition, Stimulus], clip: str, family: str) -> float | None:
-    stimulus = stimuli.get(Condition(clip, family))
-    return stimulus and predicted_level_db(stimulus)
-
-
-def predicted_level_db(stimulus: Stimulus) -> float | None:
+def predicted_level_db(stimulus: Stimulus | None) -> float | None:
     """L2 level at which the first band of one Bark, in any frame, reaches the masking threshold.
 
-    There `max_noise_to_mask_db` is 0 dB. None for a shift, which no factor makes louder.
+    There `max_noise_to_mask_db` is 0 dB. None for a shift, which no factor makes louder, and for a
+    sound that is not known.
     """
-    if stimulus.family == "shift":
+    if stimulus is None or stimulus.family == "shift":
         return None
     rate = stimulus.clip.sample_rate
     clean = torch.from_numpy(stimulus.clean)[None]
@@ -248,14 +241,11 @@ def _analysed(rows: Sequence[Row], name: str) -> dict[str, GroupThreshold | None
         if not isinstance(paradigm, TrackedChoice):
             thresholds[condition.family] = None
         elif result := threshold_result(paradigm, condition, answers, curve=False):
-            thresholds[condition.family] = _of_group(result)
+            fits = ((fit.faint_db, fit.thresholds.d_prime_1) for fit in result.listeners.values())
+            listeners = [ListenerThreshold(faint, at.lower_db, at.upper_db) for faint, at in fits]
+            group = GroupThreshold.of(listeners, result.thresholds.d_prime_1)
+            thresholds[condition.family] = group
     return thresholds
-
-
-def _of_group(result: ThresholdResult) -> GroupThreshold:
-    fits = [(fit.faint_db, fit.thresholds.d_prime_1) for fit in result.listeners.values()]
-    each = [ListenerThreshold(faint, at.lower_db, at.upper_db) for faint, at in fits]
-    return GroupThreshold.of(each, result.thresholds.d_prime_1)
 
 
 def _same_sound(

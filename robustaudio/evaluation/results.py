@@ -276,7 +276,7 @@ class TargetLevels:
     seconds: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Mark:
     """A level on the ruler: what kind, in which norm, and what made it.
 

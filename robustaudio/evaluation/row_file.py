@@ -37,12 +37,13 @@ def columns_of(row: type, labels: int, length: int) -> dict[str, Column]:
 
 def read_rows(path: Path, header: dict, names: Sequence[str], columns: Columns) -> dict[str, dict]:
     """The rows of a file that was begun with the same header; a torn last line is cut off."""
+    no_run = f"{path} is not the file of a run: JSON, a line per clip."
     try:
         text = read_text(path, LONGEST_FILE) if path.exists() else ""
     except ValueError as error:
         if not isinstance(error.__cause__, UnicodeDecodeError):
             raise
-        raise ValueError(f"{path} is not the file of a run: JSON, a line per clip.") from error
+        raise ValueError(no_run) from error
     first = json.dumps(header) + "\n"
     if first.startswith(text):  # killed before the header was whole
         _write(path, first)
@@ -53,7 +54,7 @@ def read_rows(path: Path, header: dict, names: Sequence[str], columns: Columns) 
         rows = {row.pop("clip"): row for row in lines[1:]}
         other = not lines or lines[0] != json.loads(first) or not rows.keys() <= set(names)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is not the file of a run: JSON, a line per clip.") from error
+        raise ValueError(no_run) from error
     if other:
         raise ValueError(f"{path} holds another run; choose a new file, or the same options.")
     for line, (name, row) in enumerate(rows.items(), 2):

@@ -21,9 +21,8 @@ from robustaudio.evaluation.attack import (
     Plan,
     aim,
     common_shares,
+    heard_as,
     known_share,
-    labels_of_sounds,
-    sounds_of,
 )
 from robustaudio.evaluation.batch import Batch, LabelledBatch, finite, predictions, share
 from robustaudio.evaluation.row_file import Label
@@ -218,8 +217,7 @@ def attack_smallest(
     least = smallest_levels(
         classifier, x, criterion, settings.plan, generator=generator, progress=progress
     )
-    sounds = sounds_of(classifier, x, settings.plan, least.adversarial)
-    as_sound, after_rounding = labels_of_sounds(classifier, sounds, len(batch))
+    sounds, as_sound, after_rounding = heard_as(classifier, x, settings.plan, least.adversarial)
     measured = None if sounds is None else distances(sounds, x, classifier.sample_rate)
 
     def sizes(item: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from robustaudio.audio.draws import Generators
 from robustaudio.audio.float64 import exact
 from robustaudio.certification.interval import UnsupportedLayer
-from robustaudio.certification.verify import Verification, Verifier, proof_obstacle
+from robustaudio.certification.verify import Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.batch import (
     Batch,
@@ -50,13 +50,16 @@ def verify(
     """The verdict at a level, the bounds of all logits there, and the largest level that holds."""
     started, x = time.monotonic(), batch.waveforms
     norm, level_db, method = settings.norm, settings.level_db, settings.method
-    _check_provable(classifier, method, norm)
-    verifier = Verifier(classifier, method=method)
-    label = verifier.predict(x)
-    threat = verifier.threat_at(x, level_db, norm)
+    verifier = _verifier(classifier, settings)
+    label, at_0_db = verifier.predict(x), verifier.threat_at(x, 0.0, norm)
+    threat = verifier.threat_at(x, level_db, norm, at_0_db)
     at, logits = verifier.verify(x, label, threat), verifier.logits(x, threat)
-    largest = verifier.largest_level(x, label, norm, progress)
+    largest = verifier.largest_level(x, label, norm, progress, at_0_db)
     seconds = seconds_since(started)
+
+    def by_label(values: Tensor) -> dict[str, float]:
+        return dict(zip(classifier.labels, values.tolist(), strict=True))
+
     return [
         VerifiedClip(
             classifier=classifier.name,
@@ -67,9 +70,9 @@ def verify(
             level_db=level_db,
             epsilon=float(at.threat.epsilon[i]),
             verified=bool(at.verified[i]),
-            worst_logits=worst_logits(classifier, at, i),
-            logits_lower=dict(zip(classifier.labels, logits.lower[i].tolist(), strict=True)),
-            logits_upper=dict(zip(classifier.labels, logits.upper[i].tolist(), strict=True)),
+            worst_logits=by_label(-at.margins[i]),
+            logits_lower=by_label(logits.lower[i]),
+            logits_upper=by_label(logits.upper[i]),
             largest_level_db=finite(largest[i]),
             duration_s=x.shape[1] / classifier.sample_rate,
             masking=masking_assumptions(at.threat),
@@ -80,13 +83,10 @@ def verify(
     ]
 
 
-def _check_provable(classifier: Classifier, method: str, norm: Norm) -> None:
-    """
-    Raises:
-        UnsupportedLayer: where no proof is possible, before anything is computed.
-    """
-    if reason := proof_obstacle(classifier, method, norm):
+def _verifier(classifier: Classifier, settings: "Verifying | VerifyLevels") -> Verifier:
+    if reason := proof_obstacle(classifier, settings.method, settings.norm):
         raise UnsupportedLayer(reason)
+    return Verifier(classifier, method=settings.method)
 
 
 def masking_assumptions(threat: ThreatModel) -> MaskingAssumptions | None:
@@ -100,12 +100,6 @@ def masking_assumptions(threat: ThreatModel) -> MaskingAssumptions | None:
         hop_ms=1000 * framing.hop_length / rate,
         pre_emphasis=framing.pre_emphasis,
     )
-
-
-def worst_logits(classifier: Classifier, verification: Verification, item: int) -> dict[str, float]:
-    """How far each other label can come, relative to the prediction: positive could win."""
-    margins = (-verification.margins[item]).tolist()
-    return dict(zip(classifier.labels, margins, strict=True))
 
 
 def noise_under_threshold(
@@ -123,14 +117,12 @@ def noise_under_threshold(
     white = torch.randn(x.shape, generator=rng, device=x.device).double() * (x != 0)
     white = white * l2(shaped) / l2(white).clamp_min(1e-30)
 
-    threshold = threat.threshold
-    assert threshold is not None
-
     def exceeds_db(noise: Tensor) -> float | None:
         return finite(amplitude_db(float(threat.distance(noise)[0])))
 
     def to_mask_db(noise: Tensor) -> float:
-        return float(total_noise_to_mask_db(noise_to_mask_ratio(noise, threshold)))
+        assert threat.threshold is not None
+        return float(total_noise_to_mask_db(noise_to_mask_ratio(noise, threat.threshold)))
 
     return NoisePair(
         shaped[0].to(waveform),
@@ -202,10 +194,10 @@ def verify_levels(
     progress: Progress | None = None,
 ) -> list[VerdictRow]:
     """Verdicts at every level."""
-    _check_provable(classifier, settings.method, settings.norm)
-    verifier, x, y = Verifier(classifier, method=settings.method), batch.waveforms, batch.labels
-    correct = verifier.predict(x) == y
-    levels = (verifier.verified_at(x, y, db, settings.norm) for db in settings.levels_db)
+    verifier, x, y = _verifier(classifier, settings), batch.waveforms, batch.labels
+    correct, norm = verifier.predict(x) == y, settings.norm
+    at_0_db = verifier.threat_at(x, 0.0, norm)
+    levels = (verifier.verified_at(x, y, db, norm, at_0_db) for db in settings.levels_db)
     held = torch.stack(list(levels), 1) & correct[:, None]
     pairs = zip(correct.tolist(), held.tolist(), strict=True)
     return [VerdictRow(correct=right, verified=proven) for right, proven in pairs]

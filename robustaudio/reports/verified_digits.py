@@ -3,8 +3,9 @@
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +20,10 @@ from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import AttackLevels, Plan, attack_levels
 from robustaudio.evaluation.batch import LabelledBatch, load_clips, share
-from robustaudio.evaluation.engine import run_kept
+from robustaudio.evaluation.engine import Asked, Measure, run_kept
 from robustaudio.evaluation.results import Entry, plain, to_json
 from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest
-from robustaudio.evaluation.verify import VerdictRow, VerifyLevels, verify_levels
+from robustaudio.evaluation.verify import VerifyLevels, verify_levels
 from robustaudio.paths import RESULTS
 from robustaudio.perception.levels import STEP_16_BIT, amplitude
 from robustaudio.reports.markdown import Log, made_by, percent, table, write_page
@@ -123,7 +124,8 @@ def verified_digits(
 
 
 def _verified(classifier: Classifier, batch: LabelledBatch, log: Log) -> Verified:
-    norms, correct = {}, 0
+    magnitude, norms, correct = classifier.stages["magnitude"], {}, 0
+    assert isinstance(magnitude, Magnitude)  # whose frames the masking threshold is computed on
     for threat in MEASURED:
         log(f"  {threat.norm}")
         correct, norms[threat.norm.name] = _bounds(classifier, batch, threat)
@@ -133,7 +135,7 @@ def _verified(classifier: Classifier, batch: LabelledBatch, log: Log) -> Verifie
         correct=correct,
         norms=norms,
         seconds=_seconds(classifier, batch),
-        frame_ms=_frame_ms(classifier),
+        frame_ms=1e3 * magnitude.framing.n_fft / classifier.sample_rate,
     )
 
 
@@ -144,57 +146,44 @@ def _bounds(classifier: Classifier, batch: LabelledBatch, threat: Measured) -> t
     """
     norm, levels = threat.norm, threat.levels_db
 
-    def proven(method: str, levels_db: tuple[float, ...]) -> list[VerdictRow]:
-        asked = VerifyLevels(norm, levels_db, method)
-        return run_kept(KEPT, verify_levels, classifier, batch, asked, seed=SEED)
+    def rows_of(measure: Measure, asked: Asked, some: LabelledBatch = batch) -> list:
+        return run_kept(KEPT, measure, classifier, some, asked, seed=SEED)
 
-    def shares(flags: Iterable[list[bool]], levels_db: tuple[float, ...]) -> dict[str, float]:
-        by_clip = list(flags)
-        by_level = ([held[at] for held in by_clip] for at in range(len(levels_db)))
-        pairs = zip(levels_db, by_level, strict=True)
-        return {f"{db:g}": share(held) for db, held in pairs if held}
+    def proven(method: str, levels_db: tuple[float, ...] = levels) -> Bool[Tensor, "clip level"]:
+        rows = rows_of(verify_levels, VerifyLevels(norm, levels_db, method))
+        return torch.tensor([row.verified for row in rows])
 
-    interval, crown = (proven(method, levels) for method in METHODS)
-    standing, hidden, robust = [[row.correct] * len(levels) for row in crown], {}, {}
+    interval, crown = proven("interval"), proven("crown")
+    correct = (Verifier(classifier).predict(batch.waveforms) == batch.labels).cpu()
+    standing, hidden, robust = correct[:, None].repeat(1, len(levels)), {}, {}
     if norm is HIDING.norm:
-        asked = SmallestLevels(HIDING, levels)
-        rows = run_kept(KEPT, attack_smallest, classifier, batch, asked, seed=SEED)
-        standing = [
-            [proof.correct and (row.smallest_db is None or row.smallest_db > db) for db in levels]
-            for proof, row in zip(crown, rows, strict=True)
-        ]
-        hidden = shares(standing, levels)
-        pairs = zip(standing, (row.verified for row in crown), strict=True)
-        assert all(left >= held for each in pairs for left, held in zip(*each, strict=True)), (
-            "a proof is wrong"
-        )
+        rows = rows_of(attack_smallest, SmallestLevels(HIDING, levels))
+        least = torch.tensor([inf if row.smallest_db is None else row.smallest_db for row in rows])
+        standing &= least[:, None] > torch.tensor(levels)
+        assert (standing | ~crown).all(), "a proof is wrong"
+        hidden = _shares(standing, levels)
     if threat.attack:
-        plan, fallen = Plan(threat.attack, norm), set()
-        for db, at in sorted(zip(levels, range(len(levels)), strict=True)):
-            tried = [
-                clip
-                for clip, row in enumerate(crown)
-                if standing[clip][at] and not row.verified[at] and clip not in fallen
-            ]
+        plan, fallen = Plan(threat.attack, norm), torch.zeros_like(correct)
+        for at in sorted(range(len(levels)), key=levels.__getitem__):
+            tried = (standing[:, at] & ~crown[:, at] & ~fallen).nonzero()[:, 0].tolist()
             if tried:
-                asked, some = AttackLevels(plan, (db,)), batch[tried]
-                rows = run_kept(KEPT, attack_levels, classifier, some, asked, seed=SEED)
-                fallen |= {c for c, r in zip(tried, rows, strict=True) if r.after[0] != r.label}
-            for clip in fallen:
-                standing[clip][at] = False
-        robust = shares(standing, levels)
-    right, published = [row for row in crown if row.correct], {}
-    if threat.published_db:
-        rows = [row for row in proven("crown", threat.published_db) if row.correct]
-        published = shares((row.verified for row in rows), threat.published_db)
-    return len(right), Bounds(
-        interval=shares((row.verified for row in interval), levels),
-        crown=shares((row.verified for row in crown), levels),
-        provability=shares((row.verified for row in right), levels),
-        published=published,
+                rows = rows_of(attack_levels, AttackLevels(plan, (levels[at],)), batch[tried])
+                fallen[tried] = torch.tensor([row.after[0] != row.label for row in rows])
+            standing[:, at] &= ~fallen
+        robust = _shares(standing, levels)
+    published = threat.published_db
+    return int(correct.sum()), Bounds(
+        interval=_shares(interval, levels),
+        crown=_shares(crown, levels),
+        provability=_shares(crown[correct], levels),
+        published=_shares(proven("crown", published)[correct], published) if published else {},
         hidden=hidden,
         robust=robust,
     )
+
+
+def _shares(held: Bool[Tensor, "clip level"], levels_db: tuple[float, ...]) -> dict[str, float]:
+    return {f"{db:g}": share(held[:, at]) for at, db in enumerate(levels_db) if len(held)}
 
 
 def _seconds(classifier: Classifier, batch: LabelledBatch) -> dict[str, float]:
@@ -208,13 +197,6 @@ def _seconds(classifier: Classifier, batch: LabelledBatch) -> dict[str, float]:
             )
             seconds[f"{threat.norm}, {method}"] = (time.monotonic() - started) / len(batch)
     return seconds
-
-
-def _frame_ms(classifier: Classifier) -> float:
-    """Length of the frames that the classifier's masking threshold is computed on."""
-    magnitude = classifier.stages["magnitude"]
-    assert isinstance(magnitude, Magnitude)
-    return 1e3 * magnitude.framing.n_fft / classifier.sample_rate
 
 
 def holds_no_other_file(peaks: Float[Tensor, " clip"], level_db: float) -> Bool[Tensor, " clip"]:
