@@ -29,6 +29,7 @@ from robustaudio.evaluation.row_file import Label
 from robustaudio.perception.distances import distances
 from robustaudio.progress import Progress, part_of
 from robustaudio.threats.criterion import Criterion, Misclassification
+from robustaudio.threats.threat_model import ThreatModel
 
 METRICS = ("snr_db", "level_db", "noise_to_mask_db", "max_noise_to_mask_db")
 
@@ -68,15 +69,17 @@ def smallest_levels(
     generator: Generators,
     progress: Progress | None = None,
     search: Sections = MANY_CLIPS,
+    threat: ThreatModel | None = None,
 ) -> Smallest:
     """The smallest level in dB at which an attack succeeds, per clip.
 
     An attack that minimises by itself runs once, in the largest ball. For the others the levels are
     searched by sections, all clips in one batch: a few clips in 12 sections at a time, many by
-    bisection. The level is that of the perturbation found, which may be below the ball's.
+    bisection. The level is that of the perturbation found, which may be below the ball's. `threat`
+    is the plan's at 0 dB, where it is known.
     """
     lowest, highest = plan.norm.levels.attacked
-    threat = plan.threat(classifier, x)
+    threat = threat or plan.threat(classifier, x)
     reference, sections, rounds = threat.epsilon, search.cuts, search.rounds
     if plan.attack.minimises:
         sections, rounds = 1, 1
