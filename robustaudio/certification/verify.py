@@ -161,16 +161,25 @@ class Verifier:
         return logits.argmax(-1).to(waveform.device)
 
     def threat_at(
-        self, waveform: Float[Tensor, "batch time"], level_db: float | Tensor, norm: Norm
+        self,
+        waveform: Float[Tensor, "batch time"],
+        level_db: float | Tensor,
+        norm: Norm,
+        at_0_db: ThreatModel | None = None,
     ) -> ThreatModel:
         """Everything within a level of the waveform, full scale or not, in float64.
+
+        `at_0_db` is that at 0 dB, where it is known: its masking threshold serves every level.
 
         Raises:
             ValueError: at another representation than the waveform, where levels mean nothing.
         """
         if self.representation != "waveform":
             raise ValueError(f"a level in dB is one of the waveform, not of {self.representation}.")
-        return threat_at(self.classifier, self._exactly(waveform), level_db, norm, UNBOUNDED)
+        x = self._exactly(waveform)
+        if at_0_db:
+            return replace(at_0_db, epsilon=norm.epsilon(level_db, x))
+        return threat_at(self.classifier, x, level_db, norm, UNBOUNDED)
 
     @torch.no_grad()
     def verify(
@@ -248,11 +257,12 @@ class Verifier:
         label: Int[Tensor, " batch"],
         level_db: float | Tensor,
         norm: Norm,
+        at_0_db: ThreatModel | None = None,
     ) -> Bool[Tensor, " batch"]:
         """Verdicts at a level per item (or one for all), in chunks."""
         x, device = self._exactly(waveform), waveform.device
         items = torch.arange(len(x), device=x.device)
-        threat = self.threat_at(x, level_db, norm)
+        threat = self.threat_at(x, level_db, norm, at_0_db)
         zeros = torch.zeros_like(threat.epsilon)
         return self._verdicts(x, label, threat, items, zeros).to(device)
 
@@ -275,6 +285,7 @@ class Verifier:
         label: Int[Tensor, " batch"],
         norm: Norm = LINF,
         progress: Progress | None = None,
+        at_0_db: ThreatModel | None = None,
     ) -> Float[Tensor, " batch"]:
         """The largest level in dB that verifies, to 0.07 dB from below; -inf where none does.
 
@@ -285,7 +296,7 @@ class Verifier:
         lowest, highest = norm.levels.bisected
         waveform = self._exactly(waveform)
         items = torch.arange(len(waveform), device=waveform.device)
-        at_0_db = self.threat_at(waveform, 0.0, norm)
+        at_0_db = at_0_db or self.threat_at(waveform, 0.0, norm)
         low = torch.full_like(at_0_db.epsilon, lowest)
         proven = self._verdicts(waveform, label, at_0_db, items, low)
         width = highest - lowest

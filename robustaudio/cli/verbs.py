@@ -4,7 +4,7 @@ What takes long to import is imported by the methods: `--help` and errors come b
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from math import inf
 from pathlib import Path
@@ -191,13 +191,12 @@ class OverData(OnClips):
         super().check_options()
 
     def measure_all(
-        self, measure: "Measure", classifier: "Classifier", asked: "Asked",
-        summary: Callable[..., Any], progress: Progress,
-    ) -> dict:  # fmt: skip
+        self, measure: "Measure", classifier: "Classifier", asked: "Asked", progress: Progress
+    ) -> dict:
         """A measure over the data set, and what its rows come to."""
         from robustaudio.audio.datasets import open_dataset
         from robustaudio.evaluation.batch import load_clips
-        from robustaudio.evaluation.engine import summarised
+        from robustaudio.evaluation.engine import run
         from robustaudio.evaluation.results import to_json
 
         assert self.dataset is not None
@@ -205,11 +204,11 @@ class OverData(OnClips):
         split = self.split or ("test" if "test" in dataset.splits else dataset.splits[0])
         selected = dataset.select(split, self.limit)
         batch = load_clips(classifier, selected, skip_unreadable=self.skip_unreadable)
-        result = summarised(
-            measure, summary, classifier, batch, asked, seed=self.source(), rows=self.resume,
+        rows = run(
+            measure, classifier, batch, asked, seed=self.source(), rows=self.resume,
             workers=self.workers or 1, progress=progress,
         )  # fmt: skip
-        return to_json(result)
+        return asked.about(classifier, batch, self.source()) | to_json(asked.summary(rows))
 
 
 class Attacking(Represented, Seeded):
@@ -267,8 +266,7 @@ class Predict(OverData):
 
         classifier = self.open_classifier()
         if self.dataset:
-            asked, summary = p.Predicting(), p.summary_of_predictions
-            return self.measure_all(p.predict_labels, classifier, asked, summary, progress)
+            return self.measure_all(p.predict_labels, classifier, p.Predicting(), progress)
         return self.measure(p.predict, classifier, self.open_clip(classifier), None, progress)
 
 
@@ -294,12 +292,10 @@ class Attack(Attacking, Writing, OverData):
             levels_db = self.level_db or (start_db - 20, start_db - 10, start_db)
             targeted = self.target is not None
             if self.smallest:
-                asked = s.SmallestLevels(plan, levels_db, targeted)
-                measure, summary = s.attack_smallest, s.summary_of_smallest
+                asked, measure = s.SmallestLevels(plan, levels_db, targeted), s.attack_smallest
             else:
-                asked = a.AttackLevels(plan, levels_db, targeted)
-                measure, summary = a.attack_levels, a.summary_of_attack
-            return self.measure_all(measure, classifier, asked, summary, progress)
+                asked, measure = a.AttackLevels(plan, levels_db, targeted), a.attack_levels
+            return self.measure_all(measure, classifier, asked, progress)
         clip = self.open_clip(classifier)
         target = None if self.target is None else classifier.label_index(self.target)
         asked = a.Attacking(plan, single(self.level_db, "--level-db", start_db), target)
@@ -316,8 +312,8 @@ class Noise(Represented, Seeded, Writing, OverData):
 
         classifier, at = self.open_classifier(), self.representation
         if self.dataset:
-            asked, summary = n.NoiseLevels(self.sigma or (DEFAULT_SIGMA,), at), n.summary_of_noise
-            return self.measure_all(n.noise_levels, classifier, asked, summary, progress)
+            asked = n.NoiseLevels(self.sigma or (DEFAULT_SIGMA,), at)
+            return self.measure_all(n.noise_levels, classifier, asked, progress)
         clip = self.open_clip(classifier)
         asked = n.AddingNoise(single(self.sigma, "--sigma", DEFAULT_SIGMA), at)
         return self.measure(n.add_noise, classifier, clip, asked, progress)
@@ -337,8 +333,7 @@ class Verify(OverData):
         classifier, norm = self.open_classifier(), norm_named(self.norm)
         if self.dataset:
             asked = v.VerifyLevels(norm, self.level_db or norm.levels.proofs, self.method)
-            summary = v.summary_of_verdicts
-            return self.measure_all(v.verify_levels, classifier, asked, summary, progress)
+            return self.measure_all(v.verify_levels, classifier, asked, progress)
         level_db = single(self.level_db, "--level-db", norm.levels.proof)
         clip, asked = self.open_clip(classifier), v.Verifying(norm, level_db, self.method)
         return self.measure(v.verify, classifier, clip, asked, progress)
@@ -360,8 +355,7 @@ class Certify(Represented, Smoothed, OverData):
         classifier, smoothing, at = self.open_classifier(), self.smoothing(), self.representation
         if self.dataset:
             asked = c.CertifyRadii(smoothing, self.radius or DEFAULT_RADII, at)
-            summary = c.summary_of_radii
-            return self.measure_all(c.certify_radii, classifier, asked, summary, progress)
+            return self.measure_all(c.certify_radii, classifier, asked, progress)
         clip, asked = self.open_clip(classifier), c.Certifying(smoothing, at)
         return self.measure(c.certify, classifier, clip, asked, progress)
 
@@ -392,13 +386,9 @@ class Ruler(Smoothed):
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.evaluation.hearing_thresholds import ruler_with_thresholds
-        from robustaudio.evaluation.ruler import Measuring, measure_ruler
 
         classifier, smoothing = self.open_classifier(), self.smoothing()
         clip = self.open_clip(classifier)
-        if not self.heard:
-            asked = Measuring(smoothing)
-            return self.measure(measure_ruler, classifier, clip, asked, progress)
         ruler = ruler_with_thresholds(
             self.heard, classifier, clip, smoothing=smoothing, seed=self.seed, progress=progress
         )

@@ -2,22 +2,21 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import inf
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 
-from robustaudio import columns
 from robustaudio.audio.draws import Generators
-from robustaudio.certification.smoothing import Smoothed, Smoothing
+from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
-from robustaudio.columns import Column, needed, whole
 from robustaudio.evaluation.batch import Batch, LabelledBatch, seconds_since, share
-from robustaudio.evaluation.engine import Asked
+from robustaudio.evaluation.engine import Asked, Row, seconds_of
 from robustaudio.evaluation.predict import predict
-from robustaudio.evaluation.results import CertifiedClip, Prediction, Summary
+from robustaudio.evaluation.results import Carried, CertifiedClip, Entry, Prediction
+from robustaudio.evaluation.row_file import Label, Positive
 from robustaudio.progress import Progress, part_of
 from robustaudio.threats.norms import L2, LINF
 
@@ -31,6 +30,8 @@ class Certifying:
     before: tuple[Prediction, ...] = ()
 
 
+@in_evaluation_mode
+@torch.no_grad()
 def certify(
     classifier: Classifier,
     batch: Batch,
@@ -45,13 +46,15 @@ def certify(
     votes: they are fewer than asked for where `progress` said `Enough`.
     """
     started, smoothing, at = time.monotonic(), settings.smoothing, settings.representation
-    votes = smoothed(classifier, batch, smoothing, at, generator, progress)
-    plain = settings.before or predict(classifier, batch)
-    made = []
-    for i, waveform in enumerate(batch.waveforms):
-        certificate, radius = votes[i].certificate, votes[i].certificate.radius
+    front, back = classifier.split(at)
+    plain, made = settings.before or predict(classifier, batch), []
+    for i, (x, source) in enumerate(zip(batch.waveforms, generator.each, strict=True)):
+        smoothed = smoothing(
+            back, front(x[None])[0], representation=at, generator=source,
+            progress=part_of(progress, i, len(batch)),
+        )  # fmt: skip
+        certificate, radius = smoothed.certificate, smoothed.certificate.radius
         at_waveform = at == "waveform" and certificate.prediction is not None
-        inscribed = radius / len(waveform) ** 0.5
         made.append(
             CertifiedClip(
                 classifier=classifier.name,
@@ -62,96 +65,27 @@ def certify(
                 norm=certificate.norm,
                 representation=at,
                 confidence=certificate.confidence,
-                p_lower=votes[i].p_lower,
-                counts=dict(zip(classifier.labels, votes[i].counts.tolist(), strict=True)),
-                level_l2_db=L2.level_db(radius, waveform) if at_waveform else None,
-                level_linf_db=(LINF.level_db(inscribed, waveform) if at_waveform else None),
+                p_lower=smoothed.p_lower,
+                counts=dict(zip(classifier.labels, smoothed.counts.tolist(), strict=True)),
+                level_l2_db=L2.level_db(radius, x) if at_waveform else None,
+                level_linf_db=LINF.level_db(radius / len(x) ** 0.5, x) if at_waveform else None,
                 smoothing=smoothing,
-                n=votes[i].n,
-                largest_radius=smoothing.largest_radius_of(votes[i].n),
-                seed=generator.each[i].initial_seed(),
+                n=smoothed.n,
+                largest_radius=smoothing.largest_radius_of(smoothed.n),
+                seed=source.initial_seed(),
                 seconds=seconds_since(started),
             )
         )
     return made
 
 
-@in_evaluation_mode
-@torch.no_grad()
-def smoothed(
-    classifier: Classifier,
-    batch: Batch,
-    smoothing: Smoothing,
-    representation: str,
-    generator: Generators,
-    progress: Progress | None,
-) -> list[Smoothed]:
-    """Smoothing of each clip at a representation."""
-    front, back = classifier.split(representation)
-    return [
-        smoothing(
-            back, front(waveform[None])[0], representation=representation, generator=source,
-            progress=part_of(progress, number, len(batch)),
-        )
-        for number, (waveform, source) in enumerate(
-            zip(batch.waveforms, generator.each, strict=True)
-        )
-    ]  # fmt: skip
-
-
 @dataclass(frozen=True, kw_only=True)
-class CertifiedRow:
+class CertifiedRow(Row):
     """A clip's label beside the certified one (None: abstained), and the certified radius."""
 
-    label: int
-    prediction: int | None
-    radius: float
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class CertifyRadii(Asked):
-    """Smoothing of a data set, at every radius.
-
-    Raises:
-        ValueError: for a radius below 0, or infinite.
-    """
-
-    smoothing: Smoothing
-    radii: tuple[float, ...]
-    representation: str = "waveform"
-
-    row: ClassVar[type] = CertifiedRow
-    chunk: ClassVar[int] = 1  # a clip takes many copies of itself
-
-    def __post_init__(self):
-        if not all(0 <= radius < inf for radius in self.radii):
-            raise ValueError(f"radii {[*self.radii]} must be 0 or more, and finite.")
-
-    @property
-    def record(self) -> dict[str, Any]:
-        largest = {"largest_radius": self.smoothing.largest_radius}
-        return {"representation": self.representation, **asdict(self.smoothing), **largest}
-
-    def columns(self, classifier: Classifier) -> dict[str, Column]:
-        label, positive = whole(0, len(classifier.labels) - 1), needed(columns.number(0, 1e9))
-        named = {"label": needed(label), "prediction": label}
-        return named | dict.fromkeys(("radius", "seconds"), positive)
-
-
-def certify_radii(
-    classifier: Classifier,
-    batch: LabelledBatch,
-    settings: CertifyRadii,
-    generator: Generators,
-    progress: Progress | None = None,
-) -> list[CertifiedRow]:
-    """The certified label and radius of every clip."""
-    votes = smoothed(
-        classifier, batch, settings.smoothing, settings.representation, generator, progress
-    )
-    pairs = zip(batch.labels.tolist(), (vote.certificate for vote in votes), strict=True)
-    return [CertifiedRow(label=y, prediction=c.prediction, radius=c.radius) for y, c in pairs]
+    label: Label
+    prediction: Label | None
+    radius: Positive
 
 
 @dataclass(frozen=True)
@@ -162,8 +96,8 @@ class CertifiedShare:
     certified_accuracy: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class CertifiedSummary(Summary):
+@dataclass(frozen=True)
+class CertifiedSummary:
     """Certified accuracy of a data set; `abstained` is a share of all clips."""
 
     abstained: float
@@ -171,14 +105,48 @@ class CertifiedSummary(Summary):
     seconds: float
 
 
-def summary_of_radii(
-    classifier: Classifier, batch: LabelledBatch, settings: CertifyRadii, seed: int,
-    rows: Sequence[CertifiedRow],
-) -> CertifiedSummary:  # fmt: skip
-    reached = [row.radius if row.prediction == row.label else -inf for row in rows]
-    return CertifiedSummary(
-        about=settings.about(classifier, batch, seed),
-        abstained=share([row.prediction is None for row in rows]),
-        radii=tuple(CertifiedShare(r, share([at >= r for at in reached])) for r in settings.radii),
-        seconds=round(sum(row.seconds for row in rows), 3),
-    )
+@dataclass(frozen=True)
+class CertifyRadii(Asked):
+    """Smoothing of a data set, at every radius.
+
+    Raises:
+        ValueError: for a radius below 0, or infinite.
+    """
+
+    smoothing: Annotated[Smoothing, Entry(inline=True)]
+    radii: Carried[tuple[float, ...]]
+    representation: str = "waveform"
+
+    row = CertifiedRow
+    chunk = 1  # a clip takes many copies of itself
+
+    def __post_init__(self):
+        if not all(0 <= radius < inf for radius in self.radii):
+            raise ValueError(f"radii {[*self.radii]} must be 0 or more, and finite.")
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return super().record | {"largest_radius": self.smoothing.largest_radius}
+
+    def summary(self, rows: Sequence[CertifiedRow]) -> CertifiedSummary:
+        reached = [row.radius if row.prediction == row.label else -inf for row in rows]
+        shares = (CertifiedShare(r, share([at >= r for at in reached])) for r in self.radii)
+        abstained = share([row.prediction is None for row in rows])
+        return CertifiedSummary(abstained, tuple(shares), seconds_of(rows))
+
+
+def certify_radii(
+    classifier: Classifier,
+    batch: LabelledBatch,
+    settings: CertifyRadii,
+    generator: Generators,
+    progress: Progress | None = None,
+) -> list[CertifiedRow]:
+    """The certified label and radius of every clip."""
+    certifying = Certifying(settings.smoothing, settings.representation)
+    clips = certify(classifier, batch, certifying, generator, progress)
+    certificates = ((clip.certificate.prediction, clip.radius) for clip in clips)
+    return [
+        CertifiedRow(label=label, prediction=prediction, radius=radius)
+        for label, (prediction, radius) in zip(batch.labels.tolist(), certificates, strict=True)
+    ]

@@ -1,4 +1,6 @@
-"""A perturbed clip beside the clean one: levels, predictions, and what 16 bits leave of it."""
+"""Perturbed clips beside the clean ones: levels, predictions, and what 16 bits leave of them."""
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -11,6 +13,7 @@ from robustaudio.evaluation.batch import Batch, finite
 from robustaudio.evaluation.predict import predict
 from robustaudio.evaluation.results import Difference, PerturbedClip, Prediction
 from robustaudio.perception.distances import distances
+from robustaudio.perception.masking import MaskingThreshold, masking_framing
 from robustaudio.threats.criterion import Criterion, Misclassification
 
 
@@ -18,37 +21,41 @@ from robustaudio.threats.criterion import Criterion, Misclassification
 @torch.no_grad()
 def compare(
     classifier: Classifier,
-    clean: Float[Tensor, " time"],
-    perturbed: Float[Tensor, " time"],
+    clean: Float[Tensor, "clip time"],
+    perturbed: Float[Tensor, "clip time"],
     criterion: Criterion | None = None,
-    before: Prediction | None = None,
-) -> PerturbedClip:
+    before: Sequence[Prediction] = (),
+    threshold: MaskingThreshold | None = None,
+) -> list[PerturbedClip]:
     """Predictions before and after, distances and levels, and what 16-bit rounding leaves.
 
-    Without a criterion, success is a changed prediction. `before` is the clean clip's prediction,
-    made here where it is not known.
+    Without a criterion, success is a changed prediction. `before` are the clean clips' predictions
+    and `threshold` their masking threshold, made here where they are not known (a threshold on
+    other frames than the distances' does not count).
     """
-    before = before or predict(classifier, Batch.of(clean))[0]
-    (after,) = predict(classifier, Batch.of(perturbed))
-    criterion = criterion or Misclassification(torch.tensor([before.index], device=clean.device))
-    rounded = classifier(rounded_to_16_bit(perturbed[None]))
-    return PerturbedClip(
-        clean=clean,
-        perturbed=perturbed,
-        before=before,
-        classifier=classifier.name,
-        clean_prediction=before.prediction,
-        prediction=after.prediction,
-        probabilities=after.probabilities,
-        difference=difference(perturbed, clean, classifier.sample_rate),
-        prediction_after_rounding=classifier.labels[int(rounded.argmax())],
-        success_after_rounding=bool(criterion.is_adversarial(rounded)[0]),
+    before = before or predict(classifier, Batch(waveforms=clean))
+    label = torch.tensor([prediction.index for prediction in before], device=clean.device)
+    rounded = classifier(rounded_to_16_bit(perturbed))
+    success = (criterion or Misclassification(label)).is_adversarial(rounded).tolist()
+    if threshold and threshold.framing != masking_framing(classifier.sample_rate):
+        threshold = None
+    measured = distances(
+        perturbed, clean, classifier.sample_rate, threshold=threshold, perceptual=True
     )
-
-
-def difference(
-    perturbed: Float[Tensor, " time"], clean: Float[Tensor, " time"], sample_rate: int
-) -> Difference:
-    """Every distance of a perturbed clip from its clean one."""
-    row = distances(perturbed[None], clean[None], sample_rate, perceptual=True).row(0)
-    return Difference(**{k: None if value is None else finite(value) for k, value in row.items()})
+    return [
+        PerturbedClip(
+            clean=clean[i],
+            perturbed=perturbed[i],
+            before=before[i],
+            classifier=classifier.name,
+            clean_prediction=before[i].prediction,
+            prediction=after.prediction,
+            probabilities=after.probabilities,
+            difference=Difference(
+                **{k: None if v is None else finite(v) for k, v in measured.row(i).items()}
+            ),
+            prediction_after_rounding=classifier.labels[int(rounded[i].argmax())],
+            success_after_rounding=success[i],
+        )
+        for i, after in enumerate(predict(classifier, Batch(waveforms=perturbed)))
+    ]

@@ -10,10 +10,11 @@ import json
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -22,34 +23,24 @@ from robustaudio.audio.draws import Generators
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.columns import Column
 from robustaudio.evaluation.batch import BATCH, Batch, LabelledBatch, generators
-from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.row_file import Columns, append_rows, read_rows
+from robustaudio.evaluation.results import Entry, to_json
+from robustaudio.evaluation.row_file import Columns, Positive, append_rows, columns_of, read_rows
 from robustaudio.evaluation.workers import over_processes
 from robustaudio.progress import Progress, part_of
 
 Lines = list[dict]
 Measured = Generator[tuple[list[int], Lines], None, None]
 Spread = Callable[[list[list[int]]], Measured]
-Clips = TypeVar("Clips", bound=Batch, contravariant=True)
-Settings = TypeVar("Settings", contravariant=True)
-Result = TypeVar("Result", covariant=True)
+Clips = TypeVar("Clips", bound=Batch)
+Settings = TypeVar("Settings")
+Result = TypeVar("Result")
 Over = TypeVar("Over", bound=LabelledBatch)
-Came = TypeVar("Came")
+Levels = Annotated[tuple[float, ...], Entry(by_level=True)]  # what a row's lists are measured at
 SHARES = 4  # parts of the work for every worker, so that none waits long for the last
 
 
-class Measure(Protocol[Clips, Settings, Result]):
-    """What is measured on every clip of a batch."""
-
-    def __call__(
-        self,
-        classifier: Classifier,
-        batch: Clips,
-        settings: Settings,
-        generator: Generators,
-        progress: Progress | None = None,
-        /,
-    ) -> Sequence[Result]: ...
+# what is measured on every clip of a batch, with settings of its own
+Measure = Callable[[Classifier, Clips, Settings, Generators, Progress | None], Sequence[Result]]
 
 
 def measure_clip(
@@ -70,11 +61,22 @@ def measure_clip(
     return measure(classifier, batch, settings, generators(seed, batch), progress)[0]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What is measured on one clip of a data set: numbers, labels' numbers, lists by level."""
+
+    seconds: Positive = 0.0
+
+
+def seconds_of(rows: Sequence[Row]) -> float:
+    return round(sum(row.seconds for row in rows), 3)
+
+
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a data set, as a frozen dataclass; what its rows are and must hold.
+    """What is asked of a data set: a frozen dataclass whose `summary` says what its rows come to.
 
-    `row` is their dataclass; `chunk` clips are measured at a time; without `seeded` nothing is
+    `row` is the rows' dataclass; `chunk` clips are measured at a time; without `seeded` nothing is
     drawn.
     """
 
@@ -82,41 +84,45 @@ class Asked:
     chunk: ClassVar[int] = BATCH
     seeded: ClassVar[bool] = True
 
+    def summary(self, rows: Sequence[Any]) -> Any:
+        """The rows' summary, a frozen dataclass."""
+        raise NotImplementedError
+
     @property
     def record(self) -> dict[str, Any]:
         """The entries of summary and file that say what was asked."""
-        return {}
+        return to_json(self)
 
     @property
     def header(self) -> dict[str, Any]:
-        """Further entries of the file's first line."""
-        return {}
+        """Further entries of the file's first line: the fields of `Levels`."""
+        return {f.name: [*getattr(self, f.name)] for f in fields(self) if f.type == Levels}
 
     def columns(self, classifier: Classifier) -> dict[str, Column]:
         """What each row of a file must hold."""
-        return {}
+        lists = [value for value in self.header.values() if isinstance(value, list)]
+        length = max(map(len, lists), default=0)
+        return columns_of(self.row, len(classifier.labels), length)
 
     def about(self, classifier: Classifier, batch: LabelledBatch, seed: int) -> dict[str, Any]:
-        """The entries of a summary that say of what it is one."""
+        """The entries of a record that say of what it is one."""
         drawn = {"seed": seed} if self.seeded else {}
         return {"classifier": classifier.name, **batch.header, **self.record, **drawn}
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A measure with all that it needs but the clips; it can be sent to another process."""
-
-    measure: Measure
-    classifier: Classifier
-    settings: Asked
-    seed: int
-
-    def __call__(self, batch: Batch, progress: Progress | None = None) -> Lines:
-        """The records of the rows, each with its share of the time."""
-        started, source = time.monotonic(), generators(self.seed, batch)
-        rows = self.measure(self.classifier, batch, self.settings, source, progress)
-        seconds = round((time.monotonic() - started) / len(batch), 4)
-        return [to_json(replace(row, seconds=seconds)) for row in rows]
+def measured(
+    measure: Measure[Over, Any, Any],
+    classifier: Classifier,
+    settings: Asked,
+    seed: int,
+    batch: Over,
+    progress: Progress | None = None,
+) -> Lines:
+    """The records of the rows of some clips, each with its share of the time."""
+    started = time.monotonic()
+    rows = measure(classifier, batch, settings, generators(seed, batch), progress)
+    seconds = round((time.monotonic() - started) / len(batch), 4)
+    return [to_json(replace(row, seconds=seconds)) for row in rows]
 
 
 def run(
@@ -138,7 +144,7 @@ def run(
     Raises:
         ValueError: if the file holds another run, or cannot be read or written.
     """
-    job, chunk = Job(measure, classifier, settings, seed), settings.chunk
+    job, chunk = partial(measured, measure, classifier, settings, seed), settings.chunk
 
     def here(numbers: list[int]) -> Lines:
         return job(batch[numbers], part_of(progress, numbers[0], len(batch), len(numbers)))
@@ -148,16 +154,13 @@ def run(
 
     if workers > 1:
         chunk = max(1, min(chunk, len(batch) // (SHARES * workers)))
+    asked = settings.about(classifier, batch, seed) | settings.header
     lines = resumable(
         here,
         batch.names,
         chunk=chunk,
         path=rows,
-        header={
-            **settings.about(classifier, batch, seed),
-            **settings.header,
-            "sha256": classifier.sha256,
-        },
+        header=asked | {"sha256": classifier.sha256},
         columns=settings.columns(classifier),
         progress=progress,
         spread=elsewhere if workers > 1 else None,
@@ -165,33 +168,21 @@ def run(
     return [settings.row(**line) for line in lines]
 
 
-def summarised(
+def run_kept(
+    folder: Path,
     measure: Measure[Over, Any, Result],
-    summary: Callable[[Classifier, Over, Any, int, list[Result]], Came],
     classifier: Classifier,
     batch: Over,
     settings: Asked,
     *,
     seed: int = 0,
-    rows: Path | None = None,
-    workers: int = 1,
     progress: Progress | None = None,
-) -> Came:
-    """A run over a data set, and what its rows come to."""
-    made = run(
-        measure, classifier, batch, settings, seed=seed, rows=rows, workers=workers,
-        progress=progress,
-    )  # fmt: skip
-    return summary(classifier, batch, settings, seed, made)
-
-
-def run_file(
-    folder: Path, classifier: Classifier, batch: LabelledBatch, settings: Asked, seed: int
-) -> Path:
-    """Where the rows of a run lie in a folder, by the checkpoint, what is asked, and the clips."""
-    asked = {"names": batch.names, **settings.about(classifier, batch, seed), **settings.header}
-    digest = sha256(json.dumps(asked).encode()).hexdigest()[:16]
-    return folder / classifier.sha256[:16] / f"{type(settings).__name__}-{digest}.jsonl"
+) -> list[Result]:
+    """A run whose rows lie in a folder, by the checkpoint, what is asked, and the clips."""
+    asked = settings.about(classifier, batch, seed) | settings.header
+    digest = sha256(json.dumps({"names": batch.names, **asked}).encode()).hexdigest()[:16]
+    path = folder / classifier.sha256[:16] / f"{type(settings).__name__}-{digest}.jsonl"
+    return run(measure, classifier, batch, settings, seed=seed, rows=path, progress=progress)
 
 
 def resumable(

@@ -13,6 +13,7 @@ from robustaudio.evaluation.batch import finite, generator, predictions
 from robustaudio.evaluation.results import Exhibit
 from robustaudio.perception.distances import distances
 from robustaudio.perception.levels import l2
+from robustaudio.perception.masking import masking_framing, masking_threshold
 
 SHIFT = 5  # samples
 
@@ -28,7 +29,9 @@ def exhibits(
     noise = uniform_noise(clean, float(l2((perturbed - clean)[None])[0]), seed)
     made = {"given": perturbed, "noise": clean + noise, "shift": shifted(clean, SHIFT)}
     batch = torch.stack(list(made.values()))
-    measured = distances(batch, clean.expand_as(batch), classifier.sample_rate)
+    rate, clip = classifier.sample_rate, torch.zeros(len(batch), dtype=torch.long)
+    threshold = masking_threshold(clean[None], masking_framing(rate), rate)[clip]
+    measured = distances(batch, clean.expand_as(batch), rate, threshold=threshold)
     labels = predictions(classifier, batch)
     return tuple(
         Exhibit(

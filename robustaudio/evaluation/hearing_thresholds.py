@@ -10,8 +10,6 @@ from math import inf
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from robustaudio.attacks import PGD
 from robustaudio.audio.clip import Clip
@@ -29,11 +27,7 @@ from robustaudio.evaluation.listening_study import (
 from robustaudio.evaluation.results import Ruler
 from robustaudio.evaluation.ruler import Measuring, measure_ruler
 from robustaudio.evaluation.smallest import changing_levels
-from robustaudio.listening.analysis.by_paradigm import (
-    ThresholdResult,
-    grouped,
-    threshold_result,
-)
+from robustaudio.listening.analysis.by_paradigm import grouped, threshold_result
 from robustaudio.listening.analysis.exclusion import excluded
 from robustaudio.listening.design.paradigm import TrackedChoice
 from robustaudio.listening.design.stimulus import Stimulus
@@ -54,12 +48,10 @@ OUTSIDE = "any successful attack must be audible"
 
 @dataclass(frozen=True)
 class HearingThreshold:
-    """The threshold of one family (d' = 1), in dB of L2: of one listener, or the listeners' mean.
+    """A `GroupThreshold` of one family, in dB of L2.
 
-    With `sign` "<=" or ">=" `level_db` is a bound; with None some heard everything and some
-    nothing. An end of the 95 % interval is None where nothing bounds it. `predicted_db` is the
-    masking model's level; None where it has none. `made_against` names the classifier that an
-    attack's family was made against, where the study says so.
+    `predicted_db` is the masking model's level; None where it has none. `made_against` names the
+    classifier that an attack's family was made against, where the study says so.
     """
 
     family: str
@@ -116,38 +108,23 @@ def ruler_with_thresholds(
     Raises:
         ValueError: for a file that holds no thresholds of this clip.
     """
+    thresholds = [] if study is None else thresholds_in(study, classifier, clip)
+    share = 1.0 if study is None else RULER_SHARE
+    ruler = measure_clip(
+        measure_ruler, classifier, clip.samples, Measuring(smoothing), seed=seed,
+        progress=part_of(progress, 0, 1, share),
+    )  # fmt: skip
     if study is None:
-        return measure_clip(
-            measure_ruler, classifier, clip.samples, Measuring(smoothing), seed=seed,
-            progress=progress,
-        )  # fmt: skip
-    thresholds = thresholds_in(study, classifier, clip)
-    first = part_of(progress, 0, 1, RULER_SHARE)
-    last = part_of(progress, RULER_SHARE, 1, 1 - RULER_SHARE)
-    asked = Measuring(smoothing)
-    ruler = measure_clip(measure_ruler, classifier, clip.samples, asked, seed=seed, progress=first)
-    return _beside(ruler, classifier, clip.samples, thresholds, seed, last)
-
-
-def _beside(
-    ruler: Ruler,
-    classifier: Classifier,
-    waveform: Float[Tensor, " time"],
-    thresholds: Sequence[HearingThreshold],
-    seed: int,
-    progress: Progress | None,
-) -> ListeningRuler:
-    """The thresholds, an attack in their own norm, and what may be claimed of them."""
-    plan, proven = Plan(PGD(), L2), ruler.level_db("verified", L2)
-    watched = Watched(progress)
+        return ruler
+    watched = Watched(part_of(progress, share, 1, 1 - share))
+    proven, plan = ruler.level_db("verified", L2), Plan(PGD(), L2)
     attacked = finite(
-        measure_clip(changing_levels, classifier, waveform, plan, seed=seed, progress=watched)
+        measure_clip(changing_levels, classifier, clip.samples, plan, seed=seed, progress=watched)
     )
     if proven is not None and attacked is not None and proven >= attacked:
         raise AssertionError(f"an l2 attack at {attacked} dB contradicts a proof at {proven} dB")
-    ended = ruler.ended + (L2_ATTACK,) * watched.ended
     return ListeningRuler(
-        **vars(replace(ruler, ended=ended)),
+        **vars(replace(ruler, ended=ruler.ended + (L2_ATTACK,) * watched.ended)),
         attacked_l2_db=attacked,
         heard=tuple(thresholds),
         claims=tuple(claims(proven, thresholds)),
@@ -183,7 +160,8 @@ def thresholds_in(path: Path, classifier: Classifier, clip: Clip) -> list[Hearin
         )
     thresholds = [
         HearingThreshold(
-            family=family, **vars(threshold), predicted_db=_predicted(stimuli, name, family),
+            family=family, **vars(threshold),
+            predicted_db=predicted_level_db(stimuli.get(Condition(name, family))),
             simulated=content.simulated, made_against=None if family in FAMILY_NAMES else model,
         )
         for family, threshold in by_family.items()
@@ -194,17 +172,13 @@ def thresholds_in(path: Path, classifier: Classifier, clip: Clip) -> list[Hearin
     return thresholds
 
 
-def _predicted(stimuli: Mapping[Condition, Stimulus], clip: str, family: str) -> float | None:
-    stimulus = stimuli.get(Condition(clip, family))
-    return stimulus and predicted_level_db(stimulus)
-
-
-def predicted_level_db(stimulus: Stimulus) -> float | None:
+def predicted_level_db(stimulus: Stimulus | None) -> float | None:
     """L2 level at which the first band of one Bark, in any frame, reaches the masking threshold.
 
-    There `max_noise_to_mask_db` is 0 dB. None for a shift, which no factor makes louder.
+    There `max_noise_to_mask_db` is 0 dB. None for a shift, which no factor makes louder, and for a
+    sound that is not known.
     """
-    if stimulus.family == "shift":
+    if stimulus is None or stimulus.family == "shift":
         return None
     rate = stimulus.clip.sample_rate
     clean = torch.from_numpy(stimulus.clean)[None]
@@ -267,14 +241,11 @@ def _analysed(rows: Sequence[Row], name: str) -> dict[str, GroupThreshold | None
         if not isinstance(paradigm, TrackedChoice):
             thresholds[condition.family] = None
         elif result := threshold_result(paradigm, condition, answers, curve=False):
-            thresholds[condition.family] = _of_group(result)
+            fits = ((fit.faint_db, fit.thresholds.d_prime_1) for fit in result.listeners.values())
+            listeners = [ListenerThreshold(faint, at.lower_db, at.upper_db) for faint, at in fits]
+            group = GroupThreshold.of(listeners, result.thresholds.d_prime_1)
+            thresholds[condition.family] = group
     return thresholds
-
-
-def _of_group(result: ThresholdResult) -> GroupThreshold:
-    fits = [(fit.faint_db, fit.thresholds.d_prime_1) for fit in result.listeners.values()]
-    each = [ListenerThreshold(faint, at.lower_db, at.upper_db) for faint, at in fits]
-    return GroupThreshold.of(each, result.thresholds.d_prime_1)
 
 
 def _same_sound(

@@ -191,11 +191,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def _export(records: Any, study: Study, file: str) -> Export:
-    """The rows of who has finished, each column of a type and in a range.
-
-    Raises:
-        ValueError: naming the row, the column and the value; for more than a study asks.
-    """
+    """The rows of the listeners who have finished, every column checked."""
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise ValueError(f"{file} is not what a listening study exports. {TAKE}")
     if len(records) > MOST_ROWS:
@@ -217,11 +213,7 @@ def _export(records: Any, study: Study, file: str) -> Export:
 
 
 def _row(record: dict[str, Any], where: str, study: Study) -> Row:
-    """A row whose columns hold what they can.
-
-    Raises:
-        ValueError: for the first column that is missing or holds what it cannot.
-    """
+    """A row, its columns checked."""
     if missing := [name for name in COLUMNS if name not in record]:
         raise ValueError(f"{where} lacks {', '.join(missing)}.")
     check_row(record, KNOWN, where)
@@ -245,11 +237,7 @@ def _most_rows(study: Study) -> int:
 
 
 def _check_work(rows: Sequence[Row], file: str) -> None:
-    """Refuse what would take a minute to fit: many listeners, levels and conditions at once.
-
-    Raises:
-        ValueError: for a file whose analysis is already made, and quick to read.
-    """
+    """Refuse what would take a minute to fit: many listeners, levels and conditions at once."""
     if not rows or not isinstance(rows[0].paradigm, TrackedChoice):
         return
     work = 0
@@ -268,11 +256,6 @@ def _check_work(rows: Sequence[Row], file: str) -> None:
 
 
 def _analysis(content: dict[str, Any]) -> ListedAnalysis:
-    """
-    Raises:
-        ValueError: naming a value that cannot be.
-        KeyError, TypeError, AttributeError: where it is nothing of the kind.
-    """
     results, model = content["analysis"]["results"], content.get("model")
     if not isinstance(results, list) or len(results) > MOST_RESULTS:
         raise TypeError("results are a list.")

@@ -7,13 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks import Genetic, Step
+from robustaudio.attacks import Genetic
 from robustaudio.audio.draws import Generators
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.batch import Batch, finite, generator, seconds_since
+from robustaudio.evaluation.attack import Standings
+from robustaudio.evaluation.batch import Batch, generator, seconds_since
 from robustaudio.evaluation.comparison import compare
-from robustaudio.evaluation.results import MaximisedClip, Standing
-from robustaudio.perception.levels import amplitude, amplitude_db, check_level
+from robustaudio.evaluation.results import MaximisedClip
+from robustaudio.perception.levels import amplitude, check_level
 from robustaudio.progress import Progress
 from robustaudio.threats.criterion import TargetedMisclassification
 from robustaudio.threats.norms import LINF
@@ -69,32 +70,21 @@ def maximise(
     level = amplitude(check_level(settings.level_db))
     threat = ThreatModel(LINF, x.new_full((len(x),), level))
     criterion, search = TargetedMisclassification(target), replace(settings.attack, stops=False)
-
-    def standing(step: Step) -> Standing:
-        best, level = step.best, finite(amplitude_db(step.distance))
-        return Standing(step.loss, level, step.population, best and (lambda: best()[0]))
-
-    def tell(done: float, step: Step | None = None) -> None:
-        if progress:
-            progress(done, step and standing(step))
-
-    result = search(classifier, x, criterion, threat, generator=generator, progress=tell)
-    history, seconds = tuple(standing(step) for step in result.history), seconds_since(started)
-    made = []
-    for i, source in enumerate(generator.each):
-        compared = compare(classifier, x[i], result.adversarial[i])
-        made.append(
-            MaximisedClip(
-                **vars(compared),
-                attack=type(settings.attack).__name__,
-                label=label,
-                probability_before=compared.before.probabilities[label],
-                probability=compared.probabilities[label],
-                level_full_scale_db=settings.level_db,
-                queries=int(result.queries[i]),
-                course=history,
-                seed=source.initial_seed(),
-                seconds=seconds,
-            )
+    standings = Standings(progress, 1.0, lambda best: best)
+    result = search(classifier, x, criterion, threat, generator=generator, progress=standings)
+    course, seconds = standings.course(result), seconds_since(started)
+    return [
+        MaximisedClip(
+            **vars(compared),
+            attack=type(settings.attack).__name__,
+            label=label,
+            probability_before=compared.before.probabilities[label],
+            probability=compared.probabilities[label],
+            level_full_scale_db=settings.level_db,
+            queries=int(result.queries[i]),
+            course=course,
+            seed=generator.each[i].initial_seed(),
+            seconds=seconds,
         )
-    return made
+        for i, compared in enumerate(compare(classifier, x, result.adversarial))
+    ]

@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 
-from robustaudio import columns
 from robustaudio.audio.draws import Generators
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
-from robustaudio.columns import Column, list_of, needed, whole
 from robustaudio.evaluation.batch import Batch, LabelledBatch, finite, share
 from robustaudio.evaluation.comparison import compare
-from robustaudio.evaluation.engine import Asked
-from robustaudio.evaluation.results import NoisyClip, Summary
+from robustaudio.evaluation.engine import Asked, Levels, Row, seconds_of
+from robustaudio.evaluation.results import NoisyClip
+from robustaudio.evaluation.row_file import Label
 from robustaudio.progress import Progress
 from robustaudio.threats.noise import gaussian_noise, noisy_clip
 
@@ -36,53 +34,67 @@ def add_noise(
     progress: Progress | None = None,
 ) -> list[NoisyClip]:
     """Gaussian noise at a representation; the sound is what its inversion gives."""
-    at, sigma, made = settings.representation, settings.sigma, []
+    at, sigma = settings.representation, settings.sigma
     _, back = classifier.split(at)
-    for waveform, source in zip(batch.waveforms, generator.each, strict=True):
-        noisy = noisy_clip(classifier, waveform[None], at, sigma, source)
-        made.append(
-            NoisyClip(
-                **vars(compare(classifier, waveform, noisy.waveform[0])),
-                representation=at,
-                sigma=sigma,
-                prediction_at_representation=classifier.labels[int(back(noisy.features).argmax())],
-                inversion_loss_db=finite(noisy.inversion_loss_db),
-                seed=source.initial_seed(),
-            )
+    noisy = [
+        noisy_clip(classifier, waveform[None], at, sigma, source)
+        for waveform, source in zip(batch.waveforms, generator.each, strict=True)
+    ]
+    sounds = torch.cat([clip.waveform for clip in noisy])
+    return [
+        NoisyClip(
+            **vars(compared),
+            representation=at,
+            sigma=sigma,
+            prediction_at_representation=classifier.labels[int(back(clip.features).argmax())],
+            inversion_loss_db=finite(clip.inversion_loss_db),
+            seed=source.initial_seed(),
         )
-    return made
+        for compared, clip, source in zip(
+            compare(classifier, batch.waveforms, sounds), noisy, generator.each, strict=True
+        )
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoiseRow:
+class NoiseRow(Row):
     """A clip's label, and what it is taken for under one draw of noise at each sigma."""
 
-    label: int
-    after: list[int]
-    seconds: float = 0.0
+    label: Label
+    after: list[Label]
+
+
+@dataclass(frozen=True)
+class NoisyShare:
+    """The share of the clips that is right under noise."""
+
+    sigma: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class NoiseSummary:
+    """The accuracy that noise leaves at each sigma."""
+
+    levels: tuple[NoisyShare, ...]
+    seconds: float
 
 
 @dataclass(frozen=True)
 class NoiseLevels(Asked):
     """Noise at a representation, at every sigma."""
 
-    sigmas: tuple[float, ...]
+    sigmas: Levels
     representation: str = "waveform"
 
-    row: ClassVar[type] = NoiseRow
+    row = NoiseRow
 
-    @property
-    def record(self) -> dict[str, Any]:
-        return {"representation": self.representation}
-
-    @property
-    def header(self) -> dict[str, Any]:
-        return {"sigmas": list(self.sigmas)}
-
-    def columns(self, classifier: Classifier) -> dict[str, Column]:
-        label = needed(whole(0, len(classifier.labels) - 1))
-        after = needed(list_of(len(self.sigmas), label))
-        return {"label": label, "after": after, "seconds": needed(columns.number(0, 1e9))}
+    def summary(self, rows: Sequence[NoiseRow]) -> NoiseSummary:
+        levels = (
+            NoisyShare(sigma, share([row.after[at] == row.label for row in rows]))
+            for at, sigma in enumerate(self.sigmas)
+        )
+        return NoiseSummary(tuple(levels), seconds_of(rows))
 
 
 @in_evaluation_mode
@@ -105,33 +117,3 @@ def noise_levels(
         NoiseRow(label=label, after=[level[i] for level in after])
         for i, label in enumerate(batch.labels.tolist())
     ]
-
-
-@dataclass(frozen=True)
-class NoisyShare:
-    """The share of the clips that is right under noise."""
-
-    sigma: float
-    accuracy: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoiseSummary(Summary):
-    """The accuracy that noise leaves at each sigma."""
-
-    levels: tuple[NoisyShare, ...]
-    seconds: float
-
-
-def summary_of_noise(
-    classifier: Classifier, batch: LabelledBatch, settings: NoiseLevels, seed: int,
-    rows: Sequence[NoiseRow],
-) -> NoiseSummary:  # fmt: skip
-    return NoiseSummary(
-        about=settings.about(classifier, batch, seed),
-        levels=tuple(
-            NoisyShare(sigma, share([row.after[at] == row.label for row in rows]))
-            for at, sigma in enumerate(settings.sigmas)
-        ),
-        seconds=round(sum(row.seconds for row in rows), 3),
-    )

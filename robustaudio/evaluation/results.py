@@ -22,12 +22,16 @@ AXIS = LINF  # the norm of the ruler's axis
 
 @dataclass(frozen=True)
 class Entry:
-    """How a record holds a field: by a function, under another key, unnested, or not at all."""
+    """How a record holds a field: by a function, under another key, unnested, or not at all.
+
+    A `carried` field stays in the program, a `by_level` one in the first line of a file of rows.
+    """
 
     by: Callable[[Any], Any] | None = None
     key: str = ""
     inline: bool = False
     carried: bool = False
+    by_level: bool = False
 
 
 Value = TypeVar("Value")
@@ -41,28 +45,30 @@ def to_json(result: Any) -> dict[str, Any]:
     {'classifier': 'toy', 'prediction': 'a', 'probabilities': {'a': 1.0}}
     """
     record = {}
-    for of_class in fields(result):
-        (entry,) = getattr(of_class.type, "__metadata__", (Entry(),))
-        if entry.carried:
+    for declared in fields(result):
+        notes = getattr(declared.type, "__metadata__", ())
+        entry = next((note for note in notes if isinstance(note, Entry)), Entry())
+        if entry.carried or entry.by_level:
             continue
-        value = getattr(result, of_class.name)
-        value = entry.by(value) if entry.by else _plain(value)
+        value = getattr(result, declared.name)
+        value = entry.by(value) if entry.by else plain(value)
         if entry.inline:
             record |= value
         else:
-            record[entry.key or of_class.name] = value
+            record[entry.key or declared.name] = value
     return record
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON has it: results at any depth are records."""
     if isinstance(value, Norm):
         return value.name
     if is_dataclass(value):
         return to_json(value)
     if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return value
 
 
@@ -270,7 +276,7 @@ class TargetLevels:
     seconds: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Mark:
     """A level on the ruler: what kind, in which norm, and what made it.
 
@@ -368,10 +374,3 @@ class NoisePair:
     snr_db: float | None
     exceeds_threshold_db: OfNoises
     noise_to_mask_db: OfNoises
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """What the rows of a data set come to; `about` are the entries that say what was run."""
-
-    about: Annotated[dict[str, Any], Entry(inline=True)]

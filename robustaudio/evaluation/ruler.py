@@ -68,21 +68,16 @@ def _ruler(
     (before,) = predict(classifier, clip)
     label = clip.waveforms.new_tensor([before.index]).long()
     verified, unproven = _largest_levels(classifier, clip.waveforms, label, proof)
-    plan, begun = Plan(attack), generator.anew()  # every part draws from the beginning
-    (attacked,) = changing_levels(classifier, clip, plan, generator, search, label=label)
-    certifying = Certifying(smoothing, before=(before,))
-    (smoothed,) = certify(classifier, clip, certifying, begun, votes)
-    agrees, name = smoothed.prediction == before.prediction, type(attack).__name__
-    proofs = [
-        Mark(kind="verified", norm=norm, source=METHOD, level_db=verified.get(norm))
-        for norm in NORMS.values()
-    ]
-    smoothed_db, floor_db = smoothed.level_linf_db, floor_16_bit_db(clip.waveforms[0])
-    method = smoothed.certificate.method
+    begun = generator.anew()  # every part draws from the beginning
+    (attacked,) = changing_levels(classifier, clip, Plan(attack), generator, search, label=label)
+    (smoothed,) = certify(classifier, clip, Certifying(smoothing, before=(before,)), begun, votes)
+    agrees, method = smoothed.prediction == before.prediction, smoothed.certificate.method
+    smoothed_db = smoothed.level_linf_db if agrees else None
+    proofs = [Mark("verified", norm, METHOD, verified.get(norm)) for norm in NORMS.values()]
     beside = [
-        Mark(kind="attacked", norm=LINF, source=name, level_db=finite(attacked)),
-        Mark(kind="smoothed", norm=LINF, source=method, level_db=smoothed_db if agrees else None),
-        Mark(kind="floor_16_bit", norm=LINF, source="16 bit", level_db=floor_db),
+        Mark("attacked", LINF, type(attack).__name__, finite(attacked)),
+        Mark("smoothed", LINF, method, smoothed_db),
+        Mark("floor_16_bit", LINF, "16 bit", floor_16_bit_db(clip.waveforms[0])),
     ]
     ruler = Ruler(
         classifier=classifier.name,

@@ -4,35 +4,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from statistics import median
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from robustaudio import columns
 from robustaudio.audio.draws import Generators
 from robustaudio.audio.float64 import exact
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import in_evaluation_mode
-from robustaudio.columns import Column, whole
 from robustaudio.evaluation.attack import (
-    Aim,
-    AttackLevels,
+    Aimed,
+    AimedRow,
+    AimedSummary,
     Plan,
-    columns_of_attacks,
+    aim,
     common_shares,
+    heard_as,
     known_share,
-    labels_of_sounds,
-    reached,
-    sounds_of,
 )
-from robustaudio.evaluation.batch import Batch, LabelledBatch, finite, predictions
-from robustaudio.evaluation.results import Summary
+from robustaudio.evaluation.batch import Batch, LabelledBatch, finite, predictions, share
+from robustaudio.evaluation.row_file import Label
 from robustaudio.perception.distances import distances
 from robustaudio.progress import Progress, part_of
 from robustaudio.threats.criterion import Criterion, Misclassification
-from robustaudio.threats.noise import audible_representations
+from robustaudio.threats.threat_model import ThreatModel
 
 METRICS = ("snr_db", "level_db", "noise_to_mask_db", "max_noise_to_mask_db")
 
@@ -72,17 +69,18 @@ def smallest_levels(
     generator: Generators,
     progress: Progress | None = None,
     search: Sections = MANY_CLIPS,
+    threat: ThreatModel | None = None,
 ) -> Smallest:
     """The smallest level in dB at which an attack succeeds, per clip.
 
     An attack that minimises by itself runs once, in the largest ball. For the others the levels are
     searched by sections, all clips in one batch: a few clips in 12 sections at a time, many by
-    bisection. The level is that of the perturbation found, which may be below the ball's.
+    bisection. The level is that of the perturbation found, which may be below the ball's. `threat`
+    is the plan's at 0 dB, where it is known.
     """
     lowest, highest = plan.norm.levels.attacked
-    features = classifier.split(plan.representation)[0](x)
-    reference = plan.norm.reference(features)
-    sections, rounds = search.cuts, search.rounds
+    threat = threat or plan.threat(classifier, x)
+    reference, sections, rounds = threat.epsilon, search.cuts, search.rounds
     if plan.attack.minimises:
         sections, rounds = 1, 1
     clip = torch.arange(len(x), device=x.device).repeat_interleave(sections)
@@ -90,12 +88,14 @@ def smallest_levels(
     width = (highest - lowest) / (sections + (rounds > 1))
     best = torch.full_like(low, inf)
     queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
-    adversarial = features.clone()
+    adversarial = classifier.split(plan.representation)[0](x).clone()
     for turn in range(rounds):
         ahead = width * torch.arange(1, sections + 1, dtype=low.dtype, device=low.device)
         levels = (low[:, None] + ahead).flatten().clamp_max(highest).to(x)
         part = part_of(progress, turn, rounds)
-        result = plan(classifier, x[clip], criterion[clip], levels, generator[clip], part)
+        result = plan(
+            classifier, x[clip], criterion[clip], levels, generator[clip], part, threat[clip]
+        )
         queries = queries + result.queries.unflatten(0, (-1, sections)).sum(1)
         size = 20 * (result.distance / reference[clip]).log10()
         size = exact(size.where(result.is_adversarial, inf)).unflatten(0, (-1, sections))
@@ -133,75 +133,19 @@ def changing_levels(
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmallestRow:
+class SmallestRow(AimedRow):
     """The smallest level at which a clip falls, and what its sound there is like.
 
     `as_sound` is the prediction of the sound, `after_rounding` that of its 16-bit file.
     """
 
-    label: int
-    target: int | None
-    clean: int
-    attackable: bool
     smallest_db: float | None
-    as_sound: int | None
-    after_rounding: int | None
+    as_sound: Label | None
+    after_rounding: Label | None
     snr_db: float | None = None
     level_db: float | None = None
     noise_to_mask_db: float | None = None
     max_noise_to_mask_db: float | None = None
-    queries: int
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class SmallestLevels(AttackLevels):
-    """The smallest level that succeeds; the curve over the levels follows from it."""
-
-    row: ClassVar[type] = SmallestRow
-    smallest: ClassVar[bool] = True
-
-    def columns(self, classifier: Classifier) -> dict[str, Column]:
-        label = whole(0, len(classifier.labels) - 1)
-        sounds = ("waveform", *audible_representations(classifier))
-        measured = METRICS if self.plan.representation in sounds else ()
-        db = dict.fromkeys(("smallest_db", *measured), columns.number(-1e6, 1e6))
-        heard = dict.fromkeys(("as_sound", "after_rounding"), label)
-        return columns_of_attacks(classifier) | db | heard
-
-
-def attack_smallest(
-    classifier: Classifier,
-    batch: LabelledBatch,
-    settings: SmallestLevels,
-    generator: Generators,
-    progress: Progress | None = None,
-) -> list[SmallestRow]:
-    """The smallest level at which each clip falls, and what that perturbation is like."""
-    aim, x = Aim.of(classifier, batch, settings.targeted, generator), batch.waveforms
-    least = smallest_levels(
-        classifier, x, aim.criterion, settings.plan, generator=generator, progress=progress
-    )
-    sounds = sounds_of(classifier, x, settings.plan, least.adversarial)
-    as_sound, after_rounding = labels_of_sounds(classifier, sounds, len(batch))
-    measured = None if sounds is None else distances(sounds, x, classifier.sample_rate)
-
-    def sizes(item: int) -> dict[str, Any]:
-        """What the sound of a success is like."""
-        here = METRICS if measured and least.is_adversarial[item] else ()
-        return {key: finite(getattr(measured, key)[item]) for key in here}
-
-    return [
-        SmallestRow(
-            **aim.fields(i),
-            smallest_db=finite(least.level_db[i]),
-            as_sound=as_sound[i],
-            after_rounding=after_rounding[i],
-            **sizes(i),
-            queries=int(least.queries[i]),
-        )
-        for i in range(len(batch))
-    ]
 
 
 @dataclass(frozen=True)
@@ -213,13 +157,9 @@ class SuccessRate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmallestShares:
+class SmallestSummary(AimedSummary):
     """Shares of the clips that can be fooled, and medians of the successes."""
 
-    clean_accuracy: float
-    attackable: int
-    median_queries: float
-    seconds: float
     success_rate: float
     success_of_sound: float | None
     success_after_rounding: float | None
@@ -231,44 +171,74 @@ class SmallestShares:
     levels: tuple[SuccessRate, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SmallestSummary(SmallestShares, Summary):
-    """The smallest levels of a data set."""
+@dataclass(frozen=True)
+class SmallestLevels(Aimed):
+    """The smallest level that succeeds; the curve over the levels follows from it."""
+
+    row = SmallestRow
+    smallest = True
+
+    def summary(self, rows: Sequence[SmallestRow]) -> SmallestSummary:
+        """Shares of the clips that can be fooled, the success curve, and medians of the successes.
+
+        Those of SNR and noise-to-mask ratio are over the sounds that fool.
+        """
+        can = [row for row in rows if row.attackable]
+        fallen = [row for row in can if row.smallest_db is not None]
+        sounding = [row for row in fallen if row.reached(row.as_sound)]
+        return SmallestSummary(
+            **common_shares(rows),
+            success_rate=len(fallen) / max(1, len(can)),
+            success_of_sound=known_share(row.reached(row.as_sound) for row in can),
+            success_after_rounding=known_share(row.reached(row.after_rounding) for row in can),
+            median_smallest_db=_median(row.smallest_db for row in fallen),
+            median_snr_db=_median(row.snr_db for row in sounding),
+            median_level_db=_median(row.level_db for row in sounding),
+            median_noise_to_mask_db=_median(row.noise_to_mask_db for row in sounding),
+            median_max_noise_to_mask_db=_median(row.max_noise_to_mask_db for row in sounding),
+            levels=success_curve(rows, self.levels_db),
+        )
 
 
-def shares_of_smallest(rows: Sequence[SmallestRow], levels_db: Sequence[float]) -> SmallestShares:
-    """Shares of the clips that can be fooled, the success curve, and medians of the successes.
+def success_curve(
+    rows: Sequence[SmallestRow], levels_db: Sequence[float]
+) -> tuple[SuccessRate, ...]:
+    """Which share of the clips that can be fooled each level fools."""
+    least = [inf if row.smallest_db is None else row.smallest_db for row in rows if row.attackable]
+    return tuple(SuccessRate(db, share([level <= db for level in least])) for db in levels_db)
 
-    Those of SNR and noise-to-mask ratio are over the sounds that fool.
-    """
-    can = [row for row in rows if row.attackable]
-    levels = [row.smallest_db for row in can if row.smallest_db is not None]
-    fallen = [row for row in can if row.smallest_db is not None]
-    sounding = [row for row in fallen if reached(row, row.as_sound)]
-    return SmallestShares(
-        **common_shares(rows),
-        success_rate=len(fallen) / max(1, len(can)),
-        success_of_sound=known_share(reached(row, row.as_sound) for row in can),
-        success_after_rounding=known_share(reached(row, row.after_rounding) for row in can),
-        median_smallest_db=_median(levels),
-        median_snr_db=_median(row.snr_db for row in sounding),
-        median_level_db=_median(row.level_db for row in sounding),
-        median_noise_to_mask_db=_median(row.noise_to_mask_db for row in sounding),
-        median_max_noise_to_mask_db=_median(row.max_noise_to_mask_db for row in sounding),
-        levels=tuple(
-            SuccessRate(db, sum(least <= db for least in levels) / max(1, len(can)))
-            for db in levels_db
-        ),
+
+def attack_smallest(
+    classifier: Classifier,
+    batch: LabelledBatch,
+    settings: SmallestLevels,
+    generator: Generators,
+    progress: Progress | None = None,
+) -> list[SmallestRow]:
+    """The smallest level at which each clip falls, and what that perturbation is like."""
+    x, (criterion, rows) = batch.waveforms, aim(classifier, batch, settings, generator)
+    least = smallest_levels(
+        classifier, x, criterion, settings.plan, generator=generator, progress=progress
     )
+    sounds, as_sound, after_rounding = heard_as(classifier, x, settings.plan, least.adversarial)
+    measured = None if sounds is None else distances(sounds, x, classifier.sample_rate)
 
+    def sizes(item: int) -> dict[str, Any]:
+        """What the sound of a success is like."""
+        here = METRICS if measured and least.is_adversarial[item] else ()
+        return {key: finite(getattr(measured, key)[item]) for key in here}
 
-def summary_of_smallest(
-    classifier: Classifier, batch: LabelledBatch, settings: SmallestLevels, seed: int,
-    rows: Sequence[SmallestRow],
-) -> SmallestSummary:  # fmt: skip
-    """What the smallest levels of a data set come to."""
-    shares = shares_of_smallest(rows, settings.levels_db)
-    return SmallestSummary(about=settings.about(classifier, batch, seed), **vars(shares))
+    return [
+        SmallestRow(
+            **row,
+            smallest_db=finite(least.level_db[i]),
+            as_sound=as_sound[i],
+            after_rounding=after_rounding[i],
+            **sizes(i),
+            queries=int(least.queries[i]),
+        )
+        for i, row in enumerate(rows)
+    ]
 
 
 def _median(values: Iterable[float | None]) -> float | None:

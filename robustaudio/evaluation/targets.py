@@ -26,6 +26,7 @@ def levels_by_target(
     They are bounds from above: another attack may find less. The prediction itself is no target.
     """
     made, clean = [], predictions(classifier, batch.waveforms).tolist()
+    threat = plan.threat(classifier, batch.waveforms)
     for number, prediction in enumerate(clean):
         started, x = time.monotonic(), batch.waveforms[number]
         targets = [label for label in range(len(classifier.labels)) if label != prediction]
@@ -36,6 +37,7 @@ def levels_by_target(
             plan,
             generator=generator[[number] * len(targets)],
             progress=part_of(progress, number, len(batch)),
+            threat=threat[torch.full((len(targets),), number, device=x.device)],
         )
         made.append(
             TargetLevels(

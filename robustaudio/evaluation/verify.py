@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -12,9 +11,8 @@ from torch import Tensor
 from robustaudio.audio.draws import Generators
 from robustaudio.audio.float64 import exact
 from robustaudio.certification.interval import UnsupportedLayer
-from robustaudio.certification.verify import Verification, Verifier, proof_obstacle
+from robustaudio.certification.verify import Verifier, proof_obstacle
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.columns import FLAG, Column, list_of, needed
 from robustaudio.evaluation.batch import (
     Batch,
     LabelledBatch,
@@ -23,14 +21,8 @@ from robustaudio.evaluation.batch import (
     seconds_since,
     share,
 )
-from robustaudio.evaluation.engine import Asked
-from robustaudio.evaluation.results import (
-    MaskingAssumptions,
-    NoisePair,
-    OfNoises,
-    Summary,
-    VerifiedClip,
-)
+from robustaudio.evaluation.engine import Asked, Levels, Row, seconds_of
+from robustaudio.evaluation.results import MaskingAssumptions, NoisePair, OfNoises, VerifiedClip
 from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
 from robustaudio.perception.levels import amplitude_db, floor_16_bit_db, l2, snr_db
 from robustaudio.perception.masking import ASSUMED_PEAK_SPL_DB
@@ -58,13 +50,16 @@ def verify(
     """The verdict at a level, the bounds of all logits there, and the largest level that holds."""
     started, x = time.monotonic(), batch.waveforms
     norm, level_db, method = settings.norm, settings.level_db, settings.method
-    _check_provable(classifier, method, norm)
-    verifier = Verifier(classifier, method=method)
-    label = verifier.predict(x)
-    threat = verifier.threat_at(x, level_db, norm)
+    verifier = _verifier(classifier, settings)
+    label, at_0_db = verifier.predict(x), verifier.threat_at(x, 0.0, norm)
+    threat = verifier.threat_at(x, level_db, norm, at_0_db)
     at, logits = verifier.verify(x, label, threat), verifier.logits(x, threat)
-    largest = verifier.largest_level(x, label, norm, progress)
+    largest = verifier.largest_level(x, label, norm, progress, at_0_db)
     seconds = seconds_since(started)
+
+    def by_label(values: Tensor) -> dict[str, float]:
+        return dict(zip(classifier.labels, values.tolist(), strict=True))
+
     return [
         VerifiedClip(
             classifier=classifier.name,
@@ -75,9 +70,9 @@ def verify(
             level_db=level_db,
             epsilon=float(at.threat.epsilon[i]),
             verified=bool(at.verified[i]),
-            worst_logits=worst_logits(classifier, at, i),
-            logits_lower=dict(zip(classifier.labels, logits.lower[i].tolist(), strict=True)),
-            logits_upper=dict(zip(classifier.labels, logits.upper[i].tolist(), strict=True)),
+            worst_logits=by_label(-at.margins[i]),
+            logits_lower=by_label(logits.lower[i]),
+            logits_upper=by_label(logits.upper[i]),
             largest_level_db=finite(largest[i]),
             duration_s=x.shape[1] / classifier.sample_rate,
             masking=masking_assumptions(at.threat),
@@ -88,13 +83,10 @@ def verify(
     ]
 
 
-def _check_provable(classifier: Classifier, method: str, norm: Norm) -> None:
-    """
-    Raises:
-        UnsupportedLayer: where no proof is possible, before anything is computed.
-    """
-    if reason := proof_obstacle(classifier, method, norm):
+def _verifier(classifier: Classifier, settings: "Verifying | VerifyLevels") -> Verifier:
+    if reason := proof_obstacle(classifier, settings.method, settings.norm):
         raise UnsupportedLayer(reason)
+    return Verifier(classifier, method=settings.method)
 
 
 def masking_assumptions(threat: ThreatModel) -> MaskingAssumptions | None:
@@ -108,12 +100,6 @@ def masking_assumptions(threat: ThreatModel) -> MaskingAssumptions | None:
         hop_ms=1000 * framing.hop_length / rate,
         pre_emphasis=framing.pre_emphasis,
     )
-
-
-def worst_logits(classifier: Classifier, verification: Verification, item: int) -> dict[str, float]:
-    """How far each other label can come, relative to the prediction: positive could win."""
-    margins = (-verification.margins[item]).tolist()
-    return dict(zip(classifier.labels, margins, strict=True))
 
 
 def noise_under_threshold(
@@ -131,14 +117,12 @@ def noise_under_threshold(
     white = torch.randn(x.shape, generator=rng, device=x.device).double() * (x != 0)
     white = white * l2(shaped) / l2(white).clamp_min(1e-30)
 
-    threshold = threat.threshold
-    assert threshold is not None
-
     def exceeds_db(noise: Tensor) -> float | None:
         return finite(amplitude_db(float(threat.distance(noise)[0])))
 
     def to_mask_db(noise: Tensor) -> float:
-        return float(total_noise_to_mask_db(noise_to_mask_ratio(noise, threshold)))
+        assert threat.threshold is not None
+        return float(total_noise_to_mask_db(noise_to_mask_ratio(noise, threat.threshold)))
 
     return NoisePair(
         shaped[0].to(waveform),
@@ -152,54 +136,11 @@ def noise_under_threshold(
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerdictRow:
+class VerdictRow(Row):
     """Whether a clip is classified correctly, and correct and proven at each level."""
 
     correct: bool
     verified: list[bool]
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class VerifyLevels(Asked):
-    """Proofs in a norm at every level."""
-
-    norm: Norm
-    levels_db: tuple[float, ...]
-    method: str = "interval"
-
-    row: ClassVar[type] = VerdictRow
-    chunk: ClassVar[int] = 50
-    seeded: ClassVar[bool] = False
-
-    @property
-    def record(self) -> dict[str, Any]:
-        return {"norm": self.norm.name, "method": self.method}
-
-    @property
-    def header(self) -> dict[str, Any]:
-        return {"levels_db": list(self.levels_db)}
-
-    def columns(self, classifier: Classifier) -> dict[str, Column]:
-        verified = needed(list_of(len(self.levels_db), needed(FLAG)))
-        return {"correct": needed(FLAG), "verified": verified}
-
-
-def verify_levels(
-    classifier: Classifier,
-    batch: LabelledBatch,
-    settings: VerifyLevels,
-    generator: Generators | None = None,
-    progress: Progress | None = None,
-) -> list[VerdictRow]:
-    """Verdicts at every level."""
-    _check_provable(classifier, settings.method, settings.norm)
-    verifier, x, y = Verifier(classifier, method=settings.method), batch.waveforms, batch.labels
-    correct = verifier.predict(x) == y
-    levels = (verifier.verified_at(x, y, db, settings.norm) for db in settings.levels_db)
-    held = torch.stack(list(levels), 1) & correct[:, None]
-    pairs = zip(correct.tolist(), held.tolist(), strict=True)
-    return [VerdictRow(correct=right, verified=proven) for right, proven in pairs]
 
 
 @dataclass(frozen=True)
@@ -211,8 +152,8 @@ class VerifiedShares:
     provability: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class VerifiedSummary(Summary):
+@dataclass(frozen=True)
+class VerifiedSummary:
     """Verified accuracy and provability of a data set."""
 
     clean_accuracy: float
@@ -220,21 +161,43 @@ class VerifiedSummary(Summary):
     seconds: float
 
 
-def summary_of_verdicts(
-    classifier: Classifier, batch: LabelledBatch, settings: VerifyLevels, seed: int,
-    rows: Sequence[VerdictRow],
-) -> VerifiedSummary:  # fmt: skip
-    """Verified accuracy over ALL clips, and provability: the share of the correct ones."""
-    return VerifiedSummary(
-        about=settings.about(classifier, batch, seed),
-        clean_accuracy=share([row.correct for row in rows]),
-        levels=tuple(
+@dataclass(frozen=True)
+class VerifyLevels(Asked):
+    """Proofs in a norm at every level."""
+
+    norm: Norm
+    levels_db: Levels
+    method: str = "interval"
+
+    row = VerdictRow
+    chunk = 50
+    seeded = False
+
+    def summary(self, rows: Sequence[VerdictRow]) -> VerifiedSummary:
+        levels = (
             VerifiedShares(
                 level_db,
-                share([row.verified[at] for row in rows]),
-                share([row.verified[at] for row in rows if row.correct]),
+                verified_accuracy=share([row.verified[at] for row in rows]),
+                provability=share([row.verified[at] for row in rows if row.correct]),
             )
-            for at, level_db in enumerate(settings.levels_db)
-        ),
-        seconds=round(sum(row.seconds for row in rows), 3),
-    )
+            for at, level_db in enumerate(self.levels_db)
+        )
+        clean_accuracy = share([row.correct for row in rows])
+        return VerifiedSummary(clean_accuracy, tuple(levels), seconds_of(rows))
+
+
+def verify_levels(
+    classifier: Classifier,
+    batch: LabelledBatch,
+    settings: VerifyLevels,
+    generator: Generators | None = None,
+    progress: Progress | None = None,
+) -> list[VerdictRow]:
+    """Verdicts at every level."""
+    verifier, x, y = _verifier(classifier, settings), batch.waveforms, batch.labels
+    correct, norm = verifier.predict(x) == y, settings.norm
+    at_0_db = verifier.threat_at(x, 0.0, norm)
+    levels = (verifier.verified_at(x, y, db, norm, at_0_db) for db in settings.levels_db)
+    held = torch.stack(list(levels), 1) & correct[:, None]
+    pairs = zip(correct.tolist(), held.tolist(), strict=True)
+    return [VerdictRow(correct=right, verified=proven) for right, proven in pairs]

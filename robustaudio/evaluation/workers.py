@@ -12,11 +12,12 @@ import torch
 
 from robustaudio.evaluation.batch import Batch
 
+Clips = TypeVar("Clips", bound=Batch)
 Done = TypeVar("Done")
 
 
 def over_processes(
-    job: Callable[[Batch], Done], batch: Batch, parts: Sequence[list[int]], workers: int
+    job: Callable[[Clips], Done], batch: Clips, parts: Sequence[list[int]], workers: int
 ) -> Generator[tuple[list[int], Done], None, None]:
     """`job` on parts of a batch, in whatever order they come; (numbers, what the job gave).
 

@@ -1,14 +1,12 @@
 """docs/results/attacks.md: every attack against the digit classifiers, by level and by ear."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from statistics import median
 
 import torch
 
-from robustaudio import __version__
 from robustaudio.attacks import (
     APGD,
     BIM,
@@ -27,20 +25,27 @@ from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Plan
 from robustaudio.evaluation.batch import LabelledBatch, generator, load_clips
-from robustaudio.evaluation.engine import run, run_file
-from robustaudio.evaluation.results import to_json
+from robustaudio.evaluation.engine import run_kept
+from robustaudio.evaluation.results import plain
 from robustaudio.evaluation.smallest import (
     SmallestLevels,
     SmallestRow,
-    SmallestShares,
+    SmallestSummary,
     attack_smallest,
-    shares_of_smallest,
+    success_curve,
 )
-from robustaudio.paths import RESULTS
 from robustaudio.perception.audibility import max_noise_to_mask_db, noise_to_mask_ratio
 from robustaudio.perception.levels import l2
 from robustaudio.perception.masking import masking_framing, masking_threshold
-from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.markdown import (
+    Log,
+    decimal,
+    made_by,
+    median_of,
+    percent,
+    table,
+    write_page,
+)
 from robustaudio.reports.svg import curves_svg
 from robustaudio.threats.norms import L2, LINF
 
@@ -69,10 +74,6 @@ PLANS = {
 TARGETED_PLANS = {name: PLANS[name] for name in ("C&W, l2", "C&W audio, linf", "psychoacoustic")}
 LEVELS_DB = tuple(float(level) for level in range(-80, -9, 10))
 DRAWN_DB = tuple(float(level) for level in range(-80, 1, 2))
-
-Log = Callable[[str], None]
-
-
 Rows = Mapping[str, Sequence[SmallestRow]]  # by the name of the attack
 
 
@@ -118,29 +119,21 @@ def attacked_digits(
                 label: Targeted(rows, _white(classifier, batch, rows))
                 for label, rows in aimed.items()
             }
-    path = output or RESULTS / "attacks.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for name in CLASSIFIERS:
-        picture = path.with_name(f"attacks-{name}.svg")
-        picture.write_text(_curves(untargeted[name]), encoding="utf-8")
-    command = "python -m robustaudio table attacks" + (f" --limit {limit}" if limit else "")
-    page = _page(command, len(split), untargeted, targeted, sandwich)
-    path.write_text(page, encoding="utf-8")
-    return {
-        "output": str(path),
+    pictures = {f"attacks-{name}.svg": _curves(rows) for name, rows in untargeted.items()}
+    text = _page(made_by("attacks", limit, SEED), len(split), untargeted, targeted, sandwich)
+    record = {
+        "output": write_page(output, "attacks", text, pictures),
         "untargeted": {
-            name: {label: to_json(_shares(rows)) for label, rows in by_attack.items()}
+            name: {label: _shares(rows) for label, rows in by_attack.items()}
             for name, by_attack in untargeted.items()
         },
         "targeted": {
-            name: {label: to_json(_shares(each.rows)) for label, each in by_attack.items()}
+            name: {label: _shares(each.rows) for label, each in by_attack.items()}
             for name, by_attack in targeted.items()
         },
-        "sandwich": {
-            name: {norm: to_json(gap) for norm, gap in gaps.items()}
-            for name, gaps in sandwich.items()
-        },
+        "sandwich": sandwich,
     }
+    return plain(record)
 
 
 def _rows(
@@ -149,12 +142,11 @@ def _rows(
     """The rows of one attack, measured or read."""
     log(f"  {type(plan.attack).__name__} {plan.norm}{' targeted' if targeted else ''}")
     asked = SmallestLevels(plan, LEVELS_DB, targeted)
-    path = run_file(KEPT, classifier, batch, asked, SEED)
-    return run(attack_smallest, classifier, batch, asked, seed=SEED, rows=path)
+    return run_kept(KEPT, attack_smallest, classifier, batch, asked, seed=SEED)
 
 
-def _shares(rows: Sequence[SmallestRow]) -> SmallestShares:
-    return shares_of_smallest(rows, LEVELS_DB)
+def _shares(rows: Sequence[SmallestRow]) -> SmallestSummary:
+    return SmallestLevels(Plan(FGSM()), LEVELS_DB).summary(rows)
 
 
 def _sandwich(classifier: Classifier, batch: LabelledBatch, attacked: Rows) -> dict[str, Gap]:
@@ -162,12 +154,12 @@ def _sandwich(classifier: Classifier, batch: LabelledBatch, attacked: Rows) -> d
     verifier, gaps = Verifier(classifier, method="crown"), {}
     right = torch.tensor([row.attackable for row in next(iter(attacked.values()))])
     for norm in (LINF, L2):
-        least = torch.full((len(batch),), inf, dtype=torch.float64)
-        for label, plan in PLANS.items():
-            if plan.norm is norm:
-                smallest = (row.smallest_db for row in attacked[label])
-                levels = [inf if level is None else level for level in smallest]
-                least = torch.minimum(least, torch.tensor(levels, dtype=torch.float64))
+        levels = [
+            [inf if row.smallest_db is None else row.smallest_db for row in attacked[label]]
+            for label, plan in PLANS.items()
+            if plan.norm is norm
+        ]
+        least = torch.tensor(levels, dtype=torch.float64).amin(0)
         gap = (least - verifier.largest_level(batch.waveforms, batch.labels, norm))[right]
         gaps[norm.name] = Gap(
             int(right.sum()), int((gap <= 0).sum()), float(gap.min()), float(gap.median())
@@ -193,7 +185,7 @@ def _curves(attacked: Rows) -> str:
     curves = {
         label: [
             (point.level_db, 100 * point.success_rate)
-            for point in shares_of_smallest(attacked[label], DRAWN_DB).levels
+            for point in success_curve(attacked[label], DRAWN_DB)
         ]
         for label, plan in PLANS.items()
         if plan.norm is LINF
@@ -205,14 +197,13 @@ def _curves(attacked: Rows) -> str:
 
 
 def _page(
-    command: str, clips: int, untargeted: Mapping[str, Rows],
+    made: str, clips: int, untargeted: Mapping[str, Rows],
     targeted: Mapping[str, Mapping[str, Targeted]], sandwich: Mapping[str, Mapping[str, Gap]],
 ) -> str:  # fmt: skip
     parts = [_classifier_part(name, rows) for name, rows in untargeted.items()]
     return f"""# Every attack against the spoken digits
 
-Made by `{command}` (robustaudio {__version__}, torch {torch.__version__}, \
-{torch.get_num_threads()} thread, seed {SEED}) on {clips} clips spread evenly over FSDD's test \
+{made} on {clips} clips spread evenly over FSDD's test \
 split (indices 0-4). Every attack leaves the label, and shares are per cent of the clips that are \
 classified correctly; towards a random target, of those that are not taken for it already. The \
 smallest level is found per clip: by bisection to 0.06 dB for an attack in a ball, in one run for \
@@ -249,14 +240,10 @@ The quietest success of all attacks, against the largest level verified by CROWN
 """
 
 
-def _medians(shares: SmallestShares) -> list[str]:
+def _medians(shares: SmallestSummary) -> list[str]:
     """Level, SNR and both noise-to-mask ratios."""
-    return [
-        _db(shares.median_smallest_db),
-        _db(shares.median_snr_db),
-        _db(shares.median_noise_to_mask_db),
-        _db(shares.median_max_noise_to_mask_db),
-    ]
+    ratios = (shares.median_noise_to_mask_db, shares.median_max_noise_to_mask_db)
+    return [*map(decimal, (shares.median_smallest_db, shares.median_snr_db, *ratios))]
 
 
 def _classifier_part(name: str, attacked: Rows) -> str:
@@ -265,16 +252,9 @@ def _classifier_part(name: str, attacked: Rows) -> str:
     lines, curves = [], []
     for label, rows in attacked.items():
         shares = _shares(rows)
-        lines.append(
-            [
-                label,
-                percent(shares.success_rate),
-                percent(shares.success_after_rounding),
-                *_medians(shares),
-                f"{shares.median_queries:.0f}",
-                f"{shares.seconds / len(rows):.2f}",
-            ]
-        )
+        fooled = map(percent, (shares.success_rate, shares.success_after_rounding))
+        cost = [f"{shares.median_queries:.0f}", f"{shares.seconds / len(rows):.2f}"]
+        lines.append([label, *fooled, *_medians(shares), *cost])
         curves.append([label, *(percent(level.success_rate) for level in shares.levels)])
     levels = [f"{level:.0f} dB" for level in LEVELS_DB]
     return f"""## {name}
@@ -298,17 +278,10 @@ def _targeted_table(targeted: Mapping[str, Mapping[str, Targeted]]) -> str:
             loudest = [row.max_noise_to_mask_db for row in each.rows if row.attackable]
             hidden = sum(db is not None and db <= 0 for db in loudest) / len(loudest)
             shares = _shares(each.rows)
-            lines.append(
-                [
-                    name,
-                    label,
-                    percent(shares.success_rate),
-                    *_medians(shares),
-                    percent(hidden),
-                    _db(median(each.white) if each.white else None),
-                    f"{shares.seconds / len(each.rows):.2f}",
-                ]
-            )
+            lines.append([
+                name, label, percent(shares.success_rate), *_medians(shares), percent(hidden),
+                median_of(each.white), f"{shares.seconds / len(each.rows):.2f}",
+            ])  # fmt: skip
     return table(head, lines)
 
 
@@ -317,7 +290,7 @@ def _leads_table(untargeted: Mapping[str, Rows]) -> str:
     lines = []
     for name, by_attack in untargeted.items():
         curves = {
-            label: [point.success_rate for point in shares_of_smallest(rows, DRAWN_DB).levels]
+            label: [point.success_rate for point in success_curve(rows, DRAWN_DB)]
             for label, rows in by_attack.items()
         }
         leads = [
@@ -330,22 +303,9 @@ def _leads_table(untargeted: Mapping[str, Rows]) -> str:
 
 def _sandwich_table(sandwich: Mapping[str, Mapping[str, Gap]]) -> str:
     head = ["classifier", "norm", "clips", "contradicted", "smallest gap", "median gap"]
-    return table(
-        head,
-        [
-            [
-                name,
-                norm,
-                str(gap.clips),
-                str(gap.contradicted),
-                f"{gap.smallest_gap_db:.1f} dB",
-                f"{gap.median_gap_db:.1f} dB",
-            ]
-            for name, norms in sandwich.items()
-            for norm, gap in norms.items()
-        ],
-    )
-
-
-def _db(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
+    lines = []
+    for name, norms in sandwich.items():
+        for norm, gap in norms.items():
+            gaps = (f"{db:.1f} dB" for db in (gap.smallest_gap_db, gap.median_gap_db))
+            lines.append([name, norm, str(gap.clips), str(gap.contradicted), *gaps])
+    return table(head, lines)

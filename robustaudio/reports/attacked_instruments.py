@@ -1,33 +1,39 @@
 """docs/results/instruments.md: the instrument classifiers, and whether evolution does anything."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from statistics import median
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from robustaudio import __version__
 from robustaudio.attacks import PGD, Genetic, HillClimber, RandomSearch
 from robustaudio.audio.datasets import Dataset, open_dataset
 from robustaudio.audio.draws import Generators
 from robustaudio.audio.float64 import exact
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.columns import FLAG, Column, needed, number, whole
 from robustaudio.evaluation.attack import Plan
-from robustaudio.evaluation.batch import LabelledBatch, finite, load_clips, predictions
-from robustaudio.evaluation.engine import Asked, run, run_file
-from robustaudio.evaluation.results import to_json
-from robustaudio.paths import RESULTS
+from robustaudio.evaluation.batch import LabelledBatch, finite, load_clips, predictions, share
+from robustaudio.evaluation.engine import Asked, Row, run_kept
+from robustaudio.evaluation.results import Entry, plain
+from robustaudio.evaluation.row_file import Label
 from robustaudio.perception.distances import distances
 from robustaudio.progress import Progress
-from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.markdown import (
+    Log,
+    decimal,
+    made_by,
+    median_of,
+    percent,
+    table,
+    write_page,
+)
 from robustaudio.reports.svg import curves_svg, groups_svg
 from robustaudio.threats.criterion import TargetedMisclassification
 from robustaudio.threats.norms import L2
@@ -37,7 +43,8 @@ VARIANTS = ("instruments-svm", "instruments-svm-noise", "instruments-svm-denoise
 CLASSIFIERS = (*VARIANTS, "instruments-cnn")
 SEED, BATCH = 0, 11
 PER_LABEL, FEW = 5, 2  # clips of every label; of what is only shown beside
-ON_ALL = ("genetic", "hill climber", "random search")
+MANY_NAME = "20 000 queries"
+ON_ALL = ("genetic", "hill climber", "random search", MANY_NAME)
 SNR_DB, LOUD_QUERIES, MANY_QUERIES = 20.0, 2500, 20_000
 GRADIENT_SNR_DB, GRADIENT_STEPS = 30.0, 200
 RESAMPLES = 2000  # of the bootstrap
@@ -58,8 +65,6 @@ SEVEN = (
     ("flute", "trumpet"), ("trumpet", "flute"), ("cello", "piano"), ("cello", "electric_guitar"),
     ("cello", "violin"), ("voice", "cello"), ("voice", "voice"),
 )  # fmt: skip
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,12 +89,12 @@ class Pairs(LabelledBatch):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairRow:
+class PairRow(Row):
     """An attack towards a target: its log-odds before, after, and on the way by queries."""
 
     file: str
-    label: int
-    target: int
+    label: Label
+    target: Label
     attackable: bool
     success: bool
     start: float
@@ -97,8 +102,7 @@ class PairRow:
     snr_db: float | None
     noise_to_mask_db: float | None
     queries: int
-    way: list[list[float]]
-    seconds: float = 0.0
+    way: list
 
 
 Rows = Sequence[PairRow]
@@ -108,21 +112,11 @@ Rows = Sequence[PairRow]
 class Reaching(Asked):
     """An attack towards the targets of pairs, at a level in dB."""
 
-    plan: Plan
+    plan: Annotated[Plan, Entry(by=Plan.to_json, inline=True)]
     level_db: float
 
-    row: ClassVar[type] = PairRow
-    chunk: ClassVar[int] = BATCH
-
-    @property
-    def record(self) -> dict[str, Any]:
-        return self.plan.settings | {"level_db": self.level_db}
-
-    def columns(self, classifier: Classifier) -> dict[str, Column]:
-        label, real = needed(whole(0, len(classifier.labels) - 1)), number(-1e9, 1e9)
-        flags = dict.fromkeys(("attackable", "success"), needed(FLAG))
-        numbers = dict.fromkeys(("start", "end", "seconds"), needed(real))
-        return {"label": label, "target": label} | flags | numbers
+    row = PairRow
+    chunk = BATCH
 
 
 def reach(
@@ -209,41 +203,37 @@ def attacked_instruments(
         batch = pairs(classifier, split, per_label)
         gradient[name] = _rows(classifier, batch, GRADIENT, -GRADIENT_SNR_DB, log)
         first = name == CLASSIFIERS[0]
-        plans = SEARCHES if first else {"genetic": SEARCHES["genetic"]}
-        searches[name] = {
-            search: _rows(
-                classifier, batch if first and search in ON_ALL else _few(batch), plan, -SNR_DB, log
-            )
-            for search, plan in plans.items()
-        }
-        if first:
-            searches[name]["20 000 queries"] = _rows(classifier, batch, MANY, -SNR_DB, log)
+        plans = SEARCHES | {MANY_NAME: MANY} if first else {"genetic": SEARCHES["genetic"]}
+        searches[name] = {}
+        for search, plan in plans.items():
+            some = batch if first and search in ON_ALL else _few(batch)
+            searches[name][search] = _rows(classifier, some, plan, -SNR_DB, log)
         if name in VARIANTS:
             course = _seven(classifier, split)
             seven[name] = _rows(classifier, course, SEARCHES["genetic"], -SNR_DB, log)
-    path = output or RESULTS / "instruments.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _draw(path, searches[CLASSIFIERS[0]], split)
-    command = "python -m robustaudio table instruments" + (f" --limit {limit}" if limit else "")
-    page = _page(command, accuracy, searches, gradient, seven)
-    path.write_text(page, encoding="utf-8")
-    return {
-        "output": str(path),
-        "accuracy": {name: to_json(each) for name, each in accuracy.items()},
+    pictures = {
+        "instruments-queries.svg": _courses(searches[CLASSIFIERS[0]]),
+        "instruments-pca.svg": _components(split),
+    }
+    text = _page(made_by("instruments", limit, SEED), accuracy, searches, gradient, seven)
+    record = {
+        "output": write_page(output, "instruments", text, pictures),
+        "accuracy": accuracy,
         "searches": {
-            name: {search: to_json(_outcome(rows)) for search, rows in by_search.items()}
+            name: {search: _outcome(rows) for search, rows in by_search.items()}
             for name, by_search in searches.items()
         },
     }
+    return plain(record)
 
 
 def pairs(classifier: Classifier, split: Dataset, per_label: int) -> Pairs:
     """Some clips of every label, spread evenly, and a wrong target for each: all labels in turn."""
     rows, shifts = [], []
     for label in classifier.labels:
-        own = [row for row in split.rows if row.label == label]
-        count = min(per_label, len(own))
-        rows += [own[i * len(own) // count] for i in range(count)]
+        labelled = [row for row in split.rows if row.label == label]
+        count = min(per_label, len(labelled))
+        rows += [labelled[i * len(labelled) // count] for i in range(count)]
         shifts += [1 + (len(shifts) + i) % (len(classifier.labels) - 1) for i in range(count)]
     batch = load_clips(classifier, replace(split, rows=tuple(rows)))
     targets = (batch.labels + torch.tensor(shifts)) % len(classifier.labels)
@@ -266,12 +256,11 @@ def _seven(classifier: Classifier, split: Dataset) -> Pairs:
 
 def _accuracy(classifier: Classifier, split: Dataset) -> Accuracy:
     batch, card = load_clips(classifier, split), checkpoints.read_card(classifier.name)
-    heard = predictions(classifier, batch.waveforms)
-    labels = len(classifier.labels)
+    predicted, labels = predictions(classifier, batch.waveforms), len(classifier.labels)
     confusion = torch.zeros(labels, labels, dtype=torch.long)
-    confusion.index_put_((batch.labels, heard), torch.tensor(1), accumulate=True)
+    confusion.index_put_((batch.labels, predicted), torch.tensor(1), accumulate=True)
     return Accuracy(
-        test=float(exact(heard == batch.labels).mean()),
+        test=share(predicted == batch.labels),
         validation=card.accuracies.validation,
         folds=card.training.cross_validation_accuracy,
         confusion=confusion.tolist(),
@@ -284,10 +273,8 @@ def _rows(
 ) -> list[PairRow]:
     """The rows of one attack, measured or read."""
     log(f"  {type(plan.attack).__name__} on {len(batch)} pairs")
-    asked = Reaching(plan, level_db)
-    path = run_file(KEPT, classifier, batch, asked, SEED)
-    return run(
-        reach, classifier, batch, asked, seed=SEED, rows=path,
+    return run_kept(
+        KEPT, reach, classifier, batch, Reaching(plan, level_db), seed=SEED,
         progress=lambda share, step=None: log(f"    {share:.0%}"),
     )  # fmt: skip
 
@@ -298,9 +285,8 @@ def log_odds(
 ) -> Float[Tensor, " clip"]:
     """log(p / (1 - p)) of each target."""
     p = exact(classifier(x)).log_softmax(1)
-    own = p.gather(1, target[:, None])
     others = p.scatter(1, target[:, None], -inf).logsumexp(1)
-    return own[:, 0] - others
+    return p.gather(1, target[:, None])[:, 0] - others
 
 
 def interval(values: list[float]) -> tuple[float, float, float]:
@@ -330,8 +316,8 @@ def _outcome(rows: Rows) -> Outcome:
     )
 
 
-def _draw(path: Path, searches: Mapping[str, Rows], split: Dataset) -> None:
-    """The chart against queries, and the descriptors' two main components."""
+def _courses(searches: Mapping[str, Rows]) -> str:
+    """The chart of the log-odds against queries."""
     curves = {}
     for search in SEARCHES:
         rows = [row for row in searches[search] if row.attackable]
@@ -340,8 +326,11 @@ def _draw(path: Path, searches: Mapping[str, Rows], split: Dataset) -> None:
         curves[search] = [
             (steps[0][k], median(row.way[k][1] - row.start for row in rows)) for k in range(shown)
         ]
-    chart = curves_svg(curves, "queries", "log-odds gained by the target (median)")
-    path.with_name("instruments-queries.svg").write_text(chart, encoding="utf-8")
+    return curves_svg(curves, "queries", "log-odds gained by the target (median)")
+
+
+def _components(split: Dataset) -> str:
+    """The clips by the two main components of their descriptors."""
     classifier = checkpoints.load_classifier(CLASSIFIERS[0])
     batch = load_clips(classifier, split)
     with torch.no_grad():
@@ -352,23 +341,21 @@ def _draw(path: Path, searches: Mapping[str, Rows], split: Dataset) -> None:
     names = [classifier.labels[y].replace("_", " ") for y in batch.labels.tolist()]
     explained = (sizes.square() / sizes.square().sum()).tolist()
     titles = [f"component {k + 1} ({explained[k]:.0%} of the variance)" for k in (0, 1)]
-    picture = groups_svg(list(zip(names, map(tuple, at), strict=True)), *titles)
-    path.with_name("instruments-pca.svg").write_text(picture, encoding="utf-8")
+    return groups_svg(list(zip(names, map(tuple, at), strict=True)), *titles)
 
 
 # --- the page ------------------------------------------------------------------------------------
 
 
 def _page(
-    command: str, accuracy: Mapping[str, Accuracy], searches: Mapping[str, Mapping[str, Rows]],
+    made: str, accuracy: Mapping[str, Accuracy], searches: Mapping[str, Mapping[str, Rows]],
     gradient: Mapping[str, Rows], seven: Mapping[str, Rows],
 ) -> str:  # fmt: skip
     plain = searches[CLASSIFIERS[0]]
     count = _outcome(plain["random search"]).pairs
     return f"""# Instruments: is the algorithm doing anything?
 
-Made by `{command}` (robustaudio {__version__}, torch {torch.__version__}, \
-{torch.get_num_threads()} thread, seed {SEED}) on the test split of the instrument recordings (213 \
+{made} on the test split of the instrument recordings (213 \
 clips, 11 labels, split by pitch or recording). The support vector machines see means, standard \
 deviations and mean changes of 25 descriptors (RMS, spectral centroid, bandwidth, roll-off, \
 zero-crossing rate, 20 MFCC), which equal librosa's; the CNN sees log-mel energies.
@@ -402,7 +389,7 @@ individuals, 50 children, the mean of two parents, noise in every bin.
 
 With {MANY_QUERIES} queries, stopping at the first success:
 
-{_search_table({"genetic": plain["20 000 queries"]})}
+{_search_table({"genetic": plain[MANY_NAME]})}
 
 ## The gradient on the very same machine
 
@@ -435,23 +422,18 @@ the perturbation is heard.
 
 def _accuracy_table(accuracy: Mapping[str, Accuracy]) -> str:
     lines = [
-        [
-            name,
-            percent(found.folds),
-            percent(found.validation),
-            percent(found.test),
-        ]
-        for name, found in accuracy.items()
+        [name, *map(percent, (shares.folds, shares.validation, shares.test))]
+        for name, shares in accuracy.items()
     ]
     return table(["classifier", "folds", "validation", "test"], lines)
 
 
-def _confusion_table(found: Accuracy) -> str:
-    names = [label.replace("_", " ") for label in found.labels]
-    short = [label.split("_")[0][:3] for label in found.labels]
+def _confusion_table(accuracy: Accuracy) -> str:
+    names = [label.replace("_", " ") for label in accuracy.labels]
+    short = [label.split("_")[0][:3] for label in accuracy.labels]
     lines = [
         [name, *(str(n) if n else "·" for n in row)]
-        for name, row in zip(names, found.confusion, strict=True)
+        for name, row in zip(names, accuracy.confusion, strict=True)
     ]
     return table(["", *short], lines)
 
@@ -463,7 +445,7 @@ def _search_table(by_name: Mapping[str, Rows], first: str = "search") -> str:
         outcome = _outcome(rows)
         gain, low, high = outcome.gain
         hit, least, most = (100 * value for value in outcome.success)
-        ratio = _median_of(row.noise_to_mask_db for row in rows if row.attackable)
+        ratio = median_of(row.noise_to_mask_db for row in rows if row.attackable)
         lines.append([
             name, str(outcome.pairs), f"{gain:.2f} ({low:.2f} to {high:.2f})",
             f"{hit:.0f} ({least:.0f} to {most:.0f})", ratio, f"{outcome.queries:.0f}",
@@ -510,16 +492,10 @@ def _gradient_table(gradient: Mapping[str, Rows]) -> str:
         hits, least, most = share_interval(len(hit), len(can))
         lines.append([
             name, str(len(can)), f"{100 * hits:.0f} ({100 * least:.0f} to {100 * most:.0f})",
-            _median_of(row.snr_db for row in hit), _median_of(row.noise_to_mask_db for row in hit),
+            median_of(row.snr_db for row in hit), median_of(row.noise_to_mask_db for row in hit),
             f"{median(row.queries for row in can):.0f}", f"{can[0].seconds:.2f}",
         ])  # fmt: skip
     return table(head, lines)
-
-
-def _median_of(numbers: Iterable[float | None]) -> str:
-    """The median of the known numbers; a dash where there are none."""
-    values = [value for value in numbers if value is not None]
-    return f"{median(values):.1f}" if values else "–"
 
 
 def _defences(gradient: Mapping[str, Rows]) -> str:
@@ -544,17 +520,12 @@ def _seven_table(seven: Mapping[str, Rows]) -> str:
     for at, (source, target) in enumerate(SEVEN):
         for name, rows in seven.items():
             row = rows[at]
-            levels = map(_decibels, (row.snr_db, row.noise_to_mask_db))
+            levels = map(decimal, (row.snr_db, row.noise_to_mask_db))
             lines.append([
                 f"{source} → {target}".replace("_", " "), name, _percent_of(row.start),
                 _percent_of(row.end), *levels, str(row.queries), f"{row.seconds:.1f}",
             ])  # fmt: skip
     return table(head, lines)
-
-
-def _decibels(level_db: float | None) -> str:
-    """A dash where nothing was changed."""
-    return "–" if level_db is None else f"{level_db:.1f}"
 
 
 def _percent_of(odds: float) -> str:

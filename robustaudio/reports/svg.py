@@ -7,6 +7,7 @@ WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 360, 64, 20, 24, 52
 INK, DOT = "#808a96", "#1c9e8f"
 COLOURS = ("#1c9e8f", "#d1352b", "#2f6f9f", "#c98a1b", "#7d5ba6", "#5f8f2f", "#b0508c", "#808a96")
 LEGEND = 150  # width
+LEGEND_X = WIDTH - RIGHT - LEGEND + 40  # of its texts
 TICKS = 5
 
 
@@ -29,37 +30,41 @@ def scatter_svg(points: Mapping[str, Point], x_title: str, y_title: str) -> str:
 
 def curves_svg(curves: Mapping[str, Sequence[Point]], x_title: str, y_title: str) -> str:
     """Named curves, with a legend on the right."""
-    right = RIGHT + LEGEND
-    at, parts = _axes([p for curve in curves.values() for p in curve], x_title, y_title, right)
+    at, parts = _axes(
+        [p for curve in curves.values() for p in curve], x_title, y_title, RIGHT + LEGEND
+    )
     for number, (name, curve) in enumerate(curves.items()):
         colour = COLOURS[number % len(COLOURS)]
         dash = ' stroke-dasharray="5 3"' if number >= len(COLOURS) else ""
         line = " ".join(f"{px:.1f},{py:.1f}" for px, py in (at(*point) for point in curve))
-        y = TOP + 8 + 18 * number
+        y, text = _entry(number, name)
         parts.append(
             f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
-            f'<path d="M{WIDTH - right + 14} {y}h20" stroke="{colour}" stroke-width="2"{dash}/>'
-            f'<text x="{WIDTH - right + 40}" y="{y + 4}">{escape(name)}</text>'
+            f'<path d="M{LEGEND_X - 26} {y}h20" stroke="{colour}" stroke-width="2"{dash}/>{text}'
         )
     return "".join([*parts, "</svg>\n"])
 
 
 def groups_svg(points: Sequence[tuple[str, Point]], x_title: str, y_title: str) -> str:
     """Points of named groups, each group with a colour and a shape of its own."""
-    right = RIGHT + LEGEND
-    at, parts = _axes([point for _, point in points], x_title, y_title, right)
+    at, parts = _axes([point for _, point in points], x_title, y_title, RIGHT + LEGEND)
     for number, name in enumerate(dict.fromkeys(name for name, _ in points)):
         colour = COLOURS[number % len(COLOURS)]
         hollow = f'fill="none" stroke="{colour}" stroke-width="2"'
         look = f'fill="{colour}"' if number < len(COLOURS) else hollow
-        marks = [at(*point) for own, point in points if own == name]
-        y = TOP + 8 + 18 * number
+        (y, text), marks = _entry(number, name), [at(*point) for n, point in points if n == name]
         parts += [
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" {look}/>'
-            for x, y in [*marks, (WIDTH - right + 24, y)]
+            f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3.5" {look}/>'
+            for px, py in [*marks, (LEGEND_X - 16, y)]
         ]
-        parts.append(f'<text x="{WIDTH - right + 40}" y="{y + 4}">{escape(name)}</text>')
+        parts.append(text)
     return "".join([*parts, "</svg>\n"])
+
+
+def _entry(number: int, name: str) -> tuple[int, str]:
+    """Where an entry of the legend stands, and its text."""
+    y = TOP + 8 + 18 * number
+    return y, f'<text x="{LEGEND_X}" y="{y + 4}">{escape(name)}</text>'
 
 
 def _axes(

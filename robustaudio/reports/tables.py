@@ -1,33 +1,23 @@
 """The tables of docs/results, each made by one command: `python -m robustaudio table NAME`."""
 
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from robustaudio import __version__
 from robustaudio.attacks import PGD
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.evaluation.attack import AttackLevels, Plan, attack_levels, summary_of_attack
+from robustaudio.evaluation.attack import AttackLevels, Plan, attack_levels
 from robustaudio.evaluation.batch import LabelledBatch, load_clips
-from robustaudio.evaluation.certify import (
-    CertifiedSummary,
-    CertifyRadii,
-    certify_radii,
-    summary_of_radii,
-)
-from robustaudio.evaluation.engine import summarised
+from robustaudio.evaluation.certify import CertifiedSummary, CertifyRadii, certify_radii
+from robustaudio.evaluation.engine import run
 from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.verify import VerifyLevels, summary_of_verdicts, verify_levels
-from robustaudio.paths import RESULTS
+from robustaudio.evaluation.verify import VerifyLevels, verify_levels
 from robustaudio.reports.attacked_digits import attacked_digits
 from robustaudio.reports.attacked_instruments import attacked_instruments
-from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.markdown import Log, decimal, made_by, percent, table, write_page
 from robustaudio.reports.verified_digits import seeds, verified_digits
 from robustaudio.threats.norms import LINF
 from robustaudio.training.recipes import CERTIFIED
@@ -39,8 +29,6 @@ SMOOTHED_LEVELS_CLASSIFIERS = ("digits-cnn", "digits-cnn-noise")
 ATTACK = PGD(steps=40, restarts=2)
 SMOOTHING = Smoothing(sigma=0.25, n0=100, n=1000, alpha=0.001)
 SEED = 0
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,47 +45,35 @@ class Levels:
     attack_seconds: float
 
 
-@dataclass(frozen=True)
-class SmoothedClips:
-    """The certified accuracy of a classifier on so many clips."""
-
-    classifier: str
-    clips: int
-    summary: CertifiedSummary
-
-
 def digits(output: Path | None = None, *, limit: int | None = None, log: Log = print) -> dict:
     """The spoken-digit classifiers that were not trained for proofs: clean, attacked, smoothed."""
     names = [name for name in checkpoints.names(task="digits") if name not in CERTIFIED]
     split = open_dataset("fsdd").select("test", limit)
-    rows, smoothed = [], []
+    some = split.select("test", min(SMOOTHED_CLIPS, len(split)))
+    smoothing = CertifyRadii(SMOOTHING, RADII)
+    rows, smoothed, records = [], {}, []
     for name in names:
         log(name)
         classifier = checkpoints.load_classifier(name)
         rows.append(_levels(classifier, load_clips(classifier, split)))
         if name in SMOOTHED_LEVELS_CLASSIFIERS:
-            some = split.select("test", min(SMOOTHED_CLIPS, len(split)))
-            batch, asked = load_clips(classifier, some), CertifyRadii(SMOOTHING, RADII)
-            summary = summarised(
-                certify_radii, summary_of_radii, classifier, batch, asked, seed=SEED
-            )
-            smoothed.append(SmoothedClips(name, len(batch), summary))
-    path = output or RESULTS / "digits.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    command = "python -m robustaudio table digits" + (f" --limit {limit}" if limit else "")
-    path.write_text(_digits_page(command, len(split), rows, smoothed), encoding="utf-8")
+            batch = load_clips(classifier, some)
+            votes = run(certify_radii, classifier, batch, smoothing, seed=SEED)
+            smoothed[name] = smoothing.summary(votes)
+            records.append(smoothing.about(classifier, batch, SEED) | to_json(smoothed[name]))
+    text = _digits_page(made_by("digits", limit, SEED), len(split), rows, len(some), smoothed)
     return {
-        "output": str(path),
+        "output": write_page(output, "digits", text),
         "classifiers": [to_json(row) for row in rows],
-        "smoothed": [to_json(each.summary) for each in smoothed],
+        "smoothed": records,
     }
 
 
 def _levels(classifier: Classifier, batch: LabelledBatch) -> Levels:
     """Verified accuracy, and the robust accuracy that PGD leaves, at every level."""
     proving, attacking = VerifyLevels(LINF, LEVELS_DB), AttackLevels(Plan(ATTACK), LEVELS_DB)
-    verified = summarised(verify_levels, summary_of_verdicts, classifier, batch, proving)
-    attacked = summarised(attack_levels, summary_of_attack, classifier, batch, attacking, seed=SEED)
+    verified = proving.summary(run(verify_levels, classifier, batch, proving))
+    attacked = attacking.summary(run(attack_levels, classifier, batch, attacking, seed=SEED))
     return Levels(
         classifier=classifier.name,
         clean_accuracy=verified.clean_accuracy,
@@ -111,23 +87,29 @@ def _levels(classifier: Classifier, batch: LabelledBatch) -> Levels:
 
 
 def _digits_page(
-    command: str, clips: int, rows: list[Levels], smoothed: list[SmoothedClips]
+    made: str, clips: int, rows: list[Levels], few: int, smoothed: Mapping[str, CertifiedSummary]
 ) -> str:
     levels = [f"{level:.0f} dB" for level in LEVELS_DB]
 
     def by_level(shares: Callable[[Levels], Mapping[float, float | None]]) -> str:
-        return table(
-            ["classifier", "clean", *levels],
-            [
-                [row.classifier, *map(percent, (row.clean_accuracy, *shares(row).values()))]
-                for row in rows
-            ],
-        )
+        lines = [
+            [row.classifier, *map(percent, (row.clean_accuracy, *shares(row).values()))]
+            for row in rows
+        ]
+        return table(["classifier", "clean", *levels], lines)
 
+    by_radius, times = [], []
+    for name, summary in smoothed.items():
+        shares = (summary.abstained, *(radius.certified_accuracy for radius in summary.radii))
+        by_radius.append([name, *map(percent, shares), f"{summary.seconds / few:.2f}"])
+    for row in rows:
+        seconds = map(decimal, (row.verify_seconds, row.attack_seconds))
+        times.append([row.classifier, percent(row.bundled_accuracy), *seconds])
+    time_head = ["classifier", "bundled clips correct", "verify, all levels (s)",
+                 "attack, all levels (s)"]  # fmt: skip
     return f"""# Spoken digits: clean, attacked, proven
 
-Made by `{command}` (robustaudio {__version__}, torch {torch.__version__}, \
-{platform.machine()}, {torch.get_num_threads()} threads, seed {SEED}) on {clips} clips of the test \
+{made} on {clips} clips of the test \
 split of FSDD (indices 0-4; 300 is all of it). Shares are per cent of ALL clips unless a heading \
 says otherwise. \
 Levels are those of the perturbation relative to the clip's peak, 20 log10(max|d| / max|x|), \
@@ -156,46 +138,15 @@ vanishes when a clip is saved in 16 bit.
 ## Randomized smoothing at the waveform
 
 sigma {SMOOTHING.sigma}, n0 {SMOOTHING.n0}, n {SMOOTHING.n}, alpha {SMOOTHING.alpha}; \
-certified accuracy at l2 radius r in units of full scale, of {smoothed[0].clips} clips \
+certified accuracy at l2 radius r in units of full scale, of {few} clips \
 spread evenly over the split. It speaks of the smoothed classifier, with confidence 1 - alpha \
 per clip.
 
-{
-        table(
-            ["classifier", "abstained", *(f"r = {r}" for r in RADII), "s per clip"],
-            [
-                [
-                    each.classifier,
-                    percent(each.summary.abstained),
-                    *(percent(radius.certified_accuracy) for radius in each.summary.radii),
-                    f"{each.summary.seconds / each.clips:.2f}",
-                ]
-                for each in smoothed
-            ],
-        )
-    }
+{table(["classifier", "abstained", *(f"r = {r}" for r in RADII), "s per clip"], by_radius)}
 
 ## Bundled clips and time
 
-{
-        table(
-            [
-                "classifier",
-                "bundled clips correct",
-                "verify, all levels (s)",
-                "attack, all levels (s)",
-            ],
-            [
-                [
-                    row.classifier,
-                    percent(row.bundled_accuracy),
-                    f"{row.verify_seconds:.1f}",
-                    f"{row.attack_seconds:.1f}",
-                ]
-                for row in rows
-            ],
-        )
-    }
+{table(time_head, times)}
 """
 
 

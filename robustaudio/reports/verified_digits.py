@@ -3,35 +3,32 @@
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from robustaudio import __version__
 from robustaudio.attacks import PGD, Psychoacoustic
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.audio.draws import Generators
 from robustaudio.certification.verify import METHODS, Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.columns import FLAG, Column, list_of, needed
-from robustaudio.evaluation.attack import Plan
-from robustaudio.evaluation.batch import LabelledBatch, load_clips, predictions, share
-from robustaudio.evaluation.engine import Asked, run, run_file
-from robustaudio.evaluation.results import Entry, to_json
-from robustaudio.evaluation.smallest import smallest_levels
+from robustaudio.evaluation.attack import AttackLevels, Plan, attack_levels
+from robustaudio.evaluation.batch import LabelledBatch, load_clips, share
+from robustaudio.evaluation.engine import Asked, Measure, run_kept
+from robustaudio.evaluation.results import Entry, plain, to_json
+from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest
+from robustaudio.evaluation.verify import VerifyLevels, verify_levels
 from robustaudio.paths import RESULTS
 from robustaudio.perception.levels import STEP_16_BIT, amplitude
-from robustaudio.progress import Progress
-from robustaudio.reports.markdown import percent, table
+from robustaudio.reports.markdown import Log, made_by, percent, table, write_page
 from robustaudio.reports.svg import scatter_svg
 from robustaudio.representations.spectral import Magnitude
-from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import L2, LINF, MASKING, Norm
 from robustaudio.training.recipes import CERTIFIED
 
@@ -48,8 +45,6 @@ PUBLISHED = {
 }
 PUBLISHED_DB = (-100.0, -95.0, -90.0, -85.0, -80.0)
 
-Log = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -59,6 +54,10 @@ class Measured:
     levels_db: tuple[float, ...]
     timed_db: float
     attack: PGD | None = None
+
+    @property
+    def published_db(self) -> tuple[float, ...]:
+        return PUBLISHED_DB if self.norm is LINF else ()
 
 
 MEASURED = (
@@ -70,110 +69,6 @@ MEASURED = (
     # a step in the masking set costs many transforms, and gets fewer restarts
     Measured(MASKING, (-36.0, -24.0, -12.0, -6.0, 0.0, 6.0), -12.0, PGD(steps=20, restarts=1)),
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class BoundsRow:
-    """A clip in a norm: what is proven and what is left of it, at each level.
-
-    All but `correct` are false where the clip is misclassified. `published` is CROWN-IBP at the
-    published levels, `hidden` what the hiding attack leaves, `robust` what all attacks leave; None
-    where nothing attacks.
-    """
-
-    correct: bool
-    interval: list[bool]
-    crown: list[bool]
-    published: list[bool]
-    hidden: list[bool] | None = None
-    robust: list[bool] | None = None
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Bounding(Asked):
-    """Proofs by both methods, and attacks where nothing is proven, at the levels of a norm."""
-
-    threat: Measured
-    hiding: Plan | None = None
-
-    row: ClassVar[type] = BoundsRow
-
-    @property
-    def record(self) -> dict[str, Any]:
-        plan, hiding = self.plan and self.plan.settings, self.hiding and self.hiding.settings
-        levels = list(self.threat.levels_db)
-        return {"norm": self.threat.norm.name, "levels_db": levels, "plan": plan, "hiding": hiding}
-
-    @property
-    def plan(self) -> Plan | None:
-        return self.threat.attack and Plan(self.threat.attack, self.threat.norm)
-
-    @property
-    def published_db(self) -> tuple[float, ...]:
-        return PUBLISHED_DB if self.threat.norm is LINF else ()
-
-    def columns(self, classifier: Classifier) -> dict[str, Column]:
-        flags = list_of(len(self.threat.levels_db), needed(FLAG))
-        published = {"published": needed(list_of(len(self.published_db), needed(FLAG)))}
-        proven = dict.fromkeys(METHODS, needed(flags)) | published
-        return {"correct": needed(FLAG)} | proven | dict.fromkeys(("hidden", "robust"), flags)
-
-
-def bounds(
-    classifier: Classifier,
-    batch: LabelledBatch,
-    settings: Bounding,
-    generator: Generators,
-    progress: Progress | None = None,
-) -> list[BoundsRow]:
-    """Proofs by intervals and CROWN-IBP; attacks on every correct clip that is not proven."""
-    x, y, norm, levels = (
-        batch.waveforms,
-        batch.labels,
-        settings.threat.norm,
-        settings.threat.levels_db,
-    )
-    correct = predictions(classifier, x) == y
-    verifiers = {method: Verifier(classifier, method=method) for method in METHODS}
-
-    def proven(method: str, levels_db: Sequence[float]) -> list[Tensor]:
-        return [correct & verifiers[method].verified_at(x, y, db, norm) for db in levels_db]
-
-    interval, crown = proven("interval", levels), proven("crown", levels)
-    standing, hidden, robust = [correct] * len(levels), None, None
-    if settings.hiding:
-        aim = Misclassification(y)
-        least = smallest_levels(classifier, x, aim, settings.hiding, generator=generator)
-        hidden = standing = [correct & (least.level_db > db) for db in levels]
-        pairs = zip(standing, crown, strict=True)
-        assert all((left | ~held).all() for left, held in pairs), "a proof is wrong"
-    if settings.plan:
-        robust, fallen = [correct] * len(levels), torch.zeros_like(correct)
-        for at in sorted(range(len(levels)), key=levels.__getitem__):  # who falls stays fallen
-            tried = (standing[at] & ~crown[at] & ~fallen).nonzero()[:, 0]
-            if len(tried):
-                aim, source = Misclassification(y[tried]), generator[tried]
-                result = settings.plan(classifier, x[tried], aim, levels[at], source)
-                after = predictions(classifier, result.adversarial)
-                fallen = fallen.index_put((tried,), after != y[tried])
-            robust[at] = standing[at] & ~fallen
-    published = proven("crown", settings.published_db)
-    return [
-        BoundsRow(
-            correct=bool(correct[i]),
-            interval=_of(i, interval),
-            crown=_of(i, crown),
-            published=_of(i, published),
-            hidden=None if hidden is None else _of(i, hidden),
-            robust=None if robust is None else _of(i, robust),
-        )
-        for i in range(len(batch))
-    ]
-
-
-def _of(item: int, levels: Sequence[Tensor]) -> list[bool]:
-    return [bool(level[item]) for level in levels]
 
 
 @dataclass(frozen=True)
@@ -190,8 +85,7 @@ class Bounds:
 
 def _known(norms: dict[str, Bounds]) -> dict[str, dict[str, dict[str, float]]]:
     """The record of bounds by norm, without those that were not measured."""
-    records = {name: to_json(bounds) for name, bounds in norms.items()}
-    return {name: {k: v for k, v in record.items() if v} for name, record in records.items()}
+    return {name: {k: v for k, v in to_json(b).items() if v} for name, b in norms.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,56 +117,73 @@ def verified_digits(
             batch = load_clips(classifier, split)
             rows.append(_verified(classifier, batch, log))
     peaks = torch.tensor([clip.peak for clip in split.clips()], dtype=torch.float64)
-    path = output or RESULTS / "verified-digits.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = path.with_suffix(".svg")
-    picture.write_text(_pareto(rows), encoding="utf-8")
-    command = "python -m robustaudio table verified-digits"
-    command += f" --limit {limit}" if limit else ""
-    path.write_text(_page(command, rows, peaks, picture.name), encoding="utf-8")
-    return {"output": str(path), "classifiers": [to_json(row) for row in rows]}
+    picture = (output or Path("verified-digits")).with_suffix(".svg").name
+    text = _page(made_by("verified-digits", limit, SEED), rows, peaks, picture)
+    path = write_page(output, "verified-digits", text, {picture: _pareto(rows)})
+    return {"output": path, "classifiers": plain(rows)}
 
 
 def _verified(classifier: Classifier, batch: LabelledBatch, log: Log) -> Verified:
-    norms, correct = {}, 0
+    magnitude, norms, correct = classifier.stages["magnitude"], {}, 0
+    assert isinstance(magnitude, Magnitude)  # whose frames the masking threshold is computed on
     for threat in MEASURED:
         log(f"  {threat.norm}")
-        asked = Bounding(threat, HIDING if threat.norm is HIDING.norm else None)
-        path = run_file(KEPT, classifier, batch, asked, SEED)
-        rows = run(bounds, classifier, batch, asked, seed=SEED, rows=path)
-        correct = sum(row.correct for row in rows)
-        norms[threat.norm.name] = shares_of(rows, asked)
+        correct, norms[threat.norm.name] = _bounds(classifier, batch, threat)
     return Verified(
         classifier=classifier.name,
         clean=correct / len(batch),
         correct=correct,
         norms=norms,
         seconds=_seconds(classifier, batch),
-        frame_ms=_frame_ms(classifier),
+        frame_ms=1e3 * magnitude.framing.n_fft / classifier.sample_rate,
     )
 
 
-def shares_of(rows: Sequence[BoundsRow], asked: Bounding) -> Bounds:
-    """What the rows of a norm come to."""
-    right = [row for row in rows if row.correct]
+def _bounds(classifier: Classifier, batch: LabelledBatch, threat: Measured) -> tuple[int, Bounds]:
+    """How many clips are correct, and the bounds in a norm.
 
-    def shares(flags: Iterable[list[bool] | None], levels_db: Sequence[float]) -> dict[str, float]:
-        known = [each for each in flags if each is not None]
-        return {
-            f"{db:g}": share([each[at] for each in known])
-            for at, db in enumerate(levels_db)
-            if known
-        }
+    Attacks are tried where nothing is proven; a clip that falls stays fallen at higher levels.
+    """
+    norm, levels = threat.norm, threat.levels_db
 
-    levels = asked.threat.levels_db
-    return Bounds(
-        interval=shares((row.interval for row in rows), levels),
-        crown=shares((row.crown for row in rows), levels),
-        provability=shares((row.crown for row in right), levels),
-        published=shares((row.published for row in right), asked.published_db),
-        hidden=shares((row.hidden for row in rows), levels),
-        robust=shares((row.robust for row in rows), levels),
+    def rows_of(measure: Measure, asked: Asked, some: LabelledBatch = batch) -> list:
+        return run_kept(KEPT, measure, classifier, some, asked, seed=SEED)
+
+    def proven(method: str, levels_db: tuple[float, ...] = levels) -> Bool[Tensor, "clip level"]:
+        rows = rows_of(verify_levels, VerifyLevels(norm, levels_db, method))
+        return torch.tensor([row.verified for row in rows])
+
+    interval, crown = proven("interval"), proven("crown")
+    correct = (Verifier(classifier).predict(batch.waveforms) == batch.labels).cpu()
+    standing, hidden, robust = correct[:, None].repeat(1, len(levels)), {}, {}
+    if norm is HIDING.norm:
+        rows = rows_of(attack_smallest, SmallestLevels(HIDING, levels))
+        least = torch.tensor([inf if row.smallest_db is None else row.smallest_db for row in rows])
+        standing &= least[:, None] > torch.tensor(levels)
+        assert (standing | ~crown).all(), "a proof is wrong"
+        hidden = _shares(standing, levels)
+    if threat.attack:
+        plan, fallen = Plan(threat.attack, norm), torch.zeros_like(correct)
+        for at in sorted(range(len(levels)), key=levels.__getitem__):
+            tried = (standing[:, at] & ~crown[:, at] & ~fallen).nonzero()[:, 0].tolist()
+            if tried:
+                rows = rows_of(attack_levels, AttackLevels(plan, (levels[at],)), batch[tried])
+                fallen[tried] = torch.tensor([row.after[0] != row.label for row in rows])
+            standing[:, at] &= ~fallen
+        robust = _shares(standing, levels)
+    published = threat.published_db
+    return int(correct.sum()), Bounds(
+        interval=_shares(interval, levels),
+        crown=_shares(crown, levels),
+        provability=_shares(crown[correct], levels),
+        published=_shares(proven("crown", published)[correct], published) if published else {},
+        hidden=hidden,
+        robust=robust,
     )
+
+
+def _shares(held: Bool[Tensor, "clip level"], levels_db: tuple[float, ...]) -> dict[str, float]:
+    return {f"{db:g}": share(held[:, at]) for at, db in enumerate(levels_db) if len(held)}
 
 
 def _seconds(classifier: Classifier, batch: LabelledBatch) -> dict[str, float]:
@@ -288,13 +199,6 @@ def _seconds(classifier: Classifier, batch: LabelledBatch) -> dict[str, float]:
     return seconds
 
 
-def _frame_ms(classifier: Classifier) -> float:
-    """Length of the frames that the classifier's masking threshold is computed on."""
-    magnitude = classifier.stages["magnitude"]
-    assert isinstance(magnitude, Magnitude)
-    return 1e3 * magnitude.framing.n_fft / classifier.sample_rate
-
-
 def holds_no_other_file(peaks: Float[Tensor, " clip"], level_db: float) -> Bool[Tensor, " clip"]:
     """Whether a 16-bit clip's linf ball at a level holds no other 16-bit clip."""
     return peaks * amplitude(level_db) < STEP_16_BIT
@@ -303,7 +207,7 @@ def holds_no_other_file(peaks: Float[Tensor, " clip"], level_db: float) -> Bool[
 # --- the page ------------------------------------------------------------------------------------
 
 
-def _page(command: str, rows: list[Verified], peaks: Tensor, picture: str) -> str:
+def _page(made: str, rows: list[Verified], peaks: Tensor, picture: str) -> str:
     linf, l2, masking = MEASURED
     assert linf.attack and masking.attack
 
@@ -311,23 +215,17 @@ def _page(command: str, rows: list[Verified], peaks: Tensor, picture: str) -> st
         sign = "+" if threat.norm.needs_threshold else ""
         head = ["classifier", "clean", *(f"{db:{sign}.0f}" for db in threat.levels_db)]
         name = threat.norm.name
-        return table(
-            head,
-            [
-                [
-                    row.classifier,
-                    *map(percent, (row.clean, *shares(row.norms[name]).values())),
-                ]
-                for row in rows
-            ],
-        )
+        lines = [
+            [row.classifier, *map(percent, (row.clean, *shares(row.norms[name]).values()))]
+            for row in rows
+        ]
+        return table(head, lines)
 
+    frames = ", ".join(f"{row.frame_ms:.0f} ms ({row.classifier})" for row in rows)
     alone = [percent(share(holds_no_other_file(peaks, db))) for db in linf.levels_db]
-    threads = torch.get_num_threads()
     return f"""# Verified spoken digits
 
-Made by `{command}` (robustaudio {__version__}, torch {torch.__version__}, {threads} thread, seed \
-{SEED}) on {len(peaks)} clips of the test split of FSDD (indices 0-4; 300 is all of it). Shares \
+{made} on {len(peaks)} clips of the test split of FSDD (indices 0-4; 300 is all of it). Shares \
 are per cent of ALL clips unless a heading says otherwise; float64; a margin has to exceed 1e-4. A \
 clip counts as verified if it is classified correctly and no perturbation of the threat can change \
 that.
@@ -368,7 +266,7 @@ be saved.
 At 0 dB: nothing that stays under the clip's own masking threshold (Qin et al. 2019, on the \
 classifier's own frames, loudest bin at 96 dB SPL), in every bin of every frame, changes the \
 decision. It does not cover temporal masking, shifts in time, or a listener who turns the volume up.
-The frames are {_frames(rows)}; the shorter they are, the lower is the threshold over loud sounds \
+The frames are {frames}; the shorter they are, the lower is the threshold over loud sounds \
 ([notes/training.md](../notes/training.md)).
 
 ### Verified accuracy, CROWN-IBP
@@ -408,19 +306,12 @@ Three training runs of each recipe, with mean and spread: [seeds.md](seeds.md).
 
 def _published(rows: list[Verified]) -> str:
     head = ["verifier or classifier", *(f"{db:.0f}" for db in PUBLISHED_DB), "s per clip"]
-    ours = [
-        [
-            f"{row.classifier}, CROWN-IBP",
-            *map(percent, row.norms[LINF.name].published.values()),
-            f"{row.seconds['linf, crown']:.3f}",
-        ]
-        for row in rows
-    ]
-    return table(head, [[name, *numbers] for name, numbers in PUBLISHED.items()] + ours)
-
-
-def _frames(rows: list[Verified]) -> str:
-    return ", ".join(f"{row.frame_ms:.0f} ms ({row.classifier})" for row in rows)
+    lines = [[name, *numbers] for name, numbers in PUBLISHED.items()]
+    for row in rows:
+        shares = map(percent, row.norms[LINF.name].published.values())
+        seconds = f"{row.seconds['linf, crown']:.3f}"
+        lines.append([f"{row.classifier}, CROWN-IBP", *shares, seconds])
+    return table(head, lines)
 
 
 def _times(rows: list[Verified]) -> str:
@@ -438,7 +329,7 @@ def seeds(output: Path | None = None, *, limit: int | None = None, log: Log = pr
     """
     if limit is not None:
         raise ValueError(f"--limit {limit}: the runs were measured on the whole test split.")
-    parts, found = [], {}
+    parts, runs_of = [], {}
     for name in CERTIFIED:
         cards = [checkpoints.read_card(name).to_json()] if name in checkpoints.names() else []
         cards += [
@@ -451,21 +342,16 @@ def seeds(output: Path | None = None, *, limit: int | None = None, log: Log = pr
             if "verified" in card
         }
         if runs:
-            found[name] = runs
+            runs_of[name] = runs
             parts.append(f"## {name}\n\n{_spread(runs)}")
-    path = output or RESULTS / "seeds.md"
-    path.write_text(_seeds_page(parts), encoding="utf-8")
-    return {"output": str(path), "runs": found}
-
-
-def _seeds_page(parts: list[str]) -> str:
-    return (
+    text = (
         "# Training runs\n\nMade by `python -m robustaudio table seeds` from the cards of the "
         "runs (those of further seeds are in [seeds/](seeds)), each made by `python -m robustaudio "
         "train NAME --seed N`, which measures at its end: accuracy, and verified accuracy by "
         "CROWN-IBP, on all 300 clips of FSDD's test split, per cent of all clips. Seed 0 is the "
         "shipped run.\n\n" + "\n\n".join(parts) + "\n"
     )
+    return {"output": write_page(output, "seeds", text), "runs": runs_of}
 
 
 def _spread(runs: dict[str, dict[str, float]]) -> str:

@@ -24,7 +24,6 @@ from robustaudio.evaluation.attack import (
     Plan,
     attack,
     attack_levels,
-    summary_of_attack,
 )
 from robustaudio.evaluation.batch import LabelledBatch, predictions
 from robustaudio.evaluation.certify import (
@@ -32,9 +31,9 @@ from robustaudio.evaluation.certify import (
     CertifyRadii,
     certify,
     certify_radii,
-    summary_of_radii,
 )
-from robustaudio.evaluation.engine import measure_clip, summarised
+from robustaudio.evaluation.engine import Asked, measure_clip
+from robustaudio.evaluation.engine import run as run_over
 from robustaudio.evaluation.exhibits import exhibits
 from robustaudio.evaluation.maximise import Maximising, maximise
 from robustaudio.evaluation.noise import (
@@ -42,17 +41,15 @@ from robustaudio.evaluation.noise import (
     NoiseLevels,
     add_noise,
     noise_levels,
-    summary_of_noise,
 )
 from robustaudio.evaluation.predict import (
     Predicting,
     predict,
     predict_labels,
-    summary_of_predictions,
 )
 from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import Measuring, measure_ruler
-from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest, summary_of_smallest
+from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest
 from robustaudio.evaluation.targets import levels_by_target
 from robustaudio.evaluation.verify import Verifying, verify
 from robustaudio.progress import Enough
@@ -156,30 +153,34 @@ def labelled() -> LabelledBatch:
     )  # fmt: skip
 
 
+def summarised(measure, classifier: Classifier, batch: LabelledBatch, asked: Asked) -> dict:
+    """The record of a measure over clips."""
+    rows = run_over(measure, classifier, batch, asked)
+    return asked.about(classifier, batch, 0) | to_json(asked.summary(rows))
+
+
 WAVEFORM = waveforms()[0]
 CALLS: dict[str, Callable[[Classifier], object]] = {
     "predictions": lambda c: predictions(c, waveforms()),
     "probabilities": lambda c: c.probabilities(waveforms()),
     "predict_clip": lambda c: measure_clip(predict, c, WAVEFORM, None),
-    "predict_dataset": lambda c: summarised(
-        predict_labels, summary_of_predictions, c, labelled(), Predicting()
-    ),
+    "predict_dataset": lambda c: summarised(predict_labels, c, labelled(), Predicting()),
     "threat_at": lambda c: threat_at(
         c, waveforms(), -30.0, L2, representation="log_mel"
     ).epsilon.detach(),
     "noise_clip": lambda c: measure_clip(add_noise, c, WAVEFORM, AddingNoise(0.1, "mel")),
     "noise_dataset": lambda c: summarised(
-        noise_levels, summary_of_noise, c, labelled(), NoiseLevels((0.0, 0.3), "log_mel")
+        noise_levels, c, labelled(), NoiseLevels((0.0, 0.3), "log_mel")
     ),
     "attack_clip": lambda c: measure_clip(attack, c, WAVEFORM, Attacking(PLAN, -20)),
     "attack_clip after rounding": lambda c: measure_clip(
         attack, c, WAVEFORM, Attacking(replace(PLAN, survive_rounding=True), -20)
     ),
     "attack_dataset": lambda c: summarised(
-        attack_levels, summary_of_attack, c, labelled(), AttackLevels(PLAN, (-20,), True)
+        attack_levels, c, labelled(), AttackLevels(PLAN, (-20,), True)
     ),
     "smallest of attack_dataset": lambda c: summarised(
-        attack_smallest, summary_of_smallest, c, labelled(), SmallestLevels(PLAN, (-20,))
+        attack_smallest, c, labelled(), SmallestLevels(PLAN, (-20,))
     ),
     "maximise_clip": lambda c: measure_clip(
         maximise, c, WAVEFORM, Maximising(Genetic(queries=40), "b", -20)
@@ -188,7 +189,7 @@ CALLS: dict[str, Callable[[Classifier], object]] = {
     "exhibits": lambda c: [to_json(one) for one in exhibits(c, WAVEFORM, WAVEFORM * 0.9, seed=0)],
     "certify_clip": lambda c: measure_clip(certify, c, WAVEFORM, Certifying(SMOOTHING, "log_mel")),
     "certify_dataset": lambda c: summarised(
-        certify_radii, summary_of_radii, c, labelled(), CertifyRadii(SMOOTHING, (0.0, 0.1))
+        certify_radii, c, labelled(), CertifyRadii(SMOOTHING, (0.0, 0.1))
     ),
     "verify_clip": lambda c: measure_clip(verify, c, WAVEFORM, Verifying(LINF, -90)),
     "measure_ruler": lambda c: measure_clip(

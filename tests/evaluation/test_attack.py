@@ -13,12 +13,11 @@ from robustaudio.evaluation.attack import (
     Plan,
     attack,
     attack_levels,
-    summary_of_attack,
 )
 from robustaudio.evaluation.batch import LabelledBatch
-from robustaudio.evaluation.engine import measure_clip, summarised
+from robustaudio.evaluation.engine import measure_clip, run
 from robustaudio.evaluation.results import to_json
-from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest, summary_of_smallest
+from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest
 from robustaudio.threats.norms import L2, LINF, MASKING
 
 SEVEN = 7  # a clip that digits-cnn gets right
@@ -42,20 +41,16 @@ def test_an_attack_stays_at_its_level_in_its_own_decibels(
 @pytest.mark.parametrize("smallest", [False, True])
 def test_a_run_over_a_data_set_goes_on_where_it_was_killed(classifier, clips, tmp_path, smallest):
     path, plan = tmp_path / "rows.jsonl", Plan(PGD(steps=3, random_start=False))
-    kind, measure, summary = (
-        (SmallestLevels, attack_smallest, summary_of_smallest)
-        if smallest
-        else (AttackLevels, attack_levels, summary_of_attack)
-    )
+    kind, measure = (SmallestLevels, attack_smallest) if smallest else (AttackLevels, attack_levels)
     asked = kind(plan, (-60.0, -30.0))
-    whole = summarised(measure, summary, classifier, clips, asked, rows=path)
+    whole = asked.summary(run(measure, classifier, clips, asked, rows=path))
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:5]) + "\n" + lines[5][:9])
-    again = summarised(measure, summary, classifier, clips, asked, rows=path)
+    again = asked.summary(run(measure, classifier, clips, asked, rows=path))
     assert again.levels == whole.levels
     with pytest.raises(ValueError, match="holds another run"):
         other = kind(Plan(PGD(steps=4)), (-60.0, -30.0))
-        summarised(measure, summary, classifier, clips, other, rows=path)
+        run(measure, classifier, clips, other, rows=path)
 
 
 def test_what_survives_rounding_by_request_does_so_where_the_plain_attack_fails(classifier, clips):
@@ -150,7 +145,7 @@ def scripted(says: list[int], labels: list[int], attack: Scripted, *, targeted: 
         labels=torch.tensor(labels), names=tuple(map(str, range(len(labels)))),
     )  # fmt: skip
     asked = AttackLevels(Plan(attack), (-20.0,), targeted)
-    return summarised(attack_levels, summary_of_attack, Reader(), batch, asked)
+    return asked.summary(run(attack_levels, Reader(), batch, asked))
 
 
 def test_shares_of_an_attack_by_hand():

@@ -14,9 +14,8 @@ from robustaudio.evaluation.certify import (
     CertifyRadii,
     certify,
     certify_radii,
-    summary_of_radii,
 )
-from robustaudio.evaluation.engine import measure_clip, summarised
+from robustaudio.evaluation.engine import measure_clip, run
 from robustaudio.evaluation.results import to_json
 
 
@@ -31,7 +30,7 @@ def test_certified_accuracy_falls_with_the_radius(clips):
     classifier = checkpoints.load_classifier("digits-cnn-noise")
     some = load_clips(classifier, open_dataset("bundled-digits").select("bundled", 4))
     asked = CertifyRadii(Smoothing(n=300), (0.0, 0.1, 0.3, 9.0))
-    summary = summarised(certify_radii, summary_of_radii, classifier, some, asked)
+    summary = asked.summary(run(certify_radii, classifier, some, asked))
     shares = [radius.certified_accuracy for radius in summary.radii]
     assert shares == sorted(shares, reverse=True) and shares[-1] == 0 < shares[0]
 
@@ -39,7 +38,7 @@ def test_certified_accuracy_falls_with_the_radius(clips):
 def test_a_certificate_of_the_wrong_label_counts_for_nothing():
     classifier = checkpoints.load_classifier("digits-cnn-noise")
     batch, asked = one_label_wrong(classifier), CertifyRadii(Smoothing(n=200), (0.0,))
-    summary = summarised(certify_radii, summary_of_radii, classifier, batch, asked)
+    summary = asked.summary(run(certify_radii, classifier, batch, asked))
     assert summary.abstained == 0
     assert [to_json(each) for each in summary.radii] == [
         {"radius": 0.0, "certified_accuracy": 0.75}

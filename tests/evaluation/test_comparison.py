@@ -36,8 +36,8 @@ class Fine(torch.nn.Module):
 
 @pytest.mark.parametrize("steps, survives", [(0.3, False), (1.0, True)])
 def test_success_after_rounding_is_that_of_the_rounded_clip(steps, survives):
-    perturbed = torch.tensor([0.5, steps * levels.STEP_16_BIT])
-    result = compare(Fine(), torch.tensor([0.5, 0.0]), perturbed)
+    perturbed = torch.tensor([[0.5, steps * levels.STEP_16_BIT]])
+    (result,) = compare(Fine(), torch.tensor([[0.5, 0.0]]), perturbed)
     assert result.prediction == "b"
     assert result.success_after_rounding is survives
     assert result.prediction_after_rounding == ("b" if survives else "a")

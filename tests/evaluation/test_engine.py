@@ -2,12 +2,14 @@
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from robustaudio.columns import needed, whole
-from robustaudio.evaluation.engine import resumable
+from robustaudio.columns import check_row, needed, whole
+from robustaudio.evaluation.engine import Row, resumable
+from robustaudio.evaluation.row_file import Label, columns_of
 
 NAMES = ["a", "b", "c", "d", "e"]
 HEADER = {"run": "test", "levels_db": [-6.0]}
@@ -128,3 +130,29 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"cannot be written|is not the file"):
         resumable(counting([]), NAMES, chunk=2, path=tmp_path / "file" / "x", header=HEADER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Row):
+    """A row of every type of field."""
+
+    label: Label
+    after: list[Label | None]
+    right: bool
+    level_db: float | None
+
+
+GOOD = {"label": 2, "after": [0, None], "right": True, "level_db": None, "seconds": 0.5}
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("label", 3), ("label", None), ("after", [0]), ("after", [0, 3]), ("after", None),
+     ("right", 1), ("level_db", "loud"), ("level_db", float("nan")), ("seconds", -1.0)],
+)  # fmt: skip
+def test_a_column_holds_what_its_field_may(name, value):
+    columns = columns_of(Measured, labels=3, length=2)
+    assert columns.keys() == GOOD.keys()
+    check_row(GOOD, columns, "here")
+    with pytest.raises(ValueError, match=f"here: {name} "):
+        check_row(GOOD | {name: value}, columns, "here")

@@ -58,7 +58,7 @@ def test_the_noise_has_the_l2_of_the_perturbation_and_is_uniform(classifier, cle
 def test_an_exhibit_says_what_a_comparison_of_the_same_clips_says(classifier, clean):
     perturbed = clean + 0.02 * torch.sin(torch.arange(len(clean)) * 0.7)
     for shown in exhibits(classifier, clean, perturbed, seed=0):
-        known = compare(classifier, clean, shown.perturbed)
+        (known,) = compare(classifier, clean[None], shown.perturbed[None])
         for key in ("l2", "snr_db", "noise_to_mask_db"):
             assert getattr(shown, key) == pytest.approx(getattr(known.difference, key), rel=1e-4), (
                 shown.kind

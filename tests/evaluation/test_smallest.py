@@ -12,7 +12,7 @@ from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.attack import Attacking, Plan, attack
 from robustaudio.evaluation.batch import generator, predictions
-from robustaudio.evaluation.engine import measure_clip, summarised
+from robustaudio.evaluation.engine import measure_clip, run
 from robustaudio.evaluation.smallest import (
     FEW_CLIPS,
     MANY_CLIPS,
@@ -20,8 +20,10 @@ from robustaudio.evaluation.smallest import (
     attack_smallest,
     changing_levels,
     smallest_levels,
-    summary_of_smallest,
 )
+from robustaudio.evaluation.verify import VerifyLevels, verify_levels
+from robustaudio.perception.masking import masking_threshold
+from robustaudio.threats import threat_model
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import L2, LINF, MASKING
 
@@ -122,8 +124,19 @@ def test_the_curve_of_the_smallest_levels_rises_and_its_median_is_that_of_the_cl
     classifier, clips
 ):
     asked = SmallestLevels(Plan(PGD(steps=10)), (-80.0, -50.0, -30.0, 0.0))
-    summary = summarised(attack_smallest, summary_of_smallest, classifier, clips, asked)
+    summary = asked.summary(run(attack_smallest, classifier, clips, asked))
     rates = [level.success_rate for level in summary.levels]
     assert rates == sorted(rates) and rates[0] == 0 and rates[-1] == summary.success_rate == 1
     assert -60 < summary.median_smallest_db < -20
     assert summary.median_level_db == pytest.approx(summary.median_smallest_db, abs=0.01)
+
+
+def test_the_masking_threshold_is_measured_once_for_all_levels(classifier, clips, monkeypatch):
+    measured = []
+    monkeypatch.setattr(
+        threat_model, "masking_threshold", lambda *a: measured.append(a) or masking_threshold(*a)
+    )
+    measure_clip(changing_levels, classifier, clips.waveforms[7], Plan(PGD(steps=2), MASKING))
+    assert len(measured) == 1
+    run(verify_levels, classifier, clips[[0, 1]], VerifyLevels(MASKING, (-24.0, -12.0, 0.0)))
+    assert len(measured) == 2

@@ -8,13 +8,12 @@ import pytest
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.batch import LabelledBatch, load_clips
-from robustaudio.evaluation.engine import measure_clip, summarised
+from robustaudio.evaluation.engine import measure_clip, run
 from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.verify import (
     Verifying,
     VerifyLevels,
     noise_under_threshold,
-    summary_of_verdicts,
     verify,
     verify_levels,
 )
@@ -58,7 +57,7 @@ def test_a_verdict_names_what_the_masking_set_supposes(clips):
 def test_provability_is_of_the_correct_clips_and_verified_accuracy_of_all():
     classifier = checkpoints.load_classifier("digits-cnn-ibp")
     batch, asked = one_label_wrong(classifier), VerifyLevels(LINF, (-140.0,))
-    summary = summarised(verify_levels, summary_of_verdicts, classifier, batch, asked)
+    summary = asked.summary(run(verify_levels, classifier, batch, asked))
     assert summary.clean_accuracy == 0.75
     (level,) = summary.levels
     assert (level.verified_accuracy, level.provability) == (0.75, 1.0)

@@ -16,18 +16,17 @@ from robustaudio.classifiers.checkpoints import load_classifier
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.evaluation.attack import Attacking, Plan, attack
 from robustaudio.evaluation.batch import LabelledBatch
-from robustaudio.evaluation.certify import CertifyRadii, certify_radii, summary_of_radii
-from robustaudio.evaluation.engine import measure_clip, summarised
+from robustaudio.evaluation.certify import CertifyRadii, certify_radii
+from robustaudio.evaluation.engine import Asked, measure_clip, run
 from robustaudio.evaluation.noise import AddingNoise, add_noise
-from robustaudio.evaluation.predict import Predicting, predict_labels, summary_of_predictions
+from robustaudio.evaluation.predict import Predicting, predict_labels
 from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import Measuring, measure_ruler
-from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest, summary_of_smallest
+from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest
 from robustaudio.evaluation.verify import (
     Verifying,
     VerifyLevels,
     noise_under_threshold,
-    summary_of_verdicts,
     verify,
     verify_levels,
 )
@@ -53,6 +52,12 @@ def labelled(device: str) -> LabelledBatch:
     )  # fmt: skip
 
 
+def summarised(measure, classifier: Classifier, batch: LabelledBatch, asked: Asked) -> dict:
+    """The record of a measure over clips."""
+    rows = run(measure, classifier, batch, asked)
+    return asked.about(classifier, batch, 0) | to_json(asked.summary(rows))
+
+
 def seen(audible) -> tuple:
     return audible.share_above, audible.worst_frame
 
@@ -60,13 +65,13 @@ def seen(audible) -> tuple:
 CALLS: dict[str, Callable[[Classifier, str], object]] = {
     "verify_clip": lambda c, d: measure_clip(verify, c, waveforms(d)[0], Verifying(MASKING, -30)),
     "verify_dataset": lambda c, d: summarised(
-        verify_levels, summary_of_verdicts, c, labelled(d), VerifyLevels(LINF, (-90.0,), "crown")
+        verify_levels, c, labelled(d), VerifyLevels(LINF, (-90.0,), "crown")
     ),
     "measure_ruler": lambda c, d: measure_clip(
         measure_ruler, c, waveforms(d)[0], Measuring(SMOOTHING, PGD(steps=3, random_start=False))
     ),
     "attack_dataset": lambda c, d: summarised(
-        attack_smallest, summary_of_smallest, c, labelled(d), SmallestLevels(PLAN, (-20.0,))
+        attack_smallest, c, labelled(d), SmallestLevels(PLAN, (-20.0,))
     ),
     "attack_clip": lambda c, d: measure_clip(
         attack, c, waveforms(d)[0], Attacking(Plan(BIM(steps=3), representation="mel"), -20.0)
@@ -77,12 +82,9 @@ CALLS: dict[str, Callable[[Classifier, str], object]] = {
     "noise_under_threshold": lambda c, d: noise_under_threshold(
         c, waveforms(d)[0], level_db=0.0, seed=0
     ),
-    "predict_dataset": lambda c, d: summarised(
-        predict_labels, summary_of_predictions, c, labelled(d), Predicting()
-    ),
+    "predict_dataset": lambda c, d: summarised(predict_labels, c, labelled(d), Predicting()),
     "certify_dataset": lambda c, d: summarised(
         certify_radii,
-        summary_of_radii,
         c,
         labelled(d),
         CertifyRadii(SMOOTHING, (0.0,), "log_mel"),
