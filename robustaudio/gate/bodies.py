@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON of a bounded size that names no file of another server, and files."""
+"""Bodies of requests: of a bounded size, and as JSON without a file of another server."""
 
 import asyncio
 import json
@@ -6,10 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from python_multipart.multipart import parse_options_header
-
 from robustaudio.gate import sessions
-from robustaudio.gate.headers import Scope, value
+from robustaudio.gate.headers import Scope, length, value
 from robustaudio.gate.refusal import Refusal
 from robustaudio.outside import NotJson, check_json_type
 
@@ -19,22 +17,9 @@ ELSEWHERE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+:|//|\\\\|/\\|\\/)", re.IGNORECA
 REMOTE = "a file has to be uploaded; addresses of other servers are not fetched."
 
 
-def check_type(scope: Scope) -> None:
-    """Raises Refusal for a body that is not called JSON."""
-    try:
-        check_json_type(value(scope, "content-type"))
-    except NotJson as error:
-        raise Refusal(415, str(error)) from error
-
-
 def check_length(scope: Scope, most: int) -> None:
-    """Refuses a body by the length that it names, before it comes.
-
-    Raises:
-        Refusal: if it is too long.
-    """
-    named = value(scope, "content-length")
-    if named.isascii() and named.isdigit() and int(named) > most:
+    """Raises Refusal for a body that is too long by its header, before it comes."""
+    if length(scope) > most:
         raise too_long(most)
 
 
@@ -43,12 +28,17 @@ def too_long(most: int) -> Refusal:
     return Refusal(413, f"at most {size} can be sent at once.")
 
 
-async def whole(receive: Callable, most: int) -> bytes:
-    """The body of a request.
+async def whole(scope: Scope, receive: Callable, most: int) -> bytes:
+    """The body of a request that is called JSON.
 
     Raises:
-        Refusal: if it is longer than `most` bytes.
+        Refusal: for another type, or more than `most` bytes.
     """
+    try:
+        check_json_type(value(scope, "content-type"))
+    except NotJson as error:
+        raise Refusal(415, str(error)) from error
+    check_length(scope, most)
     body = bytearray()
     while True:
         message = await receive()
@@ -111,24 +101,3 @@ def again(body: bytes, receive: Callable) -> Callable:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
-
-
-def files_in(scope: Scope) -> Callable[[bytes], int]:
-    """A count of the files of a form that comes in parts: how many began in the next bytes.
-
-    Each begins with the boundary that the content type names, and so does the form's end.
-    """
-    _, options = parse_options_header(value(scope, "content-type"))
-    boundary = b"--" + options.get(b"boundary", b"")
-    rest, begun = b"", -1  # without the end
-
-    def count(more: bytes) -> int:
-        nonlocal rest, begun
-        text = rest + more
-        before, begun = max(begun, 0), begun + text.count(boundary)
-        # what may be the beginning of another one; a whole one would be counted twice
-        rest = text[text.rfind(boundary) + len(boundary) if boundary in text else 0 :]
-        rest = rest[-(len(boundary) - 1) :]
-        return max(begun, 0) - before
-
-    return count

@@ -7,12 +7,11 @@ which page asks (Origin, Sec-Fetch-Site), and no page can change that.
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from robustaudio.gate.headers import Scope, value, values
 from robustaudio.gate.refusal import Refusal
-from robustaudio.serving.limits import is_loopback
+from robustaudio.serving.limits import ip, is_loopback
 
 SHOWN = 80  # characters of a name in a sentence
 PORT = re.compile(r"(:[0-9]*)?")
@@ -61,8 +60,9 @@ class Hosts:
             Refusal: for a request that another site's page has made.
         """
         site, origin = value(scope, "sec-fetch-site").lower(), value(scope, "origin")
-        honest = not origin or self.is_own(origin, scope)
-        if site == "cross-site" or (not honest and not self._rewritten(scope)):
+        # a proxy may put its own name in place of the one asked for, which the browser knows
+        renamed = site == "same-origin" and is_loopback(host_name(value(scope, "host")))
+        if site == "cross-site" or not (not origin or renamed or self.is_own(origin, scope)):
             shown = origin[:SHOWN] or "another site"
             raise Refusal(403, f"a page of {shown} may not change anything here.")
 
@@ -71,30 +71,20 @@ class Hosts:
         netloc = _netloc(address)
         if not netloc:
             return False
-        name, asked = host_name(netloc), values(scope, "host")
-        scheme = urlsplit(address).scheme
-        own = [self.origin, *(f"{scheme}://{host}" for host in asked)]
-        if netloc in map(_netloc, own):
+        asked, scheme = values(scope, "host"), urlsplit(address).scheme
+        if netloc in map(_netloc, [self.origin, *(f"{scheme}://{host}" for host in asked)]):
             return True
-        # of these the port is not known: a proxy may leave it out
+        # a proxy may leave out the port of these
         names = [*self.allowed, *values(scope, "x-forwarded-host")]
         names += asked if value(scope, "x-forwarded-for") else []
-        return name in map(host_name, names)
-
-    def _rewritten(self, scope: Scope) -> bool:
-        """Whether a proxy has put its own name in place of the visitor's: then the browser knows
-        better, who calls the page that asks "same-origin"."""
-        return value(scope, "sec-fetch-site").lower() == "same-origin" and is_loopback(
-            host_name(value(scope, "host"))
-        )
+        return host_name(netloc) in map(host_name, names)
 
     def _known(self, name: str) -> bool:
         own = {host_name(known) for known in (self.host, _netloc(self.origin), *self.allowed)}
-        if name in own - {""}:
+        if name in own - {""} or name.endswith(".localhost") or is_loopback(name):
             return True
-        if name.endswith(".localhost") or is_loopback(name):
-            return True
-        return not is_loopback(self.host) and _is_address(name)  # no name, so nobody else's
+        # an address is nobody else's
+        return not is_loopback(self.host) and ip(name) is not None
 
 
 def host_name(host: str) -> str:
@@ -110,13 +100,6 @@ def host_name(host: str) -> str:
     if bare.count(":") > 1:  # an address without brackets
         return bare
     return bare.partition(":")[0].removesuffix(".")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        return bool(ip_address(name))
-    except ValueError:
-        return False
 
 
 def _netloc(address: str) -> str:

@@ -1,8 +1,10 @@
 """The address of a visitor: behind proxies the one that the outermost of them noted."""
 
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 
 from robustaudio.gate.headers import Scope, values
+from robustaudio.gate.hosts import host_name
+from robustaudio.serving.limits import ip
 
 LONGEST = 64  # characters of what is no address
 PREFIX = 64  # bits of an IPv6 address that one household has: the others are free to choose
@@ -27,14 +29,9 @@ def counted(address: str) -> str:
     >>> counted("203.0.113.7:4711"), counted("[2001:db8:1:2:3::4]"), counted("::ffff:192.0.2.1")
     ('203.0.113.7', '2001:db8:1:2::', '192.0.2.1')
     """
-    bare = address.strip()
-    if bare.startswith("["):
-        bare = bare[1:].partition("]")[0]
-    elif bare.count(":") == 1:
-        bare = bare.partition(":")[0]
-    try:
-        parsed = ip_address(bare.partition("%")[0])
-    except ValueError:
+    bare = host_name(address)
+    parsed = ip(bare.partition("%")[0])
+    if parsed is None:
         return bare[:LONGEST]
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped:

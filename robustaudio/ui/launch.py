@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import gradio as gr
 import torch
-from starlette.middleware import Middleware
 
 from robustaudio import threads
 from robustaudio.audio.tasks import TASKS
@@ -25,7 +24,7 @@ from robustaudio.listening.web.http import FAR, reachable
 from robustaudio.listening.web.listener_routes import routes
 from robustaudio.paths import CHECKPOINTS
 from robustaudio.serving.limits import PRIVATE, Limits, on_a_space
-from robustaudio.serving.serve import WARNING, BehindPrefix, Serving, bound
+from robustaudio.serving.serve import WARNING, Serving, bound
 from robustaudio.serving.streams import Streams
 from robustaudio.ui.errors import HANDLERS
 from robustaudio.ui.kept_files import upload_folder
@@ -139,7 +138,6 @@ def _launched(
             app_kwargs={
                 "routes": routes(services.rooms),
                 "exception_handlers": HANDLERS,
-                "middleware": [Middleware(BehindPrefix, root_path=serving.root_path)],
                 "redirect_slashes": False,  # a redirect would lead to whatever host was asked for
             },
             ssl_keyfile=key,

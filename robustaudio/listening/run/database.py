@@ -10,15 +10,9 @@ from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import event
-from sqlalchemy.exc import (
-    ArgumentError,
-    IntegrityError,
-    NoSuchModuleError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
-from robustaudio.listening.run.lines import checksum, event_text
-from robustaudio.listening.run.store import DAMAGED, NAME, STUDY, Event, once
+from robustaudio.listening.run.store import DAMAGED, NAME, STUDY, Event, Store, once
 
 METADATA = sql.MetaData()
 EVENTS = sql.Table(
@@ -69,7 +63,7 @@ class DatabaseAway(OSError):
         self.strerror = f"{self}"
 
 
-class DatabaseStore:
+class DatabaseStore(Store):
     """One row per event; the database itself sees to it that none is stored twice.
 
     An append is a transaction of its own: committed, and with it on disk, when it returns (SQLite
@@ -107,29 +101,24 @@ class DatabaseStore:
             raise ValueError(f"the database {shown} cannot be reached or written to.") from error
 
     def append(self, event: Event) -> bool:
-        data = json.dumps(event.data, ensure_ascii=False)
-        row = {"study": event.study, "session": event.session, "data": data}
-        row |= {"kind": event.kind, "number": event.index}
+        row = {"study": event.study, "session": event.session, "kind": event.kind}
+        row |= {"number": event.index, "data": json.dumps(event.data, ensure_ascii=False)}
         if self._summed:
-            text = event_text(event.kind, event.index, data)
-            row["checksum"] = checksum(event.study, event.session, text)
-        with self._asked():
-            try:
-                self._insert(row)
-            except IntegrityError:
-                if not self._set_aside(event):
-                    return False
-                self._insert(row)
+            row["checksum"] = event.checksum
+        try:
+            with self._transaction() as connection:
+                connection.execute(EVENTS.insert().values(row))
+        except IntegrityError:
+            return self._set_aside(event) and self.append(event)
         return True
 
     def read(self, study: str, session: str) -> list[Event]:
         checked = EVENTS.c.checksum if self._summed else sql.null()
         columns = (EVENTS.c.kind, EVENTS.c.number, EVENTS.c.data, checked)
         wanted = sql.select(*columns).where(*_of(study, session)).order_by(EVENTS.c.id)
-        with self._asked(), self.engine.connect() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(wanted).all()
-        events = (_event(study, session, place, *row) for place, row in enumerate(rows))
-        return list(once(events))
+        return [*once(_event(study, session, place, *row) for place, row in enumerate(rows))]
 
     def studies(self) -> list[str]:
         return self._names(EVENTS.c.study, EVENTS.c.session == STUDY)
@@ -141,7 +130,7 @@ class DatabaseStore:
     def deleted(self) -> set[str]:
         if not self._remembers:
             return set()
-        with self._asked(), self.engine.connect() as connection:
+        with self._transaction() as connection:
             return {*connection.scalars(sql.select(DELETED.c.study))}
 
     def sessions(self, study: str) -> list[str]:
@@ -151,25 +140,15 @@ class DatabaseStore:
         names = self._distinct(EVENTS.c.session, EVENTS.c.study == study)
         return sorted(repr(name) for name in names if not _is_name(name))
 
-    def others(self) -> list[str]:
-        return []  # a name that was damaged is an orphan's
-
     def delete(self, study: str, session: str | None = None) -> None:
-        with self._asked():
-            if session is None and self._remembers:
-                with suppress(IntegrityError), self.engine.begin() as connection:
-                    connection.execute(DELETED.insert().values(study=study))
-            with self.engine.begin() as connection:
-                connection.execute(EVENTS.delete().where(*_of(study, session)))
-            if self._path:
-                with self.engine.connect() as connection:
-                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._present()
-
-    def _insert(self, row: dict[str, Any]) -> None:
-        with self.engine.begin() as connection:
-            connection.execute(EVENTS.insert().values(row))
-        self._present()
+        if session is None and self._remembers:
+            with suppress(IntegrityError), self._transaction() as connection:
+                connection.execute(DELETED.insert().values(study=study))
+        with self._transaction() as connection:
+            connection.execute(EVENTS.delete().where(*_of(study, session)))
+        if self._path:
+            with self._transaction() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _set_aside(self, event: Event) -> bool:
         """Makes room for an event where a damaged row has its place; the row stays, as damaged."""
@@ -177,13 +156,12 @@ class DatabaseStore:
             return False
         place = (EVENTS.c.kind == event.kind, EVENTS.c.number == event.index)
         moved = EVENTS.update().where(*_of(event.study, event.session), *place)
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             return connection.execute(moved.values(kind=DAMAGED, number=EVENTS.c.id)).rowcount > 0
 
     def stamp(self, study: str, session: str) -> Hashable:
-        wanted = sql.select(*STAMP).where(*_of(study, session))
-        with self._asked(), self.engine.connect() as connection:
-            stamp = connection.execute(wanted).one()
+        with self._transaction() as connection:
+            stamp = connection.execute(sql.select(*STAMP).where(*_of(study, session))).one()
         return tuple(stamp) if stamp[0] else None
 
     def stamps(self, study: str) -> dict[str, Hashable]:
@@ -193,7 +171,7 @@ class DatabaseStore:
             .group_by(EVENTS.c.session)
             .order_by(sql.func.min(EVENTS.c.id))
         )
-        with self._asked(), self.engine.connect() as connection:
+        with self._transaction() as connection:
             return {name: tuple(rest) for name, *rest in connection.execute(wanted)}
 
     def _names(self, column: sql.Column, *where: sql.ColumnElement[bool]) -> list[str]:
@@ -202,31 +180,40 @@ class DatabaseStore:
     def _distinct(self, column: sql.Column, *where: sql.ColumnElement[bool]) -> list[Any]:
         first = sql.func.min(EVENTS.c.id)
         wanted = sql.select(column).where(*where).group_by(column).order_by(first)
-        with self._asked(), self.engine.connect() as connection:
-            return list(connection.scalars(wanted))
+        with self._transaction() as connection:
+            return [*connection.scalars(wanted)]
 
     @contextmanager
-    def _asked(self) -> Iterator[None]:
-        """What the database answers with an error is said in a sentence of ours."""
+    def _transaction(self) -> Iterator[sql.Connection]:
+        """A transaction of its own; what the database says against it becomes a sentence of ours.
+
+        Raises:
+            IntegrityError: for a row that is there already.
+            DatabaseAway: for every other error.
+        """
+        self._check_file()
         try:
-            self._present()
-            yield
+            with self.engine.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise
         except SQLAlchemyError as error:  # a driver's own words, and its traceback, may hold data
             raise DatabaseAway(_reason(error)) from None
+        self._check_file()
 
-    def _present(self) -> None:
+    def _check_file(self) -> None:
         """SQLite goes on in a file that was deleted, and nothing of it would stay.
 
         Raises:
             DatabaseAway: if the file is gone; another one in its place is opened anew.
         """
-        found = _identity(self._path)
-        if found == self._file:
+        file = _identity(self._path)
+        if file == self._file:
             return
         self.engine.dispose()
-        if found is None:
+        if file is None:
             raise DatabaseAway("its file is gone")
-        self._file = found
+        self._file = file
         raise DatabaseAway("its file is another one than before; try again")
 
 
@@ -235,11 +222,10 @@ def _event(
 ) -> Event:
     """A row as an event; of the kind `DAMAGED` where it is not as it was written."""
     try:
-        data.encode("utf-8")  # raises for bytes that are no text
         event = Event(study, session, kind, number, json.loads(data))
-        if known in (None, checksum(study, session, event_text(kind, number, data))):
+        if event.checksum == known or known is None:  # which raises for bytes that are no text
             return event
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         pass
     hint = {"kind": kind} if isinstance(kind, str) else {}
     return Event(study, session, DAMAGED, number if type(number) is int else place, hint)
@@ -309,19 +295,16 @@ def _extended(engine: sql.Engine) -> tuple[bool, bool]:
     A database of an older version gets them, if this user may write there.
     """
 
-    def there() -> tuple[bool, bool]:
-        inspected = sql.inspect(engine)
-        columns = [column["name"] for column in inspected.get_columns(EVENTS.name)]
-        return "checksum" in columns, inspected.has_table(DELETED.name)
+    def is_summed() -> bool:
+        columns = sql.inspect(engine).get_columns(EVENTS.name)
+        return "checksum" in [column["name"] for column in columns]
 
-    summed, remembers = there()
     with suppress(SQLAlchemyError):  # another server may have been faster
-        if not remembers:
-            METADATA.create_all(engine, [DELETED])
-    with suppress(SQLAlchemyError), engine.begin() as connection:
-        if not summed:
+        METADATA.create_all(engine, [DELETED])
+    if not is_summed():
+        with suppress(SQLAlchemyError), engine.begin() as connection:
             connection.exec_driver_sql(ADD_CHECKSUM)
-    return there()
+    return is_summed(), sql.inspect(engine).has_table(DELETED.name)
 
 
 def _engine(url: str) -> sql.Engine:

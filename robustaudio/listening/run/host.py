@@ -13,7 +13,7 @@ from typing import Any
 from robustaudio.listening.design.study import LONGEST_H, Study
 from robustaudio.listening.design.study_file import recorded, study_in
 from robustaudio.listening.run.admission import is_taken
-from robustaudio.listening.run.charter import COPIES, NEVER, Charters
+from robustaudio.listening.run.charter import COPIES, NEVER, Charter, Charters
 from robustaudio.listening.run.clocks import Clocks
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.openings import Openings
@@ -130,9 +130,12 @@ class Host:
         with self._lock:
             known, looked = self._open.get(token, (None, now))
         if known is None or now - looked > FRESH_S:
-            fresh = self._read(token)
-            known = known or fresh
-            known.expires, known.closed, known.damaged = fresh.expires, fresh.closed, fresh.damaged
+            charter, store = self._charter(token), self.charters.store_of(token)
+            known = known or OpenStudy(
+                token, self._study(token), store, NEVER, unused_hours=self.limits.unused_hours
+            )
+            known.expires, known.damaged = charter.end or NEVER, charter.damaged
+            known.closed = "" if charter.certain else f"{NO_END}; {KEPT}."
             with self._lock:
                 known, _ = self._open.get(token, (known, now))
                 self._open[token] = known, now
@@ -224,29 +227,28 @@ class Host:
 
         return every(PURGE_S, purge, failed, "listening-purge")
 
-    def _read(self, token: str) -> OpenStudy:
-        """The study as it is in the store."""
-        charter, store = self.charters.charter(token), self.charters.store_of(token)
+    def _charter(self, token: str) -> Charter:
+        """The charter of a study that was opened, and is not closed.
+
+        Raises:
+            Closed, NoStudy, ValueError: for any other.
+        """
+        charter = self.charters.charter(token)
         if charter.closed:
             self._forget(token)
             raise Closed(CLOSED)
-        if not charter.opened:
-            with self._lock:
-                known = self._open.pop(token, None)
-            if known and not charter.damaged:  # another server closed it
-                self._closed.add(token)
-            if token in self._closed:
-                raise Closed(CLOSED)
-            if charter.damaged or (NAME.fullmatch(token) and store.sessions(token)):
-                raise ValueError(f"what is stored of study {token} is damaged: {KEPT}.")
-            raise NoStudy(NO_STUDY)
-        closed = "" if charter.certain else f"{NO_END}; {KEPT}."
-        known, _ = self._open.get(token, (None, 0.0))
-        study = known.study if known else self._study(token)
-        return OpenStudy(
-            token, study, store, charter.end or NEVER, closed, charter.damaged,
-            self.limits.unused_hours,
-        )  # fmt: skip
+        if charter.opened:
+            return charter
+        with self._lock:
+            known = self._open.pop(token, None)
+        if known and not charter.damaged:  # another server closed it
+            self._closed.add(token)
+        if token in self._closed:
+            raise Closed(CLOSED)
+        listeners = NAME.fullmatch(token) and self.charters.store_of(token).sessions(token)
+        if charter.damaged or listeners:
+            raise ValueError(f"what is stored of study {token} is damaged: {KEPT}.")
+        raise NoStudy(NO_STUDY)
 
     def _study(self, token: str) -> Study:
         """The study that was opened.
@@ -290,15 +292,13 @@ class Host:
             try:
                 charter = self.charters.charter(token)
                 same = charter.sha256 == study.digest and not charter.closed and charter.certain
-                if same and (charter.end or NEVER) > now and not self._simulated(token):
-                    return token
+                if same and (charter.end or NEVER) > now:
+                    sessions = self.find(token).sessions().values()
+                    if not any(session.simulated for session in sessions):
+                        return token
             except (OSError, ValueError, LookupError) as error:
                 LOG.warning("study %s is passed by: %s", token, error)
         return None
-
-    def _simulated(self, token: str) -> bool:
-        """Whether any of its listeners is no person."""
-        return any(session.simulated for session in self.find(token).sessions().values())
 
     def _forget(self, token: str) -> None:
         with self._lock:

@@ -103,7 +103,8 @@ class OpenStudy:
         name, current = self.find(code)
         if current.step != ("screening" if kind == "unscreened" else kind):
             return self._state(name, current)
-        event = sent.check(self.token, name, kind, body, current)
+        index = current.checks.attempts if kind == "screening" else 0
+        event = Event(self.token, name, kind, index, sent.check(kind, body, current))
         if kind == "sound":
             self.admission.passed(event)
         else:

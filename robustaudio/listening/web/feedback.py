@@ -141,9 +141,6 @@ def _plural(count: int) -> str:
     return "" if count == 1 else "s"
 
 
-# --- of the group --------------------------------------------------------------------------------
-
-
 def legend(result: Result) -> str:
     """What the numbers and the picture of such results mean."""
     match result:
@@ -163,9 +160,8 @@ def in_words(result: ScoreResult | ThresholdResult | GradeResult) -> str:
             words = _group_threshold(result.thresholds.correct_79)
         case GradeResult():
             words = result.paradigm.summary
-    count = result.count
-    few = " So few listeners say little about others." if count < FEW else ""
-    return f"{count} listener{_plural(count)}. {words}{few}"
+    few = " So few listeners say little about others." if result.count < FEW else ""
+    return f"{result.count} listener{_plural(result.count)}. {words}{few}"
 
 
 def item(result: Result) -> str:
@@ -183,9 +179,6 @@ def _group_threshold(threshold: Threshold | None) -> str:
         return f"The threshold is {at}."
     low, high = db(round(threshold.lower_db, 1)), db(round(threshold.upper_db, 1))
     return f"The threshold is {at}; 95 % interval: {low} to {high}."
-
-
-# --- of one listener -----------------------------------------------------------------------------
 
 
 def own_sentence(result: ScoreResult | ThresholdResult | GradeResult, listener: str) -> str:
