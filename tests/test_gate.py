@@ -17,10 +17,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from robustaudio.gate import Gate, Rules, bodies, pages, rates, routes, uploads
-from robustaudio.gate.hosts import Hosts
+from robustaudio.gate.hosts import Hosts, counted
 from robustaudio.gate.refusal import Refusal
 from robustaudio.gate.uploads import Uploads
-from robustaudio.gate.visitors import counted
 from robustaudio.serving.limits import PRIVATE, Limits
 
 JOIN, UPLOAD = "/gradio_api/queue/join", "/gradio_api/upload"

@@ -11,14 +11,13 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect
 
-from robustaudio.gate import bodies, routes, sessions
+from robustaudio.gate import bodies, routes
 from robustaudio.gate.headers import Scope, hardened, length, policy, values
-from robustaudio.gate.hosts import Hosts
+from robustaudio.gate.hosts import Hosts, address_of
 from robustaudio.gate.pages import App, Pages
 from robustaudio.gate.rates import Rates
 from robustaudio.gate.refusal import Refusal
 from robustaudio.gate.uploads import Counted, Uploads
-from robustaudio.gate.visitors import address_of
 from robustaudio.serving.limits import PRIVATE, Limits
 from robustaudio.serving.streams import Streams
 from robustaudio.serving.turns import ASKER
@@ -82,8 +81,7 @@ class Gate:
             raise Refusal(404, "there is nothing here.")
         if method not in routes.READS or path.startswith(routes.API):
             rules.hosts.check_origin(scope)
-        if path.startswith(routes.API):
-            sessions.check_query(scope, path)
+        session = bodies.check_query(scope, path) if path.startswith(routes.API) else ""
         async with AsyncExitStack() as stack:
             if routes.is_stream(path):
                 await stack.enter_async_context(self.rates.stream(address))
@@ -99,7 +97,6 @@ class Gate:
             if path == routes.UPLOAD:
                 return await self._upload(scope, receive, send, address)
             if path == routes.EVENTS:
-                session = sessions.asked(scope, "session_hash")
                 rules.streams.enter(session)
                 stack.callback(rules.streams.leave, session)
             await self.app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Names under which a server answers, and pages that may change something on it.
+"""Names under which a server answers, pages that may change something on it, and who asks.
 
 A page elsewhere can make its own name lead to this computer (DNS rebinding), and any page can send
 a form to a server that its visitor reaches. Browsers say which name they asked for (Host) and
@@ -7,6 +7,7 @@ which page asks (Origin, Sec-Fetch-Site), and no page can change that.
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_network
 from urllib.parse import urlsplit
 
 from robustaudio.gate.headers import Scope, value, values
@@ -14,6 +15,8 @@ from robustaudio.gate.refusal import Refusal
 from robustaudio.serving.limits import ip, is_loopback
 
 SHOWN = 80  # characters of a name in a sentence
+LONGEST = 64  # characters of what is no address
+PREFIX = 64  # bits of an IPv6 address that one household has: the others are free to choose
 PORT = re.compile(r"(:[0-9]*)?")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -100,6 +103,37 @@ def host_name(host: str) -> str:
     if bare.count(":") > 1:  # an address without brackets
         return bare
     return bare.partition(":")[0].removesuffix(".")
+
+
+def address_of(scope: Scope, proxies: int = 0) -> str:
+    """The address that counts.
+
+    Each proxy appends the address of its own visitor to X-Forwarded-For, so that of `proxies`
+    entries, from the right, the last is true: what stands left of it, anybody may have written.
+    Without proxies it is the connection's own.
+    """
+    noted = values(scope, "x-forwarded-for") if proxies else []
+    if len(noted) >= proxies > 0:
+        return counted(noted[-proxies])
+    return counted(scope["client"][0] if scope.get("client") else "")
+
+
+def counted(address: str) -> str:
+    """An address without port and zone; of IPv6 the network of its household.
+
+    >>> counted("203.0.113.7:4711"), counted("[2001:db8:1:2:3::4]"), counted("::ffff:192.0.2.1")
+    ('203.0.113.7', '2001:db8:1:2::', '192.0.2.1')
+    """
+    bare = host_name(address)
+    parsed = ip(bare.partition("%")[0])
+    if parsed is None:
+        return bare[:LONGEST]
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        if not parsed.is_loopback:
+            return str(ip_network((int(parsed), PREFIX), strict=False).network_address)
+    return str(parsed)
 
 
 def _netloc(address: str) -> str:

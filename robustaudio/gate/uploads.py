@@ -57,12 +57,9 @@ class Uploads:
     """
 
     def __init__(
-        self,
-        folders: Sequence[Path],
-        most_mb: float = inf,
-        address_mb: float = inf,
+        self, folders: Sequence[Path], most_mb: float = inf, address_mb: float = inf,
         spared: Callable[[], Collection[str]] = tuple,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.folders, self.most_mb, self.address_mb = folders, most_mb, address_mb
         self.spared = spared
         self._stored, self._measured = 0, -inf  # bytes, when
@@ -100,7 +97,7 @@ class Uploads:
 
     async def _reserve(self, upload: Upload, size: int) -> None:
         """Raises Refusal if `size` bytes are too many; then nothing is reserved for them."""
-        if self.most_mb < inf and self._is_stale():
+        if self.most_mb < inf:
             await asyncio.to_thread(self._measure_again)
         with self._lock:
             others = [other for other in self._coming if other is not upload]
@@ -134,13 +131,10 @@ class Uploads:
         return stored
 
     def _measure_again(self) -> None:
-        """Measures, unless another thread just has."""
+        """Measure, unless another thread just has."""
         with self._measuring:
-            if self._is_stale():
+            if time.monotonic() - self._measured > STALE_S:
                 self.measure()
-
-    def _is_stale(self) -> bool:
-        return time.monotonic() - self._measured > STALE_S
 
     def sweep(self, age_s: float = AGE_S) -> int:
         """Deletes what is older than `age_s` and not spared, and empty folders; how many files."""

@@ -175,23 +175,18 @@ def check_pair(key: Path, certificate: Path) -> None:
             raise ValueError(f"{option} {path} holds no {block.lower()} in PEM format.")
 
     def locked() -> str:
-        raise ValueError(
-            f"--ssl-keyfile {key} needs a passphrase; a key without one would be right."
-        )
+        needs = "needs a passphrase; a key without one would be right"
+        raise ValueError(f"--ssl-keyfile {key} {needs}.")
 
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            certificate, key, password=locked
-        )
+        context.load_cert_chain(certificate, key, password=locked)
     except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
-            raise ValueError(
-                f"the key {key} does not fit the certificate {certificate}."
-            ) from error
         reason = (error.reason or "damaged").replace("_", " ").lower()
-        raise ValueError(
-            f"--ssl-keyfile {key} and --ssl-certfile {certificate} cannot be used: {reason}."
-        ) from error
+        words = f"--ssl-keyfile {key} and --ssl-certfile {certificate} cannot be used: {reason}."
+        if error.reason == "KEY_VALUES_MISMATCH":
+            words = f"the key {key} does not fit the certificate {certificate}."
+        raise ValueError(words) from error
 
 
 def own_names() -> list[str]:
@@ -201,7 +196,7 @@ def own_names() -> list[str]:
     if "." not in host:
         names.append(f"{host}.local")
     with suppress(OSError):  # the machine may not know its own name
-        names += [str(found[4][0]) for found in socket.getaddrinfo(host, None)]
+        names += [str(address[0]) for *_, address in socket.getaddrinfo(host, None)]
     return names
 
 
@@ -239,7 +234,7 @@ def _make(key: Path, certificate: Path, names: list[str]) -> None:
 
     private, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "robustaudio, self-signed")])
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -253,15 +248,10 @@ def _make(key: Path, certificate: Path, names: list[str]) -> None:
         .sign(private, hashes.SHA256())
     )
     key.unlink(missing_ok=True)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(
-            private.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        stream.write(private.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    certificate.write_bytes(signed.public_bytes(pem))
 
 
 def _still_good(key: Path, certificate: Path, names: list[str]) -> bool:
@@ -270,13 +260,13 @@ def _still_good(key: Path, certificate: Path, names: list[str]) -> bool:
 
     try:
         check_pair(key, certificate)
-        made = x509.load_pem_x509_certificate(certificate.read_bytes())
-        held = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        signed = x509.load_pem_x509_certificate(certificate.read_bytes())
+        known = signed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         private = os.name == "nt" or not key.stat().st_mode & 0o077
     except (OSError, ValueError, x509.ExtensionNotFound):
         return False
-    ends = made.not_valid_after_utc > datetime.now(UTC) + RENEWED
-    return private and ends and all(_general(name) in held for name in names)
+    lasts = signed.not_valid_after_utc > datetime.now(UTC) + RENEWED
+    return private and lasts and all(_general(name) in known for name in names)
 
 
 def _general(name: str) -> Any:
@@ -289,10 +279,7 @@ def _general(name: str) -> Any:
 def _plain(name: str) -> str:
     """A name as certificates hold it: no brackets and no zone of an address, no umlauts."""
     bare = name.strip("[]").split("%")[0].lower()
-    try:
-        return bare.encode("ascii").decode()
-    except UnicodeEncodeError:
-        return bare.encode("idna").decode()
+    return bare if bare.isascii() else bare.encode("idna").decode()
 
 
 def _cryptography() -> None:

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from itertools import count
 
 REMEMBERED = 1000  # addresses and sessions whose last turn counts
@@ -31,42 +30,39 @@ class Served:
             del self._last[next(iter(self._last))]
 
 
-@dataclass(eq=False)
-class _Wait:
-    asker: str
-
-
 class Turns:
     """A lock with `slots` places, of which one `ASKER` holds one; the empty one any number."""
 
     def __init__(self, slots: int):
         self.slots = slots
         self._changed, self._served = threading.Condition(), Served()
-        self._waiting, self._running = list[_Wait](), list[_Wait]()
+        self._tickets = count()
+        self._waiting, self._running = dict[int, str](), dict[int, str]()  # askers by their tickets
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Waits for a place, and holds it."""
-        own = _Wait(ASKER.get())
+        ticket, asker = next(self._tickets), ASKER.get()
         with self._changed:
-            self._waiting.append(own)
+            self._waiting[ticket] = asker
             try:
-                self._changed.wait_for(lambda: self._next() is own)
-                self._running.append(own)
-                self._served.note(own.asker)
+                self._changed.wait_for(lambda: self._next() == ticket)
+                self._running[ticket] = asker
+                self._served.note(asker)
             finally:
-                self._waiting.remove(own)
+                del self._waiting[ticket]
                 self._changed.notify_all()  # there may be another place
         try:
             yield
         finally:
             with self._changed:
-                self._running.remove(own)
+                del self._running[ticket]
                 self._changed.notify_all()
 
-    def _next(self) -> _Wait | None:
+    def _next(self) -> int | None:
+        """The ticket of whoever is next, if there is a place."""
         if len(self._running) >= self.slots:
             return None
-        busy = {one.asker for one in self._running} - {""}
-        able = [one for one in self._waiting if one.asker not in busy]
-        return min(able, key=lambda one: self._served.last(one.asker), default=None)
+        busy = {*self._running.values()} - {""}
+        able = [ticket for ticket, asker in self._waiting.items() if asker not in busy]
+        return min(able, key=lambda ticket: self._served.last(self._waiting[ticket]), default=None)

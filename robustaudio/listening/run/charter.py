@@ -86,15 +86,6 @@ class Charters:
                 self._read[token] = stamp, charter
         return charter
 
-    def study(self, token: str) -> Any:
-        """The record of the study that was opened.
-
-        Raises:
-            LookupError: if it cannot be read.
-        """
-        events = self.store_of(token).read(token, STUDY)
-        return next(event.data for event in events if event.kind == "open")["study"]
-
     def forget(self, token: str) -> None:
         """Drop what was read of a study that is gone."""
         self._read.pop(token, None)

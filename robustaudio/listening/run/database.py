@@ -1,7 +1,6 @@
 """A store in any database that SQLAlchemy speaks to: SQLite for one server, PostgreSQL for many."""
 
 import json
-import os
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -160,17 +159,15 @@ class DatabaseStore(Store):
             return connection.execute(moved.values(kind=DAMAGED, number=EVENTS.c.id)).rowcount > 0
 
     def stamp(self, study: str, session: str) -> Hashable:
-        with self._transaction() as connection:
-            stamp = connection.execute(sql.select(*STAMP).where(*_of(study, session))).one()
-        return tuple(stamp) if stamp[0] else None
+        return self._stamps(study, EVENTS.c.session == session).get(session)
 
     def stamps(self, study: str) -> dict[str, Hashable]:
-        wanted = (
-            sql.select(EVENTS.c.session, *STAMP)
-            .where(EVENTS.c.study == study, EVENTS.c.session != STUDY)
-            .group_by(EVENTS.c.session)
-            .order_by(sql.func.min(EVENTS.c.id))
-        )
+        return self._stamps(study, EVENTS.c.session != STUDY)
+
+    def _stamps(self, study: str, which: sql.ColumnElement[bool]) -> dict[str, Hashable]:
+        name = EVENTS.c.session
+        wanted = sql.select(name, *STAMP).where(EVENTS.c.study == study, which).group_by(name)
+        wanted = wanted.order_by(sql.func.min(EVENTS.c.id))
         with self._transaction() as connection:
             return {name: tuple(rest) for name, *rest in connection.execute(wanted)}
 
@@ -185,12 +182,7 @@ class DatabaseStore(Store):
 
     @contextmanager
     def _transaction(self) -> Iterator[sql.Connection]:
-        """A transaction of its own; what the database says against it becomes a sentence of ours.
-
-        Raises:
-            IntegrityError: for a row that is there already.
-            DatabaseAway: for every other error.
-        """
+        """A transaction; every error but that of a row that is there already is `DatabaseAway`."""
         self._check_file()
         try:
             with self.engine.begin() as connection:
@@ -202,10 +194,9 @@ class DatabaseStore(Store):
         self._check_file()
 
     def _check_file(self) -> None:
-        """SQLite goes on in a file that was deleted, and nothing of it would stay.
+        """DatabaseAway if the file is gone: SQLite goes on in it, and nothing of it would stay.
 
-        Raises:
-            DatabaseAway: if the file is gone; another one in its place is opened anew.
+        Another file in its place is opened anew.
         """
         file = _identity(self._path)
         if file == self._file:
@@ -252,13 +243,11 @@ def _path(url: sql.URL) -> Path | None:
 
 def _identity(path: Path | None) -> tuple[int, int] | None:
     """Which file it is that has this name now; None where there is none."""
-    if path is None:
-        return None
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    if path is not None:
+        with suppress(OSError):
+            status = path.stat()
+            return status.st_dev, status.st_ino
+    return None
 
 
 def _reason(error: SQLAlchemyError) -> str:
@@ -315,10 +304,7 @@ def _engine(url: str) -> sql.Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA secure_delete=ON")
-        cursor.close()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
 
     return engine

@@ -34,8 +34,6 @@ NO_STUDY = (
     "of it."
 )
 FRESH_S = 5.0  # another server on the same store may close a study, or move its end
-
-
 LOG = logging.getLogger(__name__)
 
 
@@ -68,8 +66,7 @@ class Host:
         self.charters, self._warnings = Charters(store), Warnings()
         self._open: dict[str, tuple[OpenStudy, float]] = {}  # with the time of the last look
         self._closed: set[str] = set()  # as far as this server saw it
-        self._lock, self._opening = threading.Lock(), threading.Lock()
-        self._openings = Openings(limits)
+        self._openings, self._opening = Openings(limits), threading.Lock()
         self._purge = Purge(self.charters, self.clocks, self.close, self._warnings)
 
     def open(
@@ -127,18 +124,13 @@ class Host:
             Closed, NoStudy, ValueError: as `find` does.
         """
         now = time.monotonic()
-        with self._lock:
-            known, looked = self._open.get(token, (None, now))
+        known, looked = self._open.get(token, (None, now))
         if known is None or now - looked > FRESH_S:
-            charter, store = self._charter(token), self.charters.store_of(token)
-            known = known or OpenStudy(
-                token, self._study(token), store, NEVER, unused_hours=self.limits.unused_hours
-            )
+            charter = self._charter(token)
+            known, _ = self._open.setdefault(token, (known or self._read(token), now))
             known.expires, known.damaged = charter.end or NEVER, charter.damaged
             known.closed = "" if charter.certain else f"{NO_END}; {KEPT}."
-            with self._lock:
-                known, _ = self._open.get(token, (known, now))
-                self._open[token] = known, now
+            self._open[token] = known, now
         if not known.closed and known.expires <= datetime.fromtimestamp(self.clocks.now(), UTC):
             raise Closed(OVER)  # deleted by the next purge, which knows whether the clock is right
         return known
@@ -199,9 +191,7 @@ class Host:
 
     def drop_unused(self) -> None:
         """Forget listeners who passed no check, and close visitors' tests that nobody took."""
-        with self._lock:
-            open_studies = [open_study for open_study, _ in self._open.values()]
-        for open_study in open_studies:
+        for open_study, _ in [*self._open.values()]:
             with suppress(OSError):  # one study's trouble is not the others'
                 open_study.admission.drop_unused()
         if self._openings.shared:
@@ -228,19 +218,14 @@ class Host:
         return every(PURGE_S, purge, failed, "listening-purge")
 
     def _charter(self, token: str) -> Charter:
-        """The charter of a study that was opened, and is not closed.
-
-        Raises:
-            Closed, NoStudy, ValueError: for any other.
-        """
+        """The charter of a study that is open; errors as of `find` for any other."""
         charter = self.charters.charter(token)
         if charter.closed:
             self._forget(token)
             raise Closed(CLOSED)
         if charter.opened:
             return charter
-        with self._lock:
-            known = self._open.pop(token, None)
+        known = self._open.pop(token, None)
         if known and not charter.damaged:  # another server closed it
             self._closed.add(token)
         if token in self._closed:
@@ -250,16 +235,15 @@ class Host:
             raise ValueError(f"what is stored of study {token} is damaged: {KEPT}.")
         raise NoStudy(NO_STUDY)
 
-    def _study(self, token: str) -> Study:
-        """The study that was opened.
-
-        Raises:
-            ValueError: if it cannot be read any more.
-        """
+    def _read(self, token: str) -> OpenStudy:
+        """The study that was opened; a ValueError if it can no longer be read."""
+        store = self.charters.store_of(token)
+        (first, *_) = (event for event in store.read(token, STUDY) if event.kind == "open")
         try:
-            return study_in(self.charters.study(token))
+            study = study_in(first.data["study"])
         except (LookupError, ValueError) as error:
             raise ValueError(f"what is stored of study {token} is damaged: {error}") from error
+        return OpenStudy(token, study, store, NEVER, unused_hours=self.limits.unused_hours)
 
     def _move(self, token: str, end: datetime) -> None:
         self.charters.move_end(self.charters.store_of(token), token, end)
@@ -301,9 +285,8 @@ class Host:
         return None
 
     def _forget(self, token: str) -> None:
-        with self._lock:
-            self._open.pop(token, None)
-            self._closed.add(token)
+        self._open.pop(token, None)
+        self._closed.add(token)
 
 
 def _from_now(hours: Any) -> datetime:
@@ -313,14 +296,9 @@ def _from_now(hours: Any) -> datetime:
 
 
 def _readable(study: Study) -> dict[str, Any]:
-    """The study's record, once it was read as `find` will read it.
-
-    Raises:
-        ValueError: if it cannot be: then nothing is stored.
-    """
+    """The study's record, once it was read as `find` will read it; else a ValueError."""
     try:
         return recorded(study)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"the study could not be read again, and is not opened: {error}"
-        ) from error
+        words = "the study could not be read again, and is not opened"
+        raise ValueError(f"{words}: {error}") from error

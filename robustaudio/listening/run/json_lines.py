@@ -121,11 +121,7 @@ class JsonLinesStore(Store):
         return sorted((ours | files) - {kept})
 
     def _remove(self, paths: Iterable[Path]) -> None:
-        """Deletes all that can be deleted.
-
-        Raises:
-            OSError: the first one, if anything could not be.
-        """
+        """Delete all that can be deleted; then the first error, if there was any, is raised."""
         errors = []
         for path in paths:
             try:
@@ -147,12 +143,9 @@ class JsonLinesStore(Store):
             _sync(self.folder)
 
     def _claim(self) -> None:
-        """Keeps other processes from writing here until this one ends, in whatever way.
+        """Keep other processes from writing here until this one ends; NotWritable if one writes.
 
         For that the file stays open: the kernel's lock goes when it is closed.
-
-        Raises:
-            NotWritable: if another one writes here, or nobody can.
         """
         with self._claim_lock:
             if self._claimed:
@@ -199,11 +192,7 @@ class JsonLinesStore(Store):
 
 
 def _names(folder: Path) -> list[str]:
-    """What is in a folder, in order; nothing if there is no folder.
-
-    Raises:
-        OSError: if nobody may look, or for a link that leads nowhere.
-    """
+    """What is in a folder, in order; nothing if there is none. A link to nothing is an OSError."""
     try:
         return sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -241,11 +230,7 @@ def _shown(name: str) -> str:
 
 
 def _content(path: Path) -> bytes:
-    """What a file holds; nothing if there is none.
-
-    Raises:
-        OSError: for a file that cannot be read, a link that leads nowhere, and what is no file.
-    """
+    """What a file holds; nothing if there is none. A link to nothing or a pipe is an OSError."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
     try:  # a pipe without a writer must not be waited for
         descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
@@ -266,21 +251,13 @@ def _is_folder(path: Path) -> bool:
 
 
 def _stamp(path: Path) -> Hashable:
-    """What changes when a file does.
-
-    Raises:
-        OSError: for a file that cannot be looked at, or is gone.
-    """
+    """What changes when a file does; an OSError for one that is gone."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _write(path: Path, start: int, content: bytes) -> None:
-    """Writes from a byte on, to the file's new end, and onto the disk.
-
-    Raises:
-        OSError: if that fails; what stood there before `start` does still.
-    """
+    """Write from a byte on, to the file's new end, and onto the disk; what fails is undone."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
     with open(descriptor, "r+b", buffering=0) as file:
         file.seek(start)

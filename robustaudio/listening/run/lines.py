@@ -107,11 +107,7 @@ class Reader:
         return event if vouched else None, len(decoded[:length].encode())
 
     def _parsed(self, record: Any) -> Piece:
-        """The event of a line that was parsed, and whether a checksum vouches for it.
-
-        Raises:
-            ValueError, TypeError: if it is none, or its checksum is of something else.
-        """
+        """The event of a line; a ValueError or TypeError if it is none or its checksum is wrong."""
         if not isinstance(record, dict):
             raise ValueError("a line must be an object.")
         event = Event(self.study, self.session, **{k: v for k, v in record.items() if k != "sum"})

@@ -1,8 +1,8 @@
 """What the pages of one open study ask for, and what they may be told."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
@@ -40,8 +40,7 @@ class OpenStudy:
     closed: str = ""
     damaged: int = 0  # lines of the study itself that cannot be read
     unused_hours: float = PRIVATE.unused_hours  # until a listener who passed no check is forgotten
-    _trials: OrderedDict[tuple[str, int], Trial | None] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _trials: dict[tuple[str, int], Trial | None] = field(default_factory=dict)
     _analysis: tuple[Hashable, Any] | None = None
     _analysis_lock: threading.Lock = field(default_factory=threading.Lock)
     admission: Admission = field(init=False)
@@ -206,17 +205,15 @@ class OpenStudy:
     def _trial(self, name: str, current: Session) -> Trial | None:
         """The next trial, found once; its sounds are made then, so that none takes longer later."""
         key = (name, len(current.asked))
-        with self._lock:
-            if key in self._trials:
-                return self._trials[key]
+        with suppress(KeyError):
+            return self._trials[key]
         trial = current.trial()
         if trial is not None:
             for level_db in _played(trial):
                 self.study.stimuli.render(trial.condition, level_db)
-        with self._lock:
-            self._trials[key] = trial
-            if len(self._trials) > CACHED_TRIALS:
-                self._trials.popitem(last=False)
+        if len(self._trials) >= CACHED_TRIALS:
+            self._trials.clear()
+        self._trials[key] = trial
         return trial
 
     def _shown(self, trial: Trial) -> dict[str, Any]:

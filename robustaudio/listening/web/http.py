@@ -91,11 +91,9 @@ def _where(error: Exception) -> str:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object that was sent.
+    """The JSON object that was sent; else a ValueError, which is NotJson if it is called otherwise.
 
-    Raises:
-        NotJson: if it is not called JSON; only our own pages can do so unasked.
-        ValueError: for anything else, or one that is too long.
+    Only our own pages can call it JSON unasked.
     """
     body = b""
     async for part in request.stream():
