@@ -306,7 +306,7 @@ def test_no_websocket_is_opened():
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", None])
-@pytest.mark.parametrize("path", [f"/gradio_api/{path}" for path in routes.JSON])
+@pytest.mark.parametrize("path", routes.JSON)
 def test_json_has_to_be_called_json(path, kind):
     headers = {} if kind is None else {"Content-Type": kind}
     answer = client().post(path, headers=headers, content=b"{}")

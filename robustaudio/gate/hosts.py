@@ -83,8 +83,8 @@ class Hosts:
         return host_name(netloc) in map(host_name, names)
 
     def _known(self, name: str) -> bool:
-        own = {host_name(known) for known in (self.host, _netloc(self.origin), *self.allowed)}
-        if name in own - {""} or name.endswith(".localhost") or is_loopback(name):
+        given = {host_name(known) for known in (self.host, _netloc(self.origin), *self.allowed)}
+        if name in given - {""} or name.endswith(".localhost") or is_loopback(name):
             return True
         # an address is nobody else's
         return not is_loopback(self.host) and ip(name) is not None

@@ -92,13 +92,8 @@ def is_unused(events: list[Event]) -> bool:
 
 
 def is_taken(store: Store, token: str) -> bool:
-    """Whether anybody has passed the first check of a study."""
-    return any(_may_be_used(store, token, name) for name in store.sessions(token))
-
-
-def _may_be_used(store: Store, token: str, name: str) -> bool:
-    """Whether a session is more than begun; what cannot be read may be."""
+    """Whether anybody has, or may have, passed the first check of a study."""
     try:
-        return not is_unused(store.read(token, name))
+        return not all(is_unused(store.read(token, name)) for name in store.sessions(token))
     except OSError:
         return True

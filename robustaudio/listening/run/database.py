@@ -190,7 +190,9 @@ class DatabaseStore(Store):
         except IntegrityError:
             raise
         except SQLAlchemyError as error:  # a driver's own words, and its traceback, may hold data
-            raise DatabaseAway(_reason(error)) from None
+            words = str(getattr(error, "orig", error)).lower()
+            known = [ours for theirs, ours in REASONS.items() if theirs in words]
+            raise DatabaseAway(known[0] if known else "it does not answer") from None
         self._check_file()
 
     def _check_file(self) -> None:
@@ -248,11 +250,6 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
             status = path.stat()
             return status.st_dev, status.st_ino
     return None
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    words = str(getattr(error, "orig", error)).lower()
-    return next((ours for theirs, ours in REASONS.items() if theirs in words), "it does not answer")
 
 
 def _trouble(engine: sql.Engine) -> str:

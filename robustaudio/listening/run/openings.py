@@ -36,11 +36,12 @@ class Openings:
             del self._openings[token]
         if visitor == NOBODY:
             return
-        others = [opening.visitor for opening in self._openings.values()]
-        own, near = others.count(visitor), sum(o.address == visitor.address for o in others)
-        if own >= self.limits.studies:
+        visitors = [opening.visitor for opening in self._openings.values()]
+        open_here = visitors.count(visitor)
+        near = sum(other.address == visitor.address for other in visitors)
+        if open_here >= self.limits.studies:
             raise ValueError(
-                f"you have {own} listening tests open, which is the most; end one on its "
+                f"you have {open_here} listening tests open, which is the most; end one on its "
                 "teacher's page first."
             )
         if near >= self.limits.address_studies:
