@@ -44,43 +44,39 @@ Answer = Callable[[dict[str, Any], Headers], Any]  # of what was sent, and of th
 
 
 def route(path: str, answer: Answer, method: str = "GET") -> Route:
-    """A route of one study, as `answered` says."""
-
-    async def endpoint(request: Request) -> Response:
-        return await answered(request, answer)
-
-    return Route(f"/listen/{{token}}/{path}", endpoint, methods=[method])
-
-
-async def answered(request: Request, answer: Answer) -> Response:
-    """Run `answer` in a thread, of what was sent (with the path's values) and of the headers.
+    """A route of one study. In a thread, `answer` gets what was sent (with the path's values) and
+    the headers.
 
     Bytes become a sound, a response stays what it is, anything else becomes JSON. Errors become
     their sentence; a study that is "closed" (410) or "unknown" (404) is called so beside it, by the
     key `study`.
     """
-    try:
-        sent = await _body(request) if request.method == "POST" else dict(request.query_params)
-        sent |= request.path_params
-        result = await run_in_threadpool(answer, sent, request.headers)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        return failed(503, f"the server cannot read or write answers now: {reason}.")
-    except NotWritable as error:
-        LOG.warning("%s", error)
-        return failed(503, "the server cannot write answers now, and its log says why.")
-    except (LookupError, ValueError) as error:
-        status, more = next(known for kind, known in STATUS.items() if isinstance(error, kind))
-        return failed(status, str(error), **more)
-    except Exception as error:  # a defect: whatever it says may hold answers and keys
-        LOG.error("%s cannot be answered: %s", request.scope["route"].path, _where(error))
-        return failed(500, DEFECT)
-    if isinstance(result, Response):
-        return result
-    if isinstance(result, bytes):  # compressed, its length would depend on its content
-        encoding = {"Content-Encoding": "identity"}
-        return Response(result, media_type="audio/wav", headers=HEADERS | encoding)
-    return JSONResponse(result, headers=HEADERS)
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            sent = await _body(request) if request.method == "POST" else dict(request.query_params)
+            sent |= request.path_params
+            result = await run_in_threadpool(answer, sent, request.headers)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            return failed(503, f"the server cannot read or write answers now: {reason}.")
+        except NotWritable as error:
+            LOG.warning("%s", error)
+            return failed(503, "the server cannot write answers now, and its log says why.")
+        except (LookupError, ValueError) as error:
+            status, more = next(known for kind, known in STATUS.items() if isinstance(error, kind))
+            return failed(status, str(error), **more)
+        except Exception as error:  # a defect: whatever it says may hold answers and keys
+            LOG.error("%s cannot be answered: %s", request.scope["route"].path, _where(error))
+            return failed(500, DEFECT)
+        if isinstance(result, Response):
+            return result
+        if isinstance(result, bytes):  # compressed, its length would depend on its content
+            encoding = {"Content-Encoding": "identity"}
+            return Response(result, media_type="audio/wav", headers=HEADERS | encoding)
+        return JSONResponse(result, headers=HEADERS)
+
+    return Route(f"/listen/{{token}}/{path}", endpoint, methods=[method])
 
 
 def _where(error: Exception) -> str:
