@@ -124,21 +124,21 @@ def damage(reading: Reading) -> str:
     sentences = [reading.trouble] if reading.trouble else []
     if reading.damaged:
         lines, names = sum(reading.damaged.values()), ", ".join(reading.damaged)
-        listeners = f"{len(reading.damaged)} listener{_plural(len(reading.damaged))}"
+        listeners = _counted(len(reading.damaged), "listener")
+        are = "is" if lines == 1 else "are"
         sentences.append(
-            f"{lines} line{_plural(lines)} of {listeners} cannot be read or "
-            f"{'is' if lines == 1 else 'are'} missing: {names}."
+            f"{_counted(lines, 'line')} of {listeners} cannot be read or {are} missing: {names}."
         )
     if reading.of_study:
-        lines = reading.of_study
-        sentences.append(f"{lines} line{_plural(lines)} of the study itself cannot be read.")
+        lines = _counted(reading.of_study, "line")
+        sentences.append(f"{lines} of the study itself cannot be read.")
     if reading.strays:
         sentences.append(f"Not read, for no listener is called so: {', '.join(reading.strays)}.")
     return " ".join(sentences)
 
 
-def _plural(count: int) -> str:
-    return "" if count == 1 else "s"
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def legend(result: Result) -> str:
@@ -161,7 +161,7 @@ def in_words(result: ScoreResult | ThresholdResult | GradeResult) -> str:
         case GradeResult():
             words = result.paradigm.summary
     few = " So few listeners say little about others." if result.count < FEW else ""
-    return f"{result.count} listener{_plural(result.count)}. {words}{few}"
+    return f"{_counted(result.count, 'listener')}. {words}{few}"
 
 
 def item(result: Result) -> str:

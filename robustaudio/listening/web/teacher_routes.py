@@ -115,21 +115,18 @@ def qr_code(room: OpenStudy, sent: dict[str, Any]) -> Response:
 
 
 def _cards(results: Sequence[ScoreResult | ThresholdResult | GradeResult]) -> list[dict[str, Any]]:
-    """One per result, but of ratings one per condition, with all of its levels."""
+    """One card a result, but of ratings one a condition, with all of its levels."""
     cards = []
-    for condition, mine in grouped(results, lambda result: result.condition).items():
-        if grades := [result for result in mine if isinstance(result, GradeResult)]:
-            sentence, picture = in_words(grades[0]), ratings(grades)
-            cards.append({"name": str(condition), "sentence": sentence, "picture": picture})
-        else:
-            cards += [_card(result) for result in mine]
+    for condition, group in grouped(results, lambda result: result.condition).items():
+        grades = [result for result in group if isinstance(result, GradeResult)]
+        for result in grades[:1] or group:
+            name, picture = str(condition), None
+            match result:
+                case ScoreResult():
+                    name = f"{name} at {item(result)}"
+                case ThresholdResult():
+                    picture = psychometric(result)
+                case GradeResult():
+                    picture = ratings(grades)
+            cards.append({"name": name, "sentence": in_words(result), "picture": picture})
     return cards
-
-
-def _card(result: ScoreResult | ThresholdResult | GradeResult) -> dict[str, Any]:
-    name, picture = str(result.condition), None
-    if isinstance(result, ThresholdResult):
-        picture = psychometric(result)
-    else:
-        name = f"{name} at {item(result)}"
-    return {"name": name, "sentence": in_words(result), "picture": picture}
