@@ -1,4 +1,4 @@
-"""The middleware itself: one request's way through the gate, one line each."""
+"""The middleware: what one request passes on its way through the gate, in order."""
 
 import asyncio
 import time
@@ -70,7 +70,7 @@ class Gate:
             await self._pass(scope, receive, harden, address)
         except Refusal as refusal:
             await refusal.answer(scope, receive, harden)
-        except ClientDisconnect:  # nobody is there to be told, and nothing is wrong here
+        except ClientDisconnect:  # the visitor has left; nothing is wrong here
             pass
         return None
 
@@ -102,13 +102,13 @@ class Gate:
             await self.app(scope, receive, send)
 
     async def _json(self, scope: Scope, receive: Callable, most: int) -> Callable:
-        """The body, read and found harmless."""
+        """Read and check the body; a `receive` that gives it again."""
         body = await bodies.whole(scope, receive, most)
         await bodies.check_json(body, lambda address: self.rules.hosts.is_own(address, scope))
         return bodies.again(body, receive)
 
     async def _upload(self, scope: Scope, receive: Callable, send: Callable, address: str) -> None:
-        """An upload, counted while it comes; what is refused is taken in, and thrown away.
+        """Pass on an upload, counted as it comes; one that is refused is read and thrown away.
 
         A browser shows no answer to a body that nobody reads.
         """
@@ -125,7 +125,7 @@ class Gate:
             raise
 
     def _inner(self, path: str) -> dict[str, Any]:
-        """Where a proxy has passed on its prefix, the path without it."""
+        """The path without the prefix, where a proxy has passed it on."""
         prefix = self.rules.hosts.prefix
         if not prefix or not f"{path}/".startswith(f"{prefix}/"):
             return {}
@@ -133,13 +133,13 @@ class Gate:
         return {"path": inner, "raw_path": inner.encode()}
 
     def _scheme(self, scope: Scope) -> str:
-        """http or https: behind proxies what they say that the visitor asked by."""
+        """http or https, by which the visitor asked: behind proxies, as they say."""
         noted = values(scope, "x-forwarded-proto") if self.rules.limits.proxies else []
         return noted[0] if noted and noted[0] in ("http", "https") else scope.get("scheme", "http")
 
 
 async def _drain(receive: Callable, most: int) -> None:
-    """Takes in what is left of a body, up to a size and a time."""
+    """Read what is left of a body, up to a size and a time."""
     ends = time.monotonic() + DRAIN_S
     while most > 0 and (left_s := ends - time.monotonic()) > 0:
         try:

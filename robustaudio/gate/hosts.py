@@ -15,8 +15,8 @@ from robustaudio.gate.refusal import Refusal
 from robustaudio.serving.limits import ip, is_loopback
 
 SHOWN = 80  # characters of a name in a sentence
-LONGEST = 64  # characters of what is no address
-PREFIX = 64  # bits of an IPv6 address that one household has: the others are free to choose
+LONGEST = 64  # characters of an address that is neither IPv4 nor IPv6
+PREFIX = 64  # bits of an IPv6 address that a household is given; it chooses the others
 PORT = re.compile(r"(:[0-9]*)?")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -34,7 +34,7 @@ class Hosts:
     allowed: tuple[str, ...] = ()
 
     def check_name(self, scope: Scope) -> None:
-        """On loopback, and wherever names are given, only known ones are answered.
+        """Refuse unknown names: on loopback, and wherever names are given.
 
         A proxy on the same computer that shows the pages below a prefix may pass on any name: then
         it says so by X-Forwarded-Host or -For, and the pages are public anyway.
@@ -57,7 +57,7 @@ class Hosts:
                 )
 
     def check_origin(self, scope: Scope) -> None:
-        """Only our own pages, and programs that are no browsers, may change something.
+        """Let only our own pages, and programs that are no browsers, change something.
 
         Raises:
             Refusal: for a request that another site's page has made.
@@ -106,11 +106,10 @@ def host_name(host: str) -> str:
 
 
 def address_of(scope: Scope, proxies: int = 0) -> str:
-    """The address that counts.
+    """The visitor's address, behind `proxies` proxies; without, the connection's own.
 
-    Each proxy appends the address of its own visitor to X-Forwarded-For, so that of `proxies`
-    entries, from the right, the last is true: what stands left of it, anybody may have written.
-    Without proxies it is the connection's own.
+    Each proxy appends the address of its own visitor to X-Forwarded-For. Counted from the right,
+    the entry number `proxies` is true; what stands left of it, anybody may have written.
     """
     noted = values(scope, "x-forwarded-for") if proxies else []
     if len(noted) >= proxies > 0:

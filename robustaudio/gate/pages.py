@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -17,21 +16,14 @@ MOST = 16  # answers: one for each name under which the page is asked for
 BASE = b'<base href="./" />'  # of Gradio's page: every address in it is relative to this
 
 App = Callable[[Scope, Callable, Callable], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The messages of an answer, and when it was made."""
-
-    messages: list[MutableMapping[str, Any]]
-    made: float
+Messages = list[MutableMapping[str, Any]]  # of one answer
 
 
 class Pages:
-    """`app` in front of which answers are kept.
+    """The app's pages, kept for everybody who asks under the same name.
 
-    It sees of a request only what an answer is kept by: nobody can have another visitor's page
-    made otherwise. One is made at a time, so that the others' requests go on.
+    The app sees only what a page is kept by, so that no visitor can change another one's page. It
+    makes one at a time, so that other requests go on.
 
     Gradio's page finds its parts relative to its own address, which is wrong at "/lab" (no slash at
     the end): behind a prefix, its <base> is the prefix.
@@ -39,30 +31,30 @@ class Pages:
 
     def __init__(self, app: App, prefix: str) -> None:
         self.app, self.base = app, f'<base href="{prefix or "."}/" />'.encode()
-        self._answers: OrderedDict[tuple, Answer] = OrderedDict()
+        self._answers: OrderedDict[tuple, tuple[float, Messages]] = OrderedDict()  # when and what
         self._making = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Callable, send: Callable) -> None:
         asked = tuple(pair for pair in scope["headers"] if pair[0] in ASKED)
         key = scope["method"], scope["path"], scope.get("scheme"), asked
-        answer = self._fresh(key)
-        if answer is None:
+        messages = self._fresh(key)
+        if not messages:
             async with self._making:
                 bare = {**scope, "headers": [*asked], "query_string": b""}
-                answer = self._fresh(key) or await self._made(key, bare, receive)
-        for message in answer.messages:
+                messages = self._fresh(key) or await self._made(key, bare, receive)
+        for message in messages:
             await send(message)
 
-    def _fresh(self, key: tuple) -> Answer | None:
-        answer = self._answers.get(key)
-        if answer is None or time.monotonic() - answer.made > KEPT_S:
-            return None
+    def _fresh(self, key: tuple) -> Messages:
+        made, messages = self._answers.get(key, (0.0, []))
+        if not messages or time.monotonic() - made > KEPT_S:
+            return []
         self._answers.move_to_end(key)
-        return answer
+        return messages
 
-    async def _made(self, key: tuple, scope: Scope, receive: Callable) -> Answer:
+    async def _made(self, key: tuple, scope: Scope, receive: Callable) -> Messages:
         """The app's answer, which is kept if it is for everybody."""
-        messages: list[MutableMapping[str, Any]] = []
+        messages: Messages = []
 
         async def take(message: MutableMapping[str, Any]) -> None:
             messages.append(message)
@@ -70,7 +62,7 @@ class Pages:
         began = time.monotonic()
         await self.app(scope, receive, take)
         if not messages:  # whoever asked has left
-            return Answer([], began)
+            return []
         start, *parts = messages
         headers = MutableHeaders(raw=[*start["headers"]])
         body = b"".join(part.get("body", b"") for part in parts)
@@ -79,10 +71,10 @@ class Pages:
             body = body.replace(BASE, self.base, 1)
             headers["content-length"] = str(len(body))
         whole = {"type": "http.response.body", "body": body}
-        answer = Answer([{**start, "headers": headers.raw}, whole], began)
+        messages = [{**start, "headers": headers.raw}, whole]
         if start["status"] == 200 and "set-cookie" not in headers:
-            self._answers[key] = answer
+            self._answers[key] = began, messages
             self._answers.move_to_end(key)
             while len(self._answers) > MOST:
                 self._answers.popitem(last=False)
-        return answer
+        return messages

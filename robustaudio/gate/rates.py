@@ -1,4 +1,4 @@
-"""How often and how many at a time one address may ask: memory of the last minutes only."""
+"""Rates: how often, and how many times at once, one address may ask."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ from robustaudio.gate.refusal import Refusal
 BURST_S = 15.0  # seconds' worth that may come at once: a page that opens asks for much
 PATIENCE_S = 10.0  # how long a request waits before it is refused
 MOST_WAITING = 64  # requests of one address
-PAGE = 4  # the page itself may be asked for so many times less often
+PAGE = 4  # times less often the page itself may be asked for
 REMEMBERED = 4_096  # addresses, beside those that have a request open
 BUSY = "too many requests came from your address; wait a few seconds and try again."
 

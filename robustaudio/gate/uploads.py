@@ -27,11 +27,11 @@ Count = Callable[[int], Awaitable[None]]
 LOG = logging.getLogger(__name__)
 MB = 1e6
 HOUR_S = 3_600.0
-AGE_S = HOUR_S  # of a file that nothing spares: Gradio's own page promises it for an hour
-EMPTY_S = 600.0  # of a folder: one that was just made is about to be filled
+AGE_S = HOUR_S  # at which a file goes: Gradio's own page promises it for an hour
+EMPTY_S = 600.0  # age at which an empty folder goes: a new one is about to be filled
 SWEEP_S = 60.0
-STALE_S = 5.0  # of what was measured, when another file comes
-FILE, FOLDER = 8_192, 4_096  # bytes that even an empty one counts
+STALE_S = 5.0  # age at which a measurement is made again, when another file comes
+FILE, FOLDER = 8_192, 4_096  # bytes that an empty one counts
 MOST_FILES = 4  # of one upload: the page sends one
 REMEMBERED = 4_096  # addresses
 FULL = "the server has no room for more files now; try again in an hour."
@@ -43,7 +43,7 @@ TOO_MUCH = (
 
 @dataclass
 class Upload:
-    """One that is coming in: bytes that it may fill, as far as they are known."""
+    """An upload that is coming in: bytes that are reserved for it, and that have come."""
 
     address: str
     reserved: int = 0
@@ -51,7 +51,7 @@ class Upload:
 
 
 class Uploads:
-    """The room of `folders`; what lies in the first of them goes when it is old.
+    """The room in `folders`, and the end of old files in the first of them.
 
     `spared` names files that stay, whatever their age.
     """
@@ -70,10 +70,10 @@ class Uploads:
 
     @asynccontextmanager
     async def room(self, address: str, length: int) -> AsyncIterator[Count]:
-        """Room for an upload of about `length` bytes; to be told of the bytes as they come.
+        """Room for an upload of about `length` bytes, and a function that counts those that come.
 
         Raises:
-            Refusal: if there is none, here or when told.
+            Refusal: if there is no room, at the beginning or when bytes are counted.
         """
         upload = Upload(address)
         with self._lock:
@@ -137,7 +137,7 @@ class Uploads:
                 self.measure()
 
     def sweep(self, age_s: float = AGE_S) -> int:
-        """Deletes what is older than `age_s` and not spared, and empty folders; how many files."""
+        """Delete files older than `age_s`, unless spared, and empty folders; how many files."""
         spared = {*map(os.path.realpath, self.spared())}
         now, deleted = time.time(), 0
         for path, status in entries(os.path.realpath(self.folders[0])):

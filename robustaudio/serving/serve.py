@@ -52,10 +52,6 @@ class Serving:
     frames: tuple[str, ...] = ()
 
     @property
-    def scheme(self) -> str:
-        return "https" if self.keyfile or self.self_signed else "http"
-
-    @property
     def root(self) -> str:
         """What Gradio calls the root path: a prefix, or the whole address."""
         return self.origin + self.root_path
@@ -75,7 +71,8 @@ class Serving:
 
     def home(self, host: str, port: int) -> str:
         """The address at which the pages are reached, without a slash at the end."""
-        return self.root if self.origin else f"{self.scheme}://{host}:{port}{self.root_path}"
+        scheme = "https" if self.keyfile or self.self_signed else "http"
+        return self.root if self.origin else f"{scheme}://{host}:{port}{self.root_path}"
 
 
 def serving_of(

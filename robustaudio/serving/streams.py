@@ -24,7 +24,7 @@ class Streams:
             self._left.pop(session, None)
 
     def leave(self, session: str) -> None:
-        """It ends; so often as it has begun."""
+        """A stream of the session ends."""
         with self._lock:
             self._open[session] -= 1
             if self._open[session] > 0:

@@ -21,7 +21,7 @@ class Served:
         return self._last.get(key, -1)
 
     def note(self, *keys: Hashable) -> None:
-        """It is their turn now."""
+        """Note that it is the turn of these now."""
         turn = next(self._turns)
         for key in keys:
             self._last.pop(key, None)
@@ -41,7 +41,7 @@ class Turns:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Waits for a place, and holds it."""
+        """Wait for a place, and hold it."""
         ticket, asker = next(self._tickets), ASKER.get()
         with self._changed:
             self._waiting[ticket] = asker

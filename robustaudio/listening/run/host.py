@@ -243,7 +243,7 @@ class Host:
             study = study_in(first.data["study"])
         except (LookupError, ValueError) as error:
             raise ValueError(f"what is stored of study {token} is damaged: {error}") from error
-        return OpenStudy(token, study, store, NEVER, unused_hours=self.limits.unused_hours)
+        return OpenStudy(token, study, store, NEVER, self.limits.unused_hours)
 
     def _move(self, token: str, end: datetime) -> None:
         self.charters.move_end(self.charters.store_of(token), token, end)

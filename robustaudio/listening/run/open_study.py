@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
 from typing import Any, TypeVar
@@ -25,7 +24,6 @@ CHECKS_S = 120.0  # consent, sound, headphones, level
 NOISES = {"white", "shaped"}  # families whose every change is noise: then it may be called so
 
 
-@dataclass(eq=False)
 class OpenStudy:
     """What one study's pages ask for. Every answer leaves as an event before the next question.
 
@@ -33,22 +31,18 @@ class OpenStudy:
     `expires` is the last end that can be read, or a time that does not come.
     """
 
-    token: str
-    study: Study
-    store: Store
-    expires: datetime
-    closed: str = ""
-    damaged: int = 0  # lines of the study itself that cannot be read
-    unused_hours: float = PRIVATE.unused_hours  # until a listener who passed no check is forgotten
-    _trials: dict[tuple[str, int], Trial | None] = field(default_factory=dict)
-    _analysis: tuple[Hashable, Any] | None = None
-    _analysis_lock: threading.Lock = field(default_factory=threading.Lock)
-    admission: Admission = field(init=False)
-    replays: Replays = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.admission = Admission(self.store, self.token, self.unused_hours)
-        self.replays = Replays(self.study, self.store, self.token)
+    def __init__(
+        self, token: str, study: Study, store: Store, expires: datetime,
+        unused_hours: float = PRIVATE.unused_hours,
+    ) -> None:  # fmt: skip
+        self.token, self.study, self.store = token, study, store
+        self.expires, self.closed = expires, ""
+        self.damaged = 0  # lines of the study itself that cannot be read
+        self.admission = Admission(store, token, unused_hours)
+        self.replays = Replays(study, store, token)
+        self._trials: dict[tuple[str, int], Trial | None] = {}
+        self._analysis: tuple[Hashable, Any] | None = None
+        self._analysis_lock = threading.Lock()
 
     @property
     def demo(self) -> bool:
