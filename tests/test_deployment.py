@@ -167,7 +167,7 @@ def behind_nginx(tmp_path):
 
     from robustaudio.gate import Gate, Rules
     from robustaudio.gate.hosts import Hosts
-    from robustaudio.serving.serve import BehindPrefix, bound
+    from robustaudio.serving.serve import bound
 
     async def tell(request):
         client, url = request.client.host, request.url
@@ -176,7 +176,7 @@ def behind_nginx(tmp_path):
     echo = Starlette(routes=[Route("/{path:path}", tell, methods=["GET", "POST"])])
     limits = parsed_options(["--root-path", "/lab"]).limits()
     rules = Rules(limits, Hosts(prefix="/lab"))
-    app = Gate(BehindPrefix(echo, "/lab"), rules)
+    app = Gate(echo, rules)
     listening = bound("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", proxy_headers=False))
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()

@@ -12,15 +12,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from robustaudio.gate import Gate, Rules, bodies, pages, rates, routes, uploads
-from robustaudio.gate.hosts import Hosts
+from robustaudio.gate.hosts import Hosts, counted
 from robustaudio.gate.refusal import Refusal
 from robustaudio.gate.uploads import Uploads
-from robustaudio.gate.visitors import counted
 from robustaudio.serving.limits import PRIVATE, Limits
 
 JOIN, UPLOAD = "/gradio_api/queue/join", "/gradio_api/upload"
@@ -261,6 +260,41 @@ def test_a_prefix_that_the_proxy_passes_on_changes_nothing():
     assert ask.post(f"/lab{JOIN}", content=b"{}").status_code == 415
 
 
+async def _page(request: Request) -> Response:
+    return HTMLResponse(f'<head><base href="./" /></head>{request.url.path}')
+
+
+async def _text(request: Request) -> Response:
+    return PlainTextResponse(request.url.path + ' <base href="./" />')
+
+
+def proxied(prefix: str) -> TestClient:
+    app = Starlette(routes=[Route("/", _page), Route("/listen/{token}", _text)])
+    return TestClient(Gate(app, Rules(hosts=Hosts(prefix=prefix))), "http://127.0.0.1:7860")
+
+
+@pytest.mark.parametrize("path", ["/", "/lab", "/lab/"])
+def test_the_page_finds_its_parts_with_and_without_a_slash_at_the_end(path):
+    ask = proxied("/lab")
+    answer = ask.get(path)
+    assert answer.text == '<head><base href="/lab/" /></head>/'
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert ask.head(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "prefix, asked, path",
+    [("/lab", "/listen/abc", "/listen/abc"), ("/lab", "/lab/listen/abc", "/listen/abc"),
+     ("/lis", "/listen/abc", "/listen/abc")],
+)  # fmt: skip
+def test_a_proxy_may_strip_the_prefix_or_not(prefix, asked, path):
+    assert proxied(prefix).get(asked).text == path + ' <base href="./" />'
+
+
+def test_without_a_prefix_nothing_is_changed():
+    assert proxied("").get("/").text == '<head><base href="./" /></head>/'
+
+
 def test_no_websocket_is_opened():
     from starlette.websockets import WebSocketDisconnect
 
@@ -272,7 +306,7 @@ def test_no_websocket_is_opened():
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", None])
-@pytest.mark.parametrize("path", [f"/gradio_api/{path}" for path in routes.JSON])
+@pytest.mark.parametrize("path", routes.JSON)
 def test_json_has_to_be_called_json(path, kind):
     headers = {} if kind is None else {"Content-Type": kind}
     answer = client().post(path, headers=headers, content=b"{}")
@@ -681,7 +715,7 @@ def test_uploads_at_once_count_together(tmp_path, named):
     assert not room._coming
 
 
-@pytest.mark.parametrize("serving.limits", [{"most_mb": 1}, {"address_mb": 1}])
+@pytest.mark.parametrize("limits", [{"most_mb": 1}, {"address_mb": 1}])
 def test_the_room_of_an_upload_is_taken_before_its_bytes_have_come(tmp_path, limits):
     room = Uploads([tmp_path], **limits)
 

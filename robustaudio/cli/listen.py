@@ -13,7 +13,7 @@ from robustaudio.cli.verbs import check_seed, log
 from robustaudio.doors import reason
 from robustaudio.plain_json import as_json
 from robustaudio.progress import Progress
-from robustaudio.serving.serve import WARNING, BehindPrefix, bound
+from robustaudio.serving.serve import WARNING, bound
 
 if TYPE_CHECKING:
     from robustaudio.listening.analysis.by_paradigm import GradeResult, ScoreResult, ThresholdResult
@@ -76,7 +76,7 @@ class Serve(Served):
             hosts = Hosts(self.host, serving.origin, serving.root_path, serving.hosts)
             rules = Rules(limits, hosts, serving.frames)
             config = uvicorn.Config(
-                Gate(BehindPrefix(application(host), serving.root_path), rules),
+                Gate(application(host), rules),
                 log_level="warning", access_log=False, server_header=False, proxy_headers=False,
                 ssl_keyfile=keyfile, ssl_certfile=certfile,
             )  # fmt: skip

@@ -1,54 +1,49 @@
-"""Bodies of requests: JSON of a bounded size that names no file of another server, and files."""
+"""What is sent: bodies of a bounded size, JSON without a file of another server, plain names."""
 
 import asyncio
 import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs
 
-from python_multipart.multipart import parse_options_header
-
-from robustaudio.gate import sessions
-from robustaudio.gate.headers import Scope, value
+from robustaudio.gate.headers import Scope, length, value
 from robustaudio.gate.refusal import Refusal
 from robustaudio.outside import NotJson, check_json_type
 
 LARGE = 65_536  # bytes: above, JSON is read in a thread
 PARTS = 50_000  # values of JSON, about: the page's own bodies have some hundreds
 ELSEWHERE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+:|//|\\\\|/\\|\\/)", re.IGNORECASE)  # not "C:\…"
+# names of sessions, runs and uploads that pages invent, which are kept
+PLAIN = re.compile(r"[A-Za-z0-9_.-]{0,64}")
+TEXTS = ("session_hash", "event_id", "upload_id")
+NUMBERS = ("fn_index", "trigger_id")
 REMOTE = "a file has to be uploaded; addresses of other servers are not fetched."
 
 
-def check_type(scope: Scope) -> None:
-    """Raises Refusal for a body that is not called JSON."""
-    try:
-        check_json_type(value(scope, "content-type"))
-    except NotJson as error:
-        raise Refusal(415, str(error)) from error
-
-
 def check_length(scope: Scope, most: int) -> None:
-    """Refuses a body by the length that it names, before it comes.
-
-    Raises:
-        Refusal: if it is too long.
-    """
-    named = value(scope, "content-length")
-    if named.isascii() and named.isdigit() and int(named) > most:
+    """Raises Refusal for a body that is too long by its header, before it comes."""
+    if length(scope) > most:
         raise too_long(most)
 
 
 def too_long(most: int) -> Refusal:
+    """The refusal of what has more than `most` bytes."""
     size = f"{most / 2**20:.0f} MB" if most >= 2**20 else f"{most / 2**10:.0f} kB"
     return Refusal(413, f"at most {size} can be sent at once.")
 
 
-async def whole(receive: Callable, most: int) -> bytes:
-    """The body of a request.
+async def whole(scope: Scope, receive: Callable, most: int) -> bytes:
+    """The body of a request that is called JSON.
 
     Raises:
-        Refusal: if it is longer than `most` bytes.
+        Refusal: for another type, or more than `most` bytes.
     """
+    try:
+        check_json_type(value(scope, "content-type"))
+    except NotJson as error:
+        raise Refusal(415, str(error)) from error
+    check_length(scope, most)
     body = bytearray()
     while True:
         message = await receive()
@@ -62,12 +57,11 @@ async def whole(receive: Callable, most: int) -> bytes:
 
 
 async def check_json(body: bytes, is_own: Callable[[str], bool]) -> None:
-    """Looks for files of other servers, however deep and however they are written, and for names
-    of sessions that the page does not make.
+    """Refuse files of other servers, at any depth and in any spelling, and names of sessions that
+    the page does not make.
 
     Raises:
-        Refusal: for one, for too many values (to read them all would hold everybody up), and for
-            what is no JSON.
+        Refusal: for these, for what is no JSON, and for more values than can be read quickly.
     """
     if sum(map(body.count, (b",", b"[", b"{"))) > PARTS:
         raise Refusal(413, f"at most {PARTS} values can be sent at once.")
@@ -96,7 +90,7 @@ def _check_json(body: bytes, is_own: Callable[[str], bool]) -> None:
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "what was sent is not JSON.") from error
     for name, given in outermost:
-        sessions.check(name, given)
+        check_name(name, given)
 
 
 def again(body: bytes, receive: Callable) -> Callable:
@@ -113,22 +107,28 @@ def again(body: bytes, receive: Callable) -> Callable:
     return replay
 
 
-def files_in(scope: Scope) -> Callable[[bytes], int]:
-    """A count of the files of a form that comes in parts: how many began in the next bytes.
+def check_query(scope: Scope, path: str) -> str:
+    """The session that the query names; "" for none.
 
-    Each begins with the boundary that the content type names, and so does the form's end.
+    Raises:
+        Refusal: for a name there, or at the end of a heartbeat's path, that the page does not make.
     """
-    _, options = parse_options_header(value(scope, "content-type"))
-    boundary = b"--" + options.get(b"boundary", b"")
-    rest, begun = b"", -1  # without the end
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    for name in TEXTS:
+        given = query.get(name, [])
+        if len(given) > 1:
+            raise Refusal(400, f"{name} is given {len(given)} times; once would be right.")
+        check_name(name, *given)
+    if "/heartbeat/" in path:
+        check_name("session_hash", path.rpartition("/heartbeat/")[2])
+    return query.get("session_hash", [""])[0]
 
-    def count(more: bytes) -> int:
-        nonlocal rest, begun
-        text = rest + more
-        before, begun = max(begun, 0), begun + text.count(boundary)
-        # what may be the beginning of another one; a whole one would be counted twice
-        rest = text[text.rfind(boundary) + len(boundary) if boundary in text else 0 :]
-        rest = rest[-(len(boundary) - 1) :]
-        return max(begun, 0) - before
 
-    return count
+def check_name(name: str, given: Any = None) -> None:
+    """Raises Refusal for a value that the page does not give to that name."""
+    if given is None:
+        return
+    if name in TEXTS and not (isinstance(given, str) and PLAIN.fullmatch(given)):
+        raise Refusal(400, f"{name} must be a text of at most 64 letters, digits, '-', '_', '.'.")
+    if name in NUMBERS and type(given) is not int:
+        raise Refusal(400, f"{name} must be a whole number.")

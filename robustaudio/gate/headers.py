@@ -3,6 +3,8 @@
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
+from starlette.datastructures import Headers, MutableHeaders
+
 Scope = MutableMapping[str, Any]
 SPACE = ("https://huggingface.co", "https://*.hf.space")  # where a Space's page is framed
 CORS = b"access-control-"
@@ -10,17 +12,19 @@ CORS = b"access-control-"
 
 def values(scope: Scope, name: str) -> list[str]:
     """All values of one header, split at commas."""
-    wanted, found = name.encode(), []
-    for header, value in scope["headers"]:
-        if header.lower() == wanted:
-            found += [part.strip() for part in value.decode("latin-1").split(",")]
-    return found
+    lines = Headers(scope=scope).getlist(name)
+    return [part.strip() for line in lines for part in line.split(",")]
 
 
 def value(scope: Scope, name: str) -> str:
     """The first value of a header, as it was sent; "" where there is none."""
-    wanted = name.encode()
-    return next((v.decode("latin-1") for n, v in scope["headers"] if n.lower() == wanted), "")
+    return Headers(scope=scope).get(name, "")
+
+
+def length(scope: Scope) -> int:
+    """Bytes that a body is to have, by its header; 0 where none or no number is named."""
+    named = value(scope, "content-length")
+    return int(named) if named.isascii() and named.isdigit() else 0
 
 
 def policy(frames: Iterable[str]) -> str:
@@ -34,8 +38,9 @@ def hardened(headers: Iterable[tuple[bytes, bytes]], csp: str) -> list[tuple[byt
 
     A second Content-Security-Policy beside a page's own holds as well: browsers obey both.
     """
-    kept = [pair for pair in headers if not pair[0].lower().startswith(CORS)]
-    names = {name.lower() for name, _ in kept}
-    added = {b"x-content-type-options": b"nosniff", b"referrer-policy": b"same-origin"}
-    kept += [pair for pair in added.items() if pair[0] not in names]
-    return [*kept, (b"content-security-policy", csp.encode())]
+    lower = [(name.lower(), text) for name, text in headers]
+    answer = MutableHeaders(raw=[pair for pair in lower if not pair[0].startswith(CORS)])
+    answer.setdefault("x-content-type-options", "nosniff")
+    answer.setdefault("referrer-policy", "same-origin")
+    answer.append("content-security-policy", csp)
+    return answer.raw

@@ -1,4 +1,4 @@
-"""Names under which a server answers, and pages that may change something on it.
+"""Names under which a server answers, pages that may change something on it, and who asks.
 
 A page elsewhere can make its own name lead to this computer (DNS rebinding), and any page can send
 a form to a server that its visitor reaches. Browsers say which name they asked for (Host) and
@@ -7,14 +7,16 @@ which page asks (Origin, Sec-Fetch-Site), and no page can change that.
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_network
 from urllib.parse import urlsplit
 
 from robustaudio.gate.headers import Scope, value, values
 from robustaudio.gate.refusal import Refusal
-from robustaudio.serving.limits import is_loopback
+from robustaudio.serving.limits import ip, is_loopback
 
 SHOWN = 80  # characters of a name in a sentence
+LONGEST = 64  # characters of an address that is neither IPv4 nor IPv6
+PREFIX = 64  # bits of an IPv6 address that a household is given; it chooses the others
 PORT = re.compile(r"(:[0-9]*)?")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -32,7 +34,7 @@ class Hosts:
     allowed: tuple[str, ...] = ()
 
     def check_name(self, scope: Scope) -> None:
-        """On loopback, and wherever names are given, only known ones are answered.
+        """Refuse unknown names: on loopback, and wherever names are given.
 
         A proxy on the same computer that shows the pages below a prefix may pass on any name: then
         it says so by X-Forwarded-Host or -For, and the pages are public anyway.
@@ -55,14 +57,15 @@ class Hosts:
                 )
 
     def check_origin(self, scope: Scope) -> None:
-        """Only our own pages, and programs that are no browsers, may change something.
+        """Let only our own pages, and programs that are no browsers, change something.
 
         Raises:
             Refusal: for a request that another site's page has made.
         """
         site, origin = value(scope, "sec-fetch-site").lower(), value(scope, "origin")
-        honest = not origin or self.is_own(origin, scope)
-        if site == "cross-site" or (not honest and not self._rewritten(scope)):
+        # a proxy may put its own name in place of the one asked for, which the browser knows
+        renamed = site == "same-origin" and is_loopback(host_name(value(scope, "host")))
+        if site == "cross-site" or not (not origin or renamed or self.is_own(origin, scope)):
             shown = origin[:SHOWN] or "another site"
             raise Refusal(403, f"a page of {shown} may not change anything here.")
 
@@ -71,30 +74,20 @@ class Hosts:
         netloc = _netloc(address)
         if not netloc:
             return False
-        name, asked = host_name(netloc), values(scope, "host")
-        scheme = urlsplit(address).scheme
-        own = [self.origin, *(f"{scheme}://{host}" for host in asked)]
-        if netloc in map(_netloc, own):
+        asked, scheme = values(scope, "host"), urlsplit(address).scheme
+        if netloc in map(_netloc, [self.origin, *(f"{scheme}://{host}" for host in asked)]):
             return True
-        # of these the port is not known: a proxy may leave it out
+        # a proxy may leave out the port of these
         names = [*self.allowed, *values(scope, "x-forwarded-host")]
         names += asked if value(scope, "x-forwarded-for") else []
-        return name in map(host_name, names)
-
-    def _rewritten(self, scope: Scope) -> bool:
-        """Whether a proxy has put its own name in place of the visitor's: then the browser knows
-        better, who calls the page that asks "same-origin"."""
-        return value(scope, "sec-fetch-site").lower() == "same-origin" and is_loopback(
-            host_name(value(scope, "host"))
-        )
+        return host_name(netloc) in map(host_name, names)
 
     def _known(self, name: str) -> bool:
-        own = {host_name(known) for known in (self.host, _netloc(self.origin), *self.allowed)}
-        if name in own - {""}:
+        given = {host_name(known) for known in (self.host, _netloc(self.origin), *self.allowed)}
+        if name in given - {""} or name.endswith(".localhost") or is_loopback(name):
             return True
-        if name.endswith(".localhost") or is_loopback(name):
-            return True
-        return not is_loopback(self.host) and _is_address(name)  # no name, so nobody else's
+        # an address is nobody else's
+        return not is_loopback(self.host) and ip(name) is not None
 
 
 def host_name(host: str) -> str:
@@ -112,11 +105,34 @@ def host_name(host: str) -> str:
     return bare.partition(":")[0].removesuffix(".")
 
 
-def _is_address(name: str) -> bool:
-    try:
-        return bool(ip_address(name))
-    except ValueError:
-        return False
+def address_of(scope: Scope, proxies: int = 0) -> str:
+    """The visitor's address, behind `proxies` proxies; without, the connection's own.
+
+    Each proxy appends the address of its own visitor to X-Forwarded-For. Counted from the right,
+    the entry number `proxies` is true; what stands left of it, anybody may have written.
+    """
+    noted = values(scope, "x-forwarded-for") if proxies else []
+    if len(noted) >= proxies > 0:
+        return counted(noted[-proxies])
+    return counted(scope["client"][0] if scope.get("client") else "")
+
+
+def counted(address: str) -> str:
+    """An address without port and zone; of IPv6 the network of its household.
+
+    >>> counted("203.0.113.7:4711"), counted("[2001:db8:1:2:3::4]"), counted("::ffff:192.0.2.1")
+    ('203.0.113.7', '2001:db8:1:2::', '192.0.2.1')
+    """
+    bare = host_name(address)
+    parsed = ip(bare.partition("%")[0])
+    if parsed is None:
+        return bare[:LONGEST]
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        if not parsed.is_loopback:
+            return str(ip_network((int(parsed), PREFIX), strict=False).network_address)
+    return str(parsed)
 
 
 def _netloc(address: str) -> str:

@@ -1,20 +1,21 @@
-"""How often and how many at a time one address may ask: memory of the last minutes only."""
+"""Rates: how often, and how many times at once, one address may ask."""
 
 import asyncio
+import sys
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from math import inf
-from typing import Literal
+from typing import Literal, get_args
 
 from robustaudio.gate.refusal import Refusal
 
 BURST_S = 15.0  # seconds' worth that may come at once: a page that opens asks for much
 PATIENCE_S = 10.0  # how long a request waits before it is refused
 MOST_WAITING = 64  # requests of one address
-PAGE = 4  # the page itself may be asked for so many times less often
+PAGE = 4  # times less often the page itself may be asked for
 REMEMBERED = 4_096  # addresses, beside those that have a request open
 BUSY = "too many requests came from your address; wait a few seconds and try again."
 
@@ -36,10 +37,10 @@ class Bucket:
         self.tokens = self.rate * BURST_S
 
     def take(self) -> float:
-        """Seconds until a token is there; it is taken, unless that is beyond all patience.
+        """Take a token, and return the seconds until it is there.
 
         Raises:
-            Refusal: then.
+            Refusal: if these are more than `PATIENCE_S`; then none is taken.
         """
         if self.rate == inf:
             return 0.0
@@ -53,70 +54,52 @@ class Bucket:
         return wait_s
 
 
-@dataclass
 class Slots:
-    """At most `most` at a time; the others wait in order, without a thread."""
+    """At most `most` requests run at a time; the others wait in order, without a thread."""
 
-    most: float
-    running: int = 0
-    waiting: deque[asyncio.Future] = field(default_factory=deque)
+    def __init__(self, most: float) -> None:
+        self.most, self.open = most, 0  # requests that run or wait
+        self._free = asyncio.Semaphore(int(min(most, sys.maxsize)))
 
-    async def enter(self) -> None:
-        """Waits for a slot.
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it.
 
         Raises:
             Refusal: after `PATIENCE_S`, or at once where too many wait.
         """
-        if self.running < self.most:
-            self.running += 1
-            return
-        if len(self.waiting) >= MOST_WAITING:
+        if self.open >= self.most + MOST_WAITING:
             raise Refusal(429, BUSY, retry_s=PATIENCE_S)
-        turn = asyncio.get_running_loop().create_future()
-        self.waiting.append(turn)
+        self.open += 1
         try:
-            await asyncio.wait([turn], timeout=PATIENCE_S)
-        except asyncio.CancelledError:
-            self._give_up(turn)
-            raise
-        if not turn.done():
-            self._give_up(turn)
-            raise Refusal(429, BUSY, retry_s=PATIENCE_S)
+            await self._acquire()
+            try:
+                yield
+            finally:
+                self._free.release()
+        finally:
+            self.open -= 1
 
-    def leave(self) -> None:
-        """Hands the slot on to the next who waits."""
-        while self.waiting:
-            turn = self.waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self.running -= 1
-
-    def _give_up(self, turn: asyncio.Future) -> None:
-        if turn.done():  # it came too late
-            self.leave()
-        else:
-            self.waiting.remove(turn)
-
-    @property
-    def idle(self) -> bool:
-        return not self.running and not self.waiting
+    async def _acquire(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Refusal(429, BUSY, retry_s=PATIENCE_S) from None
 
 
 @dataclass
 class Share:
-    """What one address has open."""
+    """What one address may ask for and has open, by the kind of request."""
 
-    bucket: Bucket
-    page_bucket: Bucket
-    writes: Slots
-    uploads: Slots
-    pages: Slots
+    buckets: dict[Kind, Bucket]
+    slots: dict[Kind, Slots]
     streams: int = 0
 
     @property
     def idle(self) -> bool:
-        return not self.streams and all(s.idle for s in (self.writes, self.uploads, self.pages))
+        """Whether nothing is open."""
+        return not self.streams and not any(slots.open for slots in self.slots.values())
 
 
 class Rates:
@@ -127,32 +110,27 @@ class Rates:
         self._shares: OrderedDict[str, Share] = OrderedDict()
 
     def of(self, address: str) -> Share:
-        share = self._shares.get(address)
-        if share is None:
-            buckets = Bucket(self.requests), Bucket(self.requests / PAGE)
-            slots = Slots(self.parallel), Slots(self.parallel), Slots(self.parallel)
-            share = self._shares[address] = Share(*buckets, *slots)
+        """The share of an address."""
+        if address not in self._shares:
             self._forget()
+            bucket, page = Bucket(self.requests), Bucket(self.requests / PAGE)
+            slots: dict[Kind, Slots] = {kind: Slots(self.parallel) for kind in get_args(Kind)}
+            buckets: dict[Kind, Bucket] = {"write": bucket, "upload": bucket, "page": page}
+            self._shares[address] = Share(buckets, slots)
         self._shares.move_to_end(address)
-        return share
+        return self._shares[address]
 
     @asynccontextmanager
-    async def turn(self, address: str, kind: Kind = "write") -> AsyncIterator[None]:
+    async def turn(self, address: str, kind: Kind) -> AsyncIterator[None]:
         """A request's turn; an upload may take long, and has slots of its own, as has a page.
 
         Raises:
             Refusal: if it does not come in time.
         """
         share = self.of(address)
-        wait_s = (share.page_bucket if kind == "page" else share.bucket).take()
-        if wait_s:
-            await asyncio.sleep(wait_s)
-        slots = {"write": share.writes, "upload": share.uploads, "page": share.pages}[kind]
-        await slots.enter()
-        try:
+        await asyncio.sleep(share.buckets[kind].take())
+        async with share.slots[kind].slot():
             yield
-        finally:
-            slots.leave()
 
     @asynccontextmanager
     async def stream(self, address: str) -> AsyncIterator[None]:

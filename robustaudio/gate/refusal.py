@@ -1,9 +1,10 @@
 """A refusal: one sentence with a status, in the form that whoever asked can show."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
+
+from starlette.responses import JSONResponse, PlainTextResponse
 
 from robustaudio.gate.headers import Scope, value
 
@@ -19,23 +20,17 @@ class Refusal(Exception):
     def __str__(self) -> str:
         return self.sentence
 
-    async def answer(self, scope: Scope, send: Callable) -> None:
-        """Text for a person and for an upload box, JSON for scripts: ours read the key "error",
-        Gradio's "detail"."""
-        plain = "text/html" in value(scope, "accept") or scope["path"].endswith("/upload")
-        text = self.sentence
-        if not plain:
-            text = json.dumps({"error": self.sentence, "detail": self.sentence})
-        kind = "text/plain" if plain else "application/json"
-        body = text.encode()
-        headers = [
-            (b"content-type", f"{kind}; charset=utf-8".encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"cache-control", b"no-store"),
-        ]
+    async def answer(self, scope: Scope, receive: Callable, send: Callable) -> None:
+        """Send text to a person or an upload box, and JSON to scripts.
+
+        Our own scripts read the key "error", Gradio's "detail".
+        """
+        headers = {"cache-control": "no-store"}
         if self.retry_s:
-            headers.append((b"retry-after", str(ceil(self.retry_s)).encode()))
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send(
-            {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body}
-        )
+            headers["retry-after"] = str(ceil(self.retry_s))
+        if "text/html" in value(scope, "accept") or scope["path"].endswith("/upload"):
+            response = PlainTextResponse(self.sentence, self.status, headers)
+        else:
+            sentences = {"error": self.sentence, "detail": self.sentence}
+            response = JSONResponse(sentences, self.status, headers)
+        await response(scope, receive, send)

@@ -5,20 +5,20 @@ Found by driving every tab; a path that is missing here answers 404.
 
 import re
 
+API = "/gradio_api/"
 PAGE = re.compile(
     r"/|/(?:assets|static|svelte)/.*|/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json"
     r"|/pwa_icon(?:/\d+)?|/config"
+    rf"|{API}(?:app_id|startup-events|theme\.css|file=(?![a-zA-Z][a-zA-Z0-9+.-]+:/).*)"
 )
 LISTEN = re.compile(r"/listen/.*")
-API = "/gradio_api/"
-READ = re.compile(r"app_id|startup-events|theme\.css|file=(?![a-zA-Z][a-zA-Z0-9+.-]+:/).*")
-STREAMS = re.compile(r"queue/data|heartbeat/[^/]*|upload_progress")
-JSON = ("queue/join", "run/predict", "cancel", "reset")
-SHORT = ("cancel", "reset")  # what names a run, and holds nothing else
-UPLOAD = "/gradio_api/upload"
-EVENTS = "/gradio_api/queue/data"
+STREAM = re.compile(rf"{API}(?:queue/data|heartbeat/[^/]*|upload_progress)")  # as long as the page
+SHORT = (f"{API}cancel", f"{API}reset")  # JSON that names a run, and holds nothing else
+JSON = (f"{API}queue/join", f"{API}run/predict", *SHORT)  # which Gradio reads
+UPLOAD = f"{API}upload"
+EVENTS = f"{API}queue/data"
 RENDERED = ("/", "/config")  # what makes the page
-# of a listening test: what is computed for each who asks
+# what is computed for each listener or teacher who asks
 COMPUTED = re.compile(r"/listen/[^/]+/(?:study|state|result|pooled|qr\.svg|export/.*)")
 READS = ("GET", "HEAD")
 
@@ -28,28 +28,8 @@ def is_open(method: str, path: str) -> bool:
     if LISTEN.fullmatch(path):
         return method in (*READS, "POST")
     if method == "POST":
-        return takes_json(path) or path == UPLOAD
-    if method not in READS:
-        return False
-    if not path.startswith(API):
-        return PAGE.fullmatch(path) is not None
-    rest = path.removeprefix(API)
-    return READ.fullmatch(rest) is not None or is_stream(path)
-
-
-def takes_json(path: str) -> bool:
-    """Whether Gradio reads JSON there; the listening tests look after themselves."""
-    return path.removeprefix(API) in JSON and path.startswith(API)
-
-
-def is_short(path: str) -> bool:
-    """Whether that JSON only names a run."""
-    return path.removeprefix(API) in SHORT
-
-
-def is_stream(path: str) -> bool:
-    """Whether the answer may last as long as the page."""
-    return path.startswith(API) and STREAMS.fullmatch(path.removeprefix(API)) is not None
+        return path in (*JSON, UPLOAD)
+    return method in READS and bool(PAGE.fullmatch(path) or STREAM.fullmatch(path))
 
 
 def counts(method: str, path: str) -> bool:

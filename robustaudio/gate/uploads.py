@@ -11,33 +11,39 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
+from python_multipart.multipart import parse_options_header
 from starlette.formparsers import MultiPartException
 
+from robustaudio.gate.bodies import too_long
+from robustaudio.gate.headers import Scope, value
 from robustaudio.gate.refusal import Refusal
 from robustaudio.serving.background import every
 
 Count = Callable[[int], Awaitable[None]]
-Take = Callable[[bytes], Awaitable[None]]
 
 LOG = logging.getLogger(__name__)
 MB = 1e6
 HOUR_S = 3_600.0
-AGE_S = HOUR_S  # of a file that nothing spares: Gradio's own page promises it for an hour
-EMPTY_S = 600.0  # of a folder: one that was just made is about to be filled
+AGE_S = HOUR_S  # at which a file goes: Gradio's own page promises it for an hour
+EMPTY_S = 600.0  # age at which an empty folder goes: a new one is about to be filled
 SWEEP_S = 60.0
-STALE_S = 5.0  # of what was measured, when another file comes
-FILE, FOLDER = 8_192, 4_096  # bytes that even an empty one counts
+STALE_S = 5.0  # age at which a measurement is made again, when another file comes
+FILE, FOLDER = 8_192, 4_096  # bytes that an empty one counts
+MOST_FILES = 4  # of one upload: the page sends one
 REMEMBERED = 4_096  # addresses
 FULL = "the server has no room for more files now; try again in an hour."
-TOO_MUCH = "{most:g} MB were uploaded from your address in the last hour, which is the most; "
-TOO_MUCH += "try again later."
+TOO_MUCH = (
+    "{most:g} MB were uploaded from your address in the last hour, which is the most; try again "
+    "later."
+)
 
 
 @dataclass
 class Upload:
-    """One that is coming in: bytes that it may fill, as far as they are known."""
+    """An upload that is coming in: bytes that are reserved for it, and that have come."""
 
     address: str
     reserved: int = 0
@@ -45,18 +51,15 @@ class Upload:
 
 
 class Uploads:
-    """The room of `folders`; what lies in the first of them goes when it is old.
+    """The room in `folders`, and the end of old files in the first of them.
 
     `spared` names files that stay, whatever their age.
     """
 
     def __init__(
-        self,
-        folders: Sequence[Path],
-        most_mb: float = inf,
-        address_mb: float = inf,
+        self, folders: Sequence[Path], most_mb: float = inf, address_mb: float = inf,
         spared: Callable[[], Collection[str]] = tuple,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.folders, self.most_mb, self.address_mb = folders, most_mb, address_mb
         self.spared = spared
         self._stored, self._measured = 0, -inf  # bytes, when
@@ -67,10 +70,10 @@ class Uploads:
 
     @asynccontextmanager
     async def room(self, address: str, length: int) -> AsyncIterator[Count]:
-        """Room for an upload of about `length` bytes; to be told of the bytes as they come.
+        """Room for an upload of about `length` bytes, and a function that counts those that come.
 
         Raises:
-            Refusal: if there is none, here or when told.
+            Refusal: if there is no room, at the beginning or when bytes are counted.
         """
         upload = Upload(address)
         with self._lock:
@@ -95,22 +98,17 @@ class Uploads:
     async def _reserve(self, upload: Upload, size: int) -> None:
         """Raises Refusal if `size` bytes are too many; then nothing is reserved for them."""
         if self.most_mb < inf:
-            if time.monotonic() - self._measured > STALE_S:
-                await asyncio.to_thread(self._measure_again)
-            if self._used(upload) + size > self.most_mb * MB:
-                raise Refusal(507, FULL, retry_s=HOUR_S)
+            await asyncio.to_thread(self._measure_again)
         with self._lock:
-            others = [u for u in self._coming if u.address == upload.address and u is not upload]
-            mine = sum(u.reserved for u in others) + sum(n for _, n in self._of(upload.address))
-            if mine + size > self.address_mb * MB:
+            others = [other for other in self._coming if other is not upload]
+            stored = self._stored + sum(more for _, more in self._since)
+            if stored + sum(other.reserved for other in others) + size > self.most_mb * MB:
+                raise Refusal(507, FULL, retry_s=HOUR_S)
+            near = sum(other.reserved for other in others if other.address == upload.address)
+            near += sum(more for _, more in self._of(upload.address))
+            if near + size > self.address_mb * MB:
                 raise Refusal(507, TOO_MUCH.format(most=self.address_mb), retry_s=HOUR_S / 4)
             upload.reserved = size
-
-    def _used(self, but: Upload) -> int:
-        """Bytes that are on disk, and those of the others that come in."""
-        with self._lock:
-            coming = sum(upload.reserved for upload in self._coming if upload is not but)
-            return self._stored + sum(size for _, size in self._since) + coming
 
     def _of(self, address: str) -> deque[tuple[float, int]]:
         """What an address has uploaded within the hour."""
@@ -125,7 +123,7 @@ class Uploads:
     def measure(self) -> int:
         """Bytes of all files and folders, as they are now."""
         began = time.monotonic()
-        stored = sum(entry.room for folder in self.folders for entry in entries(folder))
+        stored = sum(_room(status) for folder in self.folders for _, status in entries(folder))
         with self._lock:
             self._stored, self._measured = stored, began
             while self._since and self._since[0][0] < began:
@@ -133,22 +131,22 @@ class Uploads:
         return stored
 
     def _measure_again(self) -> None:
-        """Measures, unless another thread just has."""
+        """Measure, unless another thread just has."""
         with self._measuring:
             if time.monotonic() - self._measured > STALE_S:
                 self.measure()
 
     def sweep(self, age_s: float = AGE_S) -> int:
-        """Deletes what is older than `age_s` and not spared, and empty folders; how many files."""
+        """Delete files older than `age_s`, unless spared, and empty folders; how many files."""
         spared = {*map(os.path.realpath, self.spared())}
         now, deleted = time.time(), 0
-        for entry in entries(os.path.realpath(self.folders[0])):
+        for path, status in entries(os.path.realpath(self.folders[0])):
             with suppress(OSError):  # in use (Windows), or gone meanwhile
-                if entry.folder:
-                    if now - entry.stat.st_mtime > min(EMPTY_S, age_s):
-                        os.rmdir(entry.path)  # fails unless it is empty
-                elif now - entry.stat.st_ctime > age_s and entry.path not in spared:
-                    os.unlink(entry.path)
+                if S_ISDIR(status.st_mode):
+                    if now - status.st_mtime > min(EMPTY_S, age_s):
+                        os.rmdir(path)  # fails unless it is empty
+                elif now - status.st_ctime > age_s and path not in spared:
+                    os.unlink(path)
                     deleted += 1
         return deleted
 
@@ -165,43 +163,36 @@ class Uploads:
         return every(SWEEP_S, work, failed, "uploads-sweep")
 
 
-@dataclass(frozen=True)
-class Entry:
-    path: str
-    stat: os.stat_result
-    folder: bool
-
-    @property
-    def room(self) -> int:
-        """Bytes that it counts: many small ones fill a disk as well."""
-        return FOLDER if self.folder else max(FILE, self.stat.st_size)
-
-
-def entries(folder: Path | str) -> Iterator[Entry]:
+def entries(folder: Path | str) -> Iterator[tuple[str, os.stat_result]]:
     """Everything below a folder, contents before their folder; links are not followed."""
-    try:
-        scanned = [*os.scandir(folder)]
-    except OSError:  # not there (yet)
-        return
-    for entry in scanned:
-        with suppress(OSError):
-            below = entry.is_dir(follow_symlinks=False)
-            if below:
-                yield from entries(entry.path)
-            yield Entry(entry.path, entry.stat(follow_symlinks=False), below)
+    for parent, folders, files in os.walk(folder, topdown=False):
+        for name in (*files, *folders):
+            path = os.path.join(parent, name)
+            with suppress(OSError):  # gone meanwhile
+                yield path, os.lstat(path)
+
+
+def _room(status: os.stat_result) -> int:
+    """Bytes that a file or folder counts: many small ones fill a disk as well."""
+    return FOLDER if S_ISDIR(status.st_mode) else max(FILE, status.st_size)
 
 
 class Counted:
-    """`receive` and `send` of an upload whose bytes `take` counts as they come.
+    """`receive` and `send` of an upload that is bounded and counted as its bytes come.
 
     A refusal ends the reader's work as a damaged form does, so that the reader cleans up behind
     itself, and stands in place of its answer.
     """
 
-    def __init__(self, receive: Callable, send: Callable, take: Take) -> None:
-        self._receive, self._send, self._take = receive, send, take
+    def __init__(
+        self, scope: Scope, receive: Callable, send: Callable, most: int, count: Count
+    ) -> None:
+        self._receive, self._send, self._count = receive, send, count
+        self._left, self._most, self._whole = most, most, False
+        _, options = parse_options_header(value(scope, "content-type"))
+        self._boundary = b"--" + options.get(b"boundary", b"")
+        self._boundaries, self._files, self._rest = 0, 0, b""
         self.refusal: Refusal | None = None
-        self._whole = False
 
     async def receive(self) -> dict[str, Any]:
         message = await self._receive()
@@ -214,6 +205,23 @@ class Counted:
             self.refusal = refusal
             raise MultiPartException(refusal.sentence) from refusal
         return message
+
+    async def _take(self, more: bytes) -> None:
+        before, self._files = self._files, self._files_with(more)
+        self._left -= len(more)
+        if self._left < 0:
+            raise too_long(self._most)
+        if self._files > MOST_FILES:
+            raise Refusal(413, f"at most {MOST_FILES} files can be sent at once.")
+        await self._count(len(more) + (self._files - before) * (FILE + FOLDER))
+
+    def _files_with(self, more: bytes) -> int:
+        """Files of the form so far: each begins with its boundary, and so does the form's end."""
+        text = self._rest + more
+        self._boundaries += text.count(self._boundary)
+        # what may be the beginning of another boundary; a whole one would be counted twice
+        self._rest = text.rpartition(self._boundary)[2][-(len(self._boundary) - 1) :]
+        return max(self._boundaries - 1, 0)
 
     async def send(self, message: dict[str, Any]) -> None:
         if self.refusal is None:

@@ -8,15 +8,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import inf
 from typing import Any
 
 VARIABLE = "ROBUSTAUDIO_LIMITS"  # "seconds=120,studies=10"
 NONE = "none"  # as a limit: there is no limit
 HELP = "what a visitor may take: seconds=120 (docs/serving.md has all names; may be repeated)"
-
-
 MOST_PROXIES = 10
 
 
@@ -103,8 +101,12 @@ def limits_of(
     start = Limits() if public else PRIVATE
     if on_a_space() or (proxied and is_loopback(host)):  # nobody else gets through to it
         start = replace(start, proxies=1)
-    listed = [part.strip() for part in os.environ.get(VARIABLE, "").split(",") if part.strip()]
-    return replace(start, **parsed([*listed, *asked]))
+    return replace(start, **parsed([*listed(VARIABLE), *asked]))
+
+
+def listed(variable: str) -> list[str]:
+    """What an environment variable lists, between commas."""
+    return [part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()]
 
 
 def parsed(asked: Sequence[str]) -> Mapping[str, float]:
@@ -114,26 +116,30 @@ def parsed(asked: Sequence[str]) -> Mapping[str, float]:
         ValueError: for what names no limit, or gives no number.
     """
     known = [limit.name for limit in fields(Limits)]
-    found = {}
+    limits = {}
     for part in asked:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if name not in known or not equals:
             raise ValueError(f"{part!r} is no limit; NAME=VALUE with one of {', '.join(known)}.")
         try:
-            found[name] = inf if value == NONE else float(value)
+            limits[name] = inf if value == NONE else float(value)
         except ValueError:
             raise ValueError(f"the limit {name}={value} must be a number, or {NONE}.") from None
-    return found
+    return limits
+
+
+def ip(text: str) -> IPv4Address | IPv6Address | None:
+    """An address of IPv4 or IPv6; None for any other text."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 def is_loopback(host: str) -> bool:
     """Whether a server that listens there is reached from this computer only."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    address = ip(host.strip("[]"))
+    return host == "localhost" or (address is not None and address.is_loopback)
 
 
 def on_a_space() -> bool:

@@ -5,14 +5,13 @@ devices needs one of the two ways to https here, or a proxy in front (docs/servi
 """
 
 import errno
-import ipaddress
 import os
 import re
 import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from robustaudio.paths import home
+from robustaudio.serving.limits import ip, listed
 
 VALID = timedelta(days=365)  # Apple's devices refuse certificates for more than 825 days
 RENEWED = timedelta(days=30)  # before the end
@@ -28,7 +28,6 @@ ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
 HOST = re.compile(r"[\w.:\[\]-]+")
 FRAME = re.compile(r"https?://[\w.*-]+(:\d+)?")
 FIRST_PORT, PORTS, LAST_PORT = 7860, 100, 65_535
-BASE = b'<base href="./" />'  # of Gradio's page: every address in it is relative to this
 WARNING = (
     "Browsers warn once on each device that the connection is not private: the certificate is "
     "this server's own, and nobody else vouches for it. Choose Advanced, then go on to the page."
@@ -53,10 +52,6 @@ class Serving:
     frames: tuple[str, ...] = ()
 
     @property
-    def scheme(self) -> str:
-        return "https" if self.keyfile or self.self_signed else "http"
-
-    @property
     def root(self) -> str:
         """What Gradio calls the root path: a prefix, or the whole address."""
         return self.origin + self.root_path
@@ -76,7 +71,8 @@ class Serving:
 
     def home(self, host: str, port: int) -> str:
         """The address at which the pages are reached, without a slash at the end."""
-        return self.root if self.origin else f"{self.scheme}://{host}:{port}{self.root_path}"
+        scheme = "https" if self.keyfile or self.self_signed else "http"
+        return self.root if self.origin else f"{scheme}://{host}:{port}{self.root_path}"
 
 
 def serving_of(
@@ -102,8 +98,8 @@ def serving_of(
         check_pair(key, certificate)
     if self_signed:
         _cryptography()
-    hosts = (*_listed("ROBUSTAUDIO_HOSTS"), *hosts)
-    frames = (*_listed("ROBUSTAUDIO_FRAMES"), *frames)
+    hosts = (*listed("ROBUSTAUDIO_HOSTS"), *hosts)
+    frames = (*listed("ROBUSTAUDIO_FRAMES"), *frames)
     for option, pattern, names, right in (
         ("--allowed-host", HOST, hosts, "lab.example.org"),
         ("--frame", FRAME, frames, "https://lab.example.org"),
@@ -176,23 +172,18 @@ def check_pair(key: Path, certificate: Path) -> None:
             raise ValueError(f"{option} {path} holds no {block.lower()} in PEM format.")
 
     def locked() -> str:
-        raise ValueError(
-            f"--ssl-keyfile {key} needs a passphrase; a key without one would be right."
-        )
+        needs = "needs a passphrase; a key without one would be right"
+        raise ValueError(f"--ssl-keyfile {key} {needs}.")
 
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            certificate, key, password=locked
-        )
+        context.load_cert_chain(certificate, key, password=locked)
     except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
-            raise ValueError(
-                f"the key {key} does not fit the certificate {certificate}."
-            ) from error
         reason = (error.reason or "damaged").replace("_", " ").lower()
-        raise ValueError(
-            f"--ssl-keyfile {key} and --ssl-certfile {certificate} cannot be used: {reason}."
-        ) from error
+        words = f"--ssl-keyfile {key} and --ssl-certfile {certificate} cannot be used: {reason}."
+        if error.reason == "KEY_VALUES_MISMATCH":
+            words = f"the key {key} does not fit the certificate {certificate}."
+        raise ValueError(words) from error
 
 
 def own_names() -> list[str]:
@@ -202,7 +193,7 @@ def own_names() -> list[str]:
     if "." not in host:
         names.append(f"{host}.local")
     with suppress(OSError):  # the machine may not know its own name
-        names += [str(found[4][0]) for found in socket.getaddrinfo(host, None)]
+        names += [str(address[0]) for *_, address in socket.getaddrinfo(host, None)]
     return names
 
 
@@ -217,9 +208,10 @@ def self_signed(names: Sequence[str], folder: Path | None = None) -> tuple[Path,
     """
     _cryptography()
     wanted = sorted({_plain(name) for name in names})
-    try:
-        folder = _private(folder or _cache() / "https")
-    except OSError:
+    folder = folder or _cache() / "https"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
         folder = Path(tempfile.mkdtemp(prefix="robustaudio-https-"))
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     if not _still_good(key, certificate, wanted):
@@ -239,7 +231,7 @@ def _make(key: Path, certificate: Path, names: list[str]) -> None:
 
     private, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "robustaudio, self-signed")])
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -253,15 +245,10 @@ def _make(key: Path, certificate: Path, names: list[str]) -> None:
         .sign(private, hashes.SHA256())
     )
     key.unlink(missing_ok=True)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(
-            private.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        stream.write(private.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    certificate.write_bytes(signed.public_bytes(pem))
 
 
 def _still_good(key: Path, certificate: Path, names: list[str]) -> bool:
@@ -270,31 +257,26 @@ def _still_good(key: Path, certificate: Path, names: list[str]) -> bool:
 
     try:
         check_pair(key, certificate)
-        made = x509.load_pem_x509_certificate(certificate.read_bytes())
-        held = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        signed = x509.load_pem_x509_certificate(certificate.read_bytes())
+        known = signed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         private = os.name == "nt" or not key.stat().st_mode & 0o077
     except (OSError, ValueError, x509.ExtensionNotFound):
         return False
-    ends = made.not_valid_after_utc > datetime.now(UTC) + RENEWED
-    return private and ends and all(_general(name) in held for name in names)
+    lasts = signed.not_valid_after_utc > datetime.now(UTC) + RENEWED
+    return private and lasts and all(_general(name) in known for name in names)
 
 
 def _general(name: str) -> Any:
     from cryptography import x509
 
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
+    address = ip(name)
+    return x509.DNSName(name) if address is None else x509.IPAddress(address)
 
 
 def _plain(name: str) -> str:
     """A name as certificates hold it: no brackets and no zone of an address, no umlauts."""
     bare = name.strip("[]").split("%")[0].lower()
-    try:
-        return bare.encode("ascii").decode()
-    except UnicodeEncodeError:
-        return bare.encode("idna").decode()
+    return bare if bare.isascii() else bare.encode("idna").decode()
 
 
 def _cryptography() -> None:
@@ -318,23 +300,6 @@ def _cache() -> Path:
     return Path(folder) / "robustaudio"
 
 
-def _private(folder: Path) -> Path:
-    """The folder, made for its owner alone and writable.
-
-    Raises:
-        OSError: if it cannot be.
-    """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(13, "permission denied", str(folder))
-    return folder
-
-
-def _listed(variable: str) -> list[str]:
-    """What an environment variable lists, between commas."""
-    return [part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()]
-
-
 def _root(given: str) -> tuple[str, str]:
     """Prefix and origin of what --root-path says: /lab, lab/, https://host/lab."""
     try:
@@ -350,53 +315,3 @@ def _root(given: str) -> tuple[str, str]:
             f"--root-path {given!r} is no path; /lab or https://lab.example.org/lab would be right."
         )
     return prefix, origin
-
-
-class BehindPrefix:
-    """ASGI middleware: the pages work with the prefix and without, whatever the proxy passes on.
-
-    A proxy that strips the prefix asks for "/listen/…", one that does not for "/lab/listen/…".
-    Gradio's page finds its parts relative to its own address, which is wrong at "/lab" (no slash at
-    the end): its <base> becomes the prefix.
-    """
-
-    def __init__(self, app: Callable[..., Awaitable[None]], root_path: str = ""):
-        self.app, self.root_path = app, root_path
-
-    async def __call__(
-        self, scope: MutableMapping[str, Any], receive: Callable, send: Callable
-    ) -> None:
-        if not self.root_path or scope["type"] not in ("http", "websocket"):
-            return await self.app(scope, receive, send)
-        if scope["path"] == self.root_path or scope["path"].startswith(f"{self.root_path}/"):
-            path = scope["path"][len(self.root_path) :] or "/"
-            scope = {**scope, "path": path, "raw_path": path.encode()}
-        if scope["path"] == "/":
-            send = self._rebased(send)
-        return await self.app(scope, receive, send)
-
-    def _rebased(self, send: Callable) -> Callable:
-        """Holds an HTML answer back until it is whole, then sends it with the right base."""
-        start: dict[str, Any] = {}
-        whole = bytearray()
-
-        async def rebased(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                if not dict(message["headers"]).get(b"content-type", b"").startswith(b"text/html"):
-                    return await send(message)
-                start.update(message)
-                return None
-            if message["type"] != "http.response.body" or not start:
-                return await send(message)
-            whole.extend(message.get("body", b""))
-            if message.get("more_body"):
-                return None
-            body = bytes(whole).replace(BASE, b'<base href="%s/" />' % self.root_path.encode(), 1)
-            length = (b"content-length", str(len(body)).encode())
-            others = [pair for pair in start["headers"] if pair[0] != b"content-length"]
-            # an answer to HEAD has no body, and keeps the length that it names
-            headers = [*others, length] if body else start["headers"]
-            await send({**start, "headers": headers})
-            return await send({"type": "http.response.body", "body": body})
-
-        return rebased

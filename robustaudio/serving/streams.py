@@ -24,15 +24,19 @@ class Streams:
             self._left.pop(session, None)
 
     def leave(self, session: str) -> None:
-        """It ends; so often as it has begun."""
+        """A stream of the session ends."""
         with self._lock:
             self._open[session] -= 1
             if self._open[session] > 0:
                 return
             del self._open[session]
+            now = self._clock()
             self._left.pop(session, None)
-            self._left[session] = self._clock()
-            self._forget()
+            self._left[session] = now
+            for other, left in [*self._left.items()]:  # the oldest first
+                if left >= now - REMEMBERED_S:
+                    break
+                del self._left[other]
 
     def open(self, session: str) -> bool:
         """Whether the session has a stream now."""
@@ -45,11 +49,3 @@ class Streams:
             if session in self._open:
                 return 0.0
             return self._clock() - self._left[session] if session in self._left else inf
-
-    def _forget(self) -> None:
-        """What left long ago is as good as unknown."""
-        oldest = self._clock() - REMEMBERED_S
-        for session, left in [*self._left.items()]:
-            if left >= oldest:
-                break
-            del self._left[session]

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from itertools import count
 
 REMEMBERED = 1000  # addresses and sessions whose last turn counts
 ASKER: ContextVar[str] = ContextVar("asker", default="")  # address; "" on a private machine
@@ -21,7 +21,7 @@ class Served:
         return self._last.get(key, -1)
 
     def note(self, *keys: Hashable) -> None:
-        """It is their turn now."""
+        """Note that it is the turn of these now."""
         turn = next(reversed(self._last.values()), -1) + 1
         for key in keys:
             self._last.pop(key, None)
@@ -34,42 +34,39 @@ class Served:
         return Served(self._last)
 
 
-@dataclass(eq=False)
-class _Wait:
-    asker: str
-
-
 class Turns:
     """A lock with `slots` places, of which one `ASKER` holds one; the empty one any number."""
 
     def __init__(self, slots: int):
         self.slots = slots
         self._changed, self._served = threading.Condition(), Served()
-        self._waiting, self._running = list[_Wait](), list[_Wait]()
+        self._tickets = count()
+        self._waiting, self._running = dict[int, str](), dict[int, str]()  # askers by their tickets
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Waits for a place, and holds it."""
-        wait = _Wait(ASKER.get())
+        """Wait for a place, and hold it."""
+        ticket, asker = next(self._tickets), ASKER.get()
         with self._changed:
-            self._waiting.append(wait)
+            self._waiting[ticket] = asker
             try:
-                self._changed.wait_for(lambda: self._next() is wait)
-                self._running.append(wait)
-                self._served.note(wait.asker)
+                self._changed.wait_for(lambda: self._next() == ticket)
+                self._running[ticket] = asker
+                self._served.note(asker)
             finally:
-                self._waiting.remove(wait)
+                del self._waiting[ticket]
                 self._changed.notify_all()  # there may be another place
         try:
             yield
         finally:
             with self._changed:
-                self._running.remove(wait)
+                del self._running[ticket]
                 self._changed.notify_all()
 
-    def _next(self) -> _Wait | None:
+    def _next(self) -> int | None:
+        """The ticket of whoever is next, if there is a place."""
         if len(self._running) >= self.slots:
             return None
-        busy = {wait.asker for wait in self._running} - {""}
-        able = [wait for wait in self._waiting if wait.asker not in busy]
-        return min(able, key=lambda wait: self._served.last(wait.asker), default=None)
+        busy = {*self._running.values()} - {""}
+        able = [ticket for ticket, asker in self._waiting.items() if asker not in busy]
+        return min(able, key=lambda ticket: self._served.last(self._waiting[ticket]), default=None)

@@ -10,7 +10,6 @@ from typing import Any
 
 import gradio as gr
 import torch
-from starlette.middleware import Middleware
 
 from robustaudio import threads
 from robustaudio.audio.tasks import TASKS
@@ -26,7 +25,7 @@ from robustaudio.listening.web.http import FAR, reachable
 from robustaudio.listening.web.listener_routes import routes
 from robustaudio.paths import CHECKPOINTS
 from robustaudio.serving.limits import PRIVATE, Limits, on_a_space
-from robustaudio.serving.serve import WARNING, BehindPrefix, Serving, bound
+from robustaudio.serving.serve import WARNING, Serving, bound
 from robustaudio.serving.streams import Streams
 from robustaudio.ui.errors import HANDLERS
 from robustaudio.ui.kept_files import upload_folder
@@ -144,7 +143,6 @@ def _launched(
             app_kwargs={
                 "routes": routes(services.rooms),
                 "exception_handlers": HANDLERS,
-                "middleware": [Middleware(BehindPrefix, root_path=serving.root_path)],
                 "redirect_slashes": False,  # a redirect would lead to whatever host was asked for
             },
             ssl_keyfile=key,

@@ -1,4 +1,4 @@
-"""https and path prefixes: which files are taken, what is made, which paths a proxy may ask for."""
+"""https and path prefixes: which files are taken, and what is made."""
 
 import asyncio
 import ipaddress
@@ -15,15 +15,11 @@ import apart
 import httpx
 import pytest
 from cryptography import x509
-from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, PlainTextResponse
-from starlette.routing import Route
-from starlette.testclient import TestClient
 
 from robustaudio.cli.app import App
 from robustaudio.cli.main import read as command
 from robustaudio.serving import serve
-from robustaudio.serving.serve import BehindPrefix, Serving, self_signed
+from robustaudio.serving.serve import Serving, self_signed
 
 HOME = Path(__file__).parents[2]
 
@@ -208,42 +204,6 @@ def test_without_the_package_a_sentence_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(ValueError, match="needs the package cryptography"):
         read("--self-signed")
-
-
-async def _page(request):
-    return HTMLResponse(f'<head><base href="./" /></head>{request.url.path}')
-
-
-async def _text(request):
-    return PlainTextResponse(request.url.path + ' <base href="./" />')
-
-
-@pytest.fixture
-def proxied() -> TestClient:
-    routes = [Route("/", _page), Route("/listen/{token}", _text), Route("/laboratory", _text)]
-    return TestClient(BehindPrefix(Starlette(routes=routes), "/lab"))
-
-
-@pytest.mark.parametrize("path", ["/", "/lab", "/lab/"])
-def test_the_page_finds_its_parts_with_and_without_a_slash_at_the_end(proxied, path):
-    answer = proxied.get(path)
-    assert answer.text == '<head><base href="/lab/" /></head>/'
-    assert int(answer.headers["content-length"]) == len(answer.content)
-    assert proxied.head(path).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "asked, path",
-    [("/listen/abc", "/listen/abc"), ("/lab/listen/abc", "/listen/abc"),
-     ("/laboratory", "/laboratory")],
-)  # fmt: skip
-def test_a_proxy_may_strip_the_prefix_or_not(proxied, asked, path):
-    assert proxied.get(asked).text == path + ' <base href="./" />'
-
-
-def test_without_a_prefix_nothing_is_changed():
-    plain = TestClient(BehindPrefix(Starlette(routes=[Route("/", _page)]), ""))
-    assert plain.get("/").text == '<head><base href="./" /></head>/'
 
 
 def test_a_listening_test_is_served_over_https_below_a_prefix(pair):

@@ -52,7 +52,7 @@ def test_an_address_holds_one_of_two_slots_and_a_private_machine_all():
     for thread in threads:
         thread.start()
     assert inside.acquire(timeout=10) and inside.acquire(timeout=10)
-    assert sorted(own.asker for own in turns._running) == ["a", "b"]
+    assert sorted(turns._running.values()) == ["a", "b"]
     done.set()
     for thread in threads:
         thread.join(10)

@@ -63,14 +63,16 @@ class Admission:
                 if since > ends and len(self._unused) <= most:
                     return
                 with suppress(OSError):
-                    self._drop(name)
+                    self._sort(name, since)  # another server may have seen the check
+                    if name in self._unused:
+                        self.store.delete(self.token, name)
+                        del self._unused[name]
 
     def _look(self) -> None:
         """Takes note of who is new in the store, and of who is gone."""
-        names = self.store.sessions(self.token)
-        there = {*names}
-        self._listeners &= there
-        self._unused = {name: at for name, at in self._unused.items() if name in there}
+        names = dict.fromkeys(self.store.sessions(self.token))
+        self._listeners &= names.keys()
+        self._unused = {name: at for name, at in self._unused.items() if name in names}
         for name in names:
             if name not in self._listeners and name not in self._unused:
                 with suppress(OSError):
@@ -83,13 +85,6 @@ class Admission:
             self._unused.pop(name, None)
             self._listeners.add(name)
 
-    def _drop(self, name: str) -> None:
-        """Another server may have seen the check."""
-        self._sort(name, self._unused[name])
-        if name in self._unused:
-            self.store.delete(self.token, name)
-            del self._unused[name]
-
 
 def is_unused(events: list[Event]) -> bool:
     """Whether a session has begun and no more; what is damaged may have been anything."""
@@ -97,13 +92,8 @@ def is_unused(events: list[Event]) -> bool:
 
 
 def is_taken(store: Store, token: str) -> bool:
-    """Whether anybody has passed the first check of a study."""
-    return any(_may_be_used(store, token, name) for name in store.sessions(token))
-
-
-def _may_be_used(store: Store, token: str, name: str) -> bool:
-    """Whether a session is more than begun; what cannot be read may be."""
+    """Whether anybody has, or may have, passed the first check of a study."""
     try:
-        return not is_unused(store.read(token, name))
+        return not all(is_unused(store.read(token, name)) for name in store.sessions(token))
     except OSError:
         return True

@@ -35,18 +35,14 @@ class Charter:
     @classmethod
     def read(cls, events: Sequence[Event]) -> "Charter":
         """The charter of a study, from its stream."""
-        ends = [
-            (event.index, place, at) for place, event in enumerate(events) if (at := _end(event))
-        ]
-        damaged = [event.kind == DAMAGED or _is_no_end(event) for event in events]
+        ends = [(e.index, place, at) for place, e in enumerate(events) if (at := _end(e))]
+        damaged = sum(event.kind == DAMAGED or _is_no_end(event) for event in events)
+        end, doubtful = None, damaged > 0
         if ends:
             _, last, end = max(ends)
-            known_copies = int("copies" in events[last].data)
             unknown = [event for event in events[last + 1 :] if _may_be_end(event)]
             cut = any(event.data.get("cut") for event in unknown)
-            doubtful = cut or len(unknown) > known_copies
-        else:
-            end, doubtful = None, any(damaged)
+            doubtful = cut or len(unknown) > ("copies" in events[last].data)
         data = {event.kind: event.data for event in reversed(events)}  # the first of each kind
         return cls(
             "open" in data,
@@ -54,7 +50,7 @@ class Charter:
             end,
             "closed" in data,
             tuple(str(event.data.get("sha256")) for event in events if event.kind == "teacher"),
-            sum(damaged),
+            damaged,
             doubtful,
         )
 
@@ -89,15 +85,6 @@ class Charters:
             if charter.opened:
                 self._read[token] = stamp, charter
         return charter
-
-    def study(self, token: str) -> Any:
-        """The record of the study that was opened.
-
-        Raises:
-            LookupError: if it cannot be read.
-        """
-        events = self.store_of(token).read(token, STUDY)
-        return next(event.data for event in events if event.kind == "open")["study"]
 
     def forget(self, token: str) -> None:
         """Drop what was read of a study that is gone."""
@@ -136,25 +123,28 @@ class Charters:
     def ends(self) -> dict[str, datetime]:
         """When each study of the store ends or ended, by its token, where that is certain."""
         ends = {}
-        for token in self.store.studies():
-            with suppress(OSError, ValueError):
-                charter = self.charter(token)
-                if charter.closed:
-                    ends[token] = min(charter.end or NEVER, datetime.now(UTC))
-                elif charter.end and not charter.doubtful:
-                    ends[token] = charter.end
+        for token, charter in self._all():
+            if charter and charter.closed:
+                ends[token] = min(charter.end or NEVER, datetime.now(UTC))
+            elif charter and charter.end and not charter.doubtful:
+                ends[token] = charter.end
         return ends
 
     def quarantined(self) -> list[str]:
         """Studies of which nobody can say when they end, and which are kept for that."""
-        return [token for token in self.store.studies() if self._is_quarantined(token)]
+        return [
+            token
+            for token, charter in self._all()
+            if charter is None or not (charter.closed or charter.certain)
+        ]
 
-    def _is_quarantined(self, token: str) -> bool:
-        try:
-            charter = self.charter(token)
-        except OSError:
-            return True
-        return not charter.closed and not charter.certain
+    def _all(self) -> Iterator[tuple[str, Charter | None]]:
+        """The studies of the store with their charters; None for what cannot be read."""
+        for token in self.store.studies():
+            try:
+                yield token, self.charter(token)
+            except (OSError, ValueError):
+                yield token, None
 
     def newest_s(self, tokens: Sequence[str]) -> float | None:
         """When the newest event of these studies was, in seconds since 1970, to the hour."""

@@ -1,7 +1,6 @@
 """A store in any database that SQLAlchemy speaks to: SQLite for one server, PostgreSQL for many."""
 
 import json
-import os
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -10,15 +9,9 @@ from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import event
-from sqlalchemy.exc import (
-    ArgumentError,
-    IntegrityError,
-    NoSuchModuleError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
-from robustaudio.listening.run.lines import checksum, event_text
-from robustaudio.listening.run.store import DAMAGED, NAME, STUDY, Event, once
+from robustaudio.listening.run.store import DAMAGED, NAME, STUDY, Event, Store, once
 
 METADATA = sql.MetaData()
 EVENTS = sql.Table(
@@ -69,7 +62,7 @@ class DatabaseAway(OSError):
         self.strerror = f"{self}"
 
 
-class DatabaseStore:
+class DatabaseStore(Store):
     """One row per event; the database itself sees to it that none is stored twice.
 
     An append is a transaction of its own: committed, and with it on disk, when it returns (SQLite
@@ -107,29 +100,24 @@ class DatabaseStore:
             raise ValueError(f"the database {shown} cannot be reached or written to.") from error
 
     def append(self, event: Event) -> bool:
-        data = json.dumps(event.data, ensure_ascii=False)
-        row = {"study": event.study, "session": event.session, "data": data}
-        row |= {"kind": event.kind, "number": event.index}
+        row = {"study": event.study, "session": event.session, "kind": event.kind}
+        row |= {"number": event.index, "data": json.dumps(event.data, ensure_ascii=False)}
         if self._summed:
-            text = event_text(event.kind, event.index, data)
-            row["checksum"] = checksum(event.study, event.session, text)
-        with self._asked():
-            try:
-                self._insert(row)
-            except IntegrityError:
-                if not self._set_aside(event):
-                    return False
-                self._insert(row)
+            row["checksum"] = event.checksum
+        try:
+            with self._transaction() as connection:
+                connection.execute(EVENTS.insert().values(row))
+        except IntegrityError:
+            return self._set_aside(event) and self.append(event)
         return True
 
     def read(self, study: str, session: str) -> list[Event]:
         checked = EVENTS.c.checksum if self._summed else sql.null()
         columns = (EVENTS.c.kind, EVENTS.c.number, EVENTS.c.data, checked)
         wanted = sql.select(*columns).where(*_of(study, session)).order_by(EVENTS.c.id)
-        with self._asked(), self.engine.connect() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(wanted).all()
-        events = (_event(study, session, place, *row) for place, row in enumerate(rows))
-        return list(once(events))
+        return [*once(_event(study, session, place, *row) for place, row in enumerate(rows))]
 
     def studies(self) -> list[str]:
         return self._names(EVENTS.c.study, EVENTS.c.session == STUDY)
@@ -141,7 +129,7 @@ class DatabaseStore:
     def deleted(self) -> set[str]:
         if not self._remembers:
             return set()
-        with self._asked(), self.engine.connect() as connection:
+        with self._transaction() as connection:
             return {*connection.scalars(sql.select(DELETED.c.study))}
 
     def sessions(self, study: str) -> list[str]:
@@ -151,25 +139,15 @@ class DatabaseStore:
         names = self._distinct(EVENTS.c.session, EVENTS.c.study == study)
         return sorted(repr(name) for name in names if not _is_name(name))
 
-    def others(self) -> list[str]:
-        return []  # a name that was damaged is an orphan's
-
     def delete(self, study: str, session: str | None = None) -> None:
-        with self._asked():
-            if session is None and self._remembers:
-                with suppress(IntegrityError), self.engine.begin() as connection:
-                    connection.execute(DELETED.insert().values(study=study))
-            with self.engine.begin() as connection:
-                connection.execute(EVENTS.delete().where(*_of(study, session)))
-            if self._path:
-                with self.engine.connect() as connection:
-                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._present()
-
-    def _insert(self, row: dict[str, Any]) -> None:
-        with self.engine.begin() as connection:
-            connection.execute(EVENTS.insert().values(row))
-        self._present()
+        if session is None and self._remembers:
+            with suppress(IntegrityError), self._transaction() as connection:
+                connection.execute(DELETED.insert().values(study=study))
+        with self._transaction() as connection:
+            connection.execute(EVENTS.delete().where(*_of(study, session)))
+        if self._path:
+            with self._transaction() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _set_aside(self, event: Event) -> bool:
         """Makes room for an event where a damaged row has its place; the row stays, as damaged."""
@@ -177,23 +155,20 @@ class DatabaseStore:
             return False
         place = (EVENTS.c.kind == event.kind, EVENTS.c.number == event.index)
         moved = EVENTS.update().where(*_of(event.study, event.session), *place)
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             return connection.execute(moved.values(kind=DAMAGED, number=EVENTS.c.id)).rowcount > 0
 
     def stamp(self, study: str, session: str) -> Hashable:
-        wanted = sql.select(*STAMP).where(*_of(study, session))
-        with self._asked(), self.engine.connect() as connection:
-            stamp = connection.execute(wanted).one()
-        return tuple(stamp) if stamp[0] else None
+        return self._stamps(study, EVENTS.c.session == session).get(session)
 
     def stamps(self, study: str) -> dict[str, Hashable]:
-        wanted = (
-            sql.select(EVENTS.c.session, *STAMP)
-            .where(EVENTS.c.study == study, EVENTS.c.session != STUDY)
-            .group_by(EVENTS.c.session)
-            .order_by(sql.func.min(EVENTS.c.id))
-        )
-        with self._asked(), self.engine.connect() as connection:
+        return self._stamps(study, EVENTS.c.session != STUDY)
+
+    def _stamps(self, study: str, which: sql.ColumnElement[bool]) -> dict[str, Hashable]:
+        name = EVENTS.c.session
+        wanted = sql.select(name, *STAMP).where(EVENTS.c.study == study, which).group_by(name)
+        wanted = wanted.order_by(sql.func.min(EVENTS.c.id))
+        with self._transaction() as connection:
             return {name: tuple(rest) for name, *rest in connection.execute(wanted)}
 
     def _names(self, column: sql.Column, *where: sql.ColumnElement[bool]) -> list[str]:
@@ -202,31 +177,36 @@ class DatabaseStore:
     def _distinct(self, column: sql.Column, *where: sql.ColumnElement[bool]) -> list[Any]:
         first = sql.func.min(EVENTS.c.id)
         wanted = sql.select(column).where(*where).group_by(column).order_by(first)
-        with self._asked(), self.engine.connect() as connection:
-            return list(connection.scalars(wanted))
+        with self._transaction() as connection:
+            return [*connection.scalars(wanted)]
 
     @contextmanager
-    def _asked(self) -> Iterator[None]:
-        """What the database answers with an error is said in a sentence of ours."""
+    def _transaction(self) -> Iterator[sql.Connection]:
+        """A transaction; every error but that of a row that is there already is `DatabaseAway`."""
+        self._check_file()
         try:
-            self._present()
-            yield
+            with self.engine.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise
         except SQLAlchemyError as error:  # a driver's own words, and its traceback, may hold data
-            raise DatabaseAway(_reason(error)) from None
+            words = str(getattr(error, "orig", error)).lower()
+            known = [ours for theirs, ours in REASONS.items() if theirs in words]
+            raise DatabaseAway(known[0] if known else "it does not answer") from None
+        self._check_file()
 
-    def _present(self) -> None:
-        """SQLite goes on in a file that was deleted, and nothing of it would stay.
+    def _check_file(self) -> None:
+        """DatabaseAway if the file is gone: SQLite goes on in it, and nothing of it would stay.
 
-        Raises:
-            DatabaseAway: if the file is gone; another one in its place is opened anew.
+        Another file in its place is opened anew.
         """
-        found = _identity(self._path)
-        if found == self._file:
+        file = _identity(self._path)
+        if file == self._file:
             return
         self.engine.dispose()
-        if found is None:
+        if file is None:
             raise DatabaseAway("its file is gone")
-        self._file = found
+        self._file = file
         raise DatabaseAway("its file is another one than before; try again")
 
 
@@ -235,11 +215,10 @@ def _event(
 ) -> Event:
     """A row as an event; of the kind `DAMAGED` where it is not as it was written."""
     try:
-        data.encode("utf-8")  # raises for bytes that are no text
         event = Event(study, session, kind, number, json.loads(data))
-        if known in (None, checksum(study, session, event_text(kind, number, data))):
+        if event.checksum == known or known is None:  # which raises for bytes that are no text
             return event
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         pass
     hint = {"kind": kind} if isinstance(kind, str) else {}
     return Event(study, session, DAMAGED, number if type(number) is int else place, hint)
@@ -266,18 +245,11 @@ def _path(url: sql.URL) -> Path | None:
 
 def _identity(path: Path | None) -> tuple[int, int] | None:
     """Which file it is that has this name now; None where there is none."""
-    if path is None:
-        return None
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    words = str(getattr(error, "orig", error)).lower()
-    return next((ours for theirs, ours in REASONS.items() if theirs in words), "it does not answer")
+    if path is not None:
+        with suppress(OSError):
+            status = path.stat()
+            return status.st_dev, status.st_ino
+    return None
 
 
 def _trouble(engine: sql.Engine) -> str:
@@ -309,19 +281,16 @@ def _extended(engine: sql.Engine) -> tuple[bool, bool]:
     A database of an older version gets them, if this user may write there.
     """
 
-    def there() -> tuple[bool, bool]:
-        inspected = sql.inspect(engine)
-        columns = [column["name"] for column in inspected.get_columns(EVENTS.name)]
-        return "checksum" in columns, inspected.has_table(DELETED.name)
+    def is_summed() -> bool:
+        columns = sql.inspect(engine).get_columns(EVENTS.name)
+        return "checksum" in [column["name"] for column in columns]
 
-    summed, remembers = there()
     with suppress(SQLAlchemyError):  # another server may have been faster
-        if not remembers:
-            METADATA.create_all(engine, [DELETED])
-    with suppress(SQLAlchemyError), engine.begin() as connection:
-        if not summed:
+        METADATA.create_all(engine, [DELETED])
+    if not is_summed():
+        with suppress(SQLAlchemyError), engine.begin() as connection:
             connection.exec_driver_sql(ADD_CHECKSUM)
-    return there()
+    return is_summed(), sql.inspect(engine).has_table(DELETED.name)
 
 
 def _engine(url: str) -> sql.Engine:
@@ -332,10 +301,7 @@ def _engine(url: str) -> sql.Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA secure_delete=ON")
-        cursor.close()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
 
     return engine

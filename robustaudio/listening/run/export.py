@@ -84,16 +84,14 @@ def as_json(room: OpenStudy, rows: list[Row]) -> str:
         "not_read": reading.strays,
         "store": reading.trouble,
     }
-    told = {"schema_version": SCHEMA_VERSION, "study": room.study.record(), "damaged": damaged}
-    told["rows"] = rows
-    return json.dumps(told, indent=1, ensure_ascii=False)
+    study = {"schema_version": SCHEMA_VERSION, "study": room.study.record()}
+    return json.dumps({**study, "damaged": damaged, "rows": rows}, indent=1, ensure_ascii=False)
 
 
 def _of_listener(name: str, session: Session) -> Row:
-    facts = {name: getattr(session.start, name, None) for name in CONSENT}
-    own = {"listener": name, "ended": session.ended, "seed": session.seed}
-    own["damaged_lines"] = session.damaged
-    return {**facts, **own, **asdict(session.checks)}
+    consent = {name: getattr(session.start, name, None) for name in CONSENT}
+    about = {"listener": name, "ended": session.ended, "seed": session.seed}
+    return {**consent, **about, "damaged_lines": session.damaged, **asdict(session.checks)}
 
 
 def _of_response(response: Response) -> Row:

@@ -13,7 +13,7 @@ from typing import Any
 from robustaudio.listening.design.study import LONGEST_H, Study
 from robustaudio.listening.design.study_file import recorded, study_in
 from robustaudio.listening.run.admission import is_taken
-from robustaudio.listening.run.charter import COPIES, NEVER, Charters
+from robustaudio.listening.run.charter import COPIES, NEVER, Charter, Charters
 from robustaudio.listening.run.clocks import Clocks
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.openings import Openings
@@ -34,8 +34,6 @@ NO_STUDY = (
     "of it."
 )
 FRESH_S = 5.0  # another server on the same store may close a study, or move its end
-
-
 LOG = logging.getLogger(__name__)
 
 
@@ -68,8 +66,7 @@ class Host:
         self.charters, self._warnings = Charters(store), Warnings()
         self._open: dict[str, tuple[OpenStudy, float]] = {}  # with the time of the last look
         self._closed: set[str] = set()  # as far as this server saw it
-        self._lock, self._opening = threading.Lock(), threading.Lock()
-        self._openings = Openings(limits)
+        self._openings, self._opening = Openings(limits), threading.Lock()
         self._purge = Purge(self.charters, self.clocks, self.close, self._warnings)
 
     def open(
@@ -127,15 +124,13 @@ class Host:
             Closed, NoStudy, ValueError: as `find` does.
         """
         now = time.monotonic()
-        with self._lock:
-            known, looked = self._open.get(token, (None, now))
+        known, looked = self._open.get(token, (None, now))
         if known is None or now - looked > FRESH_S:
-            fresh = self._read(token)
-            known = known or fresh
-            known.expires, known.closed, known.damaged = fresh.expires, fresh.closed, fresh.damaged
-            with self._lock:
-                known, _ = self._open.get(token, (known, now))
-                self._open[token] = known, now
+            charter = self._charter(token)
+            known, _ = self._open.setdefault(token, (known or self._read(token), now))
+            known.expires, known.damaged = charter.end or NEVER, charter.damaged
+            known.closed = "" if charter.certain else f"{NO_END}; {KEPT}."
+            self._open[token] = known, now
         if not known.closed and known.expires <= datetime.fromtimestamp(self.clocks.now(), UTC):
             raise Closed(OVER)  # deleted by the next purge, which knows whether the clock is right
         return known
@@ -196,9 +191,7 @@ class Host:
 
     def drop_unused(self) -> None:
         """Forget listeners who passed no check, and close visitors' tests that nobody took."""
-        with self._lock:
-            open_studies = [open_study for open_study, _ in self._open.values()]
-        for open_study in open_studies:
+        for open_study, _ in [*self._open.values()]:
             with suppress(OSError):  # one study's trouble is not the others'
                 open_study.admission.drop_unused()
         if self._openings.shared:
@@ -224,40 +217,33 @@ class Host:
 
         return every(PURGE_S, purge, failed, "listening-purge")
 
-    def _read(self, token: str) -> OpenStudy:
-        """The study as it is in the store."""
-        charter, store = self.charters.charter(token), self.charters.store_of(token)
+    def _charter(self, token: str) -> Charter:
+        """The charter of a study that is open; errors as of `find` for any other."""
+        charter = self.charters.charter(token)
         if charter.closed:
             self._forget(token)
             raise Closed(CLOSED)
-        if not charter.opened:
-            with self._lock:
-                known = self._open.pop(token, None)
-            if known and not charter.damaged:  # another server closed it
-                self._closed.add(token)
-            if token in self._closed:
-                raise Closed(CLOSED)
-            if charter.damaged or (NAME.fullmatch(token) and store.sessions(token)):
-                raise ValueError(f"what is stored of study {token} is damaged: {KEPT}.")
-            raise NoStudy(NO_STUDY)
-        closed = "" if charter.certain else f"{NO_END}; {KEPT}."
-        known, _ = self._open.get(token, (None, 0.0))
-        study = known.study if known else self._study(token)
-        return OpenStudy(
-            token, study, store, charter.end or NEVER, closed, charter.damaged,
-            self.limits.unused_hours,
-        )  # fmt: skip
+        if charter.opened:
+            return charter
+        known = self._open.pop(token, None)
+        if known and not charter.damaged:  # another server closed it
+            self._closed.add(token)
+        if token in self._closed:
+            raise Closed(CLOSED)
+        listeners = NAME.fullmatch(token) and self.charters.store_of(token).sessions(token)
+        if charter.damaged or listeners:
+            raise ValueError(f"what is stored of study {token} is damaged: {KEPT}.")
+        raise NoStudy(NO_STUDY)
 
-    def _study(self, token: str) -> Study:
-        """The study that was opened.
-
-        Raises:
-            ValueError: if it cannot be read any more.
-        """
+    def _read(self, token: str) -> OpenStudy:
+        """The study that was opened; a ValueError if it can no longer be read."""
+        store = self.charters.store_of(token)
+        (first, *_) = (event for event in store.read(token, STUDY) if event.kind == "open")
         try:
-            return study_in(self.charters.study(token))
+            study = study_in(first.data["study"])
         except (LookupError, ValueError) as error:
             raise ValueError(f"what is stored of study {token} is damaged: {error}") from error
+        return OpenStudy(token, study, store, NEVER, self.limits.unused_hours)
 
     def _move(self, token: str, end: datetime) -> None:
         self.charters.move_end(self.charters.store_of(token), token, end)
@@ -290,20 +276,17 @@ class Host:
             try:
                 charter = self.charters.charter(token)
                 same = charter.sha256 == study.digest and not charter.closed and charter.certain
-                if same and (charter.end or NEVER) > now and not self._simulated(token):
-                    return token
+                if same and (charter.end or NEVER) > now:
+                    sessions = self.find(token).sessions().values()
+                    if not any(session.simulated for session in sessions):
+                        return token
             except (OSError, ValueError, LookupError) as error:
                 LOG.warning("study %s is passed by: %s", token, error)
         return None
 
-    def _simulated(self, token: str) -> bool:
-        """Whether any of its listeners is no person."""
-        return any(session.simulated for session in self.find(token).sessions().values())
-
     def _forget(self, token: str) -> None:
-        with self._lock:
-            self._open.pop(token, None)
-            self._closed.add(token)
+        self._open.pop(token, None)
+        self._closed.add(token)
 
 
 def _from_now(hours: Any) -> datetime:
@@ -313,14 +296,9 @@ def _from_now(hours: Any) -> datetime:
 
 
 def _readable(study: Study) -> dict[str, Any]:
-    """The study's record, once it was read as `find` will read it.
-
-    Raises:
-        ValueError: if it cannot be: then nothing is stored.
-    """
+    """The study's record, once it was read as `find` will read it; else a ValueError."""
     try:
         return recorded(study)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"the study could not be read again, and is not opened: {error}"
-        ) from error
+        words = "the study could not be read again, and is not opened"
+        raise ValueError(f"{words}: {error}") from error

@@ -9,10 +9,9 @@ what the Hub brings back in the meantime is deleted again.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from huggingface_hub import CommitInfo, CommitOperationDelete, CommitScheduler, HfApi
 from huggingface_hub.errors import HfHubHTTPError
@@ -25,23 +24,12 @@ URGENT_KINDS = ("end", "open", "expires")  # events that are worth a commit of t
 KEPT_FILES = ["*/*.jsonl", f"*/*{TOMBSTONE}"]
 
 
-class Remote(Protocol):
-    """The far end: what a scheduler of commits offers."""
-
-    @property
-    def lock(self) -> AbstractContextManager[Any, Any]: ...
-
-    def trigger(self) -> object:
-        """Commits and deletes soon, in the background."""
-        ...
-
-
 class HubStore(JsonLinesStore):
     """The folder, with a far end that it is copied to; `connect` fills it from there."""
 
     kept = "in a private data set on the Hugging Face Hub, not in public"
 
-    def __init__(self, folder: Path, connect: Callable[[], Remote]) -> None:
+    def __init__(self, folder: Path, connect: Callable[[], CommitScheduler]) -> None:
         super().__init__(folder)
         self._claim()
         self.remote = connect()

@@ -5,12 +5,20 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from robustaudio.listening.run import lines
-from robustaudio.listening.run.store import DAMAGED, NAME, STUDY, Event, NotWritable, checked, once
+from robustaudio.listening.run.lines import LAST, Reader, line
+from robustaudio.listening.run.store import (
+    NAME,
+    STUDY,
+    Event,
+    NotWritable,
+    Store,
+    checked,
+    once,
+)
 
 try:
     import fcntl
@@ -23,7 +31,7 @@ LINES = ".jsonl"  # ends the name of a stream's file
 STRIPES = 64  # locks of a folder: two streams rarely wait for each other
 
 
-class JsonLinesStore:
+class JsonLinesStore(Store):
     """A folder per study and a file per stream, a line per event; one process writes to it.
 
     A line is written whole and reaches the disk (fsync) before `append` returns. One that cannot
@@ -33,7 +41,6 @@ class JsonLinesStore:
     """
 
     kept = "in files on the computer that serves this page, not in public"
-    trouble = ""  # a damaged file hides no other one
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,26 +51,22 @@ class JsonLinesStore:
         path = self._path(event.study, event.session)
         self._claim()
         with self._lock(path):
-            read = lines.read(_content(path), event.study, event.session)
-            if any(event.key == known.key for known in _events(read, event.study, event.session)):
+            lines = Reader(event.study, event.session).read(_content(path))
+            if any(event.key == known.key for known in lines.events):
                 return False
-            new = [event]
-            if read.cut:  # the cut is remembered, and not only mended
-                note = Event(event.study, event.session, DAMAGED, len(read.pieces), {"cut": True})
-                new = [note, event]
-            texts = (lines.line(e.study, e.session, e.kind, e.index, e.data) for e in new)
+            new = map(line, [*lines.cut, event])  # the cut is remembered, and not only mended
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = not path.exists()
-            _write(path, read.end, read.before + b"\n".join(texts) + lines.LAST)
+            _write(path, lines.end, lines.before + b"\n".join(new) + LAST)
             if fresh:
                 _sync(path.parent, path.parent.parent)
             return True
 
     def read(self, study: str, session: str) -> list[Event]:
-        path = self._path(study, session)
-        with self._lock(path):
-            content = _content(path)
-        return list(_events(lines.read(content, study, session), study, session))
+        with self._lock(self._path(study, session)):
+            content = _content(self._path(study, session))
+        lines = Reader(study, session).read(content)
+        return [*once([*lines.events, *lines.cut])]
 
     def studies(self) -> list[str]:
         """Folders with a study's stream, and those about which nobody can say."""
@@ -75,8 +78,8 @@ class JsonLinesStore:
         return sorted(name for name in names if _may_hold_answers(self._folder(name)))
 
     def deleted(self) -> set[str]:
-        told = _content(self.folder / CLOSED_FILE).decode("ascii", "replace")
-        return {*filter(NAME.fullmatch, told.split("\n")[:-1])}
+        names = _content(self.folder / CLOSED_FILE).decode("ascii", "replace").split("\n")[:-1]
+        return {*filter(NAME.fullmatch, names)}
 
     def sessions(self, study: str) -> list[str]:
         streams = [name[: -len(LINES)] for name in _names(self._folder(study)) if _is_stream(name)]
@@ -87,13 +90,9 @@ class JsonLinesStore:
         return [_shown(name) for name in names if LINES in name and not _is_stream(name)]
 
     def others(self) -> list[str]:
-        names = (name for name in _names(self.folder) if not NAME.fullmatch(name))
-        hidden = "."  # what begins so is a program's own
-        return [
-            _shown(name)
-            for name in names
-            if not name.startswith(hidden) and _may_hold_answers(self.folder / name)
-        ]
+        # what begins with a dot is a program's own
+        names = [n for n in _names(self.folder) if not NAME.fullmatch(n) and n[0] != "."]
+        return [_shown(name) for name in names if _may_hold_answers(self.folder / name)]
 
     def delete(self, study: str, session: str | None = None) -> None:
         self._claim()
@@ -101,7 +100,6 @@ class JsonLinesStore:
         if session is None:
             with suppress(OSError):  # a disk that is full: to delete makes room
                 self._note_deleted(study)
-        if session is None:
             self._remove(self._all_but_own(study))
         # the study's own last: until then, what could not be deleted is found and deleted again
         self._remove([self._path(study, session or STUDY)])
@@ -123,11 +121,7 @@ class JsonLinesStore:
         return sorted((ours | files) - {kept})
 
     def _remove(self, paths: Iterable[Path]) -> None:
-        """Deletes all that can be deleted.
-
-        Raises:
-            OSError: the first one, if anything could not be.
-        """
+        """Delete all that can be deleted; then the first error, if there was any, is raised."""
         errors = []
         for path in paths:
             try:
@@ -149,12 +143,9 @@ class JsonLinesStore:
             _sync(self.folder)
 
     def _claim(self) -> None:
-        """Keeps other processes from writing here until this one ends, in whatever way.
+        """Keep other processes from writing here until this one ends; NotWritable if one writes.
 
         For that the file stays open: the kernel's lock goes when it is closed.
-
-        Raises:
-            NotWritable: if another one writes here, or nobody can.
         """
         with self._claim_lock:
             if self._claimed:
@@ -163,8 +154,8 @@ class JsonLinesStore:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_WRONLY)
             except OSError as error:
-                told = (error.strerror or type(error).__name__).lower()
-                raise NotWritable(f"{self.folder} cannot be written to: {told}.") from error
+                reason = (error.strerror or type(error).__name__).lower()
+                raise NotWritable(f"{self.folder} cannot be written to: {reason}.") from error
             try:
                 if fcntl:
                     fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -200,27 +191,8 @@ class JsonLinesStore:
         return self._locks[hash(path) % STRIPES]
 
 
-def _events(read: lines.Lines, study: str, session: str) -> Iterator[Event]:
-    """The events of a file, in its order; of the kind `DAMAGED` what is none."""
-
-    def events() -> Iterator[Event]:
-        for number, piece in enumerate(read.pieces):
-            try:
-                yield Event(study, session, **(piece.fields or {}))
-            except (ValueError, TypeError):
-                yield Event(study, session, DAMAGED, number, piece.hint)
-        if read.cut:
-            yield Event(study, session, DAMAGED, len(read.pieces), {"cut": True})
-
-    return once(events())
-
-
 def _names(folder: Path) -> list[str]:
-    """What is in a folder, in order; nothing if there is no folder.
-
-    Raises:
-        OSError: if nobody may look, or for a link that leads nowhere.
-    """
+    """What is in a folder, in order; nothing if there is none. A link to nothing is an OSError."""
     try:
         return sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -258,11 +230,7 @@ def _shown(name: str) -> str:
 
 
 def _content(path: Path) -> bytes:
-    """What a file holds; nothing if there is none.
-
-    Raises:
-        OSError: for a file that cannot be read, a link that leads nowhere, and what is no file.
-    """
+    """What a file holds; nothing if there is none. A link to nothing or a pipe is an OSError."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
     try:  # a pipe without a writer must not be waited for
         descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
@@ -283,21 +251,13 @@ def _is_folder(path: Path) -> bool:
 
 
 def _stamp(path: Path) -> Hashable:
-    """What changes when a file does.
-
-    Raises:
-        OSError: for a file that cannot be looked at, or is gone.
-    """
+    """What changes when a file does; an OSError for one that is gone."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _write(path: Path, start: int, content: bytes) -> None:
-    """Writes from a byte on, to the file's new end, and onto the disk.
-
-    Raises:
-        OSError: if that fails; what stood there before `start` does still.
-    """
+    """Write from a byte on, to the file's new end, and onto the disk; what fails is undone."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
     with open(descriptor, "r+b", buffering=0) as file:
         file.seek(start)

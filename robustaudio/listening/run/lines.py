@@ -5,156 +5,121 @@ end, which the next line overwrites: a file that was cut between two lines lacks
 sum were written by older versions; they are read as they are, unless one with a sum comes before.
 """
 
-import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from robustaudio.listening.run.store import DAMAGED, Event
+
 LAST = b" \n"  # ends the last line
-SUM = b', "sum": "%b"}'
-EMPTY = b"0" * 16  # as long as a checksum
 EVENT = b'{"kind": '  # begins each
+HINT = re.compile(rb'"kind": "([a-z]{1,32})", "index": (\d{1,6}),')
 DECODER = json.JSONDecoder()
-Fields = dict[str, Any]  # kind, index and data
+Piece = tuple[Event, bool]  # an event, and whether a checksum vouches for it
 
 
-def checksum(study: str, session: str, text: bytes) -> str:
-    """16 hexadecimal digits of SHA-256 over an event's text, with its stream's name."""
-    name = f"{study}/{session}\n".encode("utf-8", "replace")
-    return hashlib.sha256(name + text).hexdigest()[:16]
-
-
-def event_text(kind: str, index: int, data: str) -> bytes:
-    """An event as JSON, of which the checksum is taken; `data` is JSON already."""
-    kind = json.dumps(kind, ensure_ascii=False)
-    return f'{{"kind": {kind}, "index": {index}, "data": {data}}}'.encode()
-
-
-def line(study: str, session: str, kind: str, index: int, data: Fields) -> bytes:
+def line(event: Event) -> bytes:
     """An event as a line, without its end."""
-    text = event_text(kind, index, json.dumps(data, ensure_ascii=False))
-    return text[:-1] + SUM % checksum(study, session, text).encode()
-
-
-def fields(text: bytes, told: Any, study: str, session: str) -> tuple[Fields, bool]:
-    """The fields of a line that was parsed, and whether a checksum vouches for them.
-
-    Raises:
-        ValueError: if it is no object, or its checksum is of something else.
-    """
-    if not isinstance(told, dict):
-        raise ValueError("a line must be an object.")
-    own = {key: value for key, value in told.items() if key != "sum"}
-    if "sum" not in told:
-        return own, False
-    if told["sum"] != checksum(study, session, text[: -len(SUM % EMPTY)] + b"}"):
-        # whoever wrote the file anew may have changed spaces and quotes only
-        again = json.dumps(own, ensure_ascii=False).encode()
-        if told["sum"] != checksum(study, session, again):
-            raise ValueError("the checksum is of another line.")
-    return own, True
-
-
-@dataclass(frozen=True)
-class Piece:
-    """What stands in a file: an event's fields, or None where it cannot be read."""
-
-    fields: Fields | None
-    hint: Fields  # kind and index that a damaged line seems to have
+    return f'{event.text[:-1]}, "sum": "{event.checksum}"}}'.encode()
 
 
 @dataclass(frozen=True)
 class Lines:
-    """A file, read: its pieces in order, and where and how the next line is to be written."""
+    """A file, read: its events in order, and where and how the next line is to be written."""
 
-    pieces: tuple[Piece, ...]
-    cut: bool  # whether the end of the file is missing
+    events: list[Event]
+    cut: list[Event]  # a note, if the end of the file is missing
     end: int  # byte at which the next line begins
     before: bytes  # what has to stand between
 
 
-def read(content: bytes, study: str, session: str) -> Lines:
-    """The lines of a file; an event that was not finished at its end is none yet."""
-    *whole, rest = content.split(b"\n")
-    found = [piece for text in whole for piece in _pieces(text, study, session)]
-    end = len(content) - len(rest)
-    finished = _finished(rest, study, session)
-    if finished and not rest[finished[1] :].strip():
-        # of the line's end, its newline at least is missing
-        complete = rest[finished[1] :].startswith(b" ")
-        found.append((finished[0], True))
-        return Lines(_only(found), not complete, end + finished[1], b"\n")
-    if not rest or _is_begun(rest):  # the next event is written over what was only begun
-        if content[:end].endswith(LAST):
-            return Lines(_only(found), False, end - len(LAST), b"\n")
-        complete = not rest and content.rstrip(b"\r\n").endswith(b" ")
-        return Lines(_only(found), _cut(found, complete), end, b"")
-    found += _pieces(rest, study, session)  # a line whose end was damaged: nothing is written on it
-    return Lines(_only(found), _cut(found, rest.endswith(b" ")), len(content), b"\n")
+@dataclass(frozen=True)
+class Reader:
+    """Reads the file of one stream; what cannot be read is an event of the kind `DAMAGED`."""
 
+    study: str
+    session: str
 
-def _only(found: Sequence[tuple[Piece, bool]]) -> tuple[Piece, ...]:
-    """The pieces; behind one with a checksum, those without are damaged."""
-    pieces, summed = [], False
-    for piece, vouched in found:
-        summed |= vouched
-        damaged = summed and not vouched and piece.fields is not None
-        pieces.append(Piece(None, _hint_of(piece)) if damaged else piece)
-    return tuple(pieces)
+    def read(self, content: bytes) -> Lines:
+        """The lines of a file; an event that was not finished at its end is none yet."""
+        *whole, rest = content.split(b"\n")
+        pieces = [piece for text in whole for piece in self._pieces(text)]
+        end, before = len(content) - len(rest), b"\n"
+        event, length = self._finished(rest)
+        if event and not rest[length:].strip():  # at least the newline at its end is missing
+            pieces.append((event, True))
+            end, complete = end + length, rest[length:].startswith(b" ")
+        elif rest and not _is_begun(rest):  # a line whose end was damaged: nothing is written on it
+            pieces += self._pieces(rest)
+            end, complete = len(content), rest.endswith(b" ")
+        elif content[:end].endswith(LAST):  # the next event is written over what was only begun
+            end, complete = end - len(LAST), True
+        else:
+            before, complete = b"", not rest and content.rstrip(b"\r\n").endswith(b" ")
+        # older versions did not mark the end
+        is_cut = bool(pieces) and pieces[-1][1] and not complete
+        cut = [self._damaged(len(pieces), {"cut": True})] if is_cut else []
+        return Lines(self._events(pieces), cut, end, before)
 
+    def _events(self, pieces: list[Piece]) -> list[Event]:
+        """The events; behind one with a checksum, those without are damaged."""
+        events, summed = [], False
+        for place, (event, vouched) in enumerate(pieces):
+            summed |= vouched
+            if event.kind == DAMAGED and not vouched:
+                event = self._damaged(place, event.data)
+            elif summed and not vouched:
+                event = self._damaged(place, {"kind": event.kind, "index": event.index})
+            events.append(event)
+        return events
 
-def _cut(found: Sequence[tuple[Piece, bool]], complete: bool) -> bool:
-    """Whether a file ends too early: older versions did not mark the end."""
-    return bool(found) and found[-1][1] and not complete
+    def _pieces(self, text: bytes) -> list[Piece]:
+        """What a line holds: one event, or several whose ends were damaged; none if it is blank."""
+        if not text.strip():
+            return []
+        try:
+            return [self._parsed(json.loads(text))]
+        except (ValueError, TypeError, RecursionError):
+            pass
+        pieces, read_up_to, unread = [], 0, b""
+        for match in re.finditer(re.escape(EVENT), text):
+            event, length = self._finished(text[match.start() :])
+            if event and match.start() >= read_up_to:
+                unread += text[read_up_to : match.start()]
+                read_up_to = match.start() + length
+                pieces.append((event, True))
+        unread += text[read_up_to:]
+        if unread.strip():
+            hint = HINT.search(unread)
+            known = {"kind": hint[1].decode(), "index": int(hint[2])} if hint else {}
+            pieces.append((self._damaged(0, known), False))
+        return pieces
+
+    def _finished(self, text: bytes) -> tuple[Event | None, int]:
+        """An event with a right checksum at the beginning of a text, and its length in bytes."""
+        try:
+            decoded = text.decode("utf-8", "replace")
+            record, length = DECODER.raw_decode(decoded)
+            event, vouched = self._parsed(record)
+        except (ValueError, TypeError, RecursionError):
+            return None, 0
+        return event if vouched else None, len(decoded[:length].encode())
+
+    def _parsed(self, record: Any) -> Piece:
+        """The event of a line; a ValueError or TypeError if it is none or its checksum is wrong."""
+        if not isinstance(record, dict):
+            raise ValueError("a line must be an object.")
+        event = Event(self.study, self.session, **{k: v for k, v in record.items() if k != "sum"})
+        if "sum" in record and record["sum"] != event.checksum:
+            raise ValueError("the checksum is of another line.")
+        return event, "sum" in record
+
+    def _damaged(self, place: int, about: dict[str, Any]) -> Event:
+        return Event(self.study, self.session, DAMAGED, place, about)
 
 
 def _is_begun(text: bytes) -> bool:
     """Whether a text is an event that somebody was writing, and that nothing else stands in."""
     begins = text.startswith(EVENT) or EVENT.startswith(text)
     return begins and text.count(EVENT) < 2 and b"\0" not in text
-
-
-def _pieces(text: bytes, study: str, session: str) -> list[tuple[Piece, bool]]:
-    """What a line holds: one event, or several whose ends were damaged; nothing if it is blank."""
-    if not text.strip():
-        return []
-    try:
-        own, vouched = fields(text.rstrip(), json.loads(text), study, session)
-        return [(Piece(own, {}), vouched)]
-    except (ValueError, TypeError, RecursionError):
-        pass
-    pieces, read_up_to, unread = [], 0, b""
-    for match in re.finditer(re.escape(EVENT), text):
-        finished = _finished(text[match.start() :], study, session)
-        if finished and match.start() >= read_up_to:
-            unread += text[read_up_to : match.start()]
-            read_up_to = match.start() + finished[1]
-            pieces.append((finished[0], True))
-    unread += text[read_up_to:]
-    return [*pieces, (Piece(None, _hint(unread)), False)] if unread.strip() else pieces
-
-
-def _finished(text: bytes, study: str, session: str) -> tuple[Piece, int] | None:
-    """An event with a right checksum at the beginning of a text, and its length in bytes."""
-    try:
-        decoded = text.decode("utf-8", "replace")
-        told, length = DECODER.raw_decode(decoded)
-        own_text = decoded[:length].encode()
-        own, vouched = fields(own_text, told, study, session)
-    except (ValueError, TypeError, RecursionError):
-        return None
-    return (Piece(own, {}), len(own_text)) if vouched else None
-
-
-def _hint(text: bytes) -> Fields:
-    """Kind and index of a damaged line, as far as they can be made out."""
-    match = re.search(rb'"kind": "([a-z]{1,32})", "index": (\d{1,6}),', text)
-    return {"kind": match[1].decode(), "index": int(match[2])} if match else {}
-
-
-def _hint_of(piece: Piece) -> Fields:
-    """The same of an event that was read."""
-    told = piece.fields or {}
-    return {key: told[key] for key in ("kind", "index") if key in told}

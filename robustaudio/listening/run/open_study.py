@@ -1,9 +1,8 @@
 """What the pages of one open study ask for, and what they may be told."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from contextlib import suppress
 from datetime import datetime
 from math import ceil
 from typing import Any, TypeVar
@@ -25,7 +24,6 @@ CHECKS_S = 120.0  # consent, sound, headphones, level
 NOISES = {"white", "shaped"}  # families whose every change is noise: then it may be called so
 
 
-@dataclass(eq=False)
 class OpenStudy:
     """What one study's pages ask for. Every answer leaves as an event before the next question.
 
@@ -33,23 +31,18 @@ class OpenStudy:
     `expires` is the last end that can be read, or a time that does not come.
     """
 
-    token: str
-    study: Study
-    store: Store
-    expires: datetime
-    closed: str = ""
-    damaged: int = 0  # lines of the study itself that cannot be read
-    unused_hours: float = PRIVATE.unused_hours  # until a listener who passed no check is forgotten
-    _trials: OrderedDict[tuple[str, int], Trial | None] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _analysis: tuple[Hashable, Any] | None = None
-    _analysis_lock: threading.Lock = field(default_factory=threading.Lock)
-    admission: Admission = field(init=False)
-    replays: Replays = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.admission = Admission(self.store, self.token, self.unused_hours)
-        self.replays = Replays(self.study, self.store, self.token)
+    def __init__(
+        self, token: str, study: Study, store: Store, expires: datetime,
+        unused_hours: float = PRIVATE.unused_hours,
+    ) -> None:  # fmt: skip
+        self.token, self.study, self.store = token, study, store
+        self.expires, self.closed = expires, ""
+        self.damaged = 0  # lines of the study itself that cannot be read
+        self.admission = Admission(store, token, unused_hours)
+        self.replays = Replays(study, store, token)
+        self._trials: dict[tuple[str, int], Trial | None] = {}
+        self._analysis: tuple[Hashable, Any] | None = None
+        self._analysis_lock = threading.Lock()
 
     @property
     def demo(self) -> bool:
@@ -103,7 +96,8 @@ class OpenStudy:
         name, current = self.find(code)
         if current.step != ("screening" if kind == "unscreened" else kind):
             return self._state(name, current)
-        event = sent.check(self.token, name, kind, body, current)
+        index = current.checks.attempts if kind == "screening" else 0
+        event = Event(self.token, name, kind, index, sent.check(kind, body, current))
         if kind == "sound":
             self.admission.passed(event)
         else:
@@ -205,17 +199,15 @@ class OpenStudy:
     def _trial(self, name: str, current: Session) -> Trial | None:
         """The next trial, found once; its sounds are made then, so that none takes longer later."""
         key = (name, len(current.asked))
-        with self._lock:
-            if key in self._trials:
-                return self._trials[key]
+        with suppress(KeyError):
+            return self._trials[key]
         trial = current.trial()
         if trial is not None:
             for level_db in _played(trial):
                 self.study.stimuli.render(trial.condition, level_db)
-        with self._lock:
-            self._trials[key] = trial
-            if len(self._trials) > CACHED_TRIALS:
-                self._trials.popitem(last=False)
+        if len(self._trials) >= CACHED_TRIALS:
+            self._trials.clear()
+        self._trials[key] = trial
         return trial
 
     def _shown(self, trial: Trial) -> dict[str, Any]:

@@ -2,16 +2,9 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from math import inf
 
 from robustaudio.serving.limits import NOBODY, Limits, Visitor
-
-
-@dataclass(frozen=True)
-class Opening:
-    visitor: Visitor
-    since: float
 
 
 class Openings:
@@ -19,7 +12,7 @@ class Openings:
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits, self._clock = limits, clock
-        self._openings: dict[str, Opening] = {}
+        self._openings: dict[str, tuple[Visitor, float]] = {}  # with the time of opening
 
     @property
     def shared(self) -> bool:
@@ -36,11 +29,12 @@ class Openings:
             del self._openings[token]
         if visitor == NOBODY:
             return
-        others = [opening.visitor for opening in self._openings.values()]
-        own, near = others.count(visitor), sum(o.address == visitor.address for o in others)
-        if own >= self.limits.studies:
+        visitors = [other for other, _ in self._openings.values()]
+        open_here = visitors.count(visitor)
+        near = sum(other.address == visitor.address for other in visitors)
+        if open_here >= self.limits.studies:
             raise ValueError(
-                f"you have {own} listening tests open, which is the most; end one on its "
+                f"you have {open_here} listening tests open, which is the most; end one on its "
                 "teacher's page first."
             )
         if near >= self.limits.address_studies:
@@ -50,22 +44,19 @@ class Openings:
             )
 
     def note(self, token: str, visitor: Visitor) -> None:
-        self._openings[token] = Opening(visitor, self._clock())
+        self._openings[token] = visitor, self._clock()
 
     def old(self) -> list[str]:
         """What visitors have opened longer ago than a test may stay unused."""
         ends = self._clock() - self.limits.unused_hours * 3_600
-        return [
-            token
-            for token, opening in [*self._openings.items()]
-            if opening.visitor != NOBODY and opening.since <= ends
-        ]
+        openings = [*self._openings.items()]
+        return [token for token, (who, at) in openings if who != NOBODY and at <= ends]
 
     def oldest_first(self, tokens: Iterable[str]) -> list[str]:
         """What visitors may have opened; what nobody here remembers comes last.
 
         It is from before the start, or another server's, and may be new there.
         """
-        openings = self._openings
-        tokens = [t for t in tokens if t not in openings or openings[t].visitor != NOBODY]
-        return sorted(tokens, key=lambda t: openings[t].since if t in openings else inf)
+        openings = {token: self._openings.get(token, (None, inf)) for token in tokens}
+        visitors = [token for token, (visitor, _) in openings.items() if visitor != NOBODY]
+        return sorted(visitors, key=lambda token: openings[token][1])

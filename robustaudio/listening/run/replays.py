@@ -1,7 +1,5 @@
 """The sessions of a study, replayed: a listener's stream is read again only when it has changed."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -33,8 +31,7 @@ class Replays:
 
     def __init__(self, study: Study, store: Store, token: str) -> None:
         self.study, self.store, self.token = study, store, token
-        self._known: OrderedDict[str, tuple[Hashable, Session]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._known: dict[str, tuple[Hashable, Session]] = {}
 
     def session(self, name: str) -> Session:
         """Where a listener stands.
@@ -75,13 +72,10 @@ class Replays:
 
     def _remembered(self, name: str, stamp: Hashable) -> Session | None:
         """The session as it was replayed last, if nothing was stored of it since."""
-        with self._lock:
-            known, session = self._known.get(name, (None, None))
+        known, session = self._known.get(name, (None, None))
         return session if stamp is not None and known == stamp else None
 
     def _remember(self, name: str, stamp: Hashable, session: Session) -> None:
-        with self._lock:
-            self._known[name] = stamp, session
-            self._known.move_to_end(name)
-            while len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+        if len(self._known) >= REMEMBERED:  # more than a study may have: most have been deleted
+            self._known.clear()
+        self._known[name] = stamp, session

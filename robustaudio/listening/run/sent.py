@@ -32,45 +32,32 @@ def start(study: str, session: str) -> Event:
     return Event(study, session, "start", 0, facts)
 
 
-def check(study: str, session: str, kind: str, body: dict[str, Any], current: Session) -> Event:
-    """One check before the trials, by its kind.
+def check(kind: str, body: dict[str, Any], current: Session) -> dict[str, Any]:
+    """The facts of one check before the trials, by its kind.
 
     Raises:
         ValueError: for a wrong count of beeps, and for values that cannot be.
     """
     match kind:
-        case "sound":
-            facts = _sound(body, current)
-        case "screening":
-            return _screening(study, session, body, current)
+        case "sound":  # through what, and at which rate the browser plays
+            if body.get("beeps") != beep_count(current.check_seed):
+                raise ValueError(
+                    "that is not how many there were; play them again, a little louder."
+                )
+            device = body.get("device", "unknown")
+            if device not in DEVICES:
+                raise ValueError(f"device {device!r} must be one of {', '.join(DEVICES)}.")
+            return {"sample_rate": _number(body, "sample_rate", *RATES_HZ), "device": device}
+        case "screening":  # an attempt at the headphone test
+            if current.checks.attempts >= MOST_ATTEMPTS:
+                raise ValueError(f"{MOST_ATTEMPTS} attempts are the most; go on without, please.")
+            answers = body.get("answers")
+            score = current.screening.score(answers if isinstance(answers, list) else [])
+            return {"score": score, "passed": score >= PASSES_AT[current.screening.kind]}
         case "unscreened":
-            facts = {"unscreened": True}
-        case (
-            _
-        ):  # the level that the listener chose, relative to the files; it is locked from now on
-            facts = {"gain_db": _number(body, "gain_db", *GAINS_DB)}
-    return Event(study, session, kind, 0, facts)
-
-
-def _sound(body: dict[str, Any], current: Session) -> dict[str, Any]:
-    """The listener counted the beeps; at which rate the browser plays, through what."""
-    if body.get("beeps") != beep_count(current.check_seed):
-        raise ValueError("that is not how many there were; play them again, a little louder.")
-    device = body.get("device", "unknown")
-    if device not in DEVICES:
-        raise ValueError(f"device {device!r} must be one of {', '.join(DEVICES)}.")
-    return {"sample_rate": _number(body, "sample_rate", *RATES_HZ), "device": device}
-
-
-def _screening(study: str, session: str, body: dict[str, Any], current: Session) -> Event:
-    """An attempt at the headphone test."""
-    attempt = current.checks.attempts
-    if attempt >= MOST_ATTEMPTS:
-        raise ValueError(f"{MOST_ATTEMPTS} attempts are the most; go on without, please.")
-    answers = body.get("answers")
-    score = current.screening.score(answers if isinstance(answers, list) else [])
-    facts = {"score": score, "passed": score >= PASSES_AT[current.screening.kind]}
-    return Event(study, session, "screening", attempt, facts)
+            return {"unscreened": True}
+    # the level that the listener chose, relative to the files; it is locked from now on
+    return {"gain_db": _number(body, "gain_db", *GAINS_DB)}
 
 
 def answer(study: str, session: str, body: dict[str, Any], trial: Trial) -> Event:

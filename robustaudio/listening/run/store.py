@@ -9,6 +9,8 @@ Every event is stored with a checksum. What cannot be read, or was changed, come
 of the kind `DAMAGED`, so that whoever reads can count it; nothing is deleted for being damaged.
 """
 
+import hashlib
+import json
 import re
 import threading
 from collections.abc import Hashable, Iterable, Iterator
@@ -51,15 +53,31 @@ class Event:
         """What makes the event the one it is within its stream."""
         return self.kind, self.index
 
+    @property
+    def text(self) -> str:
+        """The event as JSON, without the name of its stream."""
+        fields = {"kind": self.kind, "index": self.index, "data": self.data}
+        return json.dumps(fields, ensure_ascii=False)
+
+    @property
+    def checksum(self) -> str:
+        """16 hexadecimal digits of SHA-256 over the text, with the name of the stream.
+
+        Raises:
+            ValueError: for text that no encoding can write.
+        """
+        named = f"{self.study}/{self.session}\n{self.text}"
+        return hashlib.sha256(named.encode()).hexdigest()[:16]
+
 
 class Store(Protocol):
     """What every backend does; streams and events come back in the order they were appended."""
 
     kept: str  # where answers are, as listeners are told before they consent
-    trouble: str  # a sentence if the store as a whole is damaged, so that streams may be missing
+    trouble: str = ""  # a sentence if the whole store is damaged, so that streams may be missing
 
     def append(self, event: Event) -> bool:
-        """Keeps the event for good before it returns; False if it was there already."""
+        """Keep the event for good before it returns; False if it was there already."""
         ...
 
     def read(self, study: str, session: str) -> list[Event]:
@@ -84,14 +102,14 @@ class Store(Protocol):
 
     def strays(self, study: str) -> list[str]:
         """What lies among the answers and is not read, for no listener is called so."""
-        ...
+        return []
 
     def others(self) -> list[str]:
         """What lies among the studies and is not read, for no study is called so."""
-        ...
+        return []
 
     def delete(self, study: str, session: str | None = None) -> None:
-        """Forgets a listener, or with None the whole study; it is gone for good on return."""
+        """Forget a listener, or with None the whole study; it is gone for good on return."""
         ...
 
     def stamp(self, study: str, session: str) -> Hashable:
@@ -103,20 +121,19 @@ class Store(Protocol):
         ...
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """Keeps everything until the process ends, and nothing after it: for demonstrations."""
 
     kept = "on no disk: in the server's memory, until the study ends or the server stops"
-    trouble = ""
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[str, str], list[Event]] = {}
+        self._studies: dict[str, dict[str, list[Event]]] = {}  # by study and session
         self._deleted: set[str] = set()
         self._lock = threading.Lock()
 
     def append(self, event: Event) -> bool:
         with self._lock:
-            stream = self._streams.setdefault((event.study, event.session), [])
+            stream = self._studies.setdefault(event.study, {}).setdefault(event.session, [])
             if any(event.key == known.key for known in stream):
                 return False
             stream.append(event)
@@ -124,46 +141,39 @@ class MemoryStore:
 
     def read(self, study: str, session: str) -> list[Event]:
         with self._lock:
-            return list(self._streams.get((study, session), []))
+            return [*self._studies.get(study, {}).get(session, ())]
 
     def studies(self) -> list[str]:
         with self._lock:
-            return sorted(study for study, session in self._streams if session == STUDY)
+            return sorted(name for name, streams in self._studies.items() if STUDY in streams)
 
     def orphans(self) -> list[str]:
         with self._lock:
-            known = {study for study, session in self._streams if session == STUDY}
-            return sorted({study for study, _ in self._streams} - known)
+            return sorted(name for name, streams in self._studies.items() if STUDY not in streams)
 
     def deleted(self) -> set[str]:
-        return set(self._deleted)
+        return {*self._deleted}
 
     def sessions(self, study: str) -> list[str]:
-        with self._lock:
-            return [s for of, s in self._streams if of == study and s != STUDY]
-
-    def strays(self, study: str) -> list[str]:
-        return []
-
-    def others(self) -> list[str]:
-        return []
+        return [*self.stamps(study)]
 
     def delete(self, study: str, session: str | None = None) -> None:
         with self._lock:
             if session is None:
                 self._deleted.add(study)
-            for of, name in [*self._streams]:
-                if of == study and session in (None, name):
-                    del self._streams[of, name]
+                self._studies.pop(study, None)
+            elif streams := self._studies.get(study):
+                streams.pop(session, None)
+                if not streams:
+                    del self._studies[study]
 
     def stamp(self, study: str, session: str) -> Hashable:
-        with self._lock:
-            return len(self._streams.get((study, session), ())) or None
+        return len(self.read(study, session)) or None
 
     def stamps(self, study: str) -> dict[str, Hashable]:
         with self._lock:
-            streams = self._streams.items()
-            return {s: len(events) for (of, s), events in streams if of == study and s != STUDY}
+            streams = self._studies.get(study, {})
+            return {name: len(events) for name, events in streams.items() if name != STUDY}
 
 
 def once(events: Iterable[Event]) -> Iterator[Event]:

@@ -24,6 +24,9 @@ BOUNDS = {"<=": ("← or softer", "start"), ">=": ("or louder →", "end")}
 LARGEST = 11.0  # radius of the point with the most trials
 NAMES, MEANS, ROW = 136, 52, 30  # of grades: the room left and right, and the height of a row
 
+GRID, DARK = (f'stroke="currentColor" opacity="{opacity}"' for opacity in (".15", ".7"))
+THICK = 'stroke-width="5" stroke-linecap="round"'
+
 Place = Callable[[float], float]  # from a level in dB, to where it is drawn
 
 
@@ -54,10 +57,8 @@ def ratings(results: Sequence[GradeResult]) -> str:
 
     parts, described = [], []
     for tick in range(low, high + 1, step):
-        parts.append(
-            f'<path d="M{x(tick):.1f} {TOP}V{foot}" stroke="currentColor" opacity=".15"/>'
-            + _text(x(tick), foot + 20, _signed(tick))
-        )
+        parts.append(_line(f"M{x(tick):.1f} {TOP}V{foot}", GRID))
+        parts.append(_text(x(tick), foot + 20, _signed(tick)))
     parts.append(_text((NAMES + WIDTH - MEANS) / 2, foot + 42, title))
     for place, result in enumerate(results):
         group, y = result.group, TOP + ROW * (place + 0.5)
@@ -66,10 +67,7 @@ def ratings(results: Sequence[GradeResult]) -> str:
         if group.lower is not None and group.upper is not None:
             interval = f" ({_signed(group.lower)} to {_signed(group.upper)})"
             bar = f"M{x(group.lower):.1f} {y}H{x(group.upper):.1f}"
-            parts.append(
-                f'<path d="{bar}" stroke="{ACCENT}" stroke-width="5" stroke-linecap="round" '
-                'opacity=".6"/>'
-            )
+            parts.append(_line(bar, f'{THICK} stroke="{ACCENT}" opacity=".6"'))
         parts.append(f'<circle cx="{x(group.mean):.1f}" cy="{y}" r="6" fill="{POINT}"/>')
         parts.append(_text(WIDTH, y + 5, mean, "end"))
         described.append(f"{item(result)} {mean}{interval}")
@@ -83,6 +81,10 @@ def _svg(name: str, height: float, parts: list[str]) -> str:
         f'aria-label="{escape(name)}" font-family="system-ui, sans-serif" font-size="14" '
         f'fill="currentColor">{"".join(parts)}</svg>\n'
     )
+
+
+def _line(path: str, look: str) -> str:
+    return f'<path d="{path}" {look}/>'
 
 
 def _text(x: float, y: float, words: str, anchor: str = "middle") -> str:
@@ -103,10 +105,8 @@ def _frame(low: float, high: float, x: Place) -> list[str]:
     parts = []
     for proportion in PROPORTIONS:
         y = _y(proportion)
-        parts.append(
-            f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="currentColor" opacity=".15"/>'
-            + _text(LEFT - 8, y + 5, f"{proportion:.0%}", "end")
-        )
+        parts.append(_line(f"M{LEFT} {y:.1f}H{WIDTH - RIGHT}", GRID))
+        parts.append(_text(LEFT - 8, y + 5, f"{proportion:.0%}", "end"))
     step = next((s for s in DB_PER_TICK if (high - low) / s <= MOST_TICKS), DB_PER_TICK[-1])
     for tick in range(int(low // step + 1) * step, int(high) + 1, step):
         parts.append(_text(x(tick), HEIGHT - BOTTOM + 20, _signed(tick)))
@@ -116,28 +116,29 @@ def _frame(low: float, high: float, x: Place) -> list[str]:
 
 def _curve(curve: Sequence[CurvePoint], x: Place) -> list[str]:
     """The mean, and its band where more than one listener makes one."""
-    line = " ".join(f"{x(at.level_db):.1f},{_y(at.correct):.1f}" for at in curve)
-    parts = []
+
+    def points(proportions: Sequence[tuple[float, float]]) -> str:
+        return " ".join(f"{x(level):.1f},{_y(p):.1f}" for level, p in proportions)
+
+    line = points([(at.level_db, at.correct) for at in curve])
+    parts = [f'<polyline points="{line}" fill="none" stroke="{ACCENT}" stroke-width="2.5"/>']
     upper = [(at.level_db, min(1.0, at.upper)) for at in curve if at.upper is not None]
     lower = [(at.level_db, max(0.0, at.lower)) for at in curve if at.lower is not None]
     if upper:
-        outline = " ".join(f"{x(level):.1f},{_y(p):.1f}" for level, p in upper + lower[::-1])
-        parts.append(f'<polygon points="{outline}" fill="{ACCENT}" opacity=".18"/>')
-    return [*parts, f'<polyline points="{line}" fill="none" stroke="{ACCENT}" stroke-width="2.5"/>']
+        band = points(upper + lower[::-1])
+        parts.insert(0, f'<polygon points="{band}" fill="{ACCENT}" opacity=".18"/>')
+    return parts
 
 
 def _points(points: Sequence[Point], x: Place) -> list[str]:
     """A circle per level; its area is the number of trials."""
-    most, parts = max(point.trials for point in points), []
-    for point in points:
-        level, correct, trials = point.level_db, point.correct, point.trials
-        radius = max(2.0, LARGEST * (trials / most) ** 0.5)
-        parts.append(
-            f'<circle cx="{x(level):.1f}" cy="{_y(correct / trials):.1f}" r="{radius:.1f}" '
-            f'fill="{POINT}" opacity=".55">'
-            f"<title>{db(level)}: {correct} of {trials}</title></circle>"
-        )
-    return parts
+    most = max(point.trials for point in points)
+    return [
+        f'<circle cx="{x(at.level_db):.1f}" cy="{_y(at.correct / at.trials):.1f}" '
+        f'r="{max(2.0, LARGEST * (at.trials / most) ** 0.5):.1f}" fill="{POINT}" opacity=".55">'
+        f"<title>{db(at.level_db)}: {at.correct} of {at.trials}</title></circle>"
+        for at in points
+    ]
 
 
 def _threshold(threshold: Threshold, low: float, high: float, x: Place) -> list[str]:
@@ -146,15 +147,10 @@ def _threshold(threshold: Threshold, low: float, high: float, x: Place) -> list[
     ends = (threshold.lower_db, threshold.upper_db)
     lower, upper = (level_db if end is None else min(max(end, low), high) for end in ends)
     lower, upper = low if sign == "<=" else lower, high if sign == ">=" else upper
-    bar = f"M{x(lower):.1f} {y}H{x(upper):.1f}"
     parts = [
-        f'<path d="M{x(level_db):.1f} {TOP}V{y}" stroke="currentColor" stroke-dasharray="4 4" '
-        'opacity=".7"/>',
-        f'<path d="{bar}" stroke="currentColor" stroke-width="5" stroke-linecap="round" '
-        'opacity=".7"/>',
+        _line(f"M{x(level_db):.1f} {TOP}V{y}", f'{DARK} stroke-dasharray="4 4"'),
+        _line(f"M{x(lower):.1f} {y}H{x(upper):.1f}", f"{DARK} {THICK}"),
     ]
     if sign != "=":
-        words, anchor = BOUNDS[sign]
-        at = x(low if sign == "<=" else high)
-        parts.append(_text(at, y - 8, words, anchor))
+        parts.append(_text(x(low if sign == "<=" else high), y - 8, *BOUNDS[sign]))
     return parts

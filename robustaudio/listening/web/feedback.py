@@ -124,24 +124,21 @@ def damage(reading: Reading) -> str:
     sentences = [reading.trouble] if reading.trouble else []
     if reading.damaged:
         lines, names = sum(reading.damaged.values()), ", ".join(reading.damaged)
-        listeners = f"{len(reading.damaged)} listener{_plural(len(reading.damaged))}"
+        listeners = _counted(len(reading.damaged), "listener")
+        are = "is" if lines == 1 else "are"
         sentences.append(
-            f"{lines} line{_plural(lines)} of {listeners} cannot be read or "
-            f"{'is' if lines == 1 else 'are'} missing: {names}."
+            f"{_counted(lines, 'line')} of {listeners} cannot be read or {are} missing: {names}."
         )
     if reading.of_study:
-        lines = reading.of_study
-        sentences.append(f"{lines} line{_plural(lines)} of the study itself cannot be read.")
+        lines = _counted(reading.of_study, "line")
+        sentences.append(f"{lines} of the study itself cannot be read.")
     if reading.strays:
         sentences.append(f"Not read, for no listener is called so: {', '.join(reading.strays)}.")
     return " ".join(sentences)
 
 
-def _plural(count: int) -> str:
-    return "" if count == 1 else "s"
-
-
-# --- of the group --------------------------------------------------------------------------------
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def legend(result: Result) -> str:
@@ -163,9 +160,8 @@ def in_words(result: ScoreResult | ThresholdResult | GradeResult) -> str:
             words = _group_threshold(result.thresholds.correct_79)
         case GradeResult():
             words = result.paradigm.summary
-    count = result.count
-    few = " So few listeners say little about others." if count < FEW else ""
-    return f"{count} listener{_plural(count)}. {words}{few}"
+    few = " So few listeners say little about others." if result.count < FEW else ""
+    return f"{_counted(result.count, 'listener')}. {words}{few}"
 
 
 def item(result: Result) -> str:
@@ -183,9 +179,6 @@ def _group_threshold(threshold: Threshold | None) -> str:
         return f"The threshold is {at}."
     low, high = db(round(threshold.lower_db, 1)), db(round(threshold.upper_db, 1))
     return f"The threshold is {at}; 95 % interval: {low} to {high}."
-
-
-# --- of one listener -----------------------------------------------------------------------------
 
 
 def own_sentence(result: ScoreResult | ThresholdResult | GradeResult, listener: str) -> str:

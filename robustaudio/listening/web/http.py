@@ -9,8 +9,10 @@ from traceback import extract_tb
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
 
 from robustaudio.listening.run.host import Closed, NoStudy, WrongKey
 from robustaudio.listening.run.store import NotWritable
@@ -23,6 +25,14 @@ LONGEST_BODY = 16_384  # bytes
 FAR = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}
 DEFECT = "this could not be answered: a defect of the server, which its log names."
 LOG = logging.getLogger(__name__)
+STATUS: dict[type[Exception], tuple[int, dict[str, str]]] = {  # the first that fits
+    NotJson: (415, {}),
+    WrongKey: (403, {}),
+    Closed: (410, {"study": "closed"}),
+    NoStudy: (404, {"study": "unknown"}),
+    LookupError: (404, {}),
+    ValueError: (400, {}),
+}
 HEADERS = {
     "Cache-Control": "no-store, no-transform",  # no proxy compresses a sound by its content
     "Referrer-Policy": "no-referrer",
@@ -30,44 +40,43 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
     "form-action 'self'",
 }
+Answer = Callable[[dict[str, Any], Headers], Any]  # of what was sent, and of the headers
 
 
-async def answered(request: Request, answer: Callable[[dict[str, Any]], Any]) -> Response:
-    """Runs `answer` in a thread, of the body and the address; errors become their sentence.
+def route(path: str, answer: Answer, method: str = "GET") -> Route:
+    """A route of one study. In a thread, `answer` gets what was sent (with the path's values) and
+    the headers.
 
-    Bytes become a sound, a response stays what it is, anything else becomes JSON. A study that is
-    "closed" (410) or "unknown" (404) is called so beside the sentence, by the key `study`.
+    Bytes become a sound, a response stays what it is, anything else becomes JSON. Errors become
+    their sentence; a study that is "closed" (410) or "unknown" (404) is called so beside it, by the
+    key `study`.
     """
-    try:
-        told = await _body(request) if request.method == "POST" else dict(request.query_params)
-        result = await run_in_threadpool(answer, {**told, **request.path_params})
-    except NotJson as error:
-        return failed(415, error)
-    except WrongKey as error:
-        return failed(403, error)
-    except Closed as error:
-        return failed(410, error, study="closed")
-    except NoStudy as error:
-        return failed(404, error, study="unknown")
-    except LookupError as error:
-        return failed(404, error)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        return failed(503, OSError(f"the server cannot read or write answers now: {reason}."))
-    except NotWritable as error:
-        LOG.warning("%s", error)
-        return failed(503, OSError("the server cannot write answers now, and its log says why."))
-    except ValueError as error:
-        return failed(400, error)
-    except Exception as error:  # a defect: whatever it says may hold answers and keys
-        LOG.error("%s cannot be answered: %s", request.scope["route"].path, _where(error))
-        return failed(500, RuntimeError(DEFECT))
-    if isinstance(result, Response):
-        return result
-    if isinstance(result, bytes):  # compressed, its length would depend on its content
-        encoding = {"Content-Encoding": "identity"}
-        return Response(result, media_type="audio/wav", headers=HEADERS | encoding)
-    return JSONResponse(result, headers=HEADERS)
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            sent = await _body(request) if request.method == "POST" else dict(request.query_params)
+            sent |= request.path_params
+            result = await run_in_threadpool(answer, sent, request.headers)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            return failed(503, f"the server cannot read or write answers now: {reason}.")
+        except NotWritable as error:
+            LOG.warning("%s", error)
+            return failed(503, "the server cannot write answers now, and its log says why.")
+        except (LookupError, ValueError) as error:
+            status, more = next(known for kind, known in STATUS.items() if isinstance(error, kind))
+            return failed(status, str(error), **more)
+        except Exception as error:  # a defect: whatever it says may hold answers and keys
+            LOG.error("%s cannot be answered: %s", request.scope["route"].path, _where(error))
+            return failed(500, DEFECT)
+        if isinstance(result, Response):
+            return result
+        if isinstance(result, bytes):  # compressed, its length would depend on its content
+            encoding = {"Content-Encoding": "identity"}
+            return Response(result, media_type="audio/wav", headers=HEADERS | encoding)
+        return JSONResponse(result, headers=HEADERS)
+
+    return Route(f"/listen/{{token}}/{path}", endpoint, methods=[method])
 
 
 def _where(error: Exception) -> str:
@@ -78,11 +87,9 @@ def _where(error: Exception) -> str:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object that was sent.
+    """The JSON object that was sent; else a ValueError, which is NotJson if it is called otherwise.
 
-    Raises:
-        NotJson: if it is not called JSON; only our own pages can do so unasked.
-        ValueError: for anything else, or one that is too long.
+    Only our own pages can call it JSON unasked.
     """
     body = b""
     async for part in request.stream():
@@ -90,17 +97,17 @@ async def _body(request: Request) -> dict[str, Any]:
         if len(body) > LONGEST_BODY:
             raise ValueError(f"more than {LONGEST_BODY} bytes were sent.")
     try:
-        told = json.loads(body or b"{}")
+        sent = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:
         raise ValueError("what was sent is not JSON.") from error
-    if not isinstance(told, dict):
+    if not isinstance(sent, dict):
         raise ValueError("what was sent is not a JSON object.")
     check_json_type(request.headers.get("Content-Type", ""))
-    return told
+    return sent
 
 
-def failed(status: int, error: Exception, **more: str) -> JSONResponse:
-    return JSONResponse({"error": str(error), **more}, status, headers=HEADERS)
+def failed(status: int, sentence: str, **more: str) -> JSONResponse:
+    return JSONResponse({"error": sentence, **more}, status, headers=HEADERS)
 
 
 def page(name: str) -> Callable:
@@ -113,9 +120,8 @@ def page(name: str) -> Callable:
 async def asset(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in SERVED:
-        return failed(404, LookupError(f"there is no {name!r} here."))
-    headers = HEADERS | {"Cache-Control": "no-cache"}
-    return FileResponse(ASSETS / name, headers=headers)
+        return failed(404, f"there is no {name!r} here.")
+    return FileResponse(ASSETS / name, headers=HEADERS | {"Cache-Control": "no-cache"})
 
 
 def reachable(host: str) -> str:

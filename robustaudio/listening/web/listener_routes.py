@@ -9,19 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.web.feedback import own_result
-from robustaudio.listening.web.http import answered, asset, page
+from robustaudio.listening.web.http import asset, page, route
 from robustaudio.listening.web.teacher_routes import teacher_routes
 
-Answer = Callable[
-    [OpenStudy, str, dict[str, Any]], Any
-]  # of a room, a listener's code, what was sent
+# of an open study, a listener's code, and what was sent
+Answer = Callable[[OpenStudy, str, dict[str, Any]], Any]
 
 
 def routes(rooms: Host) -> list[BaseRoute]:
@@ -44,32 +41,32 @@ def application(rooms: Host) -> Starlette:
 def listener_routes(rooms: Host) -> list[BaseRoute]:
     """What one listener may ask, each by the code of the session."""
 
-    def route(path: str, answer: Answer, method: str = "GET") -> Route:
-        async def endpoint(request: Request) -> Response:
-            code = request.headers.get("X-Listener", "")
-            return await answered(
-                request, lambda told: answer(rooms.find(told["token"]), code, told)
-            )
-
-        return Route(f"/listen/{{token}}/{path}", endpoint, methods=[method])
+    def asked(path: str, answer: Answer, method: str = "GET") -> Route:
+        return route(
+            path,
+            lambda sent, headers: answer(
+                rooms.find(sent["token"]), headers.get("X-Listener", ""), sent
+            ),
+            method,
+        )
 
     def check(kind: str) -> Route:
-        return route(kind, lambda room, code, told: room.check(code, kind, told), "POST")
+        return asked(kind, lambda room, code, sent: room.check(code, kind, sent), "POST")
 
     return [
-        route("study", lambda room, code, told: room.description()),
-        route("state", lambda room, code, told: room.state(code)),
-        route("result", lambda room, code, told: own_result(room, code)),
-        route(
+        asked("study", lambda room, code, sent: room.description()),
+        asked("state", lambda room, code, sent: room.state(code)),
+        asked("result", lambda room, code, sent: own_result(room, code)),
+        asked(
             "trial/{number:int}/{place:int}",
-            lambda room, code, told: room.sound(code, told["number"], told["place"]),
+            lambda room, code, sent: room.sound(code, sent["number"], sent["place"]),
         ),
-        route(
+        asked(
             "check/{kind}/{question:int}",
-            lambda room, code, told: room.check_sound(code, told["kind"], told["question"]),
+            lambda room, code, sent: room.check_sound(code, sent["kind"], sent["question"]),
         ),
-        route("start", lambda room, code, told: room.begin(told.get("agreed")), "POST"),
+        asked("start", lambda room, code, sent: room.begin(sent.get("agreed")), "POST"),
         *map(check, ("sound", "screening", "unscreened", "level")),
-        route("answer", lambda room, code, told: room.answer(code, told), "POST"),
-        route("forget", lambda room, code, told: room.forget(code), "POST"),
+        asked("answer", lambda room, code, sent: room.answer(code, sent), "POST"),
+        asked("forget", lambda room, code, sent: room.forget(code), "POST"),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import segno
-from starlette.requests import Request
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -23,7 +23,7 @@ from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.web.charts import psychometric, ratings
 from robustaudio.listening.web.feedback import in_words, item, legend, pooled
-from robustaudio.listening.web.http import HEADERS, answered, page
+from robustaudio.listening.web.http import HEADERS, page, route
 
 Answer = Callable[[OpenStudy, dict[str, Any]], Any]
 LINK = r"https?://[\w.:\[\]-]+(/[\w.~-]+)*/listen/"
@@ -33,35 +33,28 @@ LONGEST_LINK = 300
 def teacher_routes(rooms: Host) -> list[BaseRoute]:
     """All of them need the key, but the page itself and the picture of its link."""
 
-    def route(path: str, answer: Answer, method: str = "GET") -> Route:
-        async def endpoint(request: Request) -> Response:
-            key = request.headers.get("X-Teacher", "")
+    def asked(path: str, answer: Answer, method: str = "GET") -> Route:
+        def allowed(sent: dict[str, Any], headers: Headers) -> Any:
+            key = headers.get("X-Teacher", "")
+            return answer(rooms.find_for_teacher(sent["token"], key), sent)
 
-            def allowed(told: dict[str, Any]) -> Any:
-                return answer(rooms.find_for_teacher(told["token"], key), told)
+        return route(path, allowed, method)
 
-            return await answered(request, allowed)
-
-        return Route(f"/listen/{{token}}/{path}", endpoint, methods=[method])
-
-    def expire(room: OpenStudy, told: dict[str, Any]) -> dict[str, Any]:
-        rooms.expire(room.token, told.get("hours"))
+    def expire(room: OpenStudy, sent: dict[str, Any]) -> dict[str, Any]:
+        rooms.expire(room.token, sent.get("hours"))
         return overview(room)
 
-    def close(room: OpenStudy, told: dict[str, Any]) -> dict[str, Any]:
+    def close(room: OpenStudy, sent: dict[str, Any]) -> dict[str, Any]:
         rooms.close(room.token)
         return {}
 
-    async def picture(request: Request) -> Response:
-        return await answered(request, lambda told: qr_code(rooms.find(told["token"]), told))
-
     return [
         Route("/listen/{token}/teacher", page("teacher.html")),
-        Route("/listen/{token}/qr.svg", picture),
-        route("pooled", lambda room, told: overview(room)),
-        route("export/{format}", lambda room, told: exported(room, told["format"])),
-        route("expire", expire, "POST"),
-        route("close", close, "POST"),
+        route("qr.svg", lambda sent, _: qr_code(rooms.find(sent["token"]), sent)),
+        asked("pooled", lambda room, sent: overview(room)),
+        asked("export/{format}", lambda room, sent: exported(room, sent["format"])),
+        asked("expire", expire, "POST"),
+        asked("close", close, "POST"),
     ]
 
 
@@ -107,13 +100,13 @@ def exported(room: OpenStudy, format: str) -> Response:
     return Response(text, media_type="application/json", headers=HEADERS)
 
 
-def qr_code(room: OpenStudy, told: dict[str, Any]) -> Response:
+def qr_code(room: OpenStudy, sent: dict[str, Any]) -> Response:
     """The link to a study as a picture; only of that link, whatever the server is called.
 
     Raises:
         ValueError: for any other text.
     """
-    link = str(told.get("link", ""))
+    link = str(sent.get("link", ""))
     if len(link) > LONGEST_LINK or not re.fullmatch(LINK + re.escape(room.token), link):
         raise ValueError(f"{link[:80]!r} is no link to this study.")
     out = io.BytesIO()
@@ -122,21 +115,18 @@ def qr_code(room: OpenStudy, told: dict[str, Any]) -> Response:
 
 
 def _cards(results: Sequence[ScoreResult | ThresholdResult | GradeResult]) -> list[dict[str, Any]]:
-    """One per result, but of ratings one per condition, with all of its levels."""
+    """One card a result, but of ratings one a condition, with all of its levels."""
     cards = []
-    for condition, mine in grouped(results, lambda result: result.condition).items():
-        if grades := [result for result in mine if isinstance(result, GradeResult)]:
-            sentence, picture = in_words(grades[0]), ratings(grades)
-            cards.append({"name": str(condition), "sentence": sentence, "picture": picture})
-        else:
-            cards += [_card(result) for result in mine]
+    for condition, group in grouped(results, lambda result: result.condition).items():
+        grades = [result for result in group if isinstance(result, GradeResult)]
+        for result in grades[:1] or group:
+            name, picture = str(condition), None
+            match result:
+                case ScoreResult():
+                    name = f"{name} at {item(result)}"
+                case ThresholdResult():
+                    picture = psychometric(result)
+                case GradeResult():
+                    picture = ratings(grades)
+            cards.append({"name": name, "sentence": in_words(result), "picture": picture})
     return cards
-
-
-def _card(result: ScoreResult | ThresholdResult | GradeResult) -> dict[str, Any]:
-    name, picture = str(result.condition), None
-    if isinstance(result, ThresholdResult):
-        picture = psychometric(result)
-    else:
-        name = f"{name} at {item(result)}"
-    return {"name": name, "sentence": in_words(result), "picture": picture}
