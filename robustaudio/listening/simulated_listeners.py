@@ -1,13 +1,13 @@
 """Simulated listeners, whose thresholds are known: what a study of a size can find out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit, logit
 
 from robustaudio.listening.design.paradigm import Answer, Choice, Intervals, Rating
-from robustaudio.listening.design.trial import Procedure, Response, Row, Trial, to_rows
+from robustaudio.listening.design.trial import Procedure, Response, Trial
 from robustaudio.listening.psychometric import TYPICAL_SPREAD_DB
 from robustaudio.perception.levels import MAX_LEVEL_DB, check_level
 
@@ -89,21 +89,6 @@ def panel(
         replace(typical, threshold_db=float(threshold), spread_db=float(spread))
         for threshold, spread in zip(thresholds, spreads, strict=True)
     ]
-
-
-def simulated_rows(procedure: Procedure, listeners: Sequence[Listener], seed: int) -> list[Row]:
-    """A study's rows, of one session per listener, as `analyse` takes them."""
-    return [
-        row
-        for n, listener in enumerate(listeners)
-        for response in simulated_session(procedure, listener, seed + n)
-        for row in to_rows(response, f"simulated-{n}")
-    ]
-
-
-def simulated_session(procedure: Procedure, listener: Listener, seed: int) -> list[Response]:
-    """A whole session, by the procedure itself."""
-    return [*responses(procedure, listener, seed, np.random.default_rng(seed))]
 
 
 def responses(

@@ -2,14 +2,13 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import sqrt
 from typing import TypeVar
 
 import numpy as np
 from scipy.stats import binomtest, t
 
 Name = TypeVar("Name", bound=Hashable)
-TINY = 1e-9  # a third of 3 trials is one, whatever floats say
 ALPHA = 0.05
 
 
@@ -35,28 +34,6 @@ def upper_bound(correct: int, trials: int, confidence: float = 0.95) -> float:
     """The proportion that the truth stays below (Clopper & Pearson 1934, one-sided)."""
     test = binomtest(correct, trials, alternative="less")
     return float(test.proportion_ci(confidence, method="exact").high)
-
-
-def is_inaudible(correct: int, trials: int, below: float, confidence: float = 0.95) -> bool:
-    """Whether the true proportion correct is shown to lie below a bound: a claim of equivalence.
-
-    p > .05 shows nothing: 8 of 16 right still allows 72 %. The bound is chosen before the test.
-    """
-    return upper_bound(correct, trials, confidence) < below
-
-
-def trials_for_inaudible(below: float, guess_rate: float = 0.5, confidence: float = 0.95) -> int:
-    """The fewest trials in which a score at chance, and not below it, shows `is_inaudible`.
-
-    Raises:
-        ValueError: for a bound that is not above chance.
-    """
-    if not guess_rate < below < 1:
-        raise ValueError(f"below {below:g} must lie between chance, {guess_rate:.3g}, and 1.")
-    trials = 1
-    while not is_inaudible(ceil(trials * guess_rate - TINY), trials, below, confidence):
-        trials += 1
-    return trials
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:

@@ -201,13 +201,5 @@ def three_intervals(d_prime: float) -> float:
 
 def abx_by_differences(d_prime: float) -> float:
     """ABX by differences, as in a test whose clips and levels rove."""
-    return _abx(d_prime / sqrt(2), d_prime / sqrt(6))
-
-
-def abx_independent(d_prime: float) -> float:
-    """ABX by independent observations, of one pair that the listener knows by heart."""
-    return _abx(d_prime / sqrt(2), d_prime / 2)
-
-
-def _abx(a: float, b: float) -> float:
+    a, b = d_prime / sqrt(2), d_prime / sqrt(6)
     return float(ndtr(a) * ndtr(b) + ndtr(-a) * ndtr(-b))

@@ -9,7 +9,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import entr
 
-from robustaudio.listening.psychometric import BEYOND_DB, Grid, log_answers, update
+from robustaudio.listening.psychometric import (
+    BEYOND_DB,
+    Grid,
+    log_answers,
+    log_likelihood,
+    weighed,
+)
 
 # Two are enough to place trials: were 0 among them, a lapse at the start would lead astray for
 # long; were they many, trials would be spent on telling them apart.
@@ -58,7 +64,7 @@ def posterior(
     which, count = np.searchsorted(table.levels_db, levels_db), len(table.levels_db)
     trials = np.bincount(which, minlength=count)
     hits = np.bincount(which, weights=np.asarray(correct, float), minlength=count)
-    return update(table.prior, table.logs, hits, trials - hits)
+    return weighed(table.prior, log_likelihood(table.logs, hits, trials - hits))
 
 
 def information(table: Table, weights: Float[ndarray, " parameters"]) -> Float[ndarray, " level"]:
