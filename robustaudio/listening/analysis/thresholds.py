@@ -67,18 +67,16 @@ def threshold(
     return Threshold("=", level_db, lower, upper)
 
 
-def faint_db(
-    posterior: Posterior, paradigm: Paradigm, played_db: Sequence[float], confidence: float = 0.95
-) -> float | None:
+def faint_db(posterior: Posterior, paradigm: Paradigm, played_db: Sequence[float]) -> float | None:
     """Below it hardly anything is heard: the lower end of the interval of the level of `FAINT`.
 
     None where it lies too far below the levels that were played.
     """
-    lower_db = posterior.level_at(proportion_at(FAINT, paradigm), confidence).lower
+    lower_db = posterior.level_at(proportion_at(FAINT, paradigm)).lower
     return lower_db if lower_db > min(played_db) - FARTHEST_DB else None
 
 
-def mean_threshold(thresholds: Sequence[Threshold], confidence: float = 0.95) -> Threshold | None:
+def mean_threshold(thresholds: Sequence[Threshold]) -> Threshold | None:
     """Mean over listeners, in dB, and its t interval.
 
     With a "<=" among them it is "<=" and has no lower end; None with both "<=" and ">=".
@@ -86,7 +84,7 @@ def mean_threshold(thresholds: Sequence[Threshold], confidence: float = 0.95) ->
     signs = {threshold.sign for threshold in thresholds}
     if {"<=", ">="} <= signs:
         return None
-    levels = mean_interval([threshold.level_db for threshold in thresholds], confidence)
+    levels = mean_interval([threshold.level_db for threshold in thresholds])
     sign: Sign = "<=" if "<=" in signs else ">=" if ">=" in signs else "="
     lower = None if sign == "<=" else levels.lower
     upper = None if sign == ">=" else levels.upper
