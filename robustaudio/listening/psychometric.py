@@ -166,7 +166,7 @@ def weighed(prior: Float[ndarray, "*parameters"], likelihood: ndarray) -> ndarra
 
 
 def quantiles(values: ndarray, weights: ndarray, shares: Sequence[float]) -> list[float]:
-    """Of weighted values, each taken to stand for all that is nearer to it than to the next."""
+    """Quantiles of weighted values; each stands for all that is nearer to it than to the next."""
     likely = weights > NEGLIGIBLE * weights.max()  # most of a grid is not, and need not be sorted
     different, which = np.unique(values[likely], return_inverse=True)
     below = np.cumsum(np.bincount(which, weights=weights[likely]))

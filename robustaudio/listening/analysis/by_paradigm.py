@@ -94,13 +94,6 @@ class GroupFit:
 
 
 @dataclass(frozen=True)
-class Grade:
-    """Mean grade of one listener."""
-
-    mean: float
-
-
-@dataclass(frozen=True)
 class MeanDifference(Mean):
     """Mean over listeners; `p` is that of its being below 0, None where it has none."""
 
@@ -164,10 +157,13 @@ class ThresholdResult(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class GradeResult(Result):
-    """Mean grades of one item, or, of a `ComparedRating`, differences from the reference's."""
+    """Mean grades of one item, or, of a `ComparedRating`, differences from the reference's.
+
+    Those of a listener are over their pages, those of the group over listeners' means.
+    """
 
     paradigm: Rating
-    listeners: Mapping[str, Grade]
+    listeners: Mapping[str, Mean]
     group: Mean
 
 
@@ -283,14 +279,17 @@ def _listener_fit(
     played = [_level(row) for row in rows]
     posterior = fit(played, [*map(_is_right, rows)], paradigm.guess_rate)
     ranges = zip(levels_db, posterior.curve(levels_db), strict=True)
+    at = criteria(paradigm)
     return ListenerFit(
         trials=len(tested(rows)),
-        thresholds=criteria(paradigm).map(lambda at: threshold(posterior, at, played)),
+        thresholds=Criteria(
+            threshold(posterior, at.d_prime_1, played), threshold(posterior, at.correct_79, played)
+        ),
         faint_db=faint_db(posterior, paradigm, played),
         spread_db=posterior.spread_db,
         lapse_rate=posterior.lapse_rate,
         points=_points(rows),
-        curve=[CurvePoint(level_db, *at) for level_db, at in ranges],
+        curve=[CurvePoint(level_db, *range_) for level_db, range_ in ranges],
     )
 
 
@@ -303,15 +302,15 @@ def _graded(paradigm: Rating, rows: Sequence[Row]) -> list[GradeResult]:
     """Mean grades of each listener, and over listeners, at each level of each condition."""
     made = []
     for (condition, level_db), answers in grouped(rows, _place).items():
-        means = {
-            name: float(np.mean([row.answer for row in grades]))
+        listeners = {
+            name: mean_interval([row.answer for row in grades])
             for name, grades in by_listener(answers).items()
         }
+        group = mean_interval([mean.mean for mean in listeners.values()])
         made.append(
             GradeResult(
                 paradigm=paradigm, condition=condition, level_db=level_db,
-                listeners={name: Grade(mean) for name, mean in means.items()},
-                group=mean_interval([*means.values()]),
+                listeners=listeners, group=group,
             )
         )  # fmt: skip
     return made
@@ -319,10 +318,7 @@ def _graded(paradigm: Rating, rows: Sequence[Row]) -> list[GradeResult]:
 
 def _compared(graded: Sequence[GradeResult]) -> list[GradeResult]:
     """Results of differences from the hidden reference's grades, with the p of each."""
-    p = [
-        p_value_of_mean([-grade.mean for grade in result.listeners.values()], 0)
-        for result in graded
-    ]
+    p = [p_value_of_mean([-at.mean for at in result.listeners.values()], 0) for result in graded]
     p_holm = holm({place: value for place, value in enumerate(p) if value is not None})
     return [
         replace(

@@ -37,7 +37,7 @@ def upper_bound(correct: int, trials: int, confidence: float = 0.95) -> float:
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
-    """Adjusted for the number of tests, so that any is false in at most alpha (Holm 1979)."""
+    """P values adjusted for their number: one of them is false in at most alpha (Holm 1979)."""
     adjusted, largest = {}, 0.0
     for rank, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
@@ -60,7 +60,7 @@ class Score:
 def score(
     correct: int, trials: int, guess_rate: float = 0.5, confidence: float = 1 - ALPHA
 ) -> Score:
-    """Of one listener, or of trials that are as independent as theirs."""
+    """The score of one listener, or of trials that are as independent as theirs."""
     bounds = (bound(correct, trials, confidence) for bound in (lower_bound, upper_bound))
     return Score(correct, trials, correct / trials, p_value(correct, trials, guess_rate), *bounds)
 
@@ -68,7 +68,7 @@ def score(
 def score_of_group(
     counts: Sequence[tuple[int, int]], guess_rate: float = 0.5, confidence: float = 1 - ALPHA
 ) -> Score:
-    """Of (correct, trials) of each listener.
+    """The score of a group, by (correct, trials) of each listener.
 
     Trials of one listener are alike, so that pooled they would claim too much: listeners are the
     sample, by a t test of their proportions. By luck those may be closer than trials ever are, so
@@ -88,7 +88,7 @@ def score_of_group(
 
 @dataclass(frozen=True)
 class Mean:
-    """Over listeners; the interval is None for one, and where all values are equal."""
+    """Its interval is None for one value, and where all values are equal."""
 
     mean: float
     lower: float | None

@@ -1,6 +1,6 @@
 """Thresholds in dB, of one listener and over many; at the end of the scale a bound, no number."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -11,7 +11,6 @@ from robustaudio.listening.psychometric import BEYOND_DB, Posterior
 
 Sign = Literal["=", "<=", ">="]
 Value = TypeVar("Value", covariant=True)
-Other = TypeVar("Other")
 SIGNS: dict[str, str] = {"=": "", "<=": "≤ ", ">=": "≥ "}  # as they are shown
 STAIRCASE_TARGET = 0.5 ** (1 / 3)  # .794, where 3-down 1-up settles (Levitt 1971)
 FAINT = 0.36  # a d' with which 60 % of two intervals are right: the edge of hearing
@@ -42,9 +41,6 @@ class Criteria(Generic[Value]):
 
     d_prime_1: Value
     correct_79: Value
-
-    def map(self, function: Callable[[Value], Other]) -> "Criteria[Other]":
-        return Criteria(function(self.d_prime_1), function(self.correct_79))
 
 
 def criteria(paradigm: Paradigm) -> Criteria[float]:

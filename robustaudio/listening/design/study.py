@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from robustaudio.audio.clip import Clip
-from robustaudio.columns import Column, columns_of, holds, is_text, number, one_of, whole
+from robustaudio.columns import Column, columns_of, holds, is_text, needed, number, one_of, whole
 from robustaudio.listening.design.forced_choice import Adaptive
 from robustaudio.listening.design.paradigm import Paradigm
 from robustaudio.listening.design.procedures import FORCED_CHOICES, INAUDIBLE_BELOW
@@ -35,7 +35,7 @@ def noted(default: Any, column: Column) -> Any:
 def words(longest: int) -> Column:
     """Text that is more than blanks."""
     right = f"text of at most {longest} characters"
-    return Column(right, lambda value: is_text(value, longest) and bool(value.strip()))
+    return needed(Column(right, lambda value: is_text(value, longest) and bool(value.strip())))
 
 
 NAME, TEXT = words(LONGEST_NAME), words(LONGEST_TEXT)

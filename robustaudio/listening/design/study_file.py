@@ -20,7 +20,7 @@ from yaml.reader import ReaderError
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED as CLIPS
-from robustaudio.columns import Column, columns_of, needed
+from robustaudio.columns import Column, columns_of
 from robustaudio.listening.design import study_sound
 from robustaudio.listening.design.pairing import paired
 from robustaudio.listening.design.stimulus import RATE
@@ -198,8 +198,7 @@ class _Reader:
             raise StudyError(["a study is a mapping with title, clips, families and procedure."])
         needed = ("title", "clips", "families", "procedure")
         columns = columns_of(Study)
-        self.known("", written, (*needed, "texts", "model", *columns), needed)
-        self.check("", written, columns)
+        self.check("", written, columns, (*needed[1:], "texts", "model"), needed)
         options: dict[str, Any] = {}
         clips: tuple[StudyClip, ...] = ()
         with self.noting():
@@ -239,8 +238,12 @@ class _Reader:
         if self.problems:
             raise StudyError(self.problems)
 
-    def known(self, where: str, written: Mapping, known: tuple, needed: tuple = ()) -> None:
-        strange = []
+    def check(
+        self, where: str, written: Mapping, columns: Mapping[str, Column],
+        others: tuple = (), needed: tuple = (),
+    ) -> None:  # fmt: skip
+        """Notes keys that are neither columns nor `others`, and values that no column allows."""
+        strange, known = [], (*columns, *others)
         for place, key in enumerate(_name(key) for key in written if key not in known):
             looked_up = place < MOST_PROBLEMS and len(key) <= LONGEST_NAME
             if close := get_close_matches(key, known, 1) if looked_up else []:
@@ -251,8 +254,6 @@ class _Reader:
             keys = f"unknown key{'s' * (len(strange) > 1)} {', '.join(strange)}"
             self.problems.append(f"{keys}; known: {', '.join(known)}.")
         self.problems += [f"{where}{key} is missing." for key in needed if key not in written]
-
-    def check(self, where: str, written: Mapping, columns: Mapping[str, Column]) -> None:
         for name, column in columns.items():
             if name in written and not column.allows(written[name]):
                 value = shown(written[name], LONGEST)  # what is too long is cut in the message
@@ -264,11 +265,9 @@ class _Reader:
         if not isinstance(part, dict):
             self.problems.append(f"{name} must be a mapping.")
             return kind()
-        columns = columns_of(kind)
-        self.known(f"{name}.", part, tuple(columns))
-        given = {key: part[key] for key in columns if part.get(key) is not None}
-        self.check(f"{name}.", given, columns)
-        return kind(**given)
+        columns = {key: replace(column, optional=True) for key, column in columns_of(kind).items()}
+        self.check(f"{name}.", part, columns)
+        return kind(**{key: part[key] for key in columns if part.get(key) is not None})
 
     def families(self, written: Any) -> tuple[str, ...]:
         if isinstance(written, list) and 1 <= len(written) <= MOST_CONDITIONS:
@@ -309,8 +308,7 @@ class _Reader:
         if not isinstance(written, dict):
             self.problems.append(f"{where[:-1]} must be a mapping with name and sound.")
             return None
-        self.known(where, written, ("name", "sound", "perturbed"), ("name", "sound"))
-        self.check(where, written, {"name": needed(NAME)})
+        self.check(where, written, {"name": NAME}, ("sound", "perturbed"), ("name", "sound"))
         perturbed = written.get("perturbed") or {}
         if not isinstance(perturbed, dict) or len(perturbed) > MOST_CONDITIONS:
             most = f"up to {MOST_CONDITIONS} families"
@@ -369,7 +367,7 @@ class _Reader:
         kind, given = written["kind"], {}
         options = fields(PROCEDURES[kind])
         defaults = {f.name: f.default for f in options if f.name != "conditions"}
-        self.known("procedure.", written, ("kind", *defaults))
+        self.check("procedure.", written, {}, ("kind", *defaults))
         for name in (name for name in written if name in defaults):
             with self.noting(f"procedure.{name} "):
                 given[name] = _as(defaults[name], written[name])

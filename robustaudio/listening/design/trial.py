@@ -188,8 +188,8 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         """The columns of an export, paradigm and condition by their names."""
-        row = {column.name: getattr(self, column.name) for column in fields(self)}
-        return row | {"paradigm": self.paradigm.name, "condition": str(self.condition)}
+        names = {"paradigm": self.paradigm.name, "condition": str(self.condition)}
+        return vars(self) | names
 
 
 # that a row needs to be analysed
