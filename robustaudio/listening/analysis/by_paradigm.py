@@ -279,17 +279,18 @@ def _listener_fit(
     played = [_level(row) for row in rows]
     posterior = fit(played, [*map(_is_right, rows)], paradigm.guess_rate)
     ranges = zip(levels_db, posterior.curve(levels_db), strict=True)
-    at = criteria(paradigm)
+    proportions = criteria(paradigm)
     return ListenerFit(
         trials=len(tested(rows)),
         thresholds=Criteria(
-            threshold(posterior, at.d_prime_1, played), threshold(posterior, at.correct_79, played)
+            threshold(posterior, proportions.d_prime_1, played),
+            threshold(posterior, proportions.correct_79, played),
         ),
         faint_db=faint_db(posterior, paradigm, played),
         spread_db=posterior.spread_db,
         lapse_rate=posterior.lapse_rate,
         points=_points(rows),
-        curve=[CurvePoint(level_db, *range_) for level_db, range_ in ranges],
+        curve=[CurvePoint(level_db, *interval) for level_db, interval in ranges],
     )
 
 

@@ -23,7 +23,7 @@ def check(procedure: Any) -> None:
         name, value = declared.name, getattr(procedure, declared.name)
         limits = option_of(declared).limits
         if (limits.least, limits.most) == LEVELS_DB:
-            check_levels(name, value if isinstance(value, tuple) else (value,))
+            check_levels(name, (value,) if declared.type is float else tuple(value))
         elif declared.type is int and (type(value) is not int or value < (limits.least or 0)):
             raise ValueError(f"{name} {value!r} must be a whole number of at least {limits.least}.")
         elif declared.type in (int, float):
