@@ -17,25 +17,21 @@ def level(default: Any, help: str, low: float = -inf, high: float = inf) -> Any:
 def check(procedure: Any) -> None:
     """
     Raises:
-        ValueError: for the first option outside the limits that its field notes.
+        ValueError: for the first option outside the limits that its field notes; where a field
+            holds several levels, for none, or one that is given twice.
     """
     for declared in (declared for declared in fields(procedure) if Option in declared.metadata):
         name, value = declared.name, getattr(procedure, declared.name)
         limits = option_of(declared).limits
         if (limits.least, limits.most) == LEVELS_DB:
-            check_levels(name, (value,) if declared.type is float else tuple(value))
+            _check_levels(name, (value,) if declared.type is float else tuple(value))
         elif declared.type is int and (type(value) is not int or value < (limits.least or 0)):
             raise ValueError(f"{name} {value!r} must be a whole number of at least {limits.least}.")
         elif declared.type in (int, float):
             limits.check(name, value)
 
 
-def check_levels(name: str, levels_db: tuple[float, ...]) -> None:
-    """
-    Raises:
-        ValueError: for a level that nobody could hear, or that would leave nothing of the clip; for
-            no level, or one that is given twice.
-    """
+def _check_levels(name: str, levels_db: tuple[float, ...]) -> None:
     softest, loudest = LEVELS_DB
     for level_db in levels_db:
         if not softest <= level_db <= loudest:

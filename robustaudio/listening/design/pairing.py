@@ -159,12 +159,7 @@ def _in_words(match: _Match, sample_rate: int) -> dict[str, str]:
 
 
 def _placed(clip: Clip, perturbed: Clip) -> Clip:
-    """The clean clip at the rate of the perturbed one, and padded or cut to where that has it.
-
-    Raises:
-        ValueError: for a rate that no classifier is known to have chosen, or where neither clip
-            lies inside the other one.
-    """
+    """The clean clip at the rate of the perturbed one, and padded or cut to where that has it."""
     if clip.sample_rate != perturbed.sample_rate:
         if perturbed.gain is None:
             raise ValueError(

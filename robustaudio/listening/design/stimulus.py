@@ -164,17 +164,25 @@ def shift(clip: Clip, rng: np.random.Generator) -> Perturbation:
         return amplitude_db(float(np.linalg.norm(late(seconds)) / np.linalg.norm(clean)))
 
     def perturbation(level_db: float) -> Samples:
-        return late(_first_at(level_of, level_db))
+        """By the shortest shift that reaches a level: on a grid first, then by bisection."""
+        grid = np.linspace(0, LONGEST_SHIFT_S, 401)
+        above = next((s for s in grid[1:] if level_of(s) >= level_db), None)
+        if above is None:
+            raise ValueError(
+                f"no shift of up to {1000 * LONGEST_SHIFT_S:g} ms reaches {level_db:g} dB; "
+                "lower levels would be right."
+            )
+        low, high = above - grid[1], above
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (low, middle) if level_of(middle) >= level_db else (middle, high)
+        return late(high)
 
     return perturbation
 
 
 def _between(clip: Clip, perturbed: Clip) -> Perturbation:
-    """The difference of two clips that are `paired`, scaled to the level.
-
-    Raises:
-        ValueError: where they have not one rate and length, or no difference.
-    """
+    """The difference of two clips that are `paired`, scaled to the level."""
     if extent(perturbed) != extent(clip):
         raise ValueError(
             f"{perturbed.name} has {extent(perturbed)}; its clean clip {clip.name} has "
@@ -195,7 +203,7 @@ def stimulus_of(
     """A condition: one of `FAMILIES`, or a perturbed clip by its name, as `paired` gives both.
 
     Raises:
-        ValueError: for a family that is neither.
+        ValueError: for a family that is neither; for clips that are not paired, or do not differ.
     """
     if family in FAMILIES:
         return Stimulus(clip, family, FAMILIES[family](clip, np.random.default_rng(seed)))
@@ -209,19 +217,3 @@ def _scaled(noise: Samples, clip: Clip) -> Perturbation:
     """Any waveform, at the level that is asked for."""
     unit = noise * (float(clip.samples.double().norm()) / np.linalg.norm(noise))
     return lambda level_db: amplitude(level_db) * unit
-
-
-def _first_at(level_of: Callable[[float], float], level_db: float) -> float:
-    """The shortest shift of a level, in s: on a grid first, then by bisection."""
-    grid = np.linspace(0, LONGEST_SHIFT_S, 401)
-    above = next((s for s in grid[1:] if level_of(s) >= level_db), None)
-    if above is None:
-        raise ValueError(
-            f"no shift of up to {1000 * LONGEST_SHIFT_S:g} ms reaches {level_db:g} dB; "
-            "lower levels would be right."
-        )
-    low, high = above - grid[1], above
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (low, middle) if level_of(middle) >= level_db else (middle, high)
-    return high

@@ -387,11 +387,7 @@ def _refused(kind: str, options: Mapping[str, Any]) -> list[str]:
 
 
 def _place_of(where: Any, folder: Path | None) -> tuple[Path, list[Path] | None]:
-    """The file of a sound, and the folders that it may lie in (None: any).
-
-    Raises:
-        ValueError: for what names no file, or none that may be read.
-    """
+    """The file of a sound, and the folders that it may lie in (None: any)."""
     name = _name(where)
     if name.startswith(INSIDE):
         return Path(), None
@@ -408,11 +404,7 @@ def _name(value: Any) -> str:
 
 
 def _as(default: Any, value: Any) -> Any:
-    """YAML's value as what the field holds: -40 as -40.0, a list as a tuple.
-
-    Raises:
-        ValueError: for a value of another type, or too many; the sentence lacks its subject.
-    """
+    """YAML's value as what the field holds (-40 as -40.0); sentences of errors lack a subject."""
     several = isinstance(default, tuple)
     numbers, kind = (value, type(default[0])) if several else ([value], type(default))
     right = "a list of numbers" if several else "a number"
