@@ -214,22 +214,23 @@ def _scores(
         }
         for name, answers in by_listener(tested(rows)).items()
     }
-    counts = {
-        place: [(at[place].correct, at[place].trials) for at in scores.values() if place in at]
-        for place in asked
-    }
-    groups = {place: score_of_group(at, guess, confidence) for place, at in counts.items()}
+    groups = {}
+    for place in asked:
+        at_place = [by_place[place] for by_place in scores.values() if place in by_place]
+        counts = [(score.correct, score.trials) for score in at_place]
+        groups[place] = score_of_group(counts, guess, confidence)
     p_of_groups = _adjusted(groups)
-    p_values = {name: _adjusted(at) for name, at in scores.items()}
+    p_values = {name: _adjusted(by_place) for name, by_place in scores.items()}
 
     def judged(score: Score, p_holm: float, p_of_listeners: Mapping[str, float]) -> Judged:
+        """What a score shows; of a group, beside what its listeners' p values show."""
         sensitivity = d_prime(log_linear(score.correct, score.trials), paradigm)
         claim = claim_of_group(claim_of(p_holm, score.upper, inaudible_below), p_of_listeners)
         return Judged(**vars(score), d_prime=sensitivity, p_holm=p_holm, **vars(claim))
 
     made = []
     for place, group in groups.items():
-        p_holm = {name: at[place] for name, at in p_values.items() if place in at}
+        p_holm = {name: p[place] for name, p in p_values.items() if place in p}
         made.append(
             ScoreResult(
                 paradigm=paradigm, condition=place[0], level_db=place[1],

@@ -71,8 +71,8 @@ class ForcedChoice(Procedure):
         return self.paradigms[0]
 
     @property
-    @abstractmethod
-    def tracks(self) -> tuple[Track, ...]: ...
+    def tracks(self) -> tuple[Track, ...]:
+        return tuple((condition, None) for condition in self.conditions)
 
     @property
     @abstractmethod
@@ -186,7 +186,3 @@ class Adaptive(ForcedChoice):
     def stimulus_levels_db(self) -> tuple[float, ...]:
         steps = floor((self.audible_db - self.min_db) / self.step_db)
         return tuple(self.audible_db - k * self.step_db for k in range(steps, -1, -1))
-
-    @property
-    def tracks(self) -> tuple[Track, ...]:
-        return tuple((condition, None) for condition in self.conditions)
