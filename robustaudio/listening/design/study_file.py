@@ -198,19 +198,21 @@ class _Reader:
             raise StudyError(["a study is a mapping with title, clips, families and procedure."])
         needed = ("title", "clips", "families", "procedure")
         columns = columns_of(Study)
-        self.check("", written, columns, (*needed[1:], "texts", "model"), needed)
+        self.check("", written, columns, ("texts", "model"), needed)
         options: dict[str, Any] = {}
         clips: tuple[StudyClip, ...] = ()
         with self.noting():
             self.asked = self.families(written.get("families"))
         with self.noting():
             options = self.options(written.get("procedure"))
-        parts = self.part("texts", Texts, written), self.part("model", Model, written)
+        texts, model = self.part("texts", Texts, written), self.part("model", Model, written)
         with self.noting():
             clips = self.clips(written.get("clips"))
         self.stop()
         given = {name: written[name] for name in columns if name in written}
-        study = Study(given.pop("title"), clips, self.asked, options, *parts, **given)
+        study = Study(
+            clips=clips, families=self.asked, options=options, texts=texts, model=model, **given
+        )
         with self.noting():  # what only shows when everything is put together
             trials, conditions = study.procedure.expected_trials, len(study.procedure.conditions)
             if conditions > MOST_CONDITIONS or trials > MOST_TRIALS:
@@ -242,8 +244,8 @@ class _Reader:
         self, where: str, written: Mapping, columns: Mapping[str, Column],
         others: tuple = (), needed: tuple = (),
     ) -> None:  # fmt: skip
-        """Notes keys that are neither columns nor `others`, and values that no column allows."""
-        strange, known = [], (*columns, *others)
+        """Notes keys that are unknown or missing, and values that their columns do not allow."""
+        strange, known = [], [*dict.fromkeys((*needed, *others, *columns))]
         for place, key in enumerate(_name(key) for key in written if key not in known):
             looked_up = place < MOST_PROBLEMS and len(key) <= LONGEST_NAME
             if close := get_close_matches(key, known, 1) if looked_up else []:
@@ -308,7 +310,7 @@ class _Reader:
         if not isinstance(written, dict):
             self.problems.append(f"{where[:-1]} must be a mapping with name and sound.")
             return None
-        self.check(where, written, {"name": NAME}, ("sound", "perturbed"), ("name", "sound"))
+        self.check(where, written, {"name": NAME}, ("perturbed",), ("name", "sound"))
         perturbed = written.get("perturbed") or {}
         if not isinstance(perturbed, dict) or len(perturbed) > MOST_CONDITIONS:
             most = f"up to {MOST_CONDITIONS} families"
