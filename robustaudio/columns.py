@@ -79,8 +79,12 @@ def check_fields(value: Any, where: str) -> None:
     Raises:
         ValueError: naming the dataclass, by `where`, the field and its value.
     """
-    columns = {f.name: f.metadata["column"] for f in fields(value) if "column" in f.metadata}
-    check_row(vars(value), columns, where)
+    check_row(vars(value), columns_of(value), where)
+
+
+def columns_of(kind: Any) -> dict[str, Column]:
+    """What the fields of a dataclass, or of one of its kind, may hold, by their names."""
+    return {f.name: f.metadata["column"] for f in fields(kind) if "column" in f.metadata}
 
 
 def is_text(value: Any, longest: int) -> bool:

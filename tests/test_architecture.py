@@ -63,6 +63,7 @@ def test_listening_judges_sounds_wherever_they_came_from():
             "columns",
             "serving",
             "listening",
+            "options",
             "outside",
             "paths",
             "perception",

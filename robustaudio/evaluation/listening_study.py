@@ -6,7 +6,7 @@ answer; the analysis (`analysis.json`, `listen analyse --json`) holds names and 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from robustaudio.columns import (
     FLAG,
     Column,
     check_row,
+    columns_of,
     is_text,
     needed,
     number,
@@ -34,7 +35,6 @@ from robustaudio.listening.design.study_file import (
     LONGEST_NAME,
     MOST_CONDITIONS,
     MOST_TRIALS,
-    RANGES,
     study_in,
 )
 from robustaudio.listening.design.trial import COLUMNS, Condition, Row, from_row
@@ -60,9 +60,9 @@ SIZE = number(-1e12, 1e12)
 # every column of the export; what else stands in a row is not read
 KNOWN: Mapping[str, Column] = {
     "study": text(LONGEST_NAME), "study_title": text(LONGEST_NAME), "study_sha256": text(64),
-    "study_gain_db": number(-400, 0), "model_name": text(LONGEST_NAME),
-    **{f"model_{name}": (whole if name == "n" else number)(*RANGES[name])
-       for name in vars(Model()) if name in RANGES},
+    "study_gain_db": number(-400, 0),
+    **{f"model_{name}": replace(column, optional=True)
+       for name, column in columns_of(Model).items()},
     "schema_version": whole(1, 1_000), "app_version": text(LONGEST_NAME),
     "consent_version": whole(1, 1_000), "simulated": FLAG,
     "damaged_lines": LINES, "study_damaged_lines": LINES, "study_damaged_listeners": LINES,

@@ -25,6 +25,7 @@ STEP_DB = 0.5  # of the thresholds in a fit
 WIDEST_DB = 200.0  # of the levels in a fit
 AT_ONCE = 32  # levels whose probabilities are in memory: 8 MB on the widest grid
 NEGLIGIBLE = 1e-7  # of the largest weight
+TAILS = (1 - 0.95) / 2, (1 + 0.95) / 2  # of a 95 % interval
 TINY = 1e-12  # no answer is impossible
 
 
@@ -96,13 +97,11 @@ class Posterior:
         tails = (1 - confidence) / 2, (1 + confidence) / 2
         return Range(*quantiles(levels, self.weights.sum(2), (0.5, *tails)))
 
-    def curve(self, levels_db: Sequence[float], confidence: float = 0.95) -> list[Range]:
-        """Proportion correct at each level: the posterior mean, and its interval point by point."""
-        tails = (1 - confidence) / 2, (1 + confidence) / 2
-        psi = self.grid.psi(levels_db)
+    def curve(self, levels_db: Sequence[float]) -> list[Range]:
+        """Proportion correct at each level: the posterior mean, and its 95 % interval."""
         return [
-            Range(float((row * self.weights).sum()), *quantiles(row, self.weights, tails))
-            for row in psi
+            Range(float((psi * self.weights).sum()), *quantiles(psi, self.weights, TAILS))
+            for psi in self.grid.psi(levels_db)
         ]
 
     @property
@@ -138,9 +137,9 @@ def fit(levels_db: Sequence[float], correct: Sequence[bool], guess_rate: float) 
     grid = Grid(
         np.arange(levels[0] - BEYOND_DB, levels[-1] + BEYOND_DB + STEP_DB / 2, STEP_DB), guess_rate
     )
-    chunks = (slice(start, start + AT_ONCE) for start in range(0, len(levels), AT_ONCE))
     likelihood = np.zeros_like(grid.prior)
-    for some in chunks:
+    for start in range(0, len(levels), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
         logs = log_answers(grid.psi(levels[some]))
         likelihood += log_likelihood(logs, hits[some], (trials - hits)[some])
     return Posterior(grid, weighed(grid.prior, likelihood))
@@ -149,16 +148,6 @@ def fit(levels_db: Sequence[float], correct: Sequence[bool], guess_rate: float) 
 def log_answers(psi: ndarray) -> tuple[ndarray, ndarray]:
     """Logarithms of the probabilities of a right and of a wrong answer."""
     return np.log(psi + TINY), np.log(1 + TINY - psi)
-
-
-def update(
-    prior: Float[ndarray, "*parameters"],
-    logs: tuple[ndarray, ndarray],
-    hits: Float[ndarray, " level"],
-    misses: Float[ndarray, " level"],
-) -> Float[ndarray, "*parameters"]:
-    """Bayes' rule: the weights after so many right and wrong answers at each level of `logs`."""
-    return weighed(prior, log_likelihood(logs, hits, misses))
 
 
 def log_likelihood(
@@ -177,7 +166,7 @@ def weighed(prior: Float[ndarray, "*parameters"], likelihood: ndarray) -> ndarra
 
 
 def quantiles(values: ndarray, weights: ndarray, shares: Sequence[float]) -> list[float]:
-    """Of weighted values, each taken to stand for all that is nearer to it than to the next."""
+    """Quantiles of weighted values; each stands for all that is nearer to it than to the next."""
     likely = weights > NEGLIGIBLE * weights.max()  # most of a grid is not, and need not be sorted
     different, which = np.unique(values[likely], return_inverse=True)
     below = np.cumsum(np.bincount(which, weights=weights[likely]))

@@ -1,13 +1,13 @@
 """Simulated listeners, whose thresholds are known: what a study of a size can find out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit, logit
 
-from robustaudio.listening.design.paradigm import Answer, Choice, Intervals, Rating
-from robustaudio.listening.design.trial import Procedure, Response, Row, Trial, to_rows
+from robustaudio.listening.design.paradigm import Answer, Choice, Rating
+from robustaudio.listening.design.trial import Procedure, Response, Trial
 from robustaudio.listening.psychometric import TYPICAL_SPREAD_DB
 from robustaudio.perception.levels import MAX_LEVEL_DB, check_level
 
@@ -41,10 +41,16 @@ class Listener:
             raise ValueError(f"lapse {self.lapse_rate:g} must be from 0 to {MOST_LAPSES}.")
 
     def answer(self, trial: Trial, generator: np.random.Generator) -> Answer:
-        """The right answer as often as psi says, else another; of ratings, see `grades`."""
+        """The right answer as often as psi says, else another.
+
+        Grades fall from the top of the scale as the perturbation is heard, give or take 4 % of it.
+        """
         paradigm = trial.paradigm
         if isinstance(paradigm, Rating):
-            return self.grades(paradigm.scale, trial.intervals, generator)
+            levels = np.array([-np.inf if level is None else level for level in trial.intervals])
+            noise = 0.04 * generator.standard_normal(len(levels))
+            (low, high), fall = paradigm.scale, np.clip(self.hears(levels) + noise, 0, 1)
+            return tuple(float(grade) for grade in high - (high - low) * fall)
         assert isinstance(paradigm, Choice), "an answer is a choice or grades"
         choices = paradigm.choices
         psi = 1 / choices + (1 - 1 / choices - self.lapse_rate) * self.hears(trial.level_db)
@@ -52,7 +58,7 @@ class Listener:
         return ((trial.right or 0) + wrong) % choices
 
     def hears(self, level_db):
-        """How often, were there no guessing and no lapses: F on dB."""
+        """Probability of hearing a level, without guessing and lapses: F on dB."""
         return expit((np.asarray(level_db) - self.threshold_db) / self.spread_db)
 
     def level_at(self, proportion: float, guess_rate: float) -> float:
@@ -60,16 +66,6 @@ class Listener:
         return self.threshold_db + self.spread_db * float(
             logit((proportion - guess_rate) / (1 - guess_rate))
         )
-
-    def grades(
-        self, scale: tuple[float, float], intervals: Intervals, generator: np.random.Generator
-    ) -> tuple[float, ...]:
-        """Falls from the top of the scale as the perturbation is heard, give or take 4 % of it."""
-        low, high = scale
-        levels = np.array([-np.inf if level is None else level for level in intervals])
-        noise = 0.04 * generator.standard_normal(len(levels))
-        fall = np.clip(self.hears(levels) + noise, 0, 1)
-        return tuple(float(grade) for grade in high - (high - low) * fall)
 
 
 def panel(
@@ -89,21 +85,6 @@ def panel(
         replace(typical, threshold_db=float(threshold), spread_db=float(spread))
         for threshold, spread in zip(thresholds, spreads, strict=True)
     ]
-
-
-def simulated_rows(procedure: Procedure, listeners: Sequence[Listener], seed: int) -> list[Row]:
-    """A study's rows, of one session per listener, as `analyse` takes them."""
-    return [
-        row
-        for n, listener in enumerate(listeners)
-        for response in simulated_session(procedure, listener, seed + n)
-        for row in to_rows(response, f"simulated-{n}")
-    ]
-
-
-def simulated_session(procedure: Procedure, listener: Listener, seed: int) -> list[Response]:
-    """A whole session, by the procedure itself."""
-    return [*responses(procedure, listener, seed, np.random.default_rng(seed))]
 
 
 def responses(

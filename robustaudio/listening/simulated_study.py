@@ -18,8 +18,6 @@ from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.store import Event
 from robustaudio.listening.simulated_listeners import Listener, responses
 
-GAIN_DB, RATE_HZ = -20.0, 48_000
-
 
 def name_of(number: int, seed: int) -> str:
     return hashlib.sha256(f"{seed} {number}".encode()).hexdigest()[:20]
@@ -29,12 +27,12 @@ def visit(room: OpenStudy, listener: Listener, number: int, seed: int) -> None:
     """One listener takes the study from consent to the end; every answer goes into the store."""
     name = name_of(number, seed)
     begun = sent.start(room.token, name)
-    own_seed = seed + number
-    room.store.append(replace(begun, data={**begun.data, "seed": own_seed, "simulated": True}))
-    checks = {"sample_rate": RATE_HZ, "device": "unknown", "gain_db": GAIN_DB}
+    drawn = {"seed": seed + number, "simulated": True}
+    room.store.append(replace(begun, data={**begun.data, **drawn}))
+    checks = {"sample_rate": 48_000, "device": "unknown", "gain_db": -20.0}
     room.store.append(Event(room.token, name, "sound", 0, checks))
     generator = np.random.default_rng([seed, number])
-    given = list(responses(room.study.procedure, listener, own_seed, generator))
+    given = list(responses(room.study.procedure, listener, seed + number, generator))
     for response in given:
         data = to_record(response)
         room.store.append(Event(room.token, name, "trial", response.trial.number, data))

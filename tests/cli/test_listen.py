@@ -26,13 +26,13 @@ QUEST = "{kind: quest, trials: 12, practice: 1, catch_every: 6}"
 )
 def test_a_bound_is_told_as_one_and_a_single_listener_with_their_own_interval(sign, ends, told):
     own = Threshold(sign, -40.0, *ends)
-    fitted = ListenerFit(16, Criteria(own, own), None, 1.75, 0.02, (), ())
+    fitted = ListenerFit(16, Criteria(own, own), None, 1.75, 0.02, [], [])
     mean = replace(own, lower_db=None)
     result = ThresholdResult(
         paradigm=TWO_INTERVALS,
         condition=Condition("c", "white"),
         listeners={"a": fitted},
-        group=GroupFit(1, Criteria(mean, mean), (), ()),
+        group=GroupFit(Criteria(mean, mean), [], []),
     )
     line = listen.row(result)
     assert line["threshold_db"].startswith(told)

@@ -7,6 +7,7 @@ from math import inf
 
 import numpy as np
 import pytest
+from listening.simulated import simulated_rows
 
 from robustaudio.listening import ABX, Quest, Staircase
 from robustaudio.listening.analysis.analyse import analyse
@@ -14,7 +15,7 @@ from robustaudio.listening.analysis.thresholds import STAIRCASE_TARGET
 from robustaudio.listening.design.forced_choice import Adaptive
 from robustaudio.listening.design.study import PARADIGMS
 from robustaudio.listening.design.trial import Condition, Trial
-from robustaudio.listening.simulated_listeners import Listener, panel, simulated_rows
+from robustaudio.listening.simulated_listeners import Listener, panel
 
 COUNT = 100
 ONE = (Condition("one", "white"),)

@@ -32,12 +32,7 @@ class Analysis:
     results: tuple[ScoreResult | ThresholdResult | GradeResult, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "listeners": self.listeners,
-            "excluded": dict(self.excluded),
-            "inaudible_below": self.inaudible_below,
-            "results": [result.to_json() for result in self.results],
-        }
+        return vars(self) | {"results": [result.to_json() for result in self.results]}
 
 
 def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> Analysis:
@@ -57,11 +52,11 @@ def analyse(rows: Sequence[Row], inaudible_below: float = INAUDIBLE_BELOW) -> An
         for paradigm, answers in grouped(kept, lambda row: row.paradigm).items()
         for result in results(paradigm, answers, inaudible_below)
     ]
-    made.sort(key=_place)
+    made.sort(key=_order)
     return Analysis(len(by_listener(counted)), left_out, inaudible_below, tuple(made))
 
 
-def _place(result: Result) -> tuple[str, str, float]:
-    """Conditions by name; each one's hidden reference comes first, then its levels."""
+def _order(result: Result) -> tuple[str, str, float]:
+    """By condition; each one's hidden reference comes first, then its levels."""
     level_db = -inf if result.level_db is None else result.level_db
     return result.paradigm.name, str(result.condition), level_db

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from robustaudio.listening.analysis.statistics import ALPHA, holm
 
-CHANCE = 0.5  # in ABX
-
 
 @dataclass(frozen=True)
 class Claim:
@@ -24,7 +22,7 @@ def claim_of(p: float, upper: float, inaudible_below: float) -> Claim:
     at_most = f"at most {100 * upper:.0f} % right with 95 % confidence"
     if p <= ALPHA:
         return Claim("heard", f"Heard ({_adjusted(p)}).")
-    if upper < CHANCE:
+    if upper < 0.5:  # chance in ABX
         statement = f"Right less often than by guessing ({at_most}): were answers swapped?"
         return Claim("below chance", statement)
     if upper < inaudible_below:
@@ -34,14 +32,14 @@ def claim_of(p: float, upper: float, inaudible_below: float) -> Claim:
     return Claim("undecided", f"Undecided: {not_shown}, nor to be inaudible: {at_most}.")
 
 
-def claim_of_group(of_mean: Claim, p_values: Mapping[str, float]) -> Claim:
+def claim_of_group(mean: Claim, p_values: Mapping[str, float]) -> Claim:
     """What may be said of a group: nothing is inaudible that one of its listeners hears.
 
-    `of_mean` is the claim of the mean score; `p_values` are the listeners' adjusted ones.
+    `mean` is the claim of the mean score; `p_values` are the listeners' adjusted ones.
     """
     by_some = sum(p <= ALPHA for p in holm(p_values).values())
-    if of_mean.verdict == "heard" or not by_some:
-        return of_mean
+    if mean.verdict == "heard" or not by_some:
+        return mean
     some = f"Heard by {by_some} of {len(p_values)} listeners, but not shown for them on average."
     return Claim("heard by some", some)
 

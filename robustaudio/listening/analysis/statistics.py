@@ -2,14 +2,13 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import sqrt
 from typing import TypeVar
 
 import numpy as np
 from scipy.stats import binomtest, t
 
 Name = TypeVar("Name", bound=Hashable)
-TINY = 1e-9  # a third of 3 trials is one, whatever floats say
 ALPHA = 0.05
 
 
@@ -37,30 +36,8 @@ def upper_bound(correct: int, trials: int, confidence: float = 0.95) -> float:
     return float(test.proportion_ci(confidence, method="exact").high)
 
 
-def is_inaudible(correct: int, trials: int, below: float, confidence: float = 0.95) -> bool:
-    """Whether the true proportion correct is shown to lie below a bound: a claim of equivalence.
-
-    p > .05 shows nothing: 8 of 16 right still allows 72 %. The bound is chosen before the test.
-    """
-    return upper_bound(correct, trials, confidence) < below
-
-
-def trials_for_inaudible(below: float, guess_rate: float = 0.5, confidence: float = 0.95) -> int:
-    """The fewest trials in which a score at chance, and not below it, shows `is_inaudible`.
-
-    Raises:
-        ValueError: for a bound that is not above chance.
-    """
-    if not guess_rate < below < 1:
-        raise ValueError(f"below {below:g} must lie between chance, {guess_rate:.3g}, and 1.")
-    trials = 1
-    while not is_inaudible(ceil(trials * guess_rate - TINY), trials, below, confidence):
-        trials += 1
-    return trials
-
-
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
-    """Adjusted for the number of tests, so that any is false in at most alpha (Holm 1979)."""
+    """P values adjusted for their number: one of them is false in at most alpha (Holm 1979)."""
     adjusted, largest = {}, 0.0
     for rank, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
@@ -83,7 +60,7 @@ class Score:
 def score(
     correct: int, trials: int, guess_rate: float = 0.5, confidence: float = 1 - ALPHA
 ) -> Score:
-    """Of one listener, or of trials that are as independent as theirs."""
+    """The score of one listener, or of trials that are as independent as theirs."""
     bounds = (bound(correct, trials, confidence) for bound in (lower_bound, upper_bound))
     return Score(correct, trials, correct / trials, p_value(correct, trials, guess_rate), *bounds)
 
@@ -91,7 +68,7 @@ def score(
 def score_of_group(
     counts: Sequence[tuple[int, int]], guess_rate: float = 0.5, confidence: float = 1 - ALPHA
 ) -> Score:
-    """Of (correct, trials) of each listener.
+    """The score of a group, by (correct, trials) of each listener.
 
     Trials of one listener are alike, so that pooled they would claim too much: listeners are the
     sample, by a t test of their proportions. By luck those may be closer than trials ever are, so
@@ -111,7 +88,7 @@ def score_of_group(
 
 @dataclass(frozen=True)
 class Mean:
-    """Over listeners; the interval is None for one, and where all values are equal."""
+    """Its interval is None for one value, and where all values are equal."""
 
     mean: float
     lower: float | None

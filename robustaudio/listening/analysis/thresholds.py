@@ -1,6 +1,6 @@
 """Thresholds in dB, of one listener and over many; at the end of the scale a bound, no number."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -11,7 +11,6 @@ from robustaudio.listening.psychometric import BEYOND_DB, Posterior
 
 Sign = Literal["=", "<=", ">="]
 Value = TypeVar("Value", covariant=True)
-Other = TypeVar("Other")
 SIGNS: dict[str, str] = {"=": "", "<=": "≤ ", ">=": "≥ "}  # as they are shown
 STAIRCASE_TARGET = 0.5 ** (1 / 3)  # .794, where 3-down 1-up settles (Levitt 1971)
 FAINT = 0.36  # a d' with which 60 % of two intervals are right: the edge of hearing
@@ -43,9 +42,6 @@ class Criteria(Generic[Value]):
     d_prime_1: Value
     correct_79: Value
 
-    def map(self, function: Callable[[Value], Other]) -> "Criteria[Other]":
-        return Criteria(function(self.d_prime_1), function(self.correct_79))
-
 
 def criteria(paradigm: Paradigm) -> Criteria[float]:
     """Proportions correct at which thresholds are reported."""
@@ -67,18 +63,16 @@ def threshold(
     return Threshold("=", level_db, lower, upper)
 
 
-def faint_db(
-    posterior: Posterior, paradigm: Paradigm, played_db: Sequence[float], confidence: float = 0.95
-) -> float | None:
+def faint_db(posterior: Posterior, paradigm: Paradigm, played_db: Sequence[float]) -> float | None:
     """Below it hardly anything is heard: the lower end of the interval of the level of `FAINT`.
 
     None where it lies too far below the levels that were played.
     """
-    lower_db = posterior.level_at(proportion_at(FAINT, paradigm), confidence).lower
+    lower_db = posterior.level_at(proportion_at(FAINT, paradigm)).lower
     return lower_db if lower_db > min(played_db) - FARTHEST_DB else None
 
 
-def mean_threshold(thresholds: Sequence[Threshold], confidence: float = 0.95) -> Threshold | None:
+def mean_threshold(thresholds: Sequence[Threshold]) -> Threshold | None:
     """Mean over listeners, in dB, and its t interval.
 
     With a "<=" among them it is "<=" and has no lower end; None with both "<=" and ">=".
@@ -86,7 +80,7 @@ def mean_threshold(thresholds: Sequence[Threshold], confidence: float = 0.95) ->
     signs = {threshold.sign for threshold in thresholds}
     if {"<=", ">="} <= signs:
         return None
-    levels = mean_interval([threshold.level_db for threshold in thresholds], confidence)
+    levels = mean_interval([threshold.level_db for threshold in thresholds])
     sign: Sign = "<=" if "<=" in signs else ">=" if ">=" in signs else "="
     lower = None if sign == "<=" else levels.lower
     upper = None if sign == ">=" else levels.upper

@@ -1,13 +1,12 @@
 """What every forced choice shares: practice, catch trials, and tracks that are interleaved."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, inf
-from typing import ClassVar
+from math import floor
 
 from robustaudio.listening.design import schedule
-from robustaudio.listening.design.options import check_conditions, check_counts, check_level
+from robustaudio.listening.design.options import level
 from robustaudio.listening.design.paradigm import (
     Choice,
     ScoredChoice,
@@ -15,12 +14,18 @@ from robustaudio.listening.design.paradigm import (
     three_intervals,
     two_intervals,
 )
-from robustaudio.listening.design.trial import Condition, Kind, Length, Response, Trial
+from robustaudio.listening.design.trial import (
+    Condition,
+    Kind,
+    Procedure,
+    Response,
+    Trial,
+)
+from robustaudio.options import option
 
 Track = tuple[Condition, float | None]  # a condition, and its level where that is fixed
 Outcome = tuple[float, bool]  # a level in dB, and whether the answer was right
 FEWEST_CATCHES = 4  # of a session, short as it may be: a guesser hits half of them
-LEAST_STEP_DB = 0.25  # finer, nobody hears the difference, and the grid grows
 MOST_LEVELS = 200  # of a grid: QUEST+ weighs every one of them after each answer
 
 TWO_INTERVALS = TrackedChoice(
@@ -44,58 +49,39 @@ THREE_INTERVALS = TrackedChoice(
 
 
 @dataclass(frozen=True)
-class ForcedChoice(ABC):
+class ForcedChoice(Procedure):
     """A forced choice asks for one interval; subclasses say at which level, and until when.
 
     The first `practice` trials, and one in each `catch_every` after them (0 for none), are at the
     clearly audible `audible_db`: a catch trial says whether the listener attends. Short tests have
     more of them. The tests are tracks, one per condition or level, taken in turn, in a new order
     each round.
-
-    Raises:
-        ValueError: for options that make no test.
     """
 
-    kind: ClassVar[str]
-    label: ClassVar[str | None]
-    length: ClassVar[Length | None]
-
-    conditions: tuple[Condition, ...]
-    practice: int = 4
-    catch_every: int = 10
-    audible_db: float = -10.0
+    catch_every: int = option(10, "one of so many trials is a catch trial; 0 for none", least=0)
+    audible_db: float = level(-10.0, "of practice and catch trials; a search begins there", -20, 20)
 
     def __post_init__(self) -> None:
-        check_conditions(self.conditions)
-        check_counts(self, practice=0, catch_every=0)
+        super().__post_init__()
         if self.catch_every == 1:
             raise ValueError("catch_every 1 leaves no trial to test; choose 2 or more, or 0.")
-        check_level("audible_db", self.audible_db)
 
     @property
-    @abstractmethod
-    def paradigm(self) -> Choice: ...
+    def paradigm(self) -> Choice:
+        return self.paradigms[0]
 
     @property
-    @abstractmethod
-    def stimulus_levels_db(self) -> tuple[float, ...]: ...
-
-    @property
-    @abstractmethod
-    def tracks(self) -> tuple[Track, ...]: ...
+    def tracks(self) -> tuple[Track, ...]:
+        return tuple((condition, None) for condition in self.conditions)
 
     @property
     @abstractmethod
     def expected_length(self) -> int:
         """Tests of a track, or about how many."""
 
-    @abstractmethod
-    def track_of(self, trial: Trial) -> Track:
-        """Where a test belongs."""
-
-    @abstractmethod
     def has_ended(self, outcomes: Sequence[Outcome]) -> bool:
         """Whether a track with these outcomes asks no more."""
+        return len(outcomes) >= self.expected_length
 
     @abstractmethod
     def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float:
@@ -114,13 +100,13 @@ class ForcedChoice(ABC):
 
     def next(self, responses: Sequence[Response], seed: int) -> Trial | None:
         number = len(responses)
-        if number < self.practice:
+        counted = number - self.practice
+        if counted < 0:
             return self._audible("practice", number, number, seed)
         outcomes = self._outcomes(responses)
         open_tracks = {t: len(done) for t, done in outcomes.items() if not self.has_ended(done)}
         if not open_tracks:
             return None
-        counted = number - self.practice
         if schedule.is_catch(seed, counted, self.block):
             return self._audible("catch", number, counted // self.block, seed)
         track = schedule.least_asked(seed, number, open_tracks)
@@ -133,7 +119,8 @@ class ForcedChoice(ABC):
         for response in responses:
             trial = response.trial
             if trial.kind == "test":
-                track, level = self.track_of(trial), trial.level_db
+                condition, level = trial.condition, trial.level_db
+                track = (condition, level) if (condition, level) in outcomes else (condition, None)
                 if track not in outcomes or level is None or trial.paradigm != self.paradigm:
                     raise ValueError(
                         f"trial {trial.number} of {trial.condition} is not of this procedure."
@@ -171,23 +158,19 @@ class Adaptive(ForcedChoice):
     Levels are a grid of `step_db` from `audible_db` down to `min_db`.
     """
 
-    paradigms: ClassVar = (TWO_INTERVALS, THREE_INTERVALS)
+    paradigms = (TWO_INTERVALS, THREE_INTERVALS)
 
-    alternatives: int = 2
-    min_db: float = -80.0
-    step_db: float = 2.0
+    alternatives: int = option(2, "intervals of a trial", 2, 3)
+    min_db: float = level(-80.0, "the softest level that is played", -100, -40)
+    step_db: float = option(2.0, "from level to level", least=0.25)  # finer, nobody hears it
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.alternatives not in (2, 3):
             raise ValueError(f"alternatives {self.alternatives} must be 2 or 3.")
-        if not LEAST_STEP_DB <= self.step_db < inf:
-            raise ValueError(f"step_db {self.step_db} must be {LEAST_STEP_DB} or more, and finite.")
-        check_level("min_db", self.min_db)
-        if self.min_db > self.audible_db - 2 * self.step_db:
-            least = self.audible_db - 2 * self.step_db
+        if self.min_db > (most := self.audible_db - 2 * self.step_db):
             raise ValueError(
-                f"min_db {self.min_db} must be at most {least:g}, two steps below audible_db."
+                f"min_db {self.min_db} must be at most {most:g}, two steps below audible_db."
             )
         if len(self.stimulus_levels_db) > MOST_LEVELS:
             raise ValueError(
@@ -197,16 +180,9 @@ class Adaptive(ForcedChoice):
 
     @property
     def paradigm(self) -> TrackedChoice:
-        return TWO_INTERVALS if self.alternatives == 2 else THREE_INTERVALS
+        return self.paradigms[self.alternatives - 2]
 
     @property
     def stimulus_levels_db(self) -> tuple[float, ...]:
         steps = floor((self.audible_db - self.min_db) / self.step_db)
         return tuple(self.audible_db - k * self.step_db for k in range(steps, -1, -1))
-
-    @property
-    def tracks(self) -> tuple[Track, ...]:
-        return tuple((condition, None) for condition in self.conditions)
-
-    def track_of(self, trial: Trial) -> Track:
-        return trial.condition, None

@@ -20,12 +20,8 @@ from torch.nn.functional import pad
 from robustaudio.audio.clip import Clip
 from robustaudio.perception.levels import amplitude_db
 
-MOSTLY = 0.5  # share of a difference's energy that a change of gain, sign or time explains
 SAME = 0.8  # correlation of one sound with itself, perturbed; other words of a voice reach 0.57
-UNLIKE = 0.25  # at most, at any shift, of a clip and another sound
-ROUNDING_DB = -120.0  # of the clip's L2 norm: what 24 bits and 32-bit floats leave of equal samples
 SHOWN_DB, SHOWN_SAMPLES = 0.05, 0.01  # what is named beside something larger
-TERMS = 32  # of the correlation's series: pi ** 32 / 32! is below a float's rounding
 CLEAN_PARTNER = (
     "`python -m robustaudio noise CLIP --sigma 0 --output clean.wav` writes the clean clip that "
     "fits `attack CLIP --output`"
@@ -49,19 +45,23 @@ def paired(clip: Clip, perturbed: Sequence[Clip]) -> tuple[Clip, list[Clip]]:
         return clip, []
     first = perturbed[0]
     for other in perturbed[1:]:
-        if _size(other) != _size(first):
+        if extent(other) != extent(first):
             raise ValueError(
-                f"{first.name} has {_shown(first)} and {other.name} {_shown(other)}: the perturbed "
+                f"{first.name} has {extent(first)} and {other.name} {extent(other)}: the perturbed "
                 "versions of a clip need one rate and length; list the clip twice, by two names."
             )
-    clip = _placed(_at_rate(clip, first), first)
-    readings = [_undone(clip, perturbed)]
-    if len({sound.gain for sound in (clip, *perturbed)}) > 1:
-        readings.append(_as_they_are(clip, perturbed))
-    misfits = [_first_misfit(clean, others) for clean, others in readings]
-    if None not in misfits:
-        raise ValueError(misfits[0])
-    return readings[misfits.index(None)]
+    sounds = [_placed(clip, first), *perturbed]
+    gains = [sound.gain for sound in sounds if sound.gain is not None]
+    readings = [[_with_gain(sound, gains[0]) for sound in sounds] if gains else sounds]
+    if len({sound.gain for sound in sounds}) > 1:  # editors lose notes, and keep samples
+        readings.append([replace(sound, gain=gains[0]) for sound in sounds])
+    problems = []
+    for clean, *others in readings:
+        problem = next(filter(None, (misfit(clean, other) for other in others)), None)
+        if problem is None:
+            return clean, others
+        problems.append(problem)
+    raise ValueError(problems[0])
 
 
 def misfit(clean: Clip, perturbed: Clip) -> str | None:
@@ -72,16 +72,16 @@ def misfit(clean: Clip, perturbed: Clip) -> str | None:
     """
     x, y = (sound.samples.double().cpu().numpy() for sound in (clean, perturbed))
     energy, difference = float(y @ y), float((y - x) @ (y - x))
-    if difference <= 10 ** (ROUNDING_DB / 10) * float(x @ x):
+    if difference <= 1e-12 * float(x @ x):  # what 24 bits leave of equal samples
         return f"{perturbed.name} does not differ from its clean clip {clean.name}."
     match = _match(x, y)
-    if abs(match.correlation) < UNLIKE and abs(float(x @ y)) < float(x @ x) / 2:
+    if abs(match.correlation) < 0.25 and abs(float(x @ y)) < float(x @ x) / 2:
         return (
             f"{perturbed.name} is another sound than its clean clip {clean.name}: their "
             f"correlation is {abs(match.correlation):.2f} at most, at any shift."
         )
     explained = 1 - energy * (1 - match.correlation**2) / difference
-    if abs(match.correlation) < SAME or explained <= MOSTLY:
+    if abs(match.correlation) < SAME or explained <= 0.5:
         return None
     wrong = _in_words(match, clean.sample_rate)
     return (
@@ -101,9 +101,7 @@ class _Match:
 
 def _match(x: Samples, y: Samples) -> _Match:
     """The shift, to a fraction of a sample, at which the correlation is largest; and its factor."""
-    spectrum, size = _cross_spectrum(x, y)
-    at = int(np.abs(np.fft.irfft(spectrum, size)).argmax())
-    lag = at - size if at > size // 2 else at
+    spectrum, size, lag = _correlated(x, y)
     correlation = _near(spectrum, size, lag)
     refined: Any = minimize_scalar(
         lambda later: -abs(correlation(later)), bounds=(lag - 1, lag + 1), method="bounded",
@@ -112,8 +110,8 @@ def _match(x: Samples, y: Samples) -> _Match:
     later = max((float(lag), float(refined.x)), key=lambda later: abs(correlation(later)))
     moved = round(later)
     inside = x[: len(x) - moved] if moved >= 0 else x[-moved:]  # the rest has left the clip
-    of_x, of_y = max(float(inside @ inside), 1e-300), max(float(y @ y), 1e-300)  # energies
-    return _Match(later, correlation(later) / of_x, correlation(later) / sqrt(of_x * of_y))
+    energy, other = max(float(inside @ inside), 1e-300), max(float(y @ y), 1e-300)
+    return _Match(later, correlation(later) / energy, correlation(later) / sqrt(energy * other))
 
 
 def _near(spectrum: Complex[np.ndarray, " bin"], size: int, lag: int) -> Callable[[float], float]:
@@ -126,7 +124,7 @@ def _near(spectrum: Complex[np.ndarray, " bin"], size: int, lag: int) -> Callabl
     turned = weights * spectrum * np.exp(1j * omega * lag)
     even, odd, square = turned.real.copy(), -turned.imag * omega, omega**2
     series = []
-    for n in range(0, TERMS, 2):
+    for n in range(0, 32, 2):  # pi ** 32 / 32! is below a float's rounding
         sign = -1 if n % 4 else 1
         series += [sign * even.sum() / factorial(n), sign * odd.sum() / factorial(n + 1)]
         even *= square
@@ -134,10 +132,12 @@ def _near(spectrum: Complex[np.ndarray, " bin"], size: int, lag: int) -> Callabl
     return lambda later: float(polyval(later - lag, series))
 
 
-def _cross_spectrum(x: Samples, y: Samples) -> tuple[Complex[np.ndarray, " bin"], int]:
-    """Its inverse transform of that size is the linear correlation by the lag of y."""
+def _correlated(x: Samples, y: Samples) -> tuple[Complex[np.ndarray, " bin"], int, int]:
+    """The spectrum of the linear correlation by the lag of y, its size, and its largest lag."""
     size = int(next_fast_len(len(x) + len(y), real=True) or 0)
-    return np.conj(np.fft.rfft(x, size)) * np.fft.rfft(y, size), size
+    spectrum = np.conj(np.fft.rfft(x, size)) * np.fft.rfft(y, size)
+    at = int(np.abs(np.fft.irfft(spectrum, size)).argmax())
+    return spectrum, size, at - size if at > size // 2 else at
 
 
 def _in_words(match: _Match, sample_rate: int) -> dict[str, str]:
@@ -158,47 +158,31 @@ def _in_words(match: _Match, sample_rate: int) -> dict[str, str]:
     return parts
 
 
-def _at_rate(clip: Clip, perturbed: Clip) -> Clip:
-    """The clean clip at the rate of the perturbed one, if a classifier is known to have chosen it.
-
-    Raises:
-        ValueError: otherwise, where the rates differ.
-    """
-    if clip.sample_rate == perturbed.sample_rate:
-        return clip
-    if perturbed.gain is None:
-        raise ValueError(
-            f"{perturbed.name} has {_shown(perturbed)}; its clean clip {clip.name} has "
-            f"{_shown(clip)}. Both need one rate; {CLEAN_PARTNER}."
-        )
-    return clip.resampled(perturbed.sample_rate)
-
-
 def _placed(clip: Clip, perturbed: Clip) -> Clip:
-    """The clean clip padded with silence, or cut, to where the perturbed one has it.
-
-    Raises:
-        ValueError: where neither lies inside the other one.
-    """
+    """The clean clip at the rate of the perturbed one, and padded or cut to where that has it."""
+    if clip.sample_rate != perturbed.sample_rate:
+        if perturbed.gain is None:
+            raise ValueError(
+                f"{perturbed.name} has {extent(perturbed)}; its clean clip {clip.name} has "
+                f"{extent(clip)}. Both need one rate; {CLEAN_PARTNER}."
+            )
+        clip = clip.resampled(perturbed.sample_rate)
     length = len(perturbed.samples)
     if len(clip.samples) == length:
         return clip
     x, y = (sound.samples.double().cpu().numpy() for sound in (clip, perturbed))
-    spectrum, size = _cross_spectrum(x, y)
-    at = int(np.abs(np.fft.irfft(spectrum, size)).argmax())
-    candidates = [clip.fitted(length)]  # as a classifier does it
-    lag, room = (at - size if at > size // 2 else at), length - len(x)
+    lag, room = _correlated(x, y)[-1], length - len(x)
+    best = fitted = clip.fitted(length)  # as a classifier does it
+    alike = abs(_correlation(fitted, perturbed))
     if min(0, room) <= lag <= max(0, room):
-        candidates.append(replace(clip, samples=pad(clip.samples, (lag, room - lag))))
-    alike, _, best = max(
-        (abs(_correlation(candidate, perturbed)), -number, candidate)
-        for number, candidate in enumerate(candidates)
-    )
-    prepared = perturbed.gain is not None and best is candidates[0]
+        moved = replace(clip, samples=pad(clip.samples, (lag, room - lag)))
+        if (correlation := abs(_correlation(moved, perturbed))) > alike:
+            best, alike = moved, correlation
+    prepared = perturbed.gain is not None and best is fitted
     if alike < SAME and not prepared:
         raise ValueError(
-            f"{perturbed.name} has {_shown(perturbed)}; its clean clip {clip.name} has "
-            f"{_shown(clip)}, and neither is found inside the other; {CLEAN_PARTNER}."
+            f"{perturbed.name} has {extent(perturbed)}; its clean clip {clip.name} has "
+            f"{extent(clip)}, and neither is found inside the other; {CLEAN_PARTNER}."
         )
     return best
 
@@ -208,34 +192,13 @@ def _correlation(clean: Clip, other: Clip) -> float:
     return float(x @ y) / max(float(x.norm() * y.norm()), 1e-300)
 
 
-def _undone(clip: Clip, perturbed: Sequence[Clip]) -> tuple[Clip, list[Clip]]:
-    """All with one gain: the clean clip's, or the first that is noted. No note: never touched."""
-    gains = [sound.gain for sound in (clip, *perturbed) if sound.gain is not None]
-    common = gains[0] if gains else None
-    clean, *others = [_with_gain(sound, common) for sound in (clip, *perturbed)]
-    return clean, others
-
-
-def _with_gain(clip: Clip, gain: float | None) -> Clip:
-    if gain is None or clip.gain == gain:
+def _with_gain(clip: Clip, gain: float) -> Clip:
+    """The clip at another gain than the noted one; 1 where none is."""
+    if clip.gain == gain:
         return clip
     return replace(clip, samples=clip.samples * (gain / (clip.gain or 1.0)), gain=gain)
 
 
-def _as_they_are(clip: Clip, perturbed: Sequence[Clip]) -> tuple[Clip, list[Clip]]:
-    """As if all had the gain that some of them note: editors lose notes, and keep samples."""
-    gain = next(sound.gain for sound in (clip, *perturbed) if sound.gain is not None)
-    clean, *others = [replace(sound, gain=gain) for sound in (clip, *perturbed)]
-    return clean, others
-
-
-def _first_misfit(clean: Clip, perturbed: Sequence[Clip]) -> str | None:
-    return next(filter(None, (misfit(clean, other) for other in perturbed)), None)
-
-
-def _size(clip: Clip) -> tuple[int, int]:
-    return clip.sample_rate, len(clip.samples)
-
-
-def _shown(clip: Clip) -> str:
+def extent(clip: Clip) -> str:
+    """Samples and rate, in words."""
     return f"{len(clip.samples)} samples at {clip.sample_rate} Hz"

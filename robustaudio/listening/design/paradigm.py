@@ -60,9 +60,9 @@ class Paradigm(ABC):
             ValueError: for an answer that a trial of these intervals does not offer.
         """
 
-    @abstractmethod
     def played(self, intervals: Intervals) -> Intervals:
         """What the buttons of a trial play, an open reference included."""
+        return intervals
 
     @abstractmethod
     def shown(self, intervals: Intervals) -> dict[str, Any]:
@@ -107,9 +107,6 @@ class Choice(Paradigm):
         odd = self.choices - 1 if self.has_sample else right
         choices = tuple(level_db if place == odd else None for place in range(self.choices))
         return (*choices, choices[right]) if self.has_sample else choices
-
-    def played(self, intervals: Intervals) -> Intervals:
-        return intervals
 
     def shown(self, intervals: Intervals) -> dict[str, Any]:
         """`answers` are empty where the place that is selected is the answer."""
@@ -201,13 +198,5 @@ def three_intervals(d_prime: float) -> float:
 
 def abx_by_differences(d_prime: float) -> float:
     """ABX by differences, as in a test whose clips and levels rove."""
-    return _abx(d_prime / sqrt(2), d_prime / sqrt(6))
-
-
-def abx_independent(d_prime: float) -> float:
-    """ABX by independent observations, of one pair that the listener knows by heart."""
-    return _abx(d_prime / sqrt(2), d_prime / 2)
-
-
-def _abx(a: float, b: float) -> float:
+    a, b = d_prime / sqrt(2), d_prime / sqrt(6)
     return float(ndtr(a) * ndtr(b) + ndtr(-a) * ndtr(-b))

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import inf
-from typing import ClassVar
 
 import numpy as np
 
 from robustaudio.listening.design import quest
 from robustaudio.listening.design.forced_choice import Adaptive, ForcedChoice, Outcome, Track
-from robustaudio.listening.design.options import check_counts, check_levels
+from robustaudio.listening.design.options import level
 from robustaudio.listening.design.paradigm import ScoredChoice, abx_by_differences
-from robustaudio.listening.design.trial import Length, Trial
+from robustaudio.options import option
 
 INAUDIBLE_BELOW = 0.6  # proportion correct in ABX, a d' of 1.1
 
@@ -37,25 +35,14 @@ class ABX(ForcedChoice):
 
     kind = "abx"
     label = "ABX: can it be heard at all?"
-    length = Length("trials", "Trials of each", "Fixed before the first: 16 is usual.")
-    paradigms: ClassVar = (MATCH_TO_SAMPLE,)
+    length = "trials"
+    paradigms = (MATCH_TO_SAMPLE,)
 
-    levels_db: tuple[float, ...] = (-40.0,)
-    trials: int = 16
-    inaudible_below: float = INAUDIBLE_BELOW
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_levels(self.levels_db)
-        check_counts(self, trials=1)
-        if not 0.5 < self.inaudible_below < 1:
-            raise ValueError(
-                f"inaudible_below {self.inaudible_below} must lie between chance, 0.5, and 1."
-            )
-
-    @property
-    def paradigm(self) -> ScoredChoice:
-        return MATCH_TO_SAMPLE
+    levels_db: tuple[float, ...] = level((-40.0,), "at which each condition is tested", -80, 0)
+    trials: int = option(16, "Fixed before the first: 16 is usual.", 4, 100)
+    inaudible_below: float = option(
+        INAUDIBLE_BELOW, "proportion correct below which it is inaudible", above=0.5, below=1
+    )
 
     @property
     def stimulus_levels_db(self) -> tuple[float, ...]:
@@ -68,12 +55,6 @@ class ABX(ForcedChoice):
     @property
     def expected_length(self) -> int:
         return self.trials
-
-    def track_of(self, trial: Trial) -> Track:
-        return trial.condition, trial.level_db
-
-    def has_ended(self, outcomes: Sequence[Outcome]) -> bool:
-        return len(outcomes) >= self.trials
 
     def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float:
         level_db = track[1]
@@ -94,17 +75,20 @@ class Staircase(Adaptive):
 
     kind = "staircase"
     label = "Threshold by a staircase (easy to explain)"
-    length = Length("reversals", "Reversals of each", "Turns of direction; the last ends it.")
+    length = "reversals"
 
-    down: int = 3
-    up: int = 1
-    steps: tuple[int, ...] = (4, 2, 1)
-    reversals: int = 12
-    max_trials: int = 100
+    down: int = option(3, "right answers in a row before a step down", 1, 5)
+    up: int = option(1, "how many times a step down a step up is", 1, 5)
+    steps: tuple[int, ...] = option((4, 2, 1), "in steps of the grid, one per reversal")
+    reversals: int = option(12, "Turns of direction; the last ends it.", 4, 100, least=2)
+    max_trials: int = option(100, "after which a track ends whatever happens")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_counts(self, down=1, up=1, reversals=2, max_trials=self.reversals)
+        if self.max_trials < self.reversals:
+            raise ValueError(
+                f"max_trials {self.max_trials} must be a whole number of at least {self.reversals}."
+            )
         if not self.steps or any(type(step) is not int or step < 1 for step in self.steps):
             raise ValueError(f"steps {self.steps} must be whole numbers of at least 1.")
         if self.target <= 1 / self.alternatives:
@@ -156,29 +140,23 @@ class Quest(Adaptive):
 
     kind = "quest"
     label = "Threshold by QUEST+: from which level on?"
-    length = Length("trials", "Trials of each", "Fixed before the first: 40 is usual.")
+    length = "trials"
 
-    trials: int = 40
-    expected_db: float = -45.0
-    deviation_db: float = 12.0
+    trials: int = option(40, "Fixed before the first: 40 is usual.", 4, 100)
+    expected_db: float = option(-45.0, "where a threshold is expected", -80, -10)
+    deviation_db: float = option(12.0, "give or take so many dB", 1, 40, above=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_counts(self, trials=1)
         if not self.min_db <= self.expected_db <= self.audible_db:
             raise ValueError(
                 f"expected_db {self.expected_db} must lie between min_db {self.min_db} and "
                 f"audible_db {self.audible_db}."
             )
-        if not 0 < self.deviation_db < inf:
-            raise ValueError(f"deviation_db {self.deviation_db} must be above 0, and finite.")
 
     @property
     def expected_length(self) -> int:
         return self.trials
-
-    def has_ended(self, outcomes: Sequence[Outcome]) -> bool:
-        return len(outcomes) >= self.trials
 
     def ask(self, track: Track, outcomes: Sequence[Outcome]) -> float:
         expected = self.expected_db, self.deviation_db

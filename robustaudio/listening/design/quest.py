@@ -9,7 +9,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import entr
 
-from robustaudio.listening.psychometric import BEYOND_DB, Grid, log_answers, update
+from robustaudio.listening.psychometric import (
+    BEYOND_DB,
+    Grid,
+    log_answers,
+    log_likelihood,
+    weighed,
+)
 
 # Two are enough to place trials: were 0 among them, a lapse at the start would lead astray for
 # long; were they many, trials would be spent on telling them apart.
@@ -30,7 +36,7 @@ class Table:
 
     @cached_property
     def entropy(self) -> Float[ndarray, "level parameters"]:
-        """Of an answer at each level, under each function, in nats."""
+        """Entropy of an answer at each level under each function, in nats."""
         return answer_entropy(self.psi)
 
 
@@ -38,7 +44,7 @@ class Table:
 def table(
     levels_db: tuple[float, ...], guess_rate: float, step_db: float, expected: tuple[float, float]
 ) -> Table:
-    """With thresholds below the softest level and above the loudest, for who hears all or none."""
+    """Thresholds reach beyond the levels on both sides, for listeners who hear all or nothing."""
     low, high = min(levels_db) - BEYOND_DB / 2, max(levels_db) + BEYOND_DB / 2
     thresholds = np.arange(low, high + step_db / 2, step_db)
     grid = Grid(thresholds, guess_rate, expected, LAPSE_RATES)
@@ -47,7 +53,7 @@ def table(
 
 
 def answer_entropy(proportion_correct: ndarray) -> ndarray:
-    """In nats, of a right or wrong answer."""
+    """Entropy of a right or wrong answer, in nats."""
     return entr(proportion_correct) + entr(1 - proportion_correct)
 
 
@@ -58,7 +64,7 @@ def posterior(
     which, count = np.searchsorted(table.levels_db, levels_db), len(table.levels_db)
     trials = np.bincount(which, minlength=count)
     hits = np.bincount(which, weights=np.asarray(correct, float), minlength=count)
-    return update(table.prior, table.logs, hits, trials - hits)
+    return weighed(table.prior, log_likelihood(table.logs, hits, trials - hits))
 
 
 def information(table: Table, weights: Float[ndarray, " parameters"]) -> Float[ndarray, " level"]:

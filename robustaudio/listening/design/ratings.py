@@ -1,14 +1,15 @@
 """Ratings: MUSHRA with all levels on a page, and the five grades of impairment level by level."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar
 
 from robustaudio.listening.design import schedule
-from robustaudio.listening.design.options import check_conditions, check_counts, check_levels
-from robustaudio.listening.design.paradigm import ComparedRating, GradedRating, Rating
-from robustaudio.listening.design.trial import Condition, Response, Trial
+from robustaudio.listening.design.options import level
+from robustaudio.listening.design.paradigm import ComparedRating, GradedRating
+from robustaudio.listening.design.trial import Condition, Procedure, Response, Trial
+from robustaudio.options import option
 
 MOST_ITEMS = 12  # of a page (ITU-R BS.1534-3)
 Page = tuple[Condition, tuple[float, ...]]  # a condition, and the levels beside the reference
@@ -39,50 +40,18 @@ IMPAIRMENT = ComparedRating(
 )
 
 
-def next_page(
-    paradigm: Rating, pages: Sequence[Page], practice: int, repeats: int, number: int, seed: int
-) -> Trial | None:
-    """Practice pages, then every page once per round, in a new order each; items shuffled."""
-    if number < practice:
-        order, place = pages, number % len(pages)
-    elif number - practice < repeats * len(pages):
-        turn, place = divmod(number - practice, len(pages))
-        order = schedule.shuffled(seed, "page", turn, pages)
-    else:
-        return None
-    condition, levels_db = order[place]
-    items = schedule.shuffled(seed, "items", number, (None, *levels_db))
-    kind = "practice" if number < practice else "test"
-    return Trial(number, kind, paradigm, condition, items, None)
-
-
 @dataclass(frozen=True)
-class Mushra:
-    """All levels and the hidden reference on one page, 0 to 100 each (ITU-R BS.1534-3).
+class Rated(Procedure):
+    """A rating asks practice pages, then every page once per round, in a new order each."""
 
-    For perturbations that are clearly heard; the loudest level serves as the anchor. Its low-pass
-    anchors at 3.5 and 7 kHz mean nothing where a clip ends at 4 kHz.
-    """
+    practice: int = option(1, "pages before the test, which never count", least=0)
+    levels_db: tuple[float, ...] = level((-50.0, -40.0, -30.0, -20.0), "that are graded", -80, 0)
+    repeats: int = option(1, "rounds")
 
-    kind = "mushra"
-    label = length = None
-    paradigm = MUSHRA
-    paradigms: ClassVar = (MUSHRA,)
-
-    conditions: tuple[Condition, ...]
-    levels_db: tuple[float, ...] = (-50.0, -40.0, -30.0, -20.0, -10.0)
-    repeats: int = 1
-    practice: int = 1
-
-    def __post_init__(self) -> None:
-        check_conditions(self.conditions)
-        check_levels(self.levels_db)
-        check_counts(self, repeats=1, practice=0)
-        if len(self.levels_db) > MOST_ITEMS - 1:
-            raise ValueError(
-                f"{len(self.levels_db)} levels_db and the hidden reference are more than the "
-                f"{MOST_ITEMS} items that a listener can grade on a page."
-            )
+    @property
+    @abstractmethod
+    def pages(self) -> list[Page]:
+        """The pages of a round, in the order of practice."""
 
     @property
     def stimulus_levels_db(self) -> tuple[float, ...]:
@@ -90,16 +59,50 @@ class Mushra:
 
     @property
     def expected_trials(self) -> int:
-        return self.practice + self.repeats * len(self.conditions)
+        return self.practice + self.repeats * len(self.pages)
 
     def next(self, responses: Sequence[Response], seed: int) -> Trial | None:
-        pages = [(condition, self.levels_db) for condition in self.conditions]
-        number = len(responses)
-        return next_page(self.paradigm, pages, self.practice, self.repeats, number, seed)
+        number, pages = len(responses), self.pages
+        if number >= self.expected_trials:
+            return None
+        kind = "practice" if number < self.practice else "test"
+        turn, place = divmod(number if kind == "practice" else number - self.practice, len(pages))
+        order = pages if kind == "practice" else schedule.shuffled(seed, "page", turn, pages)
+        condition, levels_db = order[place]
+        items = schedule.shuffled(seed, "items", number, (None, *levels_db))
+        return Trial(number, kind, self.paradigm, condition, items, None)
 
 
 @dataclass(frozen=True)
-class Impairment:
+class Mushra(Rated):
+    """All levels and the hidden reference on one page, 0 to 100 each (ITU-R BS.1534-3).
+
+    For perturbations that are clearly heard; the loudest level serves as the anchor. Its low-pass
+    anchors at 3.5 and 7 kHz mean nothing where a clip ends at 4 kHz.
+    """
+
+    kind = "mushra"
+    paradigms = (MUSHRA,)
+
+    levels_db: tuple[float, ...] = level(
+        (-50.0, -40.0, -30.0, -20.0, -10.0), "that are graded", -80, 0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.levels_db) > MOST_ITEMS - 1:
+            raise ValueError(
+                f"{len(self.levels_db)} levels_db and the hidden reference are more than the "
+                f"{MOST_ITEMS} items that a listener can grade on a page."
+            )
+
+    @property
+    def pages(self) -> list[Page]:
+        return [(condition, self.levels_db) for condition in self.conditions]
+
+
+@dataclass(frozen=True)
+class Impairment(Rated):
     """A level and the hidden reference, 5 (imperceptible) to 1 (very annoying) each.
 
     The triple stimulus of ITU-R BS.1116-3, for impairments that are hardly heard; its result is
@@ -108,33 +111,15 @@ class Impairment:
 
     kind = "impairment"
     label = "Five grades: how much worse does it sound?"
-    length = None
-    paradigm = IMPAIRMENT
-    paradigms: ClassVar = (IMPAIRMENT,)
+    paradigms = (IMPAIRMENT,)
 
-    conditions: tuple[Condition, ...]
-    levels_db: tuple[float, ...] = (-50.0, -40.0, -30.0, -20.0)
-    repeats: int = 2
-    practice: int = 2
-
-    def __post_init__(self) -> None:
-        check_conditions(self.conditions)
-        check_levels(self.levels_db)
-        check_counts(self, repeats=1, practice=0)
+    practice: int = option(2, "pages before the test, which never count", least=0)
+    repeats: int = option(2, "rounds")
 
     @property
-    def stimulus_levels_db(self) -> tuple[float, ...]:
-        return tuple(sorted(self.levels_db))
-
-    @property
-    def expected_trials(self) -> int:
-        return self.practice + self.repeats * len(self.conditions) * len(self.levels_db)
-
-    def next(self, responses: Sequence[Response], seed: int) -> Trial | None:
+    def pages(self) -> list[Page]:
         loudest_first = sorted(self.levels_db, reverse=True)
-        pages = [(name, (level,)) for level, name in product(loudest_first, self.conditions)]
-        number = len(responses)
-        return next_page(self.paradigm, pages, self.practice, self.repeats, number, seed)
+        return [(name, (level_db,)) for level_db, name in product(loudest_first, self.conditions)]
 
 
 RATINGS = (Mushra, Impairment)

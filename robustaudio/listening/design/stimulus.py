@@ -19,10 +19,9 @@ import torch
 from jaxtyping import Float32, Float64
 
 from robustaudio.audio.clip import Clip, headroom_gain
-from robustaudio.listening.design.pairing import CLEAN_PARTNER, paired
+from robustaudio.listening.design.pairing import CLEAN_PARTNER, extent
 from robustaudio.listening.design.trial import Condition
-from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
-from robustaudio.perception.distances import distances
+from robustaudio.perception.distances import Distances, distances
 from robustaudio.perception.levels import amplitude, amplitude_db
 from robustaudio.perception.masking import MaskingThreshold, masking_framing, masking_threshold
 
@@ -31,7 +30,6 @@ FADE_S = 0.005  # at both ends of every stimulus alike
 SHORTEST_S = 1.2  # of a loop: shorter clips are followed by silence
 LONGEST_SHIFT_S = 0.005
 FAST_S = 0.125  # time weighting "fast" of sound level meters (IEC 61672)
-SHIFT_STEPS = 400  # of the search for a shift's first interval
 OVERSHOOT = 1.05  # between samples, the resampler may swing above the peak
 CACHED, CACHED_SAMPLES = 512, 2**24  # renderings kept, and samples of all: 64 MB
 
@@ -67,25 +65,22 @@ class Stimuli:
             for condition in conditions.values()
             for samples in (condition.at(None), condition.at(loudest_db))
         ))  # fmt: skip
-        self.render = lru_cache(self._most_kept())(self._render)
+        longest_s = max(SHORTEST_S, *(made.clip.duration_s for made in conditions.values()))
+        kept = min(CACHED, int(CACHED_SAMPLES / (RATE * longest_s)))  # fewer of long clips
+        self.render = lru_cache(kept)(self._render)
         self.facts = lru_cache(CACHED)(self._facts)
         self._threshold = lru_cache(1)(_masking_threshold)  # families of a clip come together
-
-    def _most_kept(self) -> int:
-        """How many renderings are kept: fewer of long clips."""
-        clips = [condition.clip for condition in self.conditions.values()]
-        longest = RATE * max(SHORTEST_S, *(clip.duration_s for clip in clips))
-        return min(CACHED, int(CACHED_SAMPLES / longest))
 
     @cached_property
     def loudest(self) -> tuple[Condition, float | None]:
         """The condition, and its level, whose rendering is the loudest for `FAST_S`."""
-        return max(product(self.conditions, (None, self.loudest_db)), key=self._fast_energy)
-
-    def _fast_energy(self, rendering: tuple[Condition, float | None]) -> float:
-        energy = np.cumsum(self.render(*rendering).astype(float) ** 2)
         window = round(FAST_S * RATE)
-        return float((energy[window:] - energy[:-window]).max())
+
+        def fast_energy(rendering: tuple[Condition, float | None]) -> float:
+            energy = np.cumsum(self.render(*rendering).astype(float) ** 2)
+            return float((energy[window:] - energy[:-window]).max())
+
+        return max(product(self.conditions, (None, self.loudest_db)), key=fast_energy)
 
     def _render(self, condition: Condition, level_db: float | None) -> Float32[np.ndarray, " time"]:
         """Samples at 48 kHz with the study's one gain; the trials of a condition share a length."""
@@ -99,11 +94,9 @@ class Stimuli:
 
     def _facts(self, condition: Condition, level_db: float) -> dict[str, float | str]:
         """Sizes of the perturbation in the clip's own units, the model's prediction, and a hash."""
-        stimulus = self.conditions[condition]
-        clean = torch.from_numpy(stimulus.clean)[None]
-        perturbed = torch.from_numpy(stimulus.at(level_db))[None]
-        measured = distances(perturbed, clean, stimulus.clip.sample_rate)
-        sigma = float(measured.l2) / sqrt(clean.shape[1])
+        measured = self._distances(condition, level_db)
+        sigma = float(measured.l2) / sqrt(len(self.conditions[condition].clip.samples))
+        samples = self.render(condition, level_db)
         return {
             "l2": float(measured.l2),
             "linf": float(measured.linf),
@@ -111,18 +104,20 @@ class Stimuli:
             "sigma": sigma,
             "rms_dbfs_before_gain": amplitude_db(sigma),
             "noise_to_mask_db": float(measured.noise_to_mask_db),
-            "stimulus_sha256": hashlib.sha256(
-                self.render(condition, level_db).tobytes()
-            ).hexdigest(),
+            "stimulus_sha256": hashlib.sha256(samples.tobytes()).hexdigest(),
         }
 
     def noise_to_mask_db(self, condition: Condition, level_db: float) -> float:
         """Noise-to-mask ratio of the perturbation at a level: the one in `facts`."""
+        return float(self._distances(condition, level_db).noise_to_mask_db)
+
+    def _distances(self, condition: Condition, level_db: float) -> Distances:
         stimulus = self.conditions[condition]
-        clean = torch.from_numpy(stimulus.clean)[None]
-        perturbation = torch.from_numpy(stimulus.at(level_db))[None] - clean
-        ratio_db = noise_to_mask_ratio(perturbation, self._threshold(stimulus.clip))
-        return float(total_noise_to_mask_db(ratio_db))
+        clean, perturbed = (
+            torch.from_numpy(samples)[None] for samples in (stimulus.clean, stimulus.at(level_db))
+        )
+        threshold = self._threshold(stimulus.clip)
+        return distances(perturbed, clean, stimulus.clip.sample_rate, threshold=threshold)
 
 
 def white(clip: Clip, rng: np.random.Generator) -> Perturbation:
@@ -169,43 +164,34 @@ def shift(clip: Clip, rng: np.random.Generator) -> Perturbation:
         return amplitude_db(float(np.linalg.norm(late(seconds)) / np.linalg.norm(clean)))
 
     def perturbation(level_db: float) -> Samples:
-        return late(_first_at(level_of, level_db))
+        """By the shortest shift that reaches a level: on a grid first, then by bisection."""
+        grid = np.linspace(0, LONGEST_SHIFT_S, 401)
+        above = next((s for s in grid[1:] if level_of(s) >= level_db), None)
+        if above is None:
+            raise ValueError(
+                f"no shift of up to {1000 * LONGEST_SHIFT_S:g} ms reaches {level_db:g} dB; "
+                "lower levels would be right."
+            )
+        low, high = above - grid[1], above
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (low, middle) if level_of(middle) >= level_db else (middle, high)
+        return late(high)
 
     return perturbation
 
 
-def given(clip: Clip, perturbed: Clip) -> Perturbation:
-    """A perturbation that was found elsewhere, by an attack for example, scaled to the level.
-
-    Raises:
-        ValueError: for a perturbed clip of another rate or length, for one without a difference,
-            and where `paired` finds that the difference is mostly one of gain, sign or time.
-    """
-    _check_sizes(clip, perturbed)
-    clean, (other,) = paired(clip, [perturbed])
-    return _between(clean, other)
-
-
 def _between(clip: Clip, perturbed: Clip) -> Perturbation:
-    """The difference of two clips that are `paired`, scaled to the level.
-
-    Raises:
-        ValueError: where they have not one rate and length, or no difference.
-    """
-    _check_sizes(clip, perturbed)
+    """The difference of two clips that are `paired`, scaled to the level."""
+    if extent(perturbed) != extent(clip):
+        raise ValueError(
+            f"{perturbed.name} has {extent(perturbed)}; its clean clip {clip.name} has "
+            f"{extent(clip)}. {CLEAN_PARTNER}."
+        )
     difference = (perturbed.samples.double() - clip.samples.double()).numpy()
     if not difference.any():
         raise ValueError(f"{perturbed.name} does not differ from its clean clip {clip.name}.")
     return _scaled(difference, clip)
-
-
-def _check_sizes(clip: Clip, perturbed: Clip) -> None:
-    if (perturbed.sample_rate, len(perturbed.samples)) != (clip.sample_rate, len(clip.samples)):
-        raise ValueError(
-            f"{perturbed.name} has {len(perturbed.samples)} samples at {perturbed.sample_rate} Hz; "
-            f"its clean clip {clip.name} has {len(clip.samples)} at {clip.sample_rate} Hz. "
-            f"{CLEAN_PARTNER}."
-        )
 
 
 FAMILIES = {"white": white, "shaped": shaped, "shift": shift}
@@ -217,7 +203,7 @@ def stimulus_of(
     """A condition: one of `FAMILIES`, or a perturbed clip by its name, as `paired` gives both.
 
     Raises:
-        ValueError: for a family that is neither.
+        ValueError: for a family that is neither; for clips that are not paired, or do not differ.
     """
     if family in FAMILIES:
         return Stimulus(clip, family, FAMILIES[family](clip, np.random.default_rng(seed)))
@@ -231,19 +217,3 @@ def _scaled(noise: Samples, clip: Clip) -> Perturbation:
     """Any waveform, at the level that is asked for."""
     unit = noise * (float(clip.samples.double().norm()) / np.linalg.norm(noise))
     return lambda level_db: amplitude(level_db) * unit
-
-
-def _first_at(level_of: Callable[[float], float], level_db: float) -> float:
-    """The shortest shift of a level, in s: on a grid first, then by bisection."""
-    grid = np.linspace(0, LONGEST_SHIFT_S, SHIFT_STEPS + 1)
-    above = next((s for s in grid[1:] if level_of(s) >= level_db), None)
-    if above is None:
-        raise ValueError(
-            f"no shift of up to {1000 * LONGEST_SHIFT_S:g} ms reaches {level_db:g} dB; "
-            "lower levels would be right."
-        )
-    low, high = above - grid[1], above
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (low, middle) if level_of(middle) >= level_db else (middle, high)
-    return high

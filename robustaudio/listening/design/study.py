@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from robustaudio.audio.clip import Clip
+from robustaudio.audio.draws import MOST_SEED
+from robustaudio.columns import Column, columns_of, holds, is_text, needed, number, one_of, whole
 from robustaudio.listening.design.forced_choice import Adaptive
 from robustaudio.listening.design.paradigm import Paradigm
 from robustaudio.listening.design.procedures import FORCED_CHOICES, INAUDIBLE_BELOW
@@ -23,27 +25,42 @@ PARADIGMS: dict[str, Paradigm] = {
 SCREENINGS = ("antiphase", "huggins", "none")
 HEARD_DB = 6.0  # noise-to-mask ratio that practice and catch trials must reach
 LONGEST_H = 366 * 24  # that a study may be open
+LONGEST_NAME, LONGEST_TEXT = 120, 2_000  # characters: of titles and names, of texts
+
+
+def noted(default: Any, column: Column) -> Any:
+    """A field with a default, and what a study file may give it."""
+    return field(default=default, metadata=holds(column))
+
+
+def words(longest: int) -> Column:
+    """Text that is more than blanks."""
+    right = f"text of at most {longest} characters"
+    return needed(Column(right, lambda value: is_text(value, longest) and bool(value.strip())))
+
+
+NAME, TEXT = words(LONGEST_NAME), words(LONGEST_TEXT)
 
 
 @dataclass(frozen=True)
 class Texts:
     """What listeners read; None stands for what the page says by itself."""
 
-    about: str = "You will hear short sounds, and compare them."
-    question: str | None = None  # by the paradigm
-    purpose: str = "To find out how loud a change has to be before people hear it."
-    contact: str = "Whoever gave you this link."
+    about: str = noted("You will hear short sounds, and compare them.", TEXT)
+    question: str | None = noted(None, TEXT)  # None: that of the paradigm
+    purpose: str = noted("To find out how loud a change has to be before people hear it.", TEXT)
+    contact: str = noted("Whoever gave you this link.", TEXT)
 
 
 @dataclass(frozen=True)
 class Model:
     """What is known of the classifier that was attacked or proven; it travels with every row."""
 
-    name: str | None = None
-    certified_radius: float | None = None  # L2, in the clip's own units
-    sigma: float | None = None
-    alpha: float | None = None
-    n: int | None = None
+    name: str | None = noted(None, NAME)
+    certified_radius: float | None = noted(None, number(0, 1e12))  # L2, in the clip's own units
+    sigma: float | None = noted(None, number(0, 1e12))
+    alpha: float | None = noted(None, number(0, 1))
+    n: int | None = noted(None, whole(1, 10**12))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,15 +75,15 @@ class StudyClip:
 class Study:
     """What a study file says; `options` are those of the procedure, its `kind` among them."""
 
-    title: str
+    title: str = field(metadata=holds(NAME))
     clips: tuple[StudyClip, ...]
     families: tuple[str, ...]
     options: Mapping[str, Any]
     texts: Texts = Texts()
     model: Model = Model()
-    screening: str = SCREENINGS[0]
-    expires_h: int = 7 * 24
-    seed: int = 0
+    screening: str = noted(SCREENINGS[0], one_of(*SCREENINGS))
+    expires_h: int = noted(7 * 24, whole(1, LONGEST_H))
+    seed: int = noted(0, whole(0, MOST_SEED))
 
     @cached_property
     def procedure(self) -> Any:
@@ -145,12 +162,9 @@ class Study:
     def _words(self) -> dict[str, Any]:
         """All of the record but its sounds."""
         return {
-            "title": self.title,
+            **{name: getattr(self, name) for name in columns_of(self)},
             "families": list(self.families),
             "procedure": json.loads(json.dumps(self.options)),
             "texts": asdict(self.texts),
             "model": asdict(self.model),
-            "screening": self.screening,
-            "expires_h": self.expires_h,
-            "seed": self.seed,
         }

@@ -6,9 +6,11 @@ files inside it (`data:audio/wav;base64,`), so that an exported study is complet
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from difflib import get_close_matches
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +20,18 @@ from yaml.reader import ReaderError
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED as CLIPS
-from robustaudio.audio.draws import MOST_SEED
+from robustaudio.columns import Column, columns_of
+from robustaudio.listening.design import study_sound
 from robustaudio.listening.design.pairing import paired
+from robustaudio.listening.design.stimulus import RATE
 from robustaudio.listening.design.study import (
-    LONGEST_H,
+    LONGEST_NAME,
+    NAME,
     PROCEDURES,
-    SCREENINGS,
     Model,
     Study,
     StudyClip,
     Texts,
-)
-from robustaudio.listening.design.study_sound import (
-    LONGEST_S,
-    Budget,
-    TooLong,
-    as_kept,
-    at_kept_rate,
-    declared,
-    decoded,
 )
 from robustaudio.listening.design.trial import Condition
 from robustaudio.outside import check_characters, loads, read_text, shown
@@ -45,13 +40,7 @@ BUNDLED, INSIDE = "bundled:", "data:"  # what the places of sounds begin with
 MOST_CONDITIONS = 24
 MOST_TRIALS = 400
 LONGEST, LONGEST_YAML = 50_000_000, 100_000  # characters; PyYAML reads some 40 000 in a second
-LARGEST = 10**400  # of a whole number: Python writes none of more than 4300 digits
-LONGEST_NAME, LONGEST_TEXT = 120, 2_000  # characters: of titles and names, of texts
-# of numbers, with both ends; where these are whole, the number has to be
-RANGES = {
-    "expires_h": (1, LONGEST_H), "seed": (0, MOST_SEED),
-    "certified_radius": (0.0, 1e12), "sigma": (0.0, 1e12), "alpha": (0.0, 1.0), "n": (1, 10**12),
-}  # fmt: skip
+LARGEST = 10**300  # of a whole number, which may have to be a float
 MOST_PROBLEMS, LONGEST_PROBLEM = 12, 300  # in a message, and characters of each
 
 
@@ -60,8 +49,13 @@ class StudyError(ValueError):
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
-        first, rest = problems[:MOST_PROBLEMS], len(problems) - MOST_PROBLEMS
-        lines = [f"- {_middle_cut(p)}" for p in first] + [f"- and {rest} more."] * (rest > 0)
+        lines, half = [], LONGEST_PROBLEM // 2
+        for problem in problems[:MOST_PROBLEMS]:
+            if len(problem) > LONGEST_PROBLEM:  # its value is long; the end says what is right
+                problem = f"{problem[:half]} … {problem[-half:]}"
+            lines.append(f"- {problem}")
+        if (rest := len(problems) - MOST_PROBLEMS) > 0:
+            lines.append(f"- and {rest} more.")
         super().__init__("\n".join(["the study cannot be used:", *lines]))
 
 
@@ -86,11 +80,24 @@ def parse(text: str, folder: Path | None) -> Study:
     Raises:
         StudyError: with everything that is wrong.
     """
-    try:
-        written, problems = _loaded(text)
-    except RecursionError as error:
-        raise StudyError(["it is nested too deeply."]) from error
-    return _Reader(folder, problems).study(written)
+    if len(text) > LONGEST:
+        raise StudyError([f"it has {len(text)} characters; {LONGEST} are the most."])
+    repeated: list[str] = []
+
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        repeated.extend(_repeated(key for key, _ in pairs))
+        return dict(pairs)
+
+    try:  # JSON is YAML as well, and read much faster so
+        written = loads(text, "it", pairs=mapping)
+    except ValueError as error:
+        if not isinstance(error.__cause__, JSONDecodeError):
+            raise StudyError([str(error)]) from error
+        if len(text) > LONGEST_YAML:
+            most = f"YAML may have {LONGEST_YAML} characters, not {len(text)}"
+            raise StudyError([f"it is not JSON ({error.__cause__}), and {most}."]) from error
+        written, repeated = _from_yaml(text)
+    return _Reader(folder, repeated).study(written)
 
 
 def study_in(record: Any) -> Study:
@@ -144,34 +151,15 @@ class _PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _loaded(text: str) -> tuple[Any, list[str]]:
+def _from_yaml(text: str) -> tuple[Any, list[str]]:
     """What the text says, and which keys it repeats."""
-    if len(text) > LONGEST:
-        raise StudyError([f"it has {len(text)} characters; {LONGEST} are the most."])
-    repeated: list[str] = []
-
-    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        repeated.extend(_repeated(key for key, _ in pairs))
-        return dict(pairs)
-
-    try:  # JSON is YAML as well, and read much faster so
-        return loads(text, "it", pairs=mapping), repeated
-    except ValueError as error:
-        reason = error.__cause__
-        if not isinstance(reason, json.JSONDecodeError):
-            raise StudyError([str(error)]) from error
-        if len(text) > LONGEST_YAML:
-            raise StudyError(
-                [
-                    f"it is not JSON ({reason}), and YAML may have {LONGEST_YAML} characters, not "
-                    f"{len(text)}."
-                ]
-            ) from error
     try:
         loader = _PlainLoader(text)
         written = loader.get_single_data()
         check_characters(written, "it")
         return written, loader.repeated
+    except RecursionError as error:
+        raise StudyError(["it is nested too deeply."]) from error
     except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
         # the latter ones of a value that its tag does not know, such as a date that there is not
         raise StudyError([f"neither YAML nor JSON: {_in_yaml(text, error)}."]) from error
@@ -186,21 +174,15 @@ def _in_yaml(text: str, error: Exception) -> str:
     """What is wrong with YAML, and where."""
     if isinstance(error, yaml.MarkedYAMLError):
         marked = (error.context, error.context_mark), (error.problem, error.problem_mark)
-        return ", ".join(f"{words}{_place(mark)}" for words, mark in marked if words)
+        return ", ".join(
+            f"{words} (line {mark.line + 1}, column {mark.column + 1})" if mark else words
+            for words, mark in marked
+            if words
+        )
     if isinstance(error, ReaderError):
         before = text[: error.position].splitlines() or [""]
         return f"{error.reason} (line {len(before)}, column {len(before[-1]) + 1})"
     return str(error)
-
-
-def _place(mark: yaml.Mark | None) -> str:
-    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-
-
-def _middle_cut(problem: str) -> str:
-    """A sentence whose value is long: its beginning, and the end, which says what is right."""
-    half = LONGEST_PROBLEM // 2
-    return problem if len(problem) <= LONGEST_PROBLEM else f"{problem[:half]} … {problem[-half:]}"
 
 
 class _Reader:
@@ -208,68 +190,76 @@ class _Reader:
 
     def __init__(self, folder: Path | None, problems: list[str], *, judged: bool = False) -> None:
         self.folder, self.problems, self.judged = folder, problems, judged
-        self.budget = Budget()
+        self.samples = 0  # of all sounds that were read
+        self.asked: tuple[str, ...] = ()  # families
 
     def study(self, written: Any) -> Study:
         if not isinstance(written, dict):
             raise StudyError(["a study is a mapping with title, clips, families and procedure."])
         needed = ("title", "clips", "families", "procedure")
-        known = (*needed, "texts", "model", "screening", "expires_h", "seed")
-        self.known("", written, known, needed)
-        self.texts_in("", written, ("title", "screening"))
-        self.numbers("", written, ("expires_h", "seed"))
-        if written.get("screening", SCREENINGS[0]) not in SCREENINGS:
-            self.problems.append(f"screening must be one of {', '.join(SCREENINGS)}.")
-        self.asked = families = self.families(written.get("families"))
-        options = self.options(written.get("procedure"))
+        columns = columns_of(Study)
+        self.check("", written, columns, ("texts", "model"), needed)
+        options: dict[str, Any] = {}
+        clips: tuple[StudyClip, ...] = ()
+        with self.noting():
+            self.asked = self.families(written.get("families"))
+        with self.noting():
+            options = self.options(written.get("procedure"))
         texts, model = self.part("texts", Texts, written), self.part("model", Model, written)
-        clips = self.clips(written.get("clips"))
+        with self.noting():
+            clips = self.clips(written.get("clips"))
         self.stop()
-        rest = {
-            name: written[name] for name in ("screening", "expires_h", "seed") if name in written
-        }
-        study = Study(written["title"], clips, families, options, texts, model, **rest)
-        self.whole_study(study)
+        given = {name: written[name] for name in columns if name in written}
+        study = Study(
+            clips=clips, families=self.asked, options=options, texts=texts, model=model, **given
+        )
+        with self.noting():  # what only shows when everything is put together
+            trials, conditions = study.procedure.expected_trials, len(study.procedure.conditions)
+            if conditions > MOST_CONDITIONS or trials > MOST_TRIALS:
+                raise ValueError(
+                    f"{conditions} conditions and about {trials} trials are too many; "
+                    f"{MOST_CONDITIONS} and {MOST_TRIALS} are the most."
+                )
+            longest = getattr(study.procedure, "max_trials", 0)  # of a track
+            if longest > MOST_TRIALS:
+                raise ValueError(f"max_trials {longest} must be at most {MOST_TRIALS}.")
+            if not self.judged:
+                self.problems += study.unanswerable()
         self.stop()
         return study
+
+    @contextmanager
+    def noting(self, where: str = "") -> Iterator[None]:
+        """Go on after an error, whose sentence is a problem more."""
+        try:
+            yield
+        except ValueError as error:
+            self.problems.append(f"{where}{error}")
 
     def stop(self) -> None:
         if self.problems:
             raise StudyError(self.problems)
 
-    def known(self, where: str, written: Mapping, known: tuple, needed: tuple = ()) -> None:
-        unknown = [_name(key) for key in written if key not in known]
-        close = {
-            key: get_close_matches(key, known, 1)
-            for key in unknown[:MOST_PROBLEMS]
-            if len(key) <= LONGEST_NAME
-        }
-        for key in (key for key in unknown if close.get(key)):
-            self.problems.append(f"unknown key {where}{key}; did you mean {close[key][0]!r}?")
-        strange = [f"{where}{key}" for key in unknown if not close.get(key)]
+    def check(
+        self, where: str, written: Mapping, columns: Mapping[str, Column],
+        others: tuple = (), needed: tuple = (),
+    ) -> None:  # fmt: skip
+        """Notes keys that are unknown or missing, and values that their columns do not allow."""
+        strange, known = [], [*dict.fromkeys((*needed, *others, *columns))]
+        for place, key in enumerate(_name(key) for key in written if key not in known):
+            looked_up = place < MOST_PROBLEMS and len(key) <= LONGEST_NAME
+            if close := get_close_matches(key, known, 1) if looked_up else []:
+                self.problems.append(f"unknown key {where}{key}; did you mean {close[0]!r}?")
+            else:
+                strange.append(f"{where}{key}")
         if strange:
-            keys = "key" if len(strange) == 1 else "keys"
-            unknown_keys = f"unknown {keys} {', '.join(strange)}"
-            self.problems.append(f"{unknown_keys}; known: {', '.join(known)}.")
+            keys = f"unknown key{'s' * (len(strange) > 1)} {', '.join(strange)}"
+            self.problems.append(f"{keys}; known: {', '.join(known)}.")
         self.problems += [f"{where}{key} is missing." for key in needed if key not in written]
-
-    def texts_in(
-        self, where: str, written: Mapping, names: Iterable[str], longest: int = LONGEST_NAME
-    ) -> None:
-        for name in (name for name in names if name in written):
-            text = written[name]
-            if not isinstance(text, str) or not text.strip() or len(text) > longest:
-                right = f"text of at most {longest} characters"
-                self.problems.append(f"{where}{name} {_value(text)} must be {right}.")
-
-    def numbers(self, where: str, written: Mapping, names: Iterable[str]) -> None:
-        for name in (name for name in names if name in written):
-            value, (low, high) = written[name], RANGES[name]
-            whole = type(high) is int
-            is_number = type(value) is int or (type(value) is float and not whole)
-            if not is_number or not low <= value <= high:
-                right = f"{'a whole' if whole else 'a'} number from {low:g} to {high:g}"
-                self.problems.append(f"{where}{name} {_value(value)} must be {right}.")
+        for name, column in columns.items():
+            if name in written and not column.allows(written[name]):
+                value = shown(written[name], LONGEST)  # what is too long is cut in the message
+                self.problems.append(f"{where}{name} {value} must be {column.right}.")
 
     def part(self, name: str, kind: type, written: Mapping) -> Any:
         """A group of optional keys, which are the fields of `kind`."""
@@ -277,46 +267,34 @@ class _Reader:
         if not isinstance(part, dict):
             self.problems.append(f"{name} must be a mapping.")
             return kind()
-        known = [option.name for option in fields(kind)]
-        self.known(f"{name}.", part, tuple(known))
-        given = {key: value for key, value in part.items() if key in known and value is not None}
-        longest = LONGEST_TEXT if kind is Texts else LONGEST_NAME
-        self.texts_in(f"{name}.", given, [key for key in known if key not in RANGES], longest)
-        self.numbers(f"{name}.", given, [key for key in known if key in RANGES])
-        return kind(**given)
+        columns = {key: replace(column, optional=True) for key, column in columns_of(kind).items()}
+        self.check(f"{name}.", part, columns)
+        return kind(**{key: part[key] for key in columns if part.get(key) is not None})
 
     def families(self, written: Any) -> tuple[str, ...]:
-        names = [*map(_name, written[: MOST_CONDITIONS + 1])] if isinstance(written, list) else []
-        lengths = {0 < len(name) <= LONGEST_NAME for name in names}
-        lengths |= {not isinstance(name, list | dict) for name in written} if names else set()
-        if lengths != {True} or len(names) > MOST_CONDITIONS or len({*names}) < len(names):
-            self.problems.append(
-                f"families must be a list of 1 to {MOST_CONDITIONS} names, each once, of at most "
-                f"{LONGEST_NAME} characters."
-            )
-            return ()
-        return tuple(names)
+        if isinstance(written, list) and 1 <= len(written) <= MOST_CONDITIONS:
+            names = tuple(_name(name) for name in written if not isinstance(name, list | dict))
+            if len({*names}) == len(written) and all(0 < len(n) <= LONGEST_NAME for n in names):
+                return names
+        raise ValueError(
+            f"families must be a list of 1 to {MOST_CONDITIONS} names, each once, of at most "
+            f"{LONGEST_NAME} characters."
+        )
 
     def clips(self, written: Any) -> tuple[StudyClip, ...]:
         if not isinstance(written, list) or not 1 <= len(written) <= MOST_CONDITIONS:
             count = f", not {len(written)}" if isinstance(written, list) else ""
-            self.problems.append(f"clips must be a list of 1 to {MOST_CONDITIONS}{count}.")
-            return ()
+            raise ValueError(f"clips must be a list of 1 to {MOST_CONDITIONS}{count}.")
         if len(written) * len(self.asked) > MOST_CONDITIONS:
-            self.problems.append(
+            raise ValueError(
                 f"{len(written)} clips under {len(self.asked)} families are too many; "
                 f"{MOST_CONDITIONS} conditions are the most."
             )
-            return ()
-        try:
-            self.budget.check(sum(map(self.declared, written)))
-            clips = [self.clip(f"clips[{n}].", entry) for n, entry in enumerate(written)]
-        except TooLong as error:
-            self.problems.append(str(error))
-            return ()
+        study_sound.check_room(sum(map(self.declared, written)))
+        clips = [self.clip(f"clips[{n}].", entry) for n, entry in enumerate(written)]
         names = [sounds.clip.name for sounds in clips if sounds]
         if len(set(names)) < len(names):
-            self.problems.append(f"clips {names} must have different names.")
+            raise ValueError(f"clips {names} must have different names.")
         return tuple(sounds for sounds in clips if sounds)
 
     def declared(self, written: Any) -> float:
@@ -326,14 +304,13 @@ class _Reader:
         perturbed = written.get("perturbed")
         perturbed = perturbed if isinstance(perturbed, dict) else {}
         sounds = [written.get("sound"), *(perturbed.get(name) for name in self.asked)]
-        return sum(declared(sound)[1] for sound in sounds if isinstance(sound, str))
+        return sum(study_sound.declared(sound)[1] for sound in sounds if isinstance(sound, str))
 
     def clip(self, where: str, written: Any) -> StudyClip | None:
         if not isinstance(written, dict):
             self.problems.append(f"{where[:-1]} must be a mapping with name and sound.")
             return None
-        self.known(where, written, ("name", "sound", "perturbed"), ("name", "sound"))
-        self.texts_in(where, written, ("name",))
+        self.check(where, written, {"name": NAME}, ("perturbed",), ("name", "sound"))
         perturbed = written.get("perturbed") or {}
         if not isinstance(perturbed, dict) or len(perturbed) > MOST_CONDITIONS:
             most = f"up to {MOST_CONDITIONS} families"
@@ -342,32 +319,22 @@ class _Reader:
         perturbed = {_name(name): sound for name, sound in perturbed.items()}
         if not self.judged:  # what nobody is asked about is not kept
             for name in [name for name in perturbed if name not in self.asked]:
-                self.check_place(where, name, perturbed.pop(name))
+                with self.noting(f"{where}{name}: "):
+                    _place_of(perturbed.pop(name), self.folder)
         named = [(_name(written.get("name")), written.get("sound")), *perturbed.items()]
         sounds = [self.sound(where, name, place) for name, place in named]
         whole = [sound for sound in sounds if sound]
         if len(whole) < len(named):
             return None
-        if self.judged:
-            return StudyClip(whole[0], {other.name: other for other in whole[1:]})
-        return self.pair(where, [name for name, _ in named], whole)
-
-    def pair(self, where: str, names: list[str], sounds: list[Clip]) -> StudyClip | None:
-        """A clean clip and its perturbed versions, by their names in the study."""
-        try:
-            clean, others = paired(sounds[0], sounds[1:])
-            if clean.duration_s > LONGEST_S:  # as it is played: a classifier may have cut it
-                raise ValueError(
-                    f"{clean.name} lasts {clean.duration_s:.1f} s; up to {LONGEST_S:g} s, please."
-                )
-        except ValueError as error:
-            self.problems.append(f"{where[:-1]}: {error}")
-            return None
-        clip, *perturbed = [
-            replace(as_kept(sound), name=name)
-            for name, sound in zip(names, [clean, *others], strict=True)
-        ]
-        return StudyClip(clip, {other.name: other for other in perturbed})
+        with self.noting(f"{where[:-1]}: "):
+            if not self.judged:
+                clean, others = paired(whole[0], whole[1:])
+                # as it is played: a classifier may have cut it
+                study_sound.check_length(clean.duration_s, clean.name)
+                kept = zip(named, map(study_sound.as_kept, [clean, *others]), strict=True)
+                whole = [replace(sound, name=name) for (name, _), sound in kept]
+            return StudyClip(whole[0], {sound.name: sound for sound in whole[1:]})
+        return None
 
     def sound(self, where: str, name: str, written: Any) -> Clip | None:
         """A sound of the study, at the rate that is kept.
@@ -378,64 +345,36 @@ class _Reader:
         """
         inside = isinstance(written, str) and written.startswith(INSIDE)
         try:
-            clip = _load(written, name, self.folder)
-            clip = clip if self.judged else at_kept_rate(clip)
-            self.budget.take(clip)
+            if inside:
+                clip = study_sound.decoded(written, name)
+            else:  # called by its file in sentences
+                path, within = _place_of(written, self.folder)
+                clip = replace(Clip.load(path, within=within), name=path.name)
+            if not self.judged:
+                clip = clip.resampled(min(clip.sample_rate, RATE))
+            self.samples += min(len(clip.samples), round(study_sound.LONGEST_S * clip.sample_rate))
+            study_sound.check_room(self.samples)
             return clip
         except ValueError as error:
             sentence = f"{where}{name}: {error}"
-            if inside or isinstance(error, TooLong):
-                raise TooLong(sentence) from error
+            if inside or isinstance(error, study_sound.TooLong):
+                raise study_sound.TooLong(sentence) from error
             self.problems.append(sentence)
             return None
-
-    def check_place(self, where: str, name: str, written: Any) -> None:
-        """Notes where a sound that is not read may not lie."""
-        try:
-            _place_of(written, self.folder)
-        except ValueError as error:
-            self.problems.append(f"{where}{name}: {error}")
 
     def options(self, written: Any) -> dict[str, Any]:
         """The procedure's own options, as the types that its fields have."""
         if not isinstance(written, dict) or written.get("kind") not in [*PROCEDURES]:
-            self.problems.append(f"procedure.kind must be one of {', '.join(PROCEDURES)}.")
-            return {}
+            raise ValueError(f"procedure.kind must be one of {', '.join(PROCEDURES)}.")
         kind, given = written["kind"], {}
         options = fields(PROCEDURES[kind])
         defaults = {f.name: f.default for f in options if f.name != "conditions"}
-        self.known("procedure.", written, ("kind", *defaults))
+        self.check("procedure.", written, {}, ("kind", *defaults))
         for name in (name for name in written if name in defaults):
-            try:
-                if isinstance(written[name], list) and len(written[name]) > MOST_TRIALS:
-                    self.problems.append(
-                        f"procedure.{name} has {len(written[name])} numbers; {MOST_TRIALS} are the "
-                        "most."
-                    )
-                    continue
+            with self.noting(f"procedure.{name} "):
                 given[name] = _as(defaults[name], written[name])
-            except (TypeError, OverflowError):
-                right = "a list of numbers" if isinstance(defaults[name], tuple) else "a number"
-                self.problems.append(f"procedure.{name} {_value(written[name])} must be {right}.")
         self.problems += _refused(kind, given)
         return {"kind": kind, **given}
-
-    def whole_study(self, study: Study) -> None:
-        """What only shows when everything is put together."""
-        try:
-            trials = study.procedure.expected_trials
-            if len(study.procedure.conditions) > MOST_CONDITIONS or trials > MOST_TRIALS:
-                raise ValueError(
-                    f"{len(study.procedure.conditions)} conditions and about {trials} trials are "
-                    f"too many; {MOST_CONDITIONS} and {MOST_TRIALS} are the most."
-                )
-            longest = getattr(study.procedure, "max_trials", 0)  # of a track
-            if longest > MOST_TRIALS:
-                raise ValueError(f"max_trials {longest} must be at most {MOST_TRIALS}.")
-            if not self.judged:
-                self.problems += study.unanswerable()
-        except ValueError as error:
-            self.problems.append(str(error))
 
 
 def _refused(kind: str, options: Mapping[str, Any]) -> list[str]:
@@ -449,20 +388,8 @@ def _refused(kind: str, options: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _load(where: Any, name: str, folder: Path | None) -> Clip:
-    """A sound, called by its file, or by its name in the study where it has none."""
-    if isinstance(where, str) and where.startswith(INSIDE):
-        return decoded(where, name)
-    path, within = _place_of(where, folder)
-    return replace(Clip.load(path, within=within), name=path.name)
-
-
 def _place_of(where: Any, folder: Path | None) -> tuple[Path, list[Path] | None]:
-    """The file of a sound, and the folders that it may lie in (None: any).
-
-    Raises:
-        ValueError: for what names no file, or none that may be read.
-    """
+    """The file of a sound, and the folders that it may lie in (None: any)."""
     name = _name(where)
     if name.startswith(INSIDE):
         return Path(), None
@@ -478,21 +405,18 @@ def _name(value: Any) -> str:
     return value if isinstance(value, str) else shown(value)
 
 
-def _value(value: Any) -> str:
-    """A value as it was written: what is too long is cut where all is told."""
-    return shown(value, LONGEST)
-
-
 def _as(default: Any, value: Any) -> Any:
-    """YAML's number as what the field holds: -40 as -40.0, a list as a tuple."""
-    if type(value) is int and abs(value) > LARGEST:
-        raise OverflowError("no option is so large.")
-    if isinstance(default, float):
-        if type(value) not in (int, float):
-            raise TypeError("no number.")
-        return float(value)
-    if isinstance(default, tuple):
-        if not isinstance(value, list | tuple):
-            raise TypeError("no list.")
-        return tuple(_as(default[0] if default else None, item) for item in value)
-    return value
+    """YAML's value as what the field holds (-40 as -40.0); sentences of errors lack a subject."""
+    several = isinstance(default, tuple)
+    numbers, kind = (value, type(default[0])) if several else ([value], type(default))
+    right = "a list of numbers" if several else "a number"
+    if not isinstance(numbers, list):
+        raise ValueError(f"{shown(value, LONGEST)} must be {right}.")
+    if len(numbers) > MOST_TRIALS:
+        raise ValueError(f"has {len(numbers)} numbers; {MOST_TRIALS} are the most.")
+    for number in numbers:  # whole ones are left to the procedure, but for their size
+        too_large = type(number) is int and abs(number) > LARGEST
+        if too_large or (kind is float and type(number) not in (int, float)):
+            raise ValueError(f"{shown(value, LONGEST)} must be {right}.")
+    converted = tuple(float(number) if kind is float else number for number in numbers)
+    return converted if several else converted[0]

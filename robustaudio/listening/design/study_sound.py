@@ -6,7 +6,6 @@ that were kept once are kept again bit for bit.
 """
 
 import base64
-import binascii
 import re
 import tempfile
 from contextlib import suppress
@@ -38,32 +37,26 @@ class TooLong(ValueError):
     """Sounds that a study has no room for: no more of them are read."""
 
 
-class Budget:
-    """Samples that are left for the sounds of a study, which are counted as they are read."""
+def check_length(seconds: float, name: str = "it") -> None:
+    """
+    Raises:
+        TooLong: for a sound that cannot be compared from memory.
+    """
+    if seconds > LONGEST_S:
+        raise TooLong(f"{name} lasts {seconds:.1f} s; up to {LONGEST_S:g} s, please.")
 
-    def __init__(self) -> None:
-        self.left = MOST_SAMPLES
 
-    def take(self, clip: Clip) -> None:
-        """Count a clip, of which no more than `LONGEST_S` is kept.
-
-        Raises:
-            TooLong: where nothing is left.
-        """
-        self.left -= min(len(clip.samples), round(LONGEST_S * clip.sample_rate))
-        self.check(0)
-
-    def check(self, samples: float) -> None:
-        """
-        Raises:
-            TooLong: where there is no room for so many more.
-        """
-        if self.left < samples:
-            seconds = f"{MOST_SAMPLES / RATE:.0f} s at {RATE // 1000} kHz"
-            raise TooLong(
-                f"its sounds are too long together: {seconds} are the most, of all clips and "
-                "their perturbed versions; take fewer or shorter ones."
-            )
+def check_room(samples: float) -> None:
+    """
+    Raises:
+        TooLong: for more samples than all sounds of a study may have.
+    """
+    if samples > MOST_SAMPLES:
+        seconds = f"{MOST_SAMPLES / RATE:.0f} s at {RATE // 1000} kHz"
+        raise TooLong(
+            f"its sounds are too long together: {seconds} are the most, of all clips and "
+            "their perturbed versions; take fewer or shorter ones."
+        )
 
 
 def declared(text: str) -> tuple[float, float]:
@@ -74,18 +67,13 @@ def declared(text: str) -> tuple[float, float]:
     if (prefix := INSIDE.match(text)) is None:
         return 0.0, 0.0
     start = text[prefix.end() :][:64]  # STREAMINFO is the first block (RFC 9639, section 8.2)
-    with suppress(binascii.Error, ValueError):
+    with suppress(ValueError):
         header = base64.b64decode(start, validate=True)
         fields = int.from_bytes(header[18:26], "big")
         rate, samples = fields >> 44, fields & (2**36 - 1)
         if header[:4] == b"fLaC" and rate:
             return samples / rate, samples * min(1, RATE / rate)
     return 0.0, 0.0
-
-
-def at_kept_rate(clip: Clip) -> Clip:
-    """The clip at no more than the rate at which everything is served."""
-    return clip.resampled(min(clip.sample_rate, RATE))
 
 
 def as_kept(clip: Clip) -> Clip:
@@ -126,11 +114,10 @@ def decoded(text: str, name: str) -> Clip:
         raise ValueError("its sound is neither data:audio/wav nor data:audio/flac, in base64.")
     if len(text) > LONGEST_TEXT:
         raise TooLong(f"its sound has {0.75e-6 * len(text):.0f} MB, too much for {LONGEST_S:g} s.")
-    if (seconds := declared(text)[0]) > LONGEST_S:
-        raise TooLong(f"it lasts {seconds:.1f} s; up to {LONGEST_S:g} s, please.")
+    check_length(declared(text)[0])
     try:
         content = base64.b64decode(text[prefix.end() :], validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise ValueError("its sound is not base64.") from error
     exponent = int(prefix[1] or 0)
     if exponent not in EXPONENTS:
@@ -141,8 +128,7 @@ def decoded(text: str, name: str) -> Clip:
         clip = _scaled(Clip.load(path), exponent)
     if not PEAKS[0] <= clip.peak <= PEAKS[1]:
         raise ValueError(f"its sound peaks at {clip.peak:.1e}, as no recording does.")
-    if clip.duration_s > LONGEST_S:
-        raise TooLong(f"it lasts {clip.duration_s:.1f} s; up to {LONGEST_S:g} s, please.")
+    check_length(clip.duration_s)
     return replace(clip, name=name)
 
 

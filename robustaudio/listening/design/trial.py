@@ -1,10 +1,13 @@
 """What a listener is asked and what came back: the records that the listening tests share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal
 
+from robustaudio.listening.design.options import check
 from robustaudio.listening.design.paradigm import Answer, Intervals, Paradigm
+from robustaudio.options import option
 
 Kind = Literal["practice", "catch", "test"]  # practice is never counted, a catch is easy to hear
 
@@ -73,51 +76,52 @@ class Response:
         return None if self.trial.right is None else self.answer == self.trial.right
 
 
-class Length(NamedTuple):
-    """The option that decides how long a test is, as a page asks for it."""
-
-    option: str
-    label: str
-    help: str
-
-
-class Procedure(Protocol):
-    """A frozen dataclass of options with one pure verb.
+@dataclass(frozen=True)
+class Procedure(ABC):
+    """The options of a listening test, with one pure verb.
 
     A session is (procedure, seed, responses): the same three give the same next trial, on any
     machine, so that resuming is asking again. No state is kept anywhere else.
 
     `kind` is its name in a study file, `label` what the app offers it as (None: in study files
-    only), `paradigms` what its options may make it ask by.
+    only), `length` the option that decides how long it is (None: none does), `paradigms` what its
+    options may make it ask by.
+
+    Raises:
+        ValueError: for options that make no test.
     """
 
     kind: ClassVar[str]
-    label: ClassVar[str | None]
-    length: ClassVar[Length | None]
-    paradigms: ClassVar[tuple[Paradigm, ...]]
+    label: ClassVar[str | None] = None
+    length: ClassVar[str | None] = None
+    paradigms: ClassVar[tuple[Any, ...]]
+
+    conditions: tuple[Condition, ...]
+    practice: int = option(4, "trials before the test, which never count", least=0)
+
+    def __post_init__(self) -> None:
+        if not self.conditions or len(set(self.conditions)) < len(self.conditions):
+            shown = [*map(str, self.conditions)]
+            raise ValueError(f"conditions {shown} must be one or more, each named once.")
+        check(self)
 
     @property
-    def paradigm(self) -> Paradigm: ...
+    def paradigm(self) -> Paradigm:
+        return self.paradigms[0]
 
     @property
-    def conditions(self) -> tuple[Condition, ...]: ...
-
-    @property
-    def practice(self) -> int: ...
-
-    @property
+    @abstractmethod
     def stimulus_levels_db(self) -> tuple[float, ...]:
         """Every level that a trial may play, ascending: what has to be rendered per condition."""
-        ...
 
     @property
+    @abstractmethod
     def expected_trials(self) -> int:
         """How many trials a session has; about how many, where the answers decide it."""
-        ...
 
+    @abstractmethod
     def next(self, responses: Sequence[Response], seed: int) -> Trial | None:
         """The trial after those answered; None at the end."""
-        ...
 
 
 def to_record(response: Response) -> dict[str, Any]:
@@ -184,8 +188,8 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         """The columns of an export, paradigm and condition by their names."""
-        row = {column.name: getattr(self, column.name) for column in fields(self)}
-        return row | {"paradigm": self.paradigm.name, "condition": str(self.condition)}
+        names = {"paradigm": self.paradigm.name, "condition": str(self.condition)}
+        return vars(self) | names
 
 
 # that a row needs to be analysed
@@ -194,18 +198,16 @@ COLUMNS = tuple(column.name for column in fields(Row) if not column.kw_only)
 
 def to_rows(response: Response, listener: str) -> list[Row]:
     """The rows of one answer."""
-    trial = response.trial
+    trial, answer = response.trial, response.answer
     about = listener, trial.number, trial.kind, trial.paradigm, trial.condition
     how: dict[str, Any] = {
         name: getattr(response, name) for name in ("response_time_s", "plays", "switches", "hour")
     }
-    if not isinstance(response.answer, tuple):
-        score = trial.level_db, response.answer, response.correct
-        return [Row(*about, *score, right=trial.right, **how)]
-    graded = zip(trial.intervals, response.answer, strict=True)
+    if not isinstance(answer, tuple):
+        return [Row(*about, trial.level_db, answer, response.correct, right=trial.right, **how)]
     return [
         Row(*about, level_db, grade, None, interval=place, **how)
-        for place, (level_db, grade) in enumerate(graded)
+        for place, (level_db, grade) in enumerate(zip(trial.intervals, answer, strict=True))
     ]
 
 

@@ -190,7 +190,7 @@ def own_sentence(result: ScoreResult | ThresholdResult | GradeResult, listener: 
             threshold = fits[listener].thresholds.correct_79
             return threshold_sentence(result.condition, threshold)
     return grade_sentence(
-        result.paradigm, result.condition, item(result), result.listeners[listener]
+        result.paradigm, result.condition, item(result), result.listeners[listener].mean
     )
 
 

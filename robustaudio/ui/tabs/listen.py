@@ -19,6 +19,7 @@ from robustaudio.listening.run.host import Host, NoStudy, WrongKey
 from robustaudio.listening.run.open_study import OpenStudy
 from robustaudio.listening.run.store import MemoryStore, Store
 from robustaudio.listening.web.feedback import pooled
+from robustaudio.options import option_of
 from robustaudio.serving.limits import Limits
 from robustaudio.ui.downloads import download, file_name, scratch_folder
 from robustaudio.ui.events import NO_FILE, QUICK, QUIET, Update, script
@@ -50,8 +51,8 @@ def build_listen(visit: Visit, load: Callable) -> None:
                 elem_id="listen-families",
             )  # fmt: skip
             level_db = gr.Slider(-80, 0, -40, step=1, **_level("abx"), elem_id="listen-level")
-            # one range for all: a browser may still hold the length of the test chosen before
-            length = gr.Slider(4, 100, **_length("abx"), step=1, elem_id="listen-length")
+            # all have one range: a browser may still hold the length of the test chosen before
+            length = gr.Slider(**_length("abx"), step=1, elem_id="listen-length")
             questions = gr.Markdown(_questions("abx", ["white"], 16), elem_id="listen-questions")
             audible_db = gr.Slider(
                 -20, 20, 0, step=1, label="Clearly audible level (dB)", elem_id="listen-audible",
@@ -212,17 +213,19 @@ def _options(kind: str, level_db: float, length: int, audible_db: float) -> dict
     made = PROCEDURES[kind]
     if made.length is None:
         return {"kind": kind, "levels_db": [level_db + above for above in GRADED_ABOVE_DB]}
-    options = {"kind": kind, made.length.option: length, "audible_db": audible_db}
+    options = {"kind": kind, made.length: length, "audible_db": audible_db}
     return options | ({"levels_db": [level_db]} if _has_levels(made) else {})
 
 
 def _length(kind: str) -> dict[str, Any]:
     """The slider of a procedure's length, at its default; ratings have none."""
-    length = PROCEDURES[kind].length
-    if length is None:
+    made = PROCEDURES[kind]
+    if made.length is None:
         return {"visible": False}
-    default = getattr(PROCEDURES[kind], length.option)
-    return {"value": default, "label": length.label, "info": length.help, "visible": True}
+    (declared,) = (declared for declared in fields(made) if declared.name == made.length)
+    option, label = option_of(declared), f"{made.length} of each".capitalize()
+    shown = {"label": label, "info": option.help, "visible": True}
+    return shown | {"minimum": option.low, "maximum": option.high, "value": declared.default}
 
 
 def _has_levels(made: type) -> bool:

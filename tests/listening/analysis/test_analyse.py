@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from listening.simulated import simulated_rows
 
 from robustaudio.listening import ABX, Impairment, Mushra, Quest, Staircase
 from robustaudio.listening.analysis.analyse import INAUDIBLE_BELOW, analyse
@@ -12,7 +13,7 @@ from robustaudio.listening.analysis.statistics import p_value
 from robustaudio.listening.design.forced_choice import TWO_INTERVALS
 from robustaudio.listening.design.procedures import MATCH_TO_SAMPLE
 from robustaudio.listening.design.trial import Condition, Row
-from robustaudio.listening.simulated_listeners import Listener, panel, simulated_rows
+from robustaudio.listening.simulated_listeners import Listener, panel
 
 A, B, C, D = (Condition(name, "white") for name in "abcd")
 PROCEDURES = [
@@ -80,7 +81,7 @@ def test_an_inattentive_listener_is_left_out_with_the_reason():
     record = analyse(rows)
     assert list(record.excluded) == ["simulated-2"] and record.listeners == 3
     assert "catch trials" in record.excluded["simulated-2"]
-    assert record.results[0].group.listeners == 2
+    assert record.results[0].count == 2
 
 
 @pytest.mark.parametrize("procedure", [ABX((A,)), ABX((A,), trials=8), Quest((A,), trials=12)])
@@ -251,6 +252,6 @@ def test_grades_fall_with_the_level():
 def test_impairments_are_differences_of_grades():
     record = analyse(simulated_rows(PROCEDURES[4], panel(6, Listener(-30, 4.0), 2, 0), 0))
     results = {r.level_db: r for r in record.results}
-    assert results[-20].group.mean < -2 and results[-20].p_holm < 0.01
+    assert results[-20].group.mean < -2 and results[-20].group.p_holm < 0.01
     assert results[-50].group.mean == pytest.approx(0, abs=0.3)
-    assert results[-50].p_holm >= results[-50].p
+    assert results[-50].group.p_holm >= results[-50].group.p

@@ -1,5 +1,7 @@
 """Each number has a known answer: from a table, from R's psyphy, or by hand."""
 
+from math import ceil
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,16 +12,39 @@ from robustaudio.listening.analysis.statistics import (
     ALPHA,
     Mean,
     holm,
-    is_inaudible,
     lower_bound,
     mean_interval,
     p_value,
     p_value_of_mean,
     score,
     score_of_group,
-    trials_for_inaudible,
     upper_bound,
 )
+
+TINY = 1e-9  # a third of 3 trials is one, whatever floats say
+
+
+def is_inaudible(correct: int, trials: int, below: float, confidence: float = 0.95) -> bool:
+    """Whether the true proportion correct is shown to lie below a bound: a claim of equivalence.
+
+    p > .05 shows nothing: 8 of 16 right still allows 72 %. The bound is chosen before the test.
+    """
+    return upper_bound(correct, trials, confidence) < below
+
+
+def trials_for_inaudible(below: float, guess_rate: float = 0.5, confidence: float = 0.95) -> int:
+    """The fewest trials in which a score at chance, and not below it, shows `is_inaudible`.
+
+    Raises:
+        ValueError: for a bound that is not above chance.
+    """
+    if not guess_rate < below < 1:
+        raise ValueError(f"below {below:g} must lie between chance, {guess_rate:.3g}, and 1.")
+    trials = 1
+    while not is_inaudible(ceil(trials * guess_rate - TINY), trials, below, confidence):
+        trials += 1
+    return trials
+
 
 # --- exact binomial ------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.cli import main
 from robustaudio.listening.design.pairing import misfit, paired
-from robustaudio.listening.design.stimulus import given
+from robustaudio.listening.design.stimulus import Perturbation, stimulus_of
 from robustaudio.listening.design.study_file import StudyError, load_study, parse
 
 STUDY = """
@@ -30,6 +30,12 @@ screening: none
 def clip() -> Clip:
     """A spoken seven, of peak 0.44, called by its file."""
     return replace(Clip.load(BUNDLED / "seven-slt.wav"), name="seven.wav")
+
+
+def given(clip: Clip, perturbed: Clip) -> Perturbation:
+    """The perturbation that a study makes of two files."""
+    clean, (other,) = paired(clip, [perturbed])
+    return stimulus_of(clean, "pgd", {"pgd": other}, [0]).perturbation
 
 
 def with_noise(clip: Clip, level_db: float = -32.0, seed: int = 0) -> Clip:

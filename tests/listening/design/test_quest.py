@@ -4,11 +4,12 @@ import time
 
 import numpy as np
 import pytest
+from listening.simulated import simulated_session
 
 from robustaudio.listening.design import quest
 from robustaudio.listening.design.procedures import Quest
 from robustaudio.listening.design.trial import Condition
-from robustaudio.listening.simulated_listeners import Listener, simulated_session
+from robustaudio.listening.simulated_listeners import Listener
 
 ONE = (Condition("one", "white"),)
 # Watson 2017, "Estimation of contrast threshold {1, 1, 2}": contrasts in dB and answers

@@ -3,10 +3,11 @@
 from collections import Counter
 
 import pytest
+from listening.simulated import simulated_session
 
 from robustaudio.listening.design.ratings import Impairment, Mushra
 from robustaudio.listening.design.trial import Condition
-from robustaudio.listening.simulated_listeners import Listener, simulated_session
+from robustaudio.listening.simulated_listeners import Listener
 
 TWO = (Condition("seven", "white"), Condition("seven", "masked"))
 BOTH = [Mushra(TWO, repeats=3), Impairment(TWO, repeats=3)]

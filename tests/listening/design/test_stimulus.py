@@ -10,7 +10,7 @@ import torch
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.listening.design.stimulus import RATE, Stimuli, given, stimulus_of
+from robustaudio.listening.design.stimulus import RATE, Stimuli, stimulus_of
 from robustaudio.listening.run.blind_wav import encode
 
 FAMILIES = ("white", "shaped", "shift")
@@ -78,9 +78,9 @@ def test_a_given_perturbation_is_scaled_and_keeps_its_shape(clip):
 def test_what_cannot_be_is_refused(clip):
     short = Clip(clip.samples[:-1], clip.sample_rate, "short")
     with pytest.raises(ValueError, match="its clean clip seven-slt has"):
-        given(clip, short)
+        stimulus_of(clip, "pgd", {"pgd": short}, [0])
     with pytest.raises(ValueError, match="does not differ"):
-        given(clip, clip)
+        stimulus_of(clip, "pgd", {"pgd": clip}, [0])
     with pytest.raises(ValueError, match="no family 'pink' of seven-slt; choose from white, shap"):
         stimulus_of(clip, "pink", {}, [0])
     with pytest.raises(ValueError, match="no shift of up to 5 ms reaches 6 dB"):
