@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from itertools import chain
 from math import cos, exp, log1p, pi
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,17 @@ ANGLES = 16  # directions at which the magnitude rule measures a box
 # float64; so flat there that another ulp changes nothing
 VALLEYS = {nn.SiLU: -1.2784645427610738, nn.Mish: -1.1924312145154952, nn.Hardswish: -1.5}
 GELU_VALLEYS = {"none": -0.7517915246935645, "tanh": -0.7524614220710162}
+# layers that are non-decreasing in every input, and besides: affine, or nothing that is linear
+AVERAGING = (
+    nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Upsample,
+    nn.ConstantPad1d, nn.ConstantPad2d, nn.ReflectionPad1d, nn.ReflectionPad2d,
+    nn.ReplicationPad1d, nn.ReplicationPad2d,
+)  # fmt: skip
+RISING = (
+    nn.ReLU6, nn.ELU, nn.CELU, nn.SELU, nn.LogSigmoid, nn.Softsign, nn.Hardtanh, nn.Hardsigmoid,
+    nn.Softshrink, nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d,
+)  # fmt: skip
+Dropped = nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.AlphaDropout
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +158,7 @@ def _(layer: nn.Linear, x: Interval) -> Interval:
     return Interval.around(layer(x.center), F.linear(x.radius, layer.weight.abs()))
 
 
-@propagate.register(nn.Conv1d)
-@propagate.register(nn.Conv2d)
+@propagate.register
 def _(layer: nn.Conv1d | nn.Conv2d, x: Interval) -> Interval:
     _checked(layer)
     if x.lower.ndim != layer.weight.ndim:  # torch takes one clip without a batch axis for a batch
@@ -160,45 +170,35 @@ def _(layer: nn.Conv1d | nn.Conv2d, x: Interval) -> Interval:
     return Interval.around(layer(x.center), convolve(x.radius, layer.weight.abs(), None, *geometry))
 
 
-@obstacle.register(nn.Conv1d)
-@obstacle.register(nn.Conv2d)
+@obstacle.register
 def _(layer: nn.Conv1d | nn.Conv2d) -> str | None:
     if layer.padding_mode == "zeros":
         return None
     return f"no interval rule for {type(layer).__name__} with {layer.padding_mode!r} padding"
 
 
-@propagate.register(nn.BatchNorm1d)
-@propagate.register(nn.BatchNorm2d)
+@propagate.register
 def _(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Interval) -> Interval:
     """Affine per channel, by the statistics of the training set (evaluation mode only)."""
     _checked(layer)
-    ends = layer(x.lower), layer(x.upper)
-    return Interval(torch.minimum(*ends), torch.maximum(*ends))
+    return _ordered(layer(x.lower), layer(x.upper))
 
 
-@obstacle.register(nn.BatchNorm1d)
-@obstacle.register(nn.BatchNorm2d)
+@obstacle.register
 def _(layer: nn.BatchNorm1d | nn.BatchNorm2d) -> str | None:
     if layer.training or layer.running_mean is None:
         return f"{type(layer).__name__} by the batch's own statistics couples its clips"
     return None
 
 
-@propagate.register(nn.Dropout)
-@propagate.register(nn.Dropout1d)
-@propagate.register(nn.Dropout2d)
-@propagate.register(nn.AlphaDropout)
+@propagate.register(Dropped)
 def _(layer: nn.Module, x: Interval) -> Interval:
     """The identity in evaluation mode."""
     _checked(layer)
     return x
 
 
-@obstacle.register(nn.Dropout)
-@obstacle.register(nn.Dropout1d)
-@obstacle.register(nn.Dropout2d)
-@obstacle.register(nn.AlphaDropout)
+@obstacle.register(Dropped | nn.RReLU)
 def _(layer: nn.Module) -> str | None:
     return f"{type(layer).__name__} in training mode is random" if layer.training else None
 
@@ -221,7 +221,7 @@ def _increasing(layer: nn.Module, x: Interval) -> Interval:
 
 
 def _ordered(lower: Tensor, upper: Tensor) -> Interval:
-    """Ends that are as near as the rounding of an activation may come out crossed."""
+    """The interval of two ends, in either order: rounding may cross those that lie near."""
     return Interval(torch.minimum(lower, upper), torch.maximum(lower, upper))
 
 
@@ -240,29 +240,21 @@ def _(layer: nn.Unflatten) -> str | None:
 
 
 INCREASING = (
-    nn.Identity, nn.Flatten, nn.Unflatten, nn.ReLU, nn.ReLU6, nn.ELU, nn.CELU,
-    nn.SELU, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softsign, nn.Hardtanh,
-    nn.Hardsigmoid, nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d,
-    nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Upsample,
-    nn.ConstantPad1d, nn.ConstantPad2d, nn.ReflectionPad1d, nn.ReflectionPad2d,
-    nn.ReplicationPad1d, nn.ReplicationPad2d, nn.Softshrink, LogMel, RootLogMel,
+    nn.Identity, nn.Flatten, nn.Unflatten, nn.ReLU, nn.Sigmoid, nn.Tanh, LogMel, RootLogMel,
+    *AVERAGING, *RISING,
 )  # fmt: skip
 for _kind in INCREASING:
     propagate.register(_kind, _increasing)
 
 
-@obstacle.register(nn.ELU)
-@obstacle.register(nn.CELU)
+@obstacle.register
 def _(layer: nn.ELU | nn.CELU) -> str | None:
     if layer.alpha > 0:
         return None
     return f"{type(layer).__name__} with an alpha of {layer.alpha} falls before it rises"
 
 
-@obstacle.register(nn.MaxPool1d)
-@obstacle.register(nn.MaxPool2d)
-@obstacle.register(nn.AdaptiveMaxPool1d)
-@obstacle.register(nn.AdaptiveMaxPool2d)
+@obstacle.register(nn.MaxPool1d | nn.MaxPool2d | nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d)
 def _(layer: Any) -> str | None:
     if not layer.return_indices:
         return None
@@ -295,25 +287,6 @@ def _(layer: nn.Hardshrink, x: Interval) -> Interval:
     )
 
 
-@propagate.register(nn.LeakyReLU)
-@propagate.register(nn.PReLU)
-@propagate.register(nn.RReLU)
-def _(layer: nn.Module, x: Interval) -> Interval:
-    """Two lines that meet at 0, falling or rising: the extremes are at the ends, or there."""
-    _checked(layer)
-    ends = layer(x.lower.clone()), layer(x.upper.clone())
-    lower, upper = torch.minimum(*ends), torch.maximum(*ends)
-    bend = (x.lower < 0) & (x.upper > 0)
-    return Interval(
-        torch.where(bend, lower.clamp_max(0), lower), torch.where(bend, upper.clamp_min(0), upper)
-    )
-
-
-@obstacle.register
-def _(layer: nn.RReLU) -> str | None:
-    return "RReLU in training mode is random" if layer.training else None
-
-
 @propagate.register
 def _(layer: nn.Softplus, x: Interval) -> Interval:
     """Rising, but where torch goes over to the identity, at t, it falls by log(1 + e^(-beta t))."""
@@ -335,21 +308,21 @@ def _(layer: nn.Softplus) -> str | None:
     return f"Softplus with a beta of {layer.beta} and a threshold of {layer.threshold} falls"
 
 
-@propagate.register(nn.GELU)
-@propagate.register(nn.SiLU)
-@propagate.register(nn.Mish)
-@propagate.register(nn.Hardswish)
+@propagate.register(nn.LeakyReLU | nn.PReLU | nn.RReLU)
+@propagate.register(nn.GELU | nn.SiLU | nn.Mish | nn.Hardswish)
 def _(layer: nn.Module, x: Interval) -> Interval:
-    """Falls to one valley, then rises: the highest of the ends, the valley if it lies inside."""
-    bottom = x.lower.clamp_min(_valley(layer)).minimum(x.upper)
-    highest = torch.maximum(layer(x.lower.clone()), layer(x.upper.clone()))
-    return _ordered(layer(bottom.clone()), highest)
+    """Falling or rising on either side of one point: the extremes are at the ends, or there."""
+    _checked(layer)
+    turn = x.lower.clamp_min(_turn(layer)).minimum(x.upper)
+    values = torch.stack([layer(point.clone()) for point in (x.lower, x.upper, turn)])
+    return Interval(values.amin(0), values.amax(0))
 
 
-def _valley(layer: nn.Module) -> float:
+def _turn(layer: nn.Module) -> float:
+    """Where the layer turns: a valley, or the point in which two lines meet."""
     if isinstance(layer, nn.GELU):
         return GELU_VALLEYS[layer.approximate]
-    return next(valley for kind, valley in VALLEYS.items() if isinstance(layer, kind))
+    return next((valley for kind, valley in VALLEYS.items() if isinstance(layer, kind)), 0.0)
 
 
 @propagate.register
@@ -418,8 +391,7 @@ class Frame(NamedTuple):
 
 @propagate.register
 def _(layer: LastHidden, x: Interval) -> Interval:
-    frame = unrolled(layer, x)[-1]
-    return Interval(*_hidden(frame))
+    return Interval(*_hidden(unrolled(layer, x)[-1]))
 
 
 def unrolled(layer: LastHidden, x: Interval) -> list[Frame]:
@@ -460,62 +432,33 @@ def _gated(gate: Ends, x: Ends) -> Ends:
     )
 
 
-class FusedConv1d(nn.Module):
+class FusedConv1d(nn.Conv1d):
     """An MFCC stage and the convolution after it as ONE affine map.
 
     Two affine rules in a row lose what cancels between them; the product of the matrices does not.
     """
 
     def __init__(self, mfcc: Mfcc, convolution: nn.Conv1d):
-        super().__init__()
-        self.convolution = convolution
-        self.weight = torch.einsum("oct,cm->omt", convolution.weight, mfcc.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        conv = self.convolution
-        geometry: Any = (conv.stride, conv.padding, conv.dilation)
-        return F.conv1d(x, self.weight, conv.bias, *geometry)
+        nn.Module.__init__(self)  # nn.Conv1d's own would draw weights
+        for name in ("stride", "padding", "dilation", "groups", "padding_mode", "bias"):
+            setattr(self, name, getattr(convolution, name))
+        weight: Any = torch.einsum("oct,cm->omt", convolution.weight, mfcc.weight)
+        self.weight = weight  # no parameter: gradients flow on to the convolution's
 
 
-@propagate.register
-def _(layer: FusedConv1d, x: Interval) -> Interval:
-    conv = layer.convolution
-    geometry: Any = (conv.stride, conv.padding, conv.dilation)
-    radius = F.conv1d(x.radius, layer.weight.abs(), None, *geometry)
-    return Interval.around(layer(x.center), radius)
-
-
-@dataclass(frozen=True, eq=False)
-class Affine:
-    """What a convolution is made of, for bounds that are not elementwise."""
-
-    weight: Float[Tensor, "out in tap"]
-    bias: Tensor | None
-    stride: int
-    padding: int
-
-    def __call__(self, x: Float[Tensor, "batch in frame"]) -> Float[Tensor, "batch out step"]:
-        return F.conv1d(x, self.weight, self.bias, self.stride, self.padding)
-
-
-def affine(layer: nn.Module) -> Affine | None:
-    """The parts of a plain or fused convolution; None for other layers."""
-    conv = layer.convolution if isinstance(layer, FusedConv1d) else layer
-    if not isinstance(conv, nn.Conv1d) or conv.groups != 1 or conv.dilation != (1,):
-        return None
-    if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
-        return None
-    weight: Any = layer.weight
-    return Affine(weight, conv.bias, conv.stride[0], int(conv.padding[0]))
+def is_plain(layer: nn.Module) -> TypeGuard[nn.Conv1d]:
+    """Whether it is a convolution of all channels, undilated, with zeros around its input."""
+    if not isinstance(layer, nn.Conv1d) or layer.groups != 1 or layer.dilation != (1,):
+        return False
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
 def fused(layers: list[nn.Module]) -> list[nn.Module]:
     """The same chain with an Mfcc and a Conv1d that follows it made one."""
     out: list[nn.Module] = []
     for layer in layers:
-        before = out[-1] if out else None
-        if isinstance(before, Mfcc) and isinstance(layer, nn.Conv1d) and affine(layer) is not None:
-            out[-1] = FusedConv1d(before, layer)
+        if out and isinstance(mfcc := out[-1], Mfcc) and is_plain(layer):
+            out[-1] = FusedConv1d(mfcc, layer)
         else:
             out.append(layer)
     return out

@@ -1,6 +1,5 @@
 """Randomized smoothing (Cohen, Rosenfeld & Kolter 2019, arXiv:1902.02918)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import floor, log2
 
@@ -15,7 +14,7 @@ from robustaudio.classifiers.answers import answer, check_model
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
 from robustaudio.options import check, option
-from robustaudio.progress import Enough, Progress
+from robustaudio.progress import Enough, Progress, part_of
 from robustaudio.threats.norms import L2
 
 MOST_VOTES = 10_000_000  # a hundred times what the paper takes
@@ -66,7 +65,10 @@ class Smoothing:
 
     def largest_radius_of(self, n: int) -> float:
         """The same of another number of votes; 0 where they can show nothing."""
-        p_lower = clopper_pearson_lower(n, n, self.alpha)
+        return self._radius(clopper_pearson_lower(n, n, self.alpha))
+
+    def _radius(self, p_lower: float) -> float:
+        """Certified l2 radius (Cohen et al. 2019, Theorem 1); 0 for an abstention."""
         return self.sigma * float(ndtri(p_lower)) if p_lower > 0.5 else 0.0
 
     def __call__(
@@ -84,19 +86,14 @@ class Smoothing:
         It holds as long as when to stop does not depend on how they fell.
         """
         total = self.n0 + self.n
-
-        def report(done: int) -> None:
-            if progress:
-                progress(done / total)
-
-        chosen = self.votes(model, x, self.n0, generator, report)
-        counts = self.votes(model, x, self.n, generator, lambda done: report(self.n0 + done))
+        chosen = self.votes(model, x, self.n0, generator, part_of(progress, 0, total, self.n0))
+        part = part_of(progress, self.n0, total, self.n)
+        counts = self.votes(model, x, self.n, generator, part)
         top = int(chosen.argmax())
         p_lower = clopper_pearson_lower(int(counts[top]), int(counts.sum()), self.alpha)
-        certain = p_lower > 0.5
         certificate = Certificate(
-            prediction=top if certain else None,
-            radius=self.sigma * float(ndtri(p_lower)) if certain else 0.0,
+            prediction=top if p_lower > 0.5 else None,
+            radius=self._radius(p_lower),
             norm=L2,
             representation=representation,
             confidence=1 - self.alpha,
@@ -111,11 +108,11 @@ class Smoothing:
         x: Float[Tensor, "*shape"],
         n: int,
         generator: torch.Generator,
-        report: Callable[[int], None] = lambda done: None,
+        progress: Progress | None = None,
     ) -> Int[Tensor, " label"]:
         """Predictions of n noisy copies, counted on x's device, `chunk` copies at a time.
 
-        `report(done)` ends the vote by `Enough`; the first chunk is always counted.
+        `progress` ends the vote by `Enough`; the first chunk is always counted.
 
         Raises:
             TypeError, ValueError: for arguments that do not fit each other.
@@ -129,7 +126,8 @@ class Smoothing:
         counts = torch.zeros((), dtype=torch.long, device=x.device)
         for start in range(0, n, self.chunk):
             try:
-                report(start)
+                if progress:
+                    progress(start / n)
             except Enough:
                 if start:
                     break
