@@ -1,11 +1,11 @@
 """The card of a classifier, JSON beside its weights: what it is, how it was made, how it does."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from robustaudio.classifiers.architecture import Architecture
-from robustaudio.classifiers.gain import PEAK, Gain, read_gain
+from robustaudio.classifiers.gain import PEAK, read_gain
 from robustaudio.columns import is_number, is_text
 from robustaudio.outside import shown
 
@@ -55,10 +55,11 @@ class Training:
         return cls(**known, more={key: data[key] for key in data if key not in known})
 
     def to_json(self) -> dict:
+        """What is known, in the order of the fields."""
         values = {}
         for name, value in vars(self).items():
-            values |= self.more if name == "more" else {} if name in self.more else {name: value}
-        return _known(values)
+            values |= self.more if name == "more" else _known({name: value})
+        return values
 
 
 @dataclass(frozen=True)
@@ -86,24 +87,6 @@ class Card:
     training: Training = field(default_factory=Training)
     more: dict = field(default_factory=dict)
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.architecture.labels
-
-    @property
-    def gain(self) -> Gain:
-        return self.architecture.gain
-
-    @property
-    def sample_rate(self) -> int:
-        """In Hz."""
-        return self.architecture.sample_rate
-
-    @property
-    def length(self) -> int:
-        """Samples that the classifier looks at."""
-        return self.architecture.length
-
     @classmethod
     def from_json(cls, data: Any) -> "Card":
         """The inverse of `to_json`.
@@ -113,32 +96,28 @@ class Card:
             TypeError, AttributeError: for an architecture that is none.
         """
         check_card(data)
-        gain, said = PEAK, {"labels"}
+        read = {"architecture"}  # keys that are not compared with what the card says of them
+        gain = PEAK
         if is_text(data.get("gain"), LONGEST_TEXT):
-            gain, said = read_gain(data["gain"]), {"labels", "gain"}
+            gain = read_gain(data["gain"])
+            read.add("gain")
         try:
             architecture = Architecture.from_json(data["architecture"], gain)
         except KeyError as error:
             raise ValueError(f"its architecture lacks {error}") from error
         if list(architecture.labels) != data["labels"]:
             raise ValueError("its labels are not its architecture's")
-        values: dict[str, Any] = {"architecture": architecture}
+        values = _fitting(cls, data)
         if _are_texts(names := data.get("representations")):
             values["representations"] = tuple(names)
         if isinstance(training := data.get("training"), dict):
             values["training"] = Training.from_json(training)
-        accuracies = {
-            f.name: value
-            for f in fields(Accuracies)
-            if is_number(value := data.get(f"{f.name}_accuracy"))
-        }
-        values = _fitting(cls, data) | values
-        said |= {*values, *(f"{name}_accuracy" for name in accuracies)}
-        said |= {
-            key for key in ("sample_rate", "length") if data.get(key) == vars(architecture)[key]
-        }
-        more = {key: value for key, value in data.items() if key not in said}
-        return cls(**values, accuracies=Accuracies(**accuracies), more=more)
+        shares = {f.name: data.get(f"{f.name}_accuracy") for f in fields(Accuracies)}
+        shares = {name: share for name, share in shares.items() if is_number(share)}
+        card = cls(**values, architecture=architecture, accuracies=Accuracies(**shares))
+        said = card.to_json()
+        more = {k: v for k, v in data.items() if k not in read and said.get(k, ...) != v}
+        return replace(card, more=more)
 
     def to_json(self) -> dict:
         """The card as it is stored and printed; what is not known is left out."""
@@ -147,11 +126,11 @@ class Card:
             "name": self.name,
             "task": self.task,
             "about": self.about,
-            "labels": list(self.labels),
-            "sample_rate": self.sample_rate,
-            "length": self.length,
+            "labels": list(self.architecture.labels),
+            "sample_rate": self.architecture.sample_rate,
+            "length": self.architecture.length,
             "representations": list(self.representations),
-            "gain": str(self.gain),
+            "gain": str(self.architecture.gain),
             **accuracies,
             "verified_validation": self.verified_validation,
             "verified": self.verified,

@@ -32,13 +32,13 @@ def prediction_words(result: Prediction, source: Source, judged: Stretch | None 
 
 def card_words(card: Card) -> str:
     """A classifier's card for people; somebody's own may say less than a shipped one."""
-    accuracies, training = card.accuracies, card.training
+    accuracies, training, build = card.accuracies, card.training, card.architecture
     rows = {
         "what": card.about,
-        "labels": ", ".join(map(shown_label, card.labels)),
-        "listens to": f"{card.length / card.sample_rate:g} s at {card.sample_rate} Hz",
+        "labels": ", ".join(map(shown_label, build.labels)),
+        "listens to": f"{build.length / build.sample_rate:g} s at {build.sample_rate} Hz",
         "representations": " → ".join(card.representations),
-        "gain": str(card.gain),
+        "gain": str(build.gain),
     }
     if accuracies.test is not None and card.test:
         rows["test accuracy"] = f"{accuracies.test:.1%} ({card.test})"
