@@ -272,7 +272,7 @@ def _accuracy(classifier: Classifier, split: Dataset) -> Accuracy:
     confusion.index_put_((batch.labels, heard), torch.tensor(1), accumulate=True)
     return Accuracy(
         test=float(exact(heard == batch.labels).mean()),
-        validation=card.accuracies.validation,
+        validation=card.validation_accuracy,
         folds=card.training.cross_validation_accuracy,
         confusion=confusion.tolist(),
         labels=list(classifier.labels),

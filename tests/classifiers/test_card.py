@@ -31,7 +31,7 @@ def test_what_no_field_holds_is_kept():
         "training": {"seed": "x"},
     }
     card = Card.from_json(said)
-    assert card.about == "" and card.architecture.length == 8_000 and card.training.seed is None
+    assert card.about == "" and card.length == 8_000 and card.training.seed is None
     assert {key: card.to_json()[key] for key in said} == {
         **said, "architecture": card.architecture.to_json()
     }  # fmt: skip
@@ -45,6 +45,6 @@ def test_the_noise_of_the_training_is_known():
 
 
 def test_a_gain_that_nobody_knows_is_refused():
-    assert Card.from_json(SAID | {"gain": "none"}).architecture.gain.name == "none"
+    assert Card.from_json(SAID | {"gain": "none"}).gain.name == "none"
     with pytest.raises(ValueError, match="no gain 'loud'; choose from peak, none"):
         Card.from_json(SAID | {"gain": "loud: as it comes"})
