@@ -60,8 +60,8 @@ class Canvas:
     def blank(self, items: int, members: int) -> Genomes:
         """Genomes of no change."""
         x = self.search.x[:1]
-        one = self.stage.spectrum(x) if self.stage else x.reshape(1, -1, x.shape[-1])
-        return torch.zeros_like(one).repeat(items, members, 1, 1)
+        like = self.stage.spectrum(x) if self.stage else x.reshape(1, -1, x.shape[-1])
+        return torch.zeros_like(like).repeat(items, members, 1, 1)
 
     def points(
         self, genomes: Genomes, index: Int[Tensor, " item"]

@@ -66,11 +66,17 @@ def backward(layer: nn.Module, form: Form, box: Interval) -> Form:
     raise UnsupportedLayer(obstacle(layer))
 
 
-@singledispatch
 def obstacle(layer: nn.Module) -> str | None:
     """Why a layer has no backward rule, as the beginning of a sentence; None where it has one."""
     if backward.dispatch(type(layer)) is backward.dispatch(object):
         return f"no backward rule for {type(layer).__name__}"
+    match layer:
+        case nn.Sequential():
+            return next((why for step in fused(list(layer)) if (why := obstacle(step))), None)
+        case nn.Conv1d() if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+            return "no backward rule for a Conv1d whose padding is not of zeros"
+        case nn.Conv1d():
+            return None
     return interval.obstacle(layer)
 
 
@@ -83,11 +89,6 @@ def _(layer: nn.Sequential, form: Form, box: Interval) -> Form:
     for step, inside in reversed(list(zip(steps, inputs, strict=False))):  # no step: one input
         form = backward(step, form, inside)
     return form
-
-
-@obstacle.register
-def _(layer: nn.Sequential) -> str | None:
-    return next((reason for step in fused(list(layer)) if (reason := obstacle(step))), None)
 
 
 @backward.register
@@ -113,13 +114,6 @@ def _(layer: nn.Conv1d, form: Form, box: Interval) -> Form:
     if layer.bias is not None:
         constant = constant + form.rows.sum(3) @ layer.bias
     return Form(back.unflatten(0, (batch, rows)), constant)
-
-
-@obstacle.register
-def _(layer: nn.Conv1d) -> str | None:
-    if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-        return "no backward rule for a Conv1d whose padding is not of zeros"
-    return None
 
 
 def _affine(layer: nn.Module, form: Form, box: Interval) -> Form:
@@ -187,12 +181,12 @@ def _(layer: nn.ReLU | nn.LeakyReLU, form: Form, box: Interval) -> Form:
         return _forgetful(layer, form, box)
     lower, upper = box.lower, box.upper
     unstable = (lower < 0) & (upper > 0)
-    one, slope = torch.ones_like(lower), torch.full_like(lower, negative_slope)
-    same = torch.where(lower >= 0, one, slope)
+    ones, slope = torch.ones_like(lower), torch.full_like(lower, negative_slope)
+    same = torch.where(lower >= 0, ones, slope)
     width = (upper - lower).clamp_min(1e-30)
     chord = torch.where(unstable, (upper - slope * lower) / width, same)
     offset = torch.where(unstable, (slope - chord) * lower, 0)
-    below = torch.where(unstable, torch.where(upper > -lower, one, slope), same)
+    below = torch.where(unstable, torch.where(upper > -lower, ones, slope), same)
     return _relaxed(form, below, torch.zeros_like(offset), chord, offset)
 
 

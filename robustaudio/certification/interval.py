@@ -37,7 +37,7 @@ ANGLES = 16  # directions at which the magnitude rule measures a box
 # float64; so flat there that another ulp changes nothing
 VALLEYS = {nn.SiLU: -1.2784645427610738, nn.Mish: -1.1924312145154952, nn.Hardswish: -1.5}
 GELU_VALLEYS = {"none": -0.7517915246935645, "tanh": -0.7524614220710162}
-# layers that are non-decreasing in every input, and besides: affine, or nothing that is linear
+# layers that are non-decreasing in every input: those that are affine, and others
 AVERAGING = (
     nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Upsample,
     nn.ConstantPad1d, nn.ConstantPad2d, nn.ReflectionPad1d, nn.ReflectionPad2d,
@@ -93,11 +93,39 @@ def propagate(layer: nn.Module, x: Interval) -> Interval:
     raise UnsupportedLayer(obstacle(layer))
 
 
-@singledispatch
 def obstacle(layer: nn.Module) -> str | None:
     """Why a layer has no interval rule, as the beginning of a sentence; None where it has one."""
+    name = type(layer).__name__
     if propagate.dispatch(type(layer)) is propagate.dispatch(object):
-        return f"no interval rule for {type(layer).__name__}"
+        return f"no interval rule for {name}"
+    match layer:
+        case nn.Sequential():
+            return next((reason for step in layer if (reason := obstacle(step))), None)
+        case nn.Conv1d() | nn.Conv2d() if layer.padding_mode != "zeros":
+            return f"no interval rule for {name} with {layer.padding_mode!r} padding"
+        case nn.BatchNorm1d() | nn.BatchNorm2d() if layer.training or layer.running_mean is None:
+            return f"{name} by the batch's own statistics couples its clips"
+        case nn.Dropout() | nn.Dropout1d() | nn.Dropout2d() | nn.AlphaDropout() | nn.RReLU():
+            return f"{name} in training mode is random" if layer.training else None
+        case nn.Flatten(start_dim=0) | nn.Unflatten(dim=0):
+            return _mixing(layer)
+        case nn.ELU() | nn.CELU() if not layer.alpha > 0:
+            return f"{name} with an alpha of {layer.alpha} falls before it rises"
+        case nn.MaxPool1d() | nn.MaxPool2d() | nn.AdaptiveMaxPool1d() | nn.AdaptiveMaxPool2d():
+            return (
+                f"{name} that returns indices gives two results" if layer.return_indices else None
+            )
+        case nn.AvgPool2d(divisor_override=int(divisor)) if divisor < 0:
+            return f"AvgPool2d with a divisor of {divisor} falls"
+        case nn.Upsample(mode="bicubic"):
+            return "Upsample in bicubic mode has weights below 0"
+        case nn.Softplus(beta=beta, threshold=threshold) if not (beta > 0 and threshold >= 0):
+            return f"Softplus with a beta of {beta} and a threshold of {threshold} falls"
+        case Mel() if not any(_same(layer.filters, filters) for filters in _filterbanks(layer)):
+            # the rule needs weights >= 0, the front end's constants those of the scale
+            return "Mel has other filters than those of its scale"
+        case Magnitude() if not _same(layer.window, window(layer.framing)):
+            return "Magnitude has another window than that of its framing"
     return None
 
 
@@ -120,10 +148,10 @@ def own_forward(module: nn.Module, base: type[nn.Module]) -> str | None:
     """Why a module may compute something else than `base` does; None where nothing is seen."""
     kind = type(module)
     for name in COMPUTING:
-        own, known = getattr(kind, name, None), getattr(base, name, None)
+        method, known = getattr(kind, name, None), getattr(base, name, None)
         if name in vars(module):
             return f"the {name} of {kind.__name__} was replaced"
-        if known is not None and own is not known:
+        if known is not None and method is not known:
             return (
                 f"{kind.__name__} has a {name} of its own, unlike the {base.__name__} it is made of"
             )
@@ -147,11 +175,6 @@ def _(layer: nn.Sequential, x: Interval) -> Interval:
     return x
 
 
-@obstacle.register
-def _(layer: nn.Sequential) -> str | None:
-    return next((reason for step in layer if (reason := obstacle(step))), None)
-
-
 @propagate.register
 def _(layer: nn.Linear, x: Interval) -> Interval:
     """Affine rule: the centre passes W, the radius passes |W| (Gowal et al. 2018, eq. 6)."""
@@ -170,13 +193,6 @@ def _(layer: nn.Conv1d | nn.Conv2d, x: Interval) -> Interval:
     return Interval.around(layer(x.center), convolve(x.radius, layer.weight.abs(), None, *geometry))
 
 
-@obstacle.register
-def _(layer: nn.Conv1d | nn.Conv2d) -> str | None:
-    if layer.padding_mode == "zeros":
-        return None
-    return f"no interval rule for {type(layer).__name__} with {layer.padding_mode!r} padding"
-
-
 @propagate.register
 def _(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Interval) -> Interval:
     """Affine per channel, by the statistics of the training set (evaluation mode only)."""
@@ -184,23 +200,11 @@ def _(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Interval) -> Interval:
     return _ordered(layer(x.lower), layer(x.upper))
 
 
-@obstacle.register
-def _(layer: nn.BatchNorm1d | nn.BatchNorm2d) -> str | None:
-    if layer.training or layer.running_mean is None:
-        return f"{type(layer).__name__} by the batch's own statistics couples its clips"
-    return None
-
-
 @propagate.register(Dropped)
 def _(layer: nn.Module, x: Interval) -> Interval:
     """The identity in evaluation mode."""
     _checked(layer)
     return x
-
-
-@obstacle.register(Dropped | nn.RReLU)
-def _(layer: nn.Module) -> str | None:
-    return f"{type(layer).__name__} in training mode is random" if layer.training else None
 
 
 @propagate.register
@@ -229,49 +233,12 @@ def _mixing(layer: nn.Module) -> str:
     return f"{type(layer).__name__} along the axis of the batch mixes its clips"
 
 
-@obstacle.register
-def _(layer: nn.Flatten) -> str | None:
-    return None if layer.start_dim else _mixing(layer)
-
-
-@obstacle.register
-def _(layer: nn.Unflatten) -> str | None:
-    return None if layer.dim else _mixing(layer)
-
-
 INCREASING = (
     nn.Identity, nn.Flatten, nn.Unflatten, nn.ReLU, nn.Sigmoid, nn.Tanh, LogMel, RootLogMel,
     *AVERAGING, *RISING,
 )  # fmt: skip
 for _kind in INCREASING:
     propagate.register(_kind, _increasing)
-
-
-@obstacle.register
-def _(layer: nn.ELU | nn.CELU) -> str | None:
-    if layer.alpha > 0:
-        return None
-    return f"{type(layer).__name__} with an alpha of {layer.alpha} falls before it rises"
-
-
-@obstacle.register(nn.MaxPool1d | nn.MaxPool2d | nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d)
-def _(layer: Any) -> str | None:
-    if not layer.return_indices:
-        return None
-    return f"{type(layer).__name__} that returns indices gives two results"
-
-
-@obstacle.register(nn.AvgPool2d)
-def _(layer: nn.AvgPool2d) -> str | None:
-    divisor = layer.divisor_override
-    return f"AvgPool2d with a divisor of {divisor} falls" if divisor and divisor < 0 else None
-
-
-@obstacle.register
-def _(layer: nn.Upsample) -> str | None:
-    if layer.mode != "bicubic":
-        return None
-    return "Upsample in bicubic mode has weights below 0"
 
 
 @propagate.register
@@ -301,13 +268,6 @@ def _(layer: nn.Softplus, x: Interval) -> Interval:
     )
 
 
-@obstacle.register
-def _(layer: nn.Softplus) -> str | None:
-    if layer.beta > 0 and layer.threshold >= 0:
-        return None
-    return f"Softplus with a beta of {layer.beta} and a threshold of {layer.threshold} falls"
-
-
 @propagate.register(nn.LeakyReLU | nn.PReLU | nn.RReLU)
 @propagate.register(nn.GELU | nn.SiLU | nn.Mish | nn.Hardswish)
 def _(layer: nn.Module, x: Interval) -> Interval:
@@ -333,21 +293,6 @@ def _(layer: Mel, x: Interval) -> Interval:
     return Interval(layer(smallest), layer(largest))
 
 
-@obstacle.register
-def _(layer: Mel) -> str | None:
-    """The rule needs weights >= 0, the front end's constants those of the scale."""
-    if any(_same(layer.filters, filters) for filters in _filterbanks(layer)):
-        return None
-    return "Mel has other filters than those of its scale"
-
-
-@obstacle.register
-def _(layer: Magnitude) -> str | None:
-    if _same(layer.window, window(layer.framing)):
-        return None
-    return "Magnitude has another window than that of its framing"
-
-
 def _filterbanks(layer: Mel) -> Iterator[Tensor]:
     """Those of the scale, for the frames of even and of odd length with so many bins."""
     for n_fft in (2 * layer.filters.shape[1] - 2, 2 * layer.filters.shape[1] - 1):
@@ -355,8 +300,8 @@ def _filterbanks(layer: Mel) -> Iterator[Tensor]:
             yield mel_filterbank(layer.scale, n_fft)
 
 
-def _same(own: Tensor, built: Tensor) -> bool:
-    return torch.equal(own.detach().cpu().double(), built.double())
+def _same(held: Tensor, built: Tensor) -> bool:
+    return torch.equal(held.detach().cpu().double(), built.double())
 
 
 @propagate.register
