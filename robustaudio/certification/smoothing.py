@@ -1,5 +1,6 @@
 """Randomized smoothing (Cohen, Rosenfeld & Kolter 2019, arXiv:1902.02918)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import floor, log2
 
@@ -14,7 +15,7 @@ from robustaudio.classifiers.answers import answer, check_model
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
 from robustaudio.options import check, option
-from robustaudio.progress import Enough, Progress, part_of
+from robustaudio.progress import Enough, Progress
 from robustaudio.threats.norms import L2
 
 MOST_VOTES = 10_000_000  # a hundred times what the paper takes
@@ -86,9 +87,13 @@ class Smoothing:
         It holds as long as when to stop does not depend on how they fell.
         """
         total = self.n0 + self.n
-        chosen = self.votes(model, x, self.n0, generator, part_of(progress, 0, total, self.n0))
-        part = part_of(progress, self.n0, total, self.n)
-        counts = self.votes(model, x, self.n, generator, part)
+
+        def report(done: int) -> None:
+            if progress:
+                progress(done / total)
+
+        chosen = self.votes(model, x, self.n0, generator, report)
+        counts = self.votes(model, x, self.n, generator, lambda done: report(self.n0 + done))
         top = int(chosen.argmax())
         p_lower = clopper_pearson_lower(int(counts[top]), int(counts.sum()), self.alpha)
         certificate = Certificate(
@@ -108,11 +113,11 @@ class Smoothing:
         x: Float[Tensor, "*shape"],
         n: int,
         generator: torch.Generator,
-        progress: Progress | None = None,
+        report: Callable[[int], None] = lambda done: None,
     ) -> Int[Tensor, " label"]:
         """Predictions of n noisy copies, counted on x's device, `chunk` copies at a time.
 
-        `progress` ends the vote by `Enough`; the first chunk is always counted.
+        `report(done)` ends the vote by `Enough`; the first chunk is always counted.
 
         Raises:
             TypeError, ValueError: for arguments that do not fit each other.
@@ -126,8 +131,7 @@ class Smoothing:
         counts = torch.zeros((), dtype=torch.long, device=x.device)
         for start in range(0, n, self.chunk):
             try:
-                if progress:
-                    progress(start / n)
+                report(start)
             except Enough:
                 if start:
                     break
