@@ -1,7 +1,7 @@
 """Columns of tables that come from outside: what a cell may hold, as a value that says it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from math import isnan
 from typing import Any
 
@@ -68,17 +68,20 @@ def check_row(row: Mapping[str, Any], columns: Mapping[str, Column], where: str)
             raise ValueError(f"{where}: {name} {shown(value)} must be {column.right}.")
 
 
-def holds(column: Column) -> dict[str, Column]:
-    """Metadata of a dataclass's field: what `check_fields` lets it hold."""
-    return {"column": needed(column)}
+def holds(column: Column, default: Any = MISSING) -> Any:
+    """A field of a dataclass, with what `check_fields` lets it hold."""
+    return field(default=default, metadata={"column": needed(column)})
 
 
 def check_fields(value: Any, where: str) -> None:
-    """Refuse a dataclass whose fields hold what their columns do not allow.
+    """Refuse a dataclass whose fields, or whose parts' fields, hold what columns do not allow.
 
     Raises:
         ValueError: naming the dataclass, by `where`, the field and its value.
     """
+    for name, part in vars(value).items():
+        if is_dataclass(part):
+            check_fields(part, f"its {name}")
     check_row(vars(value), columns_of(value), where)
 
 

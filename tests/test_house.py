@@ -20,7 +20,7 @@ NAMES = {  # what has one home each; a table with such keys elsewhere means that
 HOMES = {"norm": "threats/norms.py", "task": "audio/tasks.py", "paradigm": "listening/design/"}
 WITHOUT_A_TEST = {  # of their name: modules that are tested through others, and by which test
     "attacks/apgd.py": "tests/attacks/test_gradient.py",  # beside PGD, which it must not lose to
-    "attacks/attack.py": "tests/attacks/test_attacks.py",  # a protocol: every attack is asked
+    "attacks/attack.py": "tests/attacks/test_attacks.py",  # the base of all: each is asked
     "attacks/carlini_wagner.py": "tests/attacks/test_minimal.py",  # three that look for the
     "attacks/deepfool.py": "tests/attacks/test_minimal.py",  # nearest success are compared
     "attacks/controls.py": "tests/attacks/test_genetic.py",  # what the genetic search must beat

@@ -1,7 +1,7 @@
 """A model, clips, a criterion and a threat model in, adversarial clips out."""
 
 from robustaudio.attacks.apgd import APGD
-from robustaudio.attacks.attack import Attack, AttackResult, Step
+from robustaudio.attacks.attack import Attack
 from robustaudio.attacks.carlini_wagner import CarliniWagner, CarliniWagnerAudio
 from robustaudio.attacks.controls import HillClimber, RandomSearch
 from robustaudio.attacks.deepfool import DeepFool
@@ -9,6 +9,7 @@ from robustaudio.attacks.genetic import Genetic
 from robustaudio.attacks.gradient import BIM, FGSM, MIFGSM, PGD
 from robustaudio.attacks.jsma import JSMA
 from robustaudio.attacks.psychoacoustic import Psychoacoustic
+from robustaudio.attacks.search import AttackResult, Population, Step
 
 ATTACKS: dict[str, type[Attack]] = {
     "fgsm": FGSM,
@@ -41,6 +42,7 @@ __all__ = [
     "DeepFool",
     "Genetic",
     "HillClimber",
+    "Population",
     "Psychoacoustic",
     "RandomSearch",
     "Step",

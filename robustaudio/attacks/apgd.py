@@ -1,13 +1,15 @@
 """APGD: projected gradient ascent that chooses its own step sizes (Croce & Hein 2020)."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks.search import Search, SearchAttack, ascent
+from robustaudio.attacks.attack import Attack
+from robustaudio.attacks.search import Search, ascent
 from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.threats.criterion import Criterion
@@ -15,7 +17,7 @@ from robustaudio.threats.geometry import TINY, per_item
 
 
 @dataclass(frozen=True)
-class APGD(SearchAttack):
+class APGD(Attack):
     """PGD with momentum that chooses its own step sizes (Croce & Hein 2020, arXiv:2003.01690).
 
     The step starts at 2 epsilon; at checkpoints it is halved, and the search goes back to its best
@@ -88,12 +90,9 @@ class APGD(SearchAttack):
         """The loss to climb, and its gradient."""
         if self.loss == "ce":
             return ascent(search, point, index)
-        with torch.enable_grad():
-            point = point.detach().requires_grad_()
-            logits = search.ask(point, index)
-            loss = difference_of_logits_ratio(logits, search.criterion[index])
-            (gradient,) = torch.autograd.grad(loss.sum(), point)
-        return loss.detach(), gradient
+        criterion = search.criterion[index]
+        ratio = partial(difference_of_logits_ratio, criterion=criterion)
+        return ascent(search, point, index, loss=ratio)
 
 
 def difference_of_logits_ratio(

@@ -1,77 +1,43 @@
-"""What every attack takes and gives."""
+"""What every attack is, takes and gives."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from typing import Any, ClassVar
 
-from jaxtyping import Bool, Float, Int
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from robustaudio.attacks.search import AttackResult, Search
 from robustaudio.audio.draws import Randomness
-from robustaudio.progress import Progress
-from robustaudio.threats.criterion import Criterion
+from robustaudio.audio.tensor_checks import check_batch, check_generator, check_per_item, kind
+from robustaudio.classifiers.answers import check_model
+from robustaudio.classifiers.evaluation_mode import evaluation_mode
+from robustaudio.options import check
+from robustaudio.progress import Enough, Progress
+from robustaudio.threats.criterion import Criterion, labels_of
 from robustaudio.threats.threat_model import ThreatModel
 
 
-@dataclass(frozen=True)
-class Population:
-    """A generation of a genetic search: best and mean fitness, and how different its members are.
-
-    `diversity` is the mean distance of members from their mean, over the largest allowed change.
-    """
-
-    best: float
-    mean: float
-    diversity: float
-    queries: int
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where a search stands: means over the items that are still worked on.
-
-    `loss` is the criterion's, `distance` that of the threat's norm; `best()` is the best point of
-    every item so far, as long as the search runs.
-    """
-
-    loss: float
-    distance: float
-    population: Population | None = None
-    best: Callable[[], Tensor] | None = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class AttackResult:
-    """One row per item: the best success found; where there is none, the point of highest loss.
-
-    `queries` counts forward passes of an item; `history` holds the steps that were reported to
-    `progress`, and is empty without one.
-    """
-
-    original: Float[Tensor, "batch *shape"]
-    adversarial: Float[Tensor, "batch *shape"]
-    is_adversarial: Bool[Tensor, " batch"]
-    distance: Float[Tensor, " batch"]
-    queries: Int[Tensor, " batch"]
-    history: tuple[Step, ...]
-
-
-class Attack(Protocol):
+class Attack(ABC):
     """A frozen dataclass of options, called on (back of a classifier, tensor).
 
-    `title` is its name for people. One that `minimises` looks for the smallest perturbation by
-    itself: one run answers, without bisection. One that needs no gradient asks for logits alone.
+    `run` asks a `Search`, and what that has kept is the result. `title` is its name for people.
+    One that `minimises` looks for the smallest perturbation by itself: one run answers, without
+    bisection. One that needs no gradient asks for logits alone. `confidence` is the margin of
+    logits by which a success must win; `needs_threshold` says whether the threat has to bring the
+    clips' masking threshold.
     """
 
     __dataclass_fields__: ClassVar[dict]
     title: ClassVar[str]
-    minimises: ClassVar[bool]
-    needs_gradient: ClassVar[bool]
+    minimises: ClassVar[bool] = False
+    needs_gradient: ClassVar[bool] = True
+    confidence = 0.0
+    needs_threshold = False
 
-    @property
-    def needs_threshold(self) -> bool:
-        """Whether the threat has to bring the clips' masking threshold."""
-        ...
+    def __post_init__(self):
+        check(self)
 
     def __call__(
         self,
@@ -82,4 +48,36 @@ class Attack(Protocol):
         *,
         generator: Randomness,
         progress: Progress | None = None,
-    ) -> AttackResult: ...
+    ) -> AttackResult:
+        """
+        Raises:
+            TypeError, ValueError: for arguments that do not fit each other or the attack; one
+                sentence says what would be right.
+        """
+        _check(model, x, criterion, threat, generator)
+        search = Search(model, x.detach(), criterion, threat, progress, self.confidence)
+        with evaluation_mode(model, gradients=True), torch.no_grad(), suppress(Enough):
+            self.run(search, generator)
+        return search.result()
+
+    @abstractmethod
+    def run(self, search: Search, generator: Randomness) -> None:
+        """The whole search, until nothing is left to do; gradients are off unless switched on."""
+
+
+def _check(model: Any, x: Any, criterion: Any, threat: Any, generator: Any) -> None:
+    check_model(model)
+    check_batch(x)
+    if not isinstance(criterion, Criterion):
+        raise TypeError(
+            f"the criterion is {kind(criterion)}; it must be Misclassification(label) or "
+            "TargetedMisclassification(target)."
+        )
+    check_per_item(*labels_of(criterion), x)
+    if not isinstance(threat, ThreatModel):
+        raise TypeError(
+            f"the threat is {kind(threat)}; it must be a ThreatModel, such as "
+            "ThreatModel(LINF, torch.full((len(x),), 0.01))."
+        )
+    threat.check(x)
+    check_generator(generator, x)

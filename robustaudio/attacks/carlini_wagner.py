@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from robustaudio.attacks.search import Search, SearchAttack, ascent
+from robustaudio.attacks.attack import Attack
+from robustaudio.attacks.search import Search, ascent
 from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.perception.levels import l2
@@ -17,7 +18,7 @@ MOMENTUM, SHRINKING_MOMENTUM = 0.8, 0.9  # in l2, and in the ball that shrinks
 
 
 @dataclass(frozen=True)
-class CarliniWagner(SearchAttack):
+class CarliniWagner(Attack):
     """The smallest l2 perturbation (Carlini & Wagner 2017, arXiv:1608.04644, section VI).
 
     Minimises ||d||^2 + c max(margin + confidence, 0), the box constraint by projection (section
@@ -44,10 +45,8 @@ class CarliniWagner(SearchAttack):
         low, high = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
         for number in range(self.searches):
             succeeded = self._minimise(search, weight, number)
-            low, high = (
-                torch.where(succeeded, low, weight),
-                torch.where(succeeded, weight, high),
-            )
+            low = torch.where(succeeded, low, weight)
+            high = torch.where(succeeded, weight, high)
             weight = torch.where(high.isfinite(), (low + high) / 2, 10 * weight)
 
     def _minimise(self, search: Search, weight: Tensor, number: int) -> Tensor:
@@ -70,16 +69,15 @@ class CarliniWagner(SearchAttack):
 
     def _excess(self, search: Search, point: Tensor) -> tuple[Tensor, Tensor]:
         """max(margin + confidence, 0), and its gradient."""
-        with torch.enable_grad():
-            point = point.detach().requires_grad_()
-            logits = search.ask(point, search.everything)
-            excess = (search.criterion.margin(logits) + self.confidence).clamp_min(0)
-            (gradient,) = torch.autograd.grad(excess.sum(), point)
-        return excess.detach(), gradient
+
+        def excess(logits: Tensor) -> Tensor:
+            return (search.criterion.margin(logits) + self.confidence).clamp_min(0)
+
+        return ascent(search, point, search.everything, loss=excess)
 
 
 @dataclass(frozen=True)
-class CarliniWagnerAudio(SearchAttack):
+class CarliniWagnerAudio(Attack):
     """The quietest perturbation (after Carlini & Wagner 2018, arXiv:1801.01944).
 
     Descends the criterion's loss under a limit of the level, dB_x in the linf norm, and lowers the
@@ -116,5 +114,5 @@ def quietest(
         ball = replace(search.threat, epsilon=limit)
         momentum = SHRINKING_MOMENTUM * momentum + (1 - SHRINKING_MOMENTUM) * gradient
         point = ball.project(point + step_size * ball.steepest(momentum), x)
-    search.look(point, search.everything)
+    search.ask(point, search.everything)
     search.report(part * steps / (steps + 1))

@@ -7,14 +7,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from robustaudio.attacks.attack import Attack
 from robustaudio.attacks.genomes import DOMAIN, QUERIES, SIZE, STOPS, Canvas, streams
-from robustaudio.attacks.search import Search, SearchAttack, surest
+from robustaudio.attacks.search import Search, surest
 from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 
 
 @dataclass(frozen=True)
-class RandomSearch(SearchAttack):
+class RandomSearch(Attack):
     """Independent random points of the ball, the best of which is kept: what luck alone finds.
 
     Uniform in an l2 or linf ball; with `blocks`, noise in one block, as the genetic search mutates.
@@ -58,7 +59,7 @@ class RandomSearch(SearchAttack):
 
 
 @dataclass(frozen=True)
-class HillClimber(SearchAttack):
+class HillClimber(Attack):
     """One perturbation that mutates, and stays so if that is no loss: (1 + 1) selection.
 
     Its mutations are the genetic search's: this is evolution without a population.

@@ -1,13 +1,14 @@
 """DeepFool: from one linearised boundary to the next."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks.search import Search, SearchAttack, decisive
+from robustaudio.attacks.attack import Attack
+from robustaudio.attacks.search import Search, decisive
 from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.threats.criterion import Criterion
@@ -16,7 +17,7 @@ from robustaudio.threats.threat_model import ThreatModel
 
 
 @dataclass(frozen=True)
-class DeepFool(SearchAttack):
+class DeepFool(Attack):
     """The smallest perturbation, by linearising the decision (Moosavi-Dezfooli et al. 2016).
 
     Algorithm 2 of arXiv:1511.04599, in the norm of the threat. Every step crosses the
@@ -41,11 +42,11 @@ class DeepFool(SearchAttack):
                 return
             index, total = index[going], total[going]
             ball, around = search.rows(search.threat, index), search.rows(x, index)
-            total = total + _crossing(
-                search.rows(search.criterion, index), ball.unit, height[going], gradients[:, going]
-            )
+            unit = replace(ball, epsilon=torch.ones_like(ball.epsilon))
+            criterion = search.rows(search.criterion, index)
+            total = total + _crossing(criterion, unit, height[going], gradients[:, going])
             point = ball.unlimited.project(around + (1 + self.overshoot) * total, around)
-        search.look(point, index)
+        search.ask(point, index)
         search.report(self.steps / (self.steps + 1))
 
 

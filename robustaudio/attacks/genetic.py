@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from robustaudio.attacks.attack import Population
+from robustaudio.attacks.attack import Attack
 from robustaudio.attacks.genomes import (
     DOMAIN,
     QUERIES,
@@ -20,7 +20,7 @@ from robustaudio.attacks.genomes import (
     block_of,
     streams,
 )
-from robustaudio.attacks.search import Rank, Search, SearchAttack, surest
+from robustaudio.attacks.search import Population, Rank, Search, surest
 from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.perception.audibility import noise_to_mask_ratio, total_noise_to_mask_db
@@ -35,7 +35,7 @@ MOMENTUM_STEP = 1e-3  # beta of the mutation rate's momentum (Taori et al. 2018)
 
 
 @dataclass(frozen=True)
-class Genetic(SearchAttack):
+class Genetic(Attack):
     """A population of perturbations that are selected, crossed and mutated.
 
     Fitness is the criterion's loss (towards a target: its log-probability) minus `weight` times a
@@ -129,15 +129,13 @@ class _Evolution:
     def _judge(self, genomes: Genomes) -> Float[Tensor, "item member"]:
         """Fitness; asks the model about every genome."""
         sounds = ON_CPU if genomes.device.type == "cpu" else ELSEWHERE
-        at_once = max(1, sounds // len(self.index))
-        return torch.cat([self._judge_some(some) for some in genomes.split(at_once, 1)], 1)
-
-    def _judge_some(self, genomes: Genomes) -> Float[Tensor, "item some"]:
-        points = self.canvas.points(genomes, self.index)
-        fitness = self.search.survey(points, self.index, self.rank)
-        if not self.options.weight:
-            return fitness
-        return fitness - self.options.weight * self._distance(points)
+        fitness = []
+        for some in genomes.split(max(1, sounds // len(self.index)), 1):
+            points = self.canvas.points(some, self.index)
+            fitness.append(self.search.survey(points, self.index, self.rank))
+            if self.options.weight:
+                fitness[-1] = fitness[-1] - self.options.weight * self._distance(points)
+        return torch.cat(fitness, 1)
 
     def _distance(self, points: Float[Tensor, "item member *shape"]) -> Tensor:
         each = self.index.repeat_interleave(points.shape[1])
@@ -156,7 +154,8 @@ class _Evolution:
         mothers, fathers = (
             best_first.gather(1, self._drawn(count).to(best_first.device)) for _ in range(2)
         )
-        children = _taken(self.genomes, mothers)
+        rows = torch.arange(len(mothers), device=mothers.device)[:, None]
+        children = self.genomes[rows, mothers]
         chances = torch.stack([torch.rand(count, 2, generator=s) for s in self.streams]).tolist()
         for row, of_row in enumerate(chances):
             for member, (crossing, mutating) in enumerate(of_row):
@@ -249,8 +248,3 @@ class _Evolution:
                 queries=self.asked,
             )
             self.search.report(self.asked / self.options.queries, generation)
-
-
-def _taken(genomes: Genomes, members: Int[Tensor, "item kept"]) -> Genomes:
-    rows = torch.arange(len(genomes), device=genomes.device)
-    return genomes[rows[:, None], members]

@@ -60,8 +60,8 @@ class Canvas:
     def blank(self, items: int, members: int) -> Genomes:
         """Genomes of no change."""
         x = self.search.x[:1]
-        one = self.stage.spectrum(x) if self.stage else x.reshape(1, -1, x.shape[-1])
-        return torch.zeros_like(one).repeat(items, members, 1, 1)
+        like = self.stage.spectrum(x) if self.stage else x.reshape(1, -1, x.shape[-1])
+        return torch.zeros_like(like).repeat(items, members, 1, 1)
 
     def points(
         self, genomes: Genomes, index: Int[Tensor, " item"]
@@ -83,7 +83,8 @@ class Canvas:
         """Adds noise to one block or to everything, in place; it is up to `size` scales long."""
         part = genome[block_of(genome, stream)] if blocks else genome
         noise = torch.randn(part.shape, generator=stream, dtype=part.dtype).to(part.device)
-        length = float(self.scale[item]) * size * QUIETEST ** uniform(stream)
+        share = QUIETEST ** float(torch.rand((), generator=stream))
+        length = float(self.scale[item]) * size * share
         part += noise * (length / float(noise.norm()))
 
 
@@ -95,10 +96,6 @@ def block_of(genome: Genome, stream: torch.Generator) -> tuple[slice, slice]:
     width = times if sustained < SUSTAINED else round(times**wide)
     low, begin = int(low * (bands - height + 1)), int(begin * (times - width + 1))
     return slice(low, low + height), slice(begin, begin + width)
-
-
-def uniform(stream: torch.Generator) -> float:
-    return float(torch.rand((), generator=stream))
 
 
 def streams(

@@ -7,14 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks.search import Search, SearchAttack, ascent, surest
+from robustaudio.attacks.attack import Attack
+from robustaudio.attacks.search import Search, ascent, surest
 from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.threats.geometry import TINY, per_item
 
 
 @dataclass(frozen=True)
-class FGSM(SearchAttack):
+class FGSM(Attack):
     """One step of size epsilon along the gradient (Goodfellow et al. 2014, arXiv:1412.6572)."""
 
     title: ClassVar[str] = "FGSM"
@@ -25,7 +26,7 @@ class FGSM(SearchAttack):
 
 
 @dataclass(frozen=True)
-class BIM(SearchAttack):
+class BIM(Attack):
     """FGSM in small steps from the clip itself (Kurakin et al. 2016, arXiv:1607.02533).
 
     Variant "a" stops at the first success; "b" takes all the steps, and gives the success of
@@ -44,7 +45,7 @@ class BIM(SearchAttack):
 
 
 @dataclass(frozen=True)
-class PGD(SearchAttack):
+class PGD(Attack):
     """Projected steps along the gradient (Madry et al. 2017, arXiv:1706.06083).
 
     Items that have been fooled leave the batch. Equal generators give equal results.
@@ -66,7 +67,7 @@ class PGD(SearchAttack):
 
 
 @dataclass(frozen=True)
-class MIFGSM(SearchAttack):
+class MIFGSM(Attack):
     """FGSM in small steps with momentum (MI-FGSM; Dong et al. 2018, arXiv:1710.06081).
 
     The gradients are summed up, each divided by its l1 norm; the steps add up to epsilon.
@@ -116,5 +117,5 @@ def _walk(
             size = per_item(gradient.flatten(1).abs().sum(1), gradient)
             gradient = velocity = decay * velocity + gradient / size.clamp_min(TINY)
         point = project(stride.steepest(gradient).add_(point))
-    search.look(point, index, rank)
+    search.ask(point, index, rank)
     search.report(part[0] + part[1] * steps / (steps + 1))

@@ -4,17 +4,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
 
-from robustaudio.attacks.search import Search, SearchAttack, ascent
+from robustaudio.attacks.attack import Attack
+from robustaudio.attacks.search import Search, ascent
 from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.threats.geometry import per_item
 
 
 @dataclass(frozen=True)
-class JSMA(SearchAttack):
+class JSMA(Attack):
     """Changes few features by much (Jacobian-based saliency map; Papernot et al. 2016).
 
     Algorithm 1 of arXiv:1511.07528, for rising and falling features alike, by single features and
@@ -59,17 +58,11 @@ class JSMA(SearchAttack):
                 return
             ball, around = search.rows(threat, index), search.rows(x, index)
             moved = ball.unlimited.project(point + size * gradient.sign(), around)
-            saliency = free * gradient.abs() * (moved - point).abs()
-            chosen = _highest(saliency, min(self.at_once, most - step * self.at_once))
+            saliency = (free * gradient.abs() * (moved - point).abs()).flatten(1)
+            value, at = saliency.topk(min(self.at_once, most - step * self.at_once), dim=1)
+            chosen = torch.zeros_like(saliency, dtype=torch.bool)  # none whose saliency is 0
+            chosen = chosen.scatter(1, at, value > 0).reshape(point.shape)
             free = free & ~chosen
             point = ball.project(torch.where(chosen, moved, point), around)
-        search.look(point, index)
+        search.ask(point, index)
         search.report(steps / (steps + 1))
-
-
-def _highest(saliency: Float[Tensor, "some *shape"], count: int) -> Bool[Tensor, "some *shape"]:
-    """Where the features of highest saliency stand; none whose saliency is 0."""
-    flat = saliency.flatten(1)
-    value, at = flat.topk(count, dim=1)
-    chosen = torch.zeros_like(flat, dtype=torch.bool).scatter(1, at, value > 0)
-    return chosen.reshape(saliency.shape)

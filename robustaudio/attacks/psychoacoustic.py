@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from robustaudio.attacks.attack import Attack
 from robustaudio.attacks.carlini_wagner import quietest
-from robustaudio.attacks.search import Search, SearchAttack
+from robustaudio.attacks.search import Search
 from robustaudio.audio.draws import Randomness
 from robustaudio.options import option
 from robustaudio.perception.audibility import max_noise_to_mask_db, noise_to_mask_ratio
@@ -23,7 +24,7 @@ LOUDER, QUIETER, PATIENCE = 0.8, 1.2, 5  # alpha after so many failures, or succ
 
 
 @dataclass(frozen=True)
-class Psychoacoustic(SearchAttack):
+class Psychoacoustic(Attack):
     """Two stages, for any classifier (Qin et al. 2019, arXiv:1903.10346, section 4).
 
     The first finds a quiet success, as Carlini & Wagner 2018 do. The second lowers

@@ -1,22 +1,15 @@
 """The bookkeeping that attacks share: what was asked, and the best point of every item so far."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from robustaudio.attacks.attack import AttackResult, Population, Step
-from robustaudio.audio.draws import Randomness
-from robustaudio.audio.tensor_checks import check_batch, check_generator, check_per_item, kind
-from robustaudio.classifiers.answers import answer, check_labels, check_model
-from robustaudio.classifiers.evaluation_mode import evaluation_mode
-from robustaudio.options import check
-from robustaudio.progress import Enough, Progress
+from robustaudio.classifiers.answers import answer, check_labels
+from robustaudio.progress import Progress
 from robustaudio.threats.criterion import Criterion, labels_of
 from robustaudio.threats.threat_model import ThreatModel
 
@@ -24,6 +17,49 @@ Rank = Callable[[Tensor, Tensor, Tensor], Tensor]  # (perturbations, losses, ite
 Rows = TypeVar("Rows", Tensor, Criterion, ThreatModel)  # one row per item
 ROUNDING = 4  # steps of the arithmetic by which a point may stand outside the ball
 DECISIVE = 32  # steps of the arithmetic by which a success must win: in another batch it still does
+
+
+@dataclass(frozen=True)
+class Population:
+    """A generation of a genetic search: best and mean fitness, and how different its members are.
+
+    `diversity` is the mean distance of members from their mean, over the largest allowed change.
+    """
+
+    best: float
+    mean: float
+    diversity: float
+    queries: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a search stands: means over the items that are still worked on.
+
+    `loss` is the criterion's, `distance` that of the threat's norm; `best()` is the best point of
+    every item so far, as long as the search runs.
+    """
+
+    loss: float
+    distance: float
+    population: Population | None = None
+    best: Callable[[], Tensor] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class AttackResult:
+    """One row per item: the best success found; where there is none, the point of highest loss.
+
+    `queries` counts forward passes of an item; `history` holds the steps that were reported to
+    `progress`, and is empty without one.
+    """
+
+    original: Float[Tensor, "batch *shape"]
+    adversarial: Float[Tensor, "batch *shape"]
+    is_adversarial: Bool[Tensor, " batch"]
+    distance: Float[Tensor, " batch"]
+    queries: Int[Tensor, " batch"]
+    history: tuple[Step, ...]
 
 
 class Search:
@@ -70,7 +106,7 @@ class Search:
         rank: Rank | None = None,
         projected: bool = False,
     ) -> Float[Tensor, "some label"]:
-        """The logits at a point of each of some items, with their graph.
+        """The logits at a point of each of some items, with their graph if gradients are on.
 
         `projected` points, of items without a success, are inside the ball: where all fail,
         nothing has to be measured.
@@ -81,16 +117,6 @@ class Search:
         with torch.no_grad():
             self._keep(point.detach(), logits.detach(), index, rank, projected)
         return logits
-
-    def look(
-        self,
-        point: Float[Tensor, "some *shape"],
-        index: Int[Tensor, " some"],
-        rank: Rank | None = None,
-    ) -> Float[Tensor, "some label"]:
-        """The same without a graph."""
-        with torch.no_grad():
-            return self.ask(point, index, rank)
 
     def survey(
         self,
@@ -104,27 +130,23 @@ class Search:
         fooled, or else the one of highest loss.
         """
         some, members = points.shape[:2]
-        each = index.repeat_interleave(members)
-        with torch.no_grad():
-            flat = points.flatten(0, 1)
-            logits, criterion = self._answer(flat), self.criterion[each]
-            losses = criterion.loss(logits).unflatten(0, (some, members))
-            order = -losses
-            fooled = criterion.margin(logits) < -decisive(logits).clamp_min(self.confidence)
-            if bool(fooled.any()):
-                delta = flat - self.x[each]
-                distance = self.threat[each].distance(delta)
-                at = rank(delta, losses.flatten(), each) if rank else distance
-                fooled = fooled & (distance <= self.reach[each])
-                order = torch.where(fooled, at - at.max() - losses.abs().max() - 1, order.flatten())
-                order = order.unflatten(0, (some, members))
-            best = order.argmin(1)
-            item = torch.arange(some, device=index.device)
-            self.losses = losses[item, best]
-            self.queries[index] += members
-            logits = logits.unflatten(0, (some, members))[item, best]
-            self._keep(points[item, best], logits, index, rank, projected=False)
-        return losses
+        each, flat = index.repeat_interleave(members), points.flatten(0, 1)
+        logits, criterion = self._answer(flat), self.criterion[each]
+        losses = criterion.loss(logits)
+        order = -losses
+        fooled = criterion.margin(logits) < -decisive(logits).clamp_min(self.confidence)
+        if bool(fooled.any()):
+            delta = flat - self.x[each]
+            distance = self.threat[each].distance(delta)
+            at = rank(delta, losses, each) if rank else distance
+            fooled = fooled & (distance <= self.reach[each])
+            order = torch.where(fooled, at - at.max() - losses.abs().max() - 1, order)
+        best = order.reshape(some, members).argmin(1)
+        best += torch.arange(some, device=index.device) * members  # its place in the batch
+        self.losses = losses[best]
+        self.queries[index] += members
+        self._keep(flat[best], logits[best], index, rank, projected=False)
+        return losses.reshape(some, members)
 
     def rows(self, values: Rows, index: Int[Tensor, " some"]) -> Rows:
         """The rows of some items, in ascending order; for all items the same object, not a copy."""
@@ -191,71 +213,6 @@ class Search:
         self.adversarial.index_copy_(0, index, point)
 
 
-class SearchAttack(ABC):
-    """An attack that is one `Search`: `run` asks and looks, and what the search kept is the result.
-
-    `confidence` is the margin of logits by which a success must win.
-    """
-
-    title: ClassVar[str]
-    minimises: ClassVar[bool] = False
-    needs_gradient: ClassVar[bool] = True
-    confidence = 0.0
-    needs_threshold = False
-
-    def __post_init__(self):
-        check(self)
-
-    def __call__(
-        self,
-        model: nn.Module,
-        x: Float[Tensor, "batch *shape"],
-        criterion: Criterion,
-        threat: ThreatModel,
-        *,
-        generator: Randomness,
-        progress: Progress | None = None,
-    ) -> AttackResult:
-        """
-        Raises:
-            TypeError, ValueError: for arguments that do not fit each other or the attack; one
-                sentence says what would be right.
-        """
-        check_question(model, x, criterion, threat, generator)
-        search = Search(model, x.detach(), criterion, threat, progress, self.confidence)
-        with evaluation_mode(model, gradients=True), suppress(Enough):
-            self.run(search, generator)
-        return search.result()
-
-    @abstractmethod
-    def run(self, search: Search, generator: Randomness) -> None:
-        """The whole search; ends when nothing is left to do."""
-
-
-def check_question(model: Any, x: Any, criterion: Any, threat: Any, generator: Any) -> None:
-    """Refuses what no attack can work with, before anything is computed.
-
-    Raises:
-        TypeError: for a value of another kind than `Attack` asks for.
-        ValueError: for tensors that do not fit each other.
-    """
-    check_model(model)
-    check_batch(x)
-    if not isinstance(criterion, Criterion):
-        raise TypeError(
-            f"the criterion is {kind(criterion)}; it must be Misclassification(label) or "
-            "TargetedMisclassification(target)."
-        )
-    check_per_item(*labels_of(criterion), x)
-    if not isinstance(threat, ThreatModel):
-        raise TypeError(
-            f"the threat is {kind(threat)}; it must be a ThreatModel, such as "
-            "ThreatModel(LINF, torch.full((len(x),), 0.01))."
-        )
-    threat.check(x)
-    check_generator(generator, x)
-
-
 def decisive(logits: Float[Tensor, "batch label"]) -> Float[Tensor, " batch"]:
     """The margin by which a success must win, so that rounding does not decide."""
     return DECISIVE * torch.finfo(logits.dtype).eps * logits.abs().amax(1)
@@ -272,10 +229,12 @@ def ascent(
     index: Int[Tensor, " some"],
     rank: Rank | None = None,
     projected: bool = False,
+    loss: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Float[Tensor, " some"], Float[Tensor, "some *shape"]]:
-    """The criterion's loss per item, and its gradient at a point."""
+    """A loss of the logits per item (if None is given, the criterion's), and its gradient."""
     with torch.enable_grad():
         point = point.detach().requires_grad_()
-        search.ask(point, index, rank, projected)
-        (gradient,) = torch.autograd.grad(search.losses.sum(), point)
-    return search.losses.detach(), gradient
+        logits = search.ask(point, index, rank, projected)
+        losses = loss(logits) if loss else search.losses
+        (gradient,) = torch.autograd.grad(losses.sum(), point)
+    return losses.detach(), gradient

@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from robustaudio.certification import interval
 from robustaudio.certification.frontend import Features, boxes
 from robustaudio.certification.interval import (
+    AVERAGING,
+    RISING,
+    Dropped,
     Ends,
-    FusedConv1d,
     Interval,
     UnsupportedLayer,
     fused,
@@ -64,17 +66,18 @@ def backward(layer: nn.Module, form: Form, box: Interval) -> Form:
     raise UnsupportedLayer(obstacle(layer))
 
 
-@singledispatch
 def obstacle(layer: nn.Module) -> str | None:
     """Why a layer has no backward rule, as the beginning of a sentence; None where it has one."""
     if backward.dispatch(type(layer)) is backward.dispatch(object):
         return f"no backward rule for {type(layer).__name__}"
+    match layer:
+        case nn.Sequential():
+            return next((why for step in fused(list(layer)) if (why := obstacle(step))), None)
+        case nn.Conv1d() if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+            return "no backward rule for a Conv1d whose padding is not of zeros"
+        case nn.Conv1d():
+            return None
     return interval.obstacle(layer)
-
-
-def _checked(layer: nn.Module) -> None:
-    if reason := obstacle(layer):
-        raise UnsupportedLayer(reason)
 
 
 @backward.register
@@ -88,11 +91,6 @@ def _(layer: nn.Sequential, form: Form, box: Interval) -> Form:
     return form
 
 
-@obstacle.register
-def _(layer: nn.Sequential) -> str | None:
-    return next((reason for step in fused(list(layer)) if (reason := obstacle(step))), None)
-
-
 @backward.register
 def _(layer: nn.Linear, form: Form, box: Interval) -> Form:
     constant = form.constant
@@ -101,46 +99,24 @@ def _(layer: nn.Linear, form: Form, box: Interval) -> Form:
     return Form(form.rows @ layer.weight, constant)
 
 
-@backward.register(nn.Conv1d)
-@backward.register(FusedConv1d)
-def _(layer: nn.Module, form: Form, box: Interval) -> Form:
-    conv: Any = layer.convolution if isinstance(layer, FusedConv1d) else layer
-    _checked(conv)
-    (stride,), (padding,), (dilation,) = conv.stride, conv.padding, conv.dilation
-    weight: Any = layer.weight
+@backward.register
+def _(layer: nn.Conv1d, form: Form, box: Interval) -> Form:
+    if reason := obstacle(layer):
+        raise UnsupportedLayer(reason)
+    geometry: Any = layer.stride, layer.padding, layer.dilation
+    (stride,), (padding,), (dilation,) = geometry
     batch, rows, _, frames = form.rows.shape
-    seen = (frames - 1) * stride + dilation * (weight.shape[2] - 1) + 1
+    seen = (frames - 1) * stride + dilation * (layer.weight.shape[2] - 1) + 1
     unused = box.lower.shape[2] + 2 * padding - seen
-    back = F.conv_transpose1d(
-        form.rows.flatten(0, 1), weight, None, stride, padding, unused, conv.groups, dilation
-    )
+    flat, weight = form.rows.flatten(0, 1), layer.weight
+    back = F.conv_transpose1d(flat, weight, None, stride, padding, unused, layer.groups, dilation)
     constant = form.constant
-    if conv.bias is not None:
-        constant = constant + form.rows.sum(3) @ conv.bias
+    if layer.bias is not None:
+        constant = constant + form.rows.sum(3) @ layer.bias
     return Form(back.unflatten(0, (batch, rows)), constant)
 
 
-@obstacle.register
-def _(layer: nn.Conv1d) -> str | None:
-    if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-        return "no backward rule for a Conv1d whose padding is not of zeros"
-    return None
-
-
-@backward.register(nn.Conv2d)
-@backward.register(nn.BatchNorm2d)
-@backward.register(nn.AvgPool1d)
-@backward.register(nn.AvgPool2d)
-@backward.register(nn.AdaptiveAvgPool1d)
-@backward.register(nn.AdaptiveAvgPool2d)
-@backward.register(nn.Upsample)
-@backward.register(nn.ConstantPad1d)
-@backward.register(nn.ConstantPad2d)
-@backward.register(nn.ReflectionPad1d)
-@backward.register(nn.ReflectionPad2d)
-@backward.register(nn.ReplicationPad1d)
-@backward.register(nn.ReplicationPad2d)
-def _(layer: nn.Module, form: Form, box: Interval) -> Form:
+def _affine(layer: nn.Module, form: Form, box: Interval) -> Form:
     """Any affine layer y = L x + c: rows L, by the layer's own derivative."""
     batch, rows = form.rows.shape[:2]
     further = torch.is_grad_enabled()
@@ -153,27 +129,6 @@ def _(layer: nn.Module, form: Form, box: Interval) -> Form:
     return Form(back.unflatten(0, (batch, rows)), form.constant + constant)
 
 
-@backward.register(nn.ReLU6)
-@backward.register(nn.ELU)
-@backward.register(nn.CELU)
-@backward.register(nn.SELU)
-@backward.register(nn.GELU)
-@backward.register(nn.SiLU)
-@backward.register(nn.Mish)
-@backward.register(nn.Hardswish)
-@backward.register(nn.Softplus)
-@backward.register(nn.Hardshrink)
-@backward.register(nn.Softshrink)
-@backward.register(nn.PReLU)
-@backward.register(nn.RReLU)
-@backward.register(nn.LogSigmoid)
-@backward.register(nn.Softsign)
-@backward.register(nn.Hardtanh)
-@backward.register(nn.Hardsigmoid)
-@backward.register(nn.MaxPool1d)
-@backward.register(nn.MaxPool2d)
-@backward.register(nn.AdaptiveMaxPool1d)
-@backward.register(nn.AdaptiveMaxPool2d)
 def _forgetful(layer: nn.Module, form: Form, box: Interval) -> Form:
     """Forgets the inputs: what the interval rule knows of the outputs, as a constant."""
     out = propagate(layer, box)
@@ -184,9 +139,13 @@ def _forgetful(layer: nn.Module, form: Form, box: Interval) -> Form:
     return Form(rows, form.constant + lowest.flatten(2).sum(2))
 
 
-@backward.register
-def _(layer: nn.Identity, form: Form, box: Interval) -> Form:
-    return form
+for _kind in (nn.Conv2d, nn.BatchNorm2d, *AVERAGING):
+    backward.register(_kind, _affine)
+for _kind in (
+    nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus, nn.Hardshrink, nn.PReLU, nn.RReLU,
+    *RISING,
+):  # fmt: skip
+    backward.register(_kind, _forgetful)
 
 
 @backward.register
@@ -200,51 +159,38 @@ def _(layer: nn.BatchNorm1d, form: Form, box: Interval) -> Form:
     return Form(form.rows * scale.reshape(shape), constant)
 
 
-@backward.register(nn.Dropout)
-@backward.register(nn.Dropout1d)
-@backward.register(nn.Dropout2d)
-@backward.register(nn.AlphaDropout)
+@backward.register(nn.Identity | Dropped)
 def _(layer: nn.Module, form: Form, box: Interval) -> Form:
-    """The identity in evaluation mode (the interval rule has refused the other)."""
+    """The identity, as dropout is in evaluation mode (the interval rule has refused the other)."""
     return form
 
 
-@backward.register(nn.Flatten)
-@backward.register(nn.Unflatten)
+@backward.register(nn.Flatten | nn.Unflatten)
 def _(layer: nn.Module, form: Form, box: Interval) -> Form:
     return replace(form, rows=form.rows.reshape(*form.rows.shape[:2], *box.lower.shape[1:]))
 
 
 @backward.register
-def _(layer: nn.ReLU, form: Form, box: Interval) -> Form:
-    """Above: the chord. Below: 0 or the identity, whichever is nearer (CROWN's adaptive slope)."""
+def _(layer: nn.ReLU | nn.LeakyReLU, form: Form, box: Interval) -> Form:
+    """Above: the chord. Below: a line through 0 of slope 1, or of the negative slope (ReLU's: 0).
+
+    Of the two, the nearer one (CROWN's adaptive slope).
+    """
+    negative_slope = 0.0 if isinstance(layer, nn.ReLU) else layer.negative_slope
+    if not 0 <= negative_slope <= 1:
+        return _forgetful(layer, form, box)
     lower, upper = box.lower, box.upper
     unstable = (lower < 0) & (upper > 0)
-    active = (lower >= 0).to(lower)
-    chord = torch.where(unstable, upper / (upper - lower).clamp_min(1e-30), active)
-    offset = torch.where(unstable, -chord * lower, 0)
-    below = torch.where(unstable, (upper > -lower).to(lower), active)
+    ones, slope = torch.ones_like(lower), torch.full_like(lower, negative_slope)
+    same = torch.where(lower >= 0, ones, slope)
+    width = (upper - lower).clamp_min(1e-30)
+    chord = torch.where(unstable, (upper - slope * lower) / width, same)
+    offset = torch.where(unstable, (slope - chord) * lower, 0)
+    below = torch.where(unstable, torch.where(upper > -lower, ones, slope), same)
     return _relaxed(form, below, torch.zeros_like(offset), chord, offset)
 
 
 @backward.register
-def _(layer: nn.LeakyReLU, form: Form, box: Interval) -> Form:
-    """Above: the chord. Below: a line through 0 of slope 1, or of the negative slope."""
-    if not 0 <= layer.negative_slope <= 1:
-        return _forgetful(layer, form, box)
-    lower, upper = box.lower, box.upper
-    unstable = (lower < 0) & (upper > 0)
-    one, slope = torch.ones_like(lower), torch.full_like(lower, layer.negative_slope)
-    same = torch.where(lower >= 0, one, slope)
-    width = (upper - lower).clamp_min(1e-30)
-    chord = torch.where(unstable, (upper - slope * lower) / width, same)
-    offset = torch.where(unstable, (slope - chord) * lower, 0)
-    below = torch.where(unstable, torch.where(upper > -lower, one, slope), same)
-    return _relaxed(form, below, torch.zeros_like(offset), chord, offset)
-
-
-@backward.register(nn.Sigmoid)
-@backward.register(nn.Tanh)
 def _(layer: nn.Sigmoid | nn.Tanh, form: Form, box: Interval) -> Form:
     squash = SIGMOID if isinstance(layer, nn.Sigmoid) else TANH
     rows, constant = _line(form.rows, squash, (box.lower, box.upper))

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from robustaudio.certification.interval import Affine, Interval, affine, fused, propagate
+from robustaudio.certification.interval import Interval, fused, is_plain, propagate
 from robustaudio.representations.spectral import (
     Framing,
     LogMel,
@@ -25,6 +25,7 @@ from robustaudio.representations.spectral import (
     analysis_rows,
     mel_filterbank,
 )
+from robustaudio.threats.geometry import per_item
 from robustaudio.threats.norms import L2, LINF, Norm
 from robustaudio.threats.threat_model import ThreatModel
 
@@ -115,27 +116,27 @@ class Features:
 
     def through(self, layer: nn.Module) -> Interval:
         """The interval of an affine layer's outputs."""
-        box, step = propagate(layer, self.box), affine(layer)
-        if self.spread is None or step is None:
+        box = propagate(layer, self.box)
+        if self.spread is None or not is_plain(layer):
             return box
-        center, radius = step(self.center), self._radius(step, self.spread)
+        center, radius = layer(self.center), self._radius(layer, self.spread)
         # the centre is a point of the set: widening to it undoes rounding and loses nothing
         lower = torch.minimum(torch.maximum(box.lower, center - radius), center)
         upper = torch.maximum(torch.minimum(box.upper, center + radius), center)
         return Interval(lower, upper)
 
-    def _radius(self, step: Affine, spread: Tensor) -> Tensor:
+    def _radius(self, layer: nn.Conv1d, spread: Tensor) -> Tensor:
         """sup of |w . e| for every output: an l2 norm over bands, summed over the frames."""
-        spread, weight = F.pad(spread, (step.padding, step.padding)), step.weight
+        spread, weight = F.pad(spread, tuple(map(int, layer.padding * 2))), layer.weight
         outputs, bands, taps = weight.shape
+        (stride,) = layer.stride
         if self.joined:
-            square = F.conv1d(spread.square(), weight.square(), None, step.stride)
+            square = F.conv1d(spread.square(), weight.square(), None, stride)
             return (square + TINY).sqrt()
         rows = weight.square().permute(2, 0, 1).reshape(taps * outputs, bands, 1)
         per_frame = (F.conv1d(spread.square(), rows) + TINY).sqrt().unflatten(1, (taps, outputs))
-        frames = (spread.shape[2] - taps) // step.stride + 1
-        last = (frames - 1) * step.stride + 1
-        seen = [per_frame[:, k, :, k : k + last : step.stride] for k in range(taps)]
+        last = (spread.shape[2] - taps) // stride * stride + 1
+        seen = [per_frame[:, k, :, k : k + last : stride] for k in range(taps)]
         return torch.stack(seen).sum(0)
 
     def minimum(self, rows: Float[Tensor, "batch row band frame"]) -> Float[Tensor, "batch row"]:
@@ -185,31 +186,23 @@ def enclose(
             box = _magnitude_box(magnitude, center, threat)
         case [nn.Linear() as layer, *rest]:
             center = layer(x)
-            epsilon = threat.epsilon.reshape(-1, *[1] * (x.ndim - 1))
-            radius = epsilon * dual_norm(layer.weight, threat.norm)
+            radius = per_item(threat.epsilon, x) * dual_norm(layer.weight, threat.norm)
             box = Interval.around(center, radius)
         case [*rest]:
             # an l2 ball lies in the linf ball of the same radius
             if threat.norm.dual is None:
                 raise ValueError(f"no bounds for the {threat.norm} set at this representation.")
             center = x
-            box = Interval.around(x, threat.epsilon.reshape(-1, *[1] * (x.ndim - 1)))
+            box = Interval.around(x, per_item(threat.epsilon, x))
     return Features(box, center), rest
-
-
-def propagate_threat(
-    stages: nn.Sequential, x: Float[Tensor, "batch *shape"], threat: ThreatModel
-) -> Interval:
-    """Encloses stages(x + d) for every d of the threat, from the waveform (or any stage) on."""
-    return boxes(*enclose(stages, x, threat))[-1]
 
 
 def boxes(features: Features, layers: list[nn.Module]) -> list[Interval]:
     """The input of every layer, and the last output."""
-    found = [features.box]
+    intervals = [features.box]
     for number, layer in enumerate(layers):
-        found.append(propagate(layer, found[-1]) if number else features.through(layer))
-    return found
+        intervals.append(propagate(layer, intervals[-1]) if number else features.through(layer))
+    return intervals
 
 
 def dual_norm(rows: Float[Tensor, "*rows time"], norm: Norm) -> Float[Tensor, "*rows"]:

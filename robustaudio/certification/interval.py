@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from itertools import chain
 from math import cos, exp, log1p, pi
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,17 @@ ANGLES = 16  # directions at which the magnitude rule measures a box
 # float64; so flat there that another ulp changes nothing
 VALLEYS = {nn.SiLU: -1.2784645427610738, nn.Mish: -1.1924312145154952, nn.Hardswish: -1.5}
 GELU_VALLEYS = {"none": -0.7517915246935645, "tanh": -0.7524614220710162}
+# layers that are non-decreasing in every input: those that are affine, and others
+AVERAGING = (
+    nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Upsample,
+    nn.ConstantPad1d, nn.ConstantPad2d, nn.ReflectionPad1d, nn.ReflectionPad2d,
+    nn.ReplicationPad1d, nn.ReplicationPad2d,
+)  # fmt: skip
+RISING = (
+    nn.ReLU6, nn.ELU, nn.CELU, nn.SELU, nn.LogSigmoid, nn.Softsign, nn.Hardtanh, nn.Hardsigmoid,
+    nn.Softshrink, nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d,
+)  # fmt: skip
+Dropped = nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.AlphaDropout
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +93,39 @@ def propagate(layer: nn.Module, x: Interval) -> Interval:
     raise UnsupportedLayer(obstacle(layer))
 
 
-@singledispatch
 def obstacle(layer: nn.Module) -> str | None:
     """Why a layer has no interval rule, as the beginning of a sentence; None where it has one."""
+    name = type(layer).__name__
     if propagate.dispatch(type(layer)) is propagate.dispatch(object):
-        return f"no interval rule for {type(layer).__name__}"
+        return f"no interval rule for {name}"
+    match layer:
+        case nn.Sequential():
+            return next((reason for step in layer if (reason := obstacle(step))), None)
+        case nn.Conv1d() | nn.Conv2d() if layer.padding_mode != "zeros":
+            return f"no interval rule for {name} with {layer.padding_mode!r} padding"
+        case nn.BatchNorm1d() | nn.BatchNorm2d() if layer.training or layer.running_mean is None:
+            return f"{name} by the batch's own statistics couples its clips"
+        case nn.Dropout() | nn.Dropout1d() | nn.Dropout2d() | nn.AlphaDropout() | nn.RReLU():
+            return f"{name} in training mode is random" if layer.training else None
+        case nn.Flatten(start_dim=0) | nn.Unflatten(dim=0):
+            return _mixing(layer)
+        case nn.ELU() | nn.CELU() if not layer.alpha > 0:
+            return f"{name} with an alpha of {layer.alpha} falls before it rises"
+        case nn.MaxPool1d() | nn.MaxPool2d() | nn.AdaptiveMaxPool1d() | nn.AdaptiveMaxPool2d():
+            return (
+                f"{name} that returns indices gives two results" if layer.return_indices else None
+            )
+        case nn.AvgPool2d(divisor_override=int(divisor)) if divisor < 0:
+            return f"AvgPool2d with a divisor of {divisor} falls"
+        case nn.Upsample(mode="bicubic"):
+            return "Upsample in bicubic mode has weights below 0"
+        case nn.Softplus(beta=beta, threshold=threshold) if not (beta > 0 and threshold >= 0):
+            return f"Softplus with a beta of {beta} and a threshold of {threshold} falls"
+        case Mel() if not any(_same(layer.filters, filters) for filters in _filterbanks(layer)):
+            # the rule needs weights >= 0, the front end's constants those of the scale
+            return "Mel has other filters than those of its scale"
+        case Magnitude() if not _same(layer.window, window(layer.framing)):
+            return "Magnitude has another window than that of its framing"
     return None
 
 
@@ -109,10 +148,10 @@ def own_forward(module: nn.Module, base: type[nn.Module]) -> str | None:
     """Why a module may compute something else than `base` does; None where nothing is seen."""
     kind = type(module)
     for name in COMPUTING:
-        own, known = getattr(kind, name, None), getattr(base, name, None)
+        method, known = getattr(kind, name, None), getattr(base, name, None)
         if name in vars(module):
             return f"the {name} of {kind.__name__} was replaced"
-        if known is not None and own is not known:
+        if known is not None and method is not known:
             return (
                 f"{kind.__name__} has a {name} of its own, unlike the {base.__name__} it is made of"
             )
@@ -136,19 +175,13 @@ def _(layer: nn.Sequential, x: Interval) -> Interval:
     return x
 
 
-@obstacle.register
-def _(layer: nn.Sequential) -> str | None:
-    return next((reason for step in layer if (reason := obstacle(step))), None)
-
-
 @propagate.register
 def _(layer: nn.Linear, x: Interval) -> Interval:
     """Affine rule: the centre passes W, the radius passes |W| (Gowal et al. 2018, eq. 6)."""
     return Interval.around(layer(x.center), F.linear(x.radius, layer.weight.abs()))
 
 
-@propagate.register(nn.Conv1d)
-@propagate.register(nn.Conv2d)
+@propagate.register
 def _(layer: nn.Conv1d | nn.Conv2d, x: Interval) -> Interval:
     _checked(layer)
     if x.lower.ndim != layer.weight.ndim:  # torch takes one clip without a batch axis for a batch
@@ -160,47 +193,18 @@ def _(layer: nn.Conv1d | nn.Conv2d, x: Interval) -> Interval:
     return Interval.around(layer(x.center), convolve(x.radius, layer.weight.abs(), None, *geometry))
 
 
-@obstacle.register(nn.Conv1d)
-@obstacle.register(nn.Conv2d)
-def _(layer: nn.Conv1d | nn.Conv2d) -> str | None:
-    if layer.padding_mode == "zeros":
-        return None
-    return f"no interval rule for {type(layer).__name__} with {layer.padding_mode!r} padding"
-
-
-@propagate.register(nn.BatchNorm1d)
-@propagate.register(nn.BatchNorm2d)
+@propagate.register
 def _(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Interval) -> Interval:
     """Affine per channel, by the statistics of the training set (evaluation mode only)."""
     _checked(layer)
-    ends = layer(x.lower), layer(x.upper)
-    return Interval(torch.minimum(*ends), torch.maximum(*ends))
+    return _ordered(layer(x.lower), layer(x.upper))
 
 
-@obstacle.register(nn.BatchNorm1d)
-@obstacle.register(nn.BatchNorm2d)
-def _(layer: nn.BatchNorm1d | nn.BatchNorm2d) -> str | None:
-    if layer.training or layer.running_mean is None:
-        return f"{type(layer).__name__} by the batch's own statistics couples its clips"
-    return None
-
-
-@propagate.register(nn.Dropout)
-@propagate.register(nn.Dropout1d)
-@propagate.register(nn.Dropout2d)
-@propagate.register(nn.AlphaDropout)
+@propagate.register(Dropped)
 def _(layer: nn.Module, x: Interval) -> Interval:
     """The identity in evaluation mode."""
     _checked(layer)
     return x
-
-
-@obstacle.register(nn.Dropout)
-@obstacle.register(nn.Dropout1d)
-@obstacle.register(nn.Dropout2d)
-@obstacle.register(nn.AlphaDropout)
-def _(layer: nn.Module) -> str | None:
-    return f"{type(layer).__name__} in training mode is random" if layer.training else None
 
 
 @propagate.register
@@ -221,7 +225,7 @@ def _increasing(layer: nn.Module, x: Interval) -> Interval:
 
 
 def _ordered(lower: Tensor, upper: Tensor) -> Interval:
-    """Ends that are as near as the rounding of an activation may come out crossed."""
+    """The interval of two ends, in either order: rounding may cross those that lie near."""
     return Interval(torch.minimum(lower, upper), torch.maximum(lower, upper))
 
 
@@ -229,57 +233,12 @@ def _mixing(layer: nn.Module) -> str:
     return f"{type(layer).__name__} along the axis of the batch mixes its clips"
 
 
-@obstacle.register
-def _(layer: nn.Flatten) -> str | None:
-    return None if layer.start_dim else _mixing(layer)
-
-
-@obstacle.register
-def _(layer: nn.Unflatten) -> str | None:
-    return None if layer.dim else _mixing(layer)
-
-
 INCREASING = (
-    nn.Identity, nn.Flatten, nn.Unflatten, nn.ReLU, nn.ReLU6, nn.ELU, nn.CELU,
-    nn.SELU, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softsign, nn.Hardtanh,
-    nn.Hardsigmoid, nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d,
-    nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Upsample,
-    nn.ConstantPad1d, nn.ConstantPad2d, nn.ReflectionPad1d, nn.ReflectionPad2d,
-    nn.ReplicationPad1d, nn.ReplicationPad2d, nn.Softshrink, LogMel, RootLogMel,
+    nn.Identity, nn.Flatten, nn.Unflatten, nn.ReLU, nn.Sigmoid, nn.Tanh, LogMel, RootLogMel,
+    *AVERAGING, *RISING,
 )  # fmt: skip
 for _kind in INCREASING:
     propagate.register(_kind, _increasing)
-
-
-@obstacle.register(nn.ELU)
-@obstacle.register(nn.CELU)
-def _(layer: nn.ELU | nn.CELU) -> str | None:
-    if layer.alpha > 0:
-        return None
-    return f"{type(layer).__name__} with an alpha of {layer.alpha} falls before it rises"
-
-
-@obstacle.register(nn.MaxPool1d)
-@obstacle.register(nn.MaxPool2d)
-@obstacle.register(nn.AdaptiveMaxPool1d)
-@obstacle.register(nn.AdaptiveMaxPool2d)
-def _(layer: Any) -> str | None:
-    if not layer.return_indices:
-        return None
-    return f"{type(layer).__name__} that returns indices gives two results"
-
-
-@obstacle.register(nn.AvgPool2d)
-def _(layer: nn.AvgPool2d) -> str | None:
-    divisor = layer.divisor_override
-    return f"AvgPool2d with a divisor of {divisor} falls" if divisor and divisor < 0 else None
-
-
-@obstacle.register
-def _(layer: nn.Upsample) -> str | None:
-    if layer.mode != "bicubic":
-        return None
-    return "Upsample in bicubic mode has weights below 0"
 
 
 @propagate.register
@@ -293,25 +252,6 @@ def _(layer: nn.Hardshrink, x: Interval) -> Interval:
         torch.where((lower == 0) == (below == 0), lower, below),
         torch.where((upper == 0) == (above == 0), upper, above),
     )
-
-
-@propagate.register(nn.LeakyReLU)
-@propagate.register(nn.PReLU)
-@propagate.register(nn.RReLU)
-def _(layer: nn.Module, x: Interval) -> Interval:
-    """Two lines that meet at 0, falling or rising: the extremes are at the ends, or there."""
-    _checked(layer)
-    ends = layer(x.lower.clone()), layer(x.upper.clone())
-    lower, upper = torch.minimum(*ends), torch.maximum(*ends)
-    bend = (x.lower < 0) & (x.upper > 0)
-    return Interval(
-        torch.where(bend, lower.clamp_max(0), lower), torch.where(bend, upper.clamp_min(0), upper)
-    )
-
-
-@obstacle.register
-def _(layer: nn.RReLU) -> str | None:
-    return "RReLU in training mode is random" if layer.training else None
 
 
 @propagate.register
@@ -328,28 +268,21 @@ def _(layer: nn.Softplus, x: Interval) -> Interval:
     )
 
 
-@obstacle.register
-def _(layer: nn.Softplus) -> str | None:
-    if layer.beta > 0 and layer.threshold >= 0:
-        return None
-    return f"Softplus with a beta of {layer.beta} and a threshold of {layer.threshold} falls"
-
-
-@propagate.register(nn.GELU)
-@propagate.register(nn.SiLU)
-@propagate.register(nn.Mish)
-@propagate.register(nn.Hardswish)
+@propagate.register(nn.LeakyReLU | nn.PReLU | nn.RReLU)
+@propagate.register(nn.GELU | nn.SiLU | nn.Mish | nn.Hardswish)
 def _(layer: nn.Module, x: Interval) -> Interval:
-    """Falls to one valley, then rises: the highest of the ends, the valley if it lies inside."""
-    bottom = x.lower.clamp_min(_valley(layer)).minimum(x.upper)
-    highest = torch.maximum(layer(x.lower.clone()), layer(x.upper.clone()))
-    return _ordered(layer(bottom.clone()), highest)
+    """Falling or rising on either side of one point: the extremes are at the ends, or there."""
+    _checked(layer)
+    turn = x.lower.clamp_min(_turn(layer)).minimum(x.upper)
+    values = torch.stack([layer(point.clone()) for point in (x.lower, x.upper, turn)])
+    return Interval(values.amin(0), values.amax(0))
 
 
-def _valley(layer: nn.Module) -> float:
+def _turn(layer: nn.Module) -> float:
+    """Where the layer turns: a valley, or the point in which two lines meet."""
     if isinstance(layer, nn.GELU):
         return GELU_VALLEYS[layer.approximate]
-    return next(valley for kind, valley in VALLEYS.items() if isinstance(layer, kind))
+    return next((valley for kind, valley in VALLEYS.items() if isinstance(layer, kind)), 0.0)
 
 
 @propagate.register
@@ -360,21 +293,6 @@ def _(layer: Mel, x: Interval) -> Interval:
     return Interval(layer(smallest), layer(largest))
 
 
-@obstacle.register
-def _(layer: Mel) -> str | None:
-    """The rule needs weights >= 0, the front end's constants those of the scale."""
-    if any(_same(layer.filters, filters) for filters in _filterbanks(layer)):
-        return None
-    return "Mel has other filters than those of its scale"
-
-
-@obstacle.register
-def _(layer: Magnitude) -> str | None:
-    if _same(layer.window, window(layer.framing)):
-        return None
-    return "Magnitude has another window than that of its framing"
-
-
 def _filterbanks(layer: Mel) -> Iterator[Tensor]:
     """Those of the scale, for the frames of even and of odd length with so many bins."""
     for n_fft in (2 * layer.filters.shape[1] - 2, 2 * layer.filters.shape[1] - 1):
@@ -382,8 +300,8 @@ def _filterbanks(layer: Mel) -> Iterator[Tensor]:
             yield mel_filterbank(layer.scale, n_fft)
 
 
-def _same(own: Tensor, built: Tensor) -> bool:
-    return torch.equal(own.detach().cpu().double(), built.double())
+def _same(held: Tensor, built: Tensor) -> bool:
+    return torch.equal(held.detach().cpu().double(), built.double())
 
 
 @propagate.register
@@ -418,8 +336,7 @@ class Frame(NamedTuple):
 
 @propagate.register
 def _(layer: LastHidden, x: Interval) -> Interval:
-    frame = unrolled(layer, x)[-1]
-    return Interval(*_hidden(frame))
+    return Interval(*_hidden(unrolled(layer, x)[-1]))
 
 
 def unrolled(layer: LastHidden, x: Interval) -> list[Frame]:
@@ -460,62 +377,33 @@ def _gated(gate: Ends, x: Ends) -> Ends:
     )
 
 
-class FusedConv1d(nn.Module):
+class FusedConv1d(nn.Conv1d):
     """An MFCC stage and the convolution after it as ONE affine map.
 
     Two affine rules in a row lose what cancels between them; the product of the matrices does not.
     """
 
     def __init__(self, mfcc: Mfcc, convolution: nn.Conv1d):
-        super().__init__()
-        self.convolution = convolution
-        self.weight = torch.einsum("oct,cm->omt", convolution.weight, mfcc.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        conv = self.convolution
-        geometry: Any = (conv.stride, conv.padding, conv.dilation)
-        return F.conv1d(x, self.weight, conv.bias, *geometry)
+        nn.Module.__init__(self)  # nn.Conv1d's own would draw weights
+        for name in ("stride", "padding", "dilation", "groups", "padding_mode", "bias"):
+            setattr(self, name, getattr(convolution, name))
+        weight: Any = torch.einsum("oct,cm->omt", convolution.weight, mfcc.weight)
+        self.weight = weight  # no parameter: gradients flow on to the convolution's
 
 
-@propagate.register
-def _(layer: FusedConv1d, x: Interval) -> Interval:
-    conv = layer.convolution
-    geometry: Any = (conv.stride, conv.padding, conv.dilation)
-    radius = F.conv1d(x.radius, layer.weight.abs(), None, *geometry)
-    return Interval.around(layer(x.center), radius)
-
-
-@dataclass(frozen=True, eq=False)
-class Affine:
-    """What a convolution is made of, for bounds that are not elementwise."""
-
-    weight: Float[Tensor, "out in tap"]
-    bias: Tensor | None
-    stride: int
-    padding: int
-
-    def __call__(self, x: Float[Tensor, "batch in frame"]) -> Float[Tensor, "batch out step"]:
-        return F.conv1d(x, self.weight, self.bias, self.stride, self.padding)
-
-
-def affine(layer: nn.Module) -> Affine | None:
-    """The parts of a plain or fused convolution; None for other layers."""
-    conv = layer.convolution if isinstance(layer, FusedConv1d) else layer
-    if not isinstance(conv, nn.Conv1d) or conv.groups != 1 or conv.dilation != (1,):
-        return None
-    if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
-        return None
-    weight: Any = layer.weight
-    return Affine(weight, conv.bias, conv.stride[0], int(conv.padding[0]))
+def is_plain(layer: nn.Module) -> TypeGuard[nn.Conv1d]:
+    """Whether it is a convolution of all channels, undilated, with zeros around its input."""
+    if not isinstance(layer, nn.Conv1d) or layer.groups != 1 or layer.dilation != (1,):
+        return False
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
 def fused(layers: list[nn.Module]) -> list[nn.Module]:
     """The same chain with an Mfcc and a Conv1d that follows it made one."""
     out: list[nn.Module] = []
     for layer in layers:
-        before = out[-1] if out else None
-        if isinstance(before, Mfcc) and isinstance(layer, nn.Conv1d) and affine(layer) is not None:
-            out[-1] = FusedConv1d(before, layer)
+        if out and isinstance(mfcc := out[-1], Mfcc) and is_plain(layer):
+            out[-1] = FusedConv1d(mfcc, layer)
         else:
             out.append(layer)
     return out

@@ -66,7 +66,10 @@ class Smoothing:
 
     def largest_radius_of(self, n: int) -> float:
         """The same of another number of votes; 0 where they can show nothing."""
-        p_lower = clopper_pearson_lower(n, n, self.alpha)
+        return self._radius(clopper_pearson_lower(n, n, self.alpha))
+
+    def _radius(self, p_lower: float) -> float:
+        """Certified l2 radius (Cohen et al. 2019, Theorem 1); 0 for an abstention."""
         return self.sigma * float(ndtri(p_lower)) if p_lower > 0.5 else 0.0
 
     def __call__(
@@ -93,10 +96,9 @@ class Smoothing:
         counts = self.votes(model, x, self.n, generator, lambda done: report(self.n0 + done))
         top = int(chosen.argmax())
         p_lower = clopper_pearson_lower(int(counts[top]), int(counts.sum()), self.alpha)
-        certain = p_lower > 0.5
         certificate = Certificate(
-            prediction=top if certain else None,
-            radius=self.sigma * float(ndtri(p_lower)) if certain else 0.0,
+            prediction=top if p_lower > 0.5 else None,
+            radius=self._radius(p_lower),
             norm=L2,
             representation=representation,
             confidence=1 - self.alpha,

@@ -16,7 +16,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from robustaudio.audio.float64 import exact, exact_device
-from robustaudio.audio.tensor_checks import check_batch, check_device, check_per_item, dtype, shape
+from robustaudio.audio.tensor_checks import (
+    check_batch,
+    check_device,
+    check_per_item,
+    dtype,
+    kind,
+    shape,
+)
 from robustaudio.certification import crown, interval
 from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.crown import Form, lower_bounds
@@ -31,7 +38,7 @@ from robustaudio.certification.interval import (
     propagate,
     worst_margins,
 )
-from robustaudio.classifiers.answers import check_classifier, check_labels
+from robustaudio.classifiers.answers import check_labels
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
 from robustaudio.progress import Enough, Progress
@@ -90,7 +97,8 @@ def proof_obstacle(
         why = why or _missing_rule(hidden, "interval")
         if why is None and method == "crown" and (why := _missing_rule(hidden, "crown")):
             advice = "Interval bounds work for it."
-    if why is None and norm.needs_threshold and not _has_masking_set(hidden, representation):
+    front = hidden[0] if hidden and representation == "waveform" else None
+    if why is None and norm.needs_threshold and not isinstance(front, Magnitude):
         why = "the masking set needs a classifier that starts with a magnitude spectrogram"
         advice = "The norms linf and l2 work for it."
     if why is None:
@@ -124,10 +132,6 @@ def _missing_rule(hidden: list[nn.Module], method: str) -> str | None:
     return next((reason for reason in reasons if reason), None)
 
 
-def _has_masking_set(layers: list[nn.Module], representation: str) -> bool:
-    return representation == "waveform" and bool(layers) and isinstance(layers[0], Magnitude)
-
-
 class Verifier:
     """Verification of one classifier, from a representation on.
 
@@ -145,10 +149,21 @@ class Verifier:
     ):
         if method not in METHODS:
             raise ValueError(f"no method {method!r}; choose from {', '.join(METHODS)}.")
-        check_classifier(classifier)
+        if not isinstance(classifier, Classifier):
+            raise TypeError(
+                f"the classifier is {kind(classifier)}; a Classifier is made of it by Classifier("
+                "{}, nn.Sequential(...), labels=(...), sample_rate=8000, length=8000)."
+            )
         if reason := proof_obstacle(classifier, method, representation=representation):
             raise UnsupportedLayer(reason)
-        copied = _copied(classifier).to(exact_device(classifier.device)).double().eval()
+        try:
+            copied = copy.deepcopy(classifier)
+        except RuntimeError as error:
+            raise ValueError(
+                "the classifier cannot be copied: it holds a tensor that was computed from its "
+                "parameters; a detached one (tensor.detach()) or none would be right."
+            ) from error
+        copied = copied.to(exact_device(classifier.device)).double().eval()
         self.classifier, self.representation, self.method = copied, representation, method
         self.given = classifier  # waveforms are on its device
         self.front, _ = copied.split(representation)
@@ -193,18 +208,16 @@ class Verifier:
         Raises:
             ValueError: for a threat at another representation than the verifier's.
         """
-        x, threat = self.front(self._exactly(waveform)), self._exact(threat)
-        threat.check(x)
-        own = self._labels(label, waveform)
-        margins = self._margins(x, own, threat)
-        verified = margins.scatter(1, own[:, None], inf).amin(1) > MARGIN
+        x, threat = self._question(waveform, threat)
+        exact_label = self._labels(label, waveform)
+        margins = self._margins(x, exact_label, threat)
+        verified = margins.scatter(1, exact_label[:, None], inf).amin(1) > MARGIN
         return Verification(label, threat, margins, verified.to(waveform.device), self.method)
 
     @torch.no_grad()
     def logits(self, waveform: Float[Tensor, "batch time"], threat: ThreatModel) -> Interval:
         """Bounds of every logit under every perturbation of the threat."""
-        x, threat = self.front(self._exactly(waveform)), self._exact(threat)
-        threat.check(x)
+        x, threat = self._question(waveform, threat)
         rows = self.last.weight.expand(len(x), -1, -1)
         bias = rows.new_zeros(rows.shape[:2]) + (0 if self.last.bias is None else self.last.bias)
         if not len(self.hidden):
@@ -260,24 +273,23 @@ class Verifier:
         at_0_db: ThreatModel | None = None,
     ) -> Bool[Tensor, " batch"]:
         """Verdicts at a level per item (or one for all), in chunks."""
-        x, device = self._exactly(waveform), waveform.device
-        items = torch.arange(len(x), device=x.device)
+        x = self._exactly(waveform)
         threat = self.threat_at(x, level_db, norm, at_0_db)
-        zeros = torch.zeros_like(threat.epsilon)
-        return self._verdicts(x, label, threat, items, zeros).to(device)
+        verdict = self._verdicts(x, label, threat, torch.zeros_like(threat.epsilon)[:, None])
+        return verdict[:, 0].to(waveform.device)
 
     def _verdicts(
-        self, waveform: Tensor, label: Tensor, threat: ThreatModel, items: Tensor, by_db: Tensor
-    ) -> Bool[Tensor, " item"]:
-        """Verdicts for numbers of clips, each with its threat moved by so many dB."""
+        self, waveform: Tensor, label: Tensor, threat: ThreatModel, by_db: Float[Tensor, "item k"]
+    ) -> Bool[Tensor, "item k"]:
+        """Verdicts for every clip, with its threat moved by so many dB."""
         label = self._labels(label, waveform)
-        chunks = zip(items.split(CHUNK), by_db.split(CHUNK), strict=True)
-        return torch.cat(
-            [
-                self.verify(waveform[at], label[at], threat[at].scaled(10 ** (db / 20))).verified
-                for at, db in chunks
-            ]
-        )
+        items = torch.arange(len(by_db), device=by_db.device).repeat_interleave(by_db.shape[1])
+        chunks = zip(items.split(CHUNK), by_db.flatten().split(CHUNK), strict=True)
+        verdicts = [
+            self.verify(waveform[at], label[at], threat[at].scaled(10 ** (db / 20))).verified
+            for at, db in chunks
+        ]
+        return torch.cat(verdicts).reshape(by_db.shape)
 
     def largest_level(
         self,
@@ -295,10 +307,9 @@ class Verifier:
         """
         lowest, highest = norm.levels.bisected
         waveform = self._exactly(waveform)
-        items = torch.arange(len(waveform), device=waveform.device)
         at_0_db = at_0_db or self.threat_at(waveform, 0.0, norm)
         low = torch.full_like(at_0_db.epsilon, lowest)
-        proven = self._verdicts(waveform, label, at_0_db, items, low)
+        proven = self._verdicts(waveform, label, at_0_db, low[:, None])[:, 0]
         width = highest - lowest
         inner = torch.arange(1, SECTIONS + 1, device=waveform.device) / (SECTIONS + 1)
         for turn in range(ROUNDS):
@@ -308,9 +319,7 @@ class Verifier:
             except Enough:
                 break
             levels = low[:, None] + width * inner
-            verdict = self._verdicts(
-                waveform, label, at_0_db, items.repeat_interleave(SECTIONS), levels.flatten()
-            ).unflatten(0, (-1, SECTIONS))
+            verdict = self._verdicts(waveform, label, at_0_db, levels)
             held = verdict.long().cumprod(1).sum(1)  # levels verified before the first that is not
             reached = levels.gather(1, (held - 1).clamp_min(0)[:, None])[:, 0]
             low = torch.where(held > 0, reached, low)
@@ -334,22 +343,18 @@ class Verifier:
         check_labels("label", label, len(self.last.weight))
         return label
 
-    def _exact(self, threat: ThreatModel) -> ThreatModel:
-        """The threat in float64, without bounds of the waveform, which no bound here would use."""
+    def _question(self, waveform: Tensor, threat: ThreatModel) -> tuple[Tensor, ThreatModel]:
+        """The representation of the clips and the threat, in float64.
+
+        The threat loses its bounds: no interval here would use those of a waveform.
+        """
+        x = self.front(self._exactly(waveform))
         if threat.representation != self.representation:
             raise ValueError(
                 f"a threat at the {threat.representation} is not one at the {self.representation}."
             )
         threshold = threat.threshold and threat.threshold.to(self.last.weight.device)
         epsilon = exact(threat.epsilon)
-        return replace(threat, epsilon=epsilon, bounds=UNBOUNDED, threshold=threshold)
-
-
-def _copied(classifier: Classifier) -> Classifier:
-    try:
-        return copy.deepcopy(classifier)
-    except RuntimeError as error:
-        raise ValueError(
-            "the classifier cannot be copied: it holds a tensor that was computed from its "
-            "parameters; a detached one (tensor.detach()) or none would be right."
-        ) from error
+        threat = replace(threat, epsilon=epsilon, bounds=UNBOUNDED, threshold=threshold)
+        threat.check(x)
+        return x, threat

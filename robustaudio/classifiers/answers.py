@@ -33,17 +33,11 @@ def answer(model: nn.Module, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, 
         if reason := _unlike(model, x):
             raise ValueError(reason) from error
         raise
-    check_logits(logits, x)
+    _check_logits(logits, x)
     return logits
 
 
-def check_logits(logits: Any, x: Tensor) -> None:
-    """Refuses an answer that is not one logit per item and label.
-
-    Raises:
-        TypeError: for an answer that is no tensor.
-        ValueError: for other shapes.
-    """
+def _check_logits(logits: Any, x: Tensor) -> None:
     if not isinstance(logits, Tensor):
         raise TypeError(
             f"the model answers with {kind(logits)}; logits must be a tensor (batch, label)."
@@ -73,19 +67,6 @@ def check_labels(name: str, labels: Int[Tensor, " batch"], count: int) -> None:
             raise ValueError(
                 f"{name} {label} is out of range: the model has the labels 0 to {count - 1}."
             )
-
-
-def check_classifier(classifier: Any) -> None:
-    """Refuses what is no classifier, and says how to make one.
-
-    Raises:
-        TypeError: for a plain module, or anything else.
-    """
-    if not isinstance(classifier, Classifier):
-        raise TypeError(
-            f"the classifier is {kind(classifier)}; a Classifier is made of it by Classifier({{}}, "
-            "nn.Sequential(...), labels=(...), sample_rate=8000, length=8000)."
-        )
 
 
 def _unlike(model: nn.Module, x: Tensor) -> str | None:

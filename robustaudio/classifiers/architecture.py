@@ -32,9 +32,9 @@ class Architecture:
     ('waveform', 'magnitude', 'mel', 'log_mel')
     """
 
-    labels: tuple[str, ...] = field(metadata=holds(LABELS))
-    sample_rate: int = field(metadata=holds(whole(1, 192_000)))
-    length: int = field(metadata=holds(whole(1, 120 * 192_000)))
+    labels: tuple[str, ...] = holds(LABELS)
+    sample_rate: int = holds(whole(1, 192_000))
+    length: int = holds(whole(1, 120 * 192_000))
     stages: Stages = field(default_factory=LogMelStages)
     network: Network = field(default_factory=Cnn)
     gain: Gain = PEAK
@@ -58,18 +58,13 @@ class Architecture:
         stages = Stages.of_kind(data.get("stages", older))
         network = Network.of_kind(data["network"])
         used = {*CLIP, "stages", *stages.settings(), "network", *network.settings()}
+        unused = {name: value for name, value in data.items() if name not in used}
         others = [*Stages.kinds().values(), *Network.kinds().values()]
-        if strange := data.keys() - used.union(*(part.settings() for part in others)):
+        if strange := unused.keys() - set().union(*(part.settings() for part in others)):
             raise TypeError(f"its architecture has no {shown(min(strange))}")
-        return cls(
-            labels=tuples(data["labels"]),
-            sample_rate=data["sample_rate"],
-            length=data["length"],
-            stages=stages.from_json(data),
-            network=network.from_json(data),
-            gain=gain,
-            unused={name: value for name, value in data.items() if name not in used},
-        ).checked()
+        parts = {"stages": stages.from_json(data), "network": network.from_json(data)}
+        clip = {name: tuples(data[name]) for name in CLIP}
+        return cls(**clip, **parts, gain=gain, unused=unused).checked()
 
     def checked(self) -> "Architecture":
         """Itself, if every field is of a type and a size that a classifier can have.
@@ -78,7 +73,6 @@ class Architecture:
             ValueError: naming the first field that is not.
         """
         check_fields(self, "its architecture")
-        check_fields(self.network, "its architecture")
         self.stages.check(self.sample_rate, self.length)
         if len(self.shape) != self.network.axes:
             raise ValueError(

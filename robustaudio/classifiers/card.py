@@ -1,26 +1,17 @@
 """The card of a classifier, JSON beside its weights: what it is, how it was made, how it does."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.gain import PEAK, Gain, read_gain
+from robustaudio.classifiers.part import tuples
 from robustaudio.columns import is_number, is_text
 from robustaudio.outside import shown
 
 NEEDED = ("name", "task", "labels", "architecture", "sha256")  # what every card says
 LONGEST_TEXT, MOST_LABELS = 2_000, 1_000  # characters
-
-
-@dataclass(frozen=True)
-class Accuracies:
-    """Shares of the clips that are classified right, by data set; None: not measured."""
-
-    validation: float | None = None
-    rendered: float | None = None
-    bundled: float | None = None
-    test: float | None = None
+PLAIN = (str, int | None, dict | None)
 
 
 @dataclass(frozen=True)
@@ -55,28 +46,32 @@ class Training:
         return cls(**known, more={key: data[key] for key in data if key not in known})
 
     def to_json(self) -> dict:
-        values = {}
-        for name, value in vars(self).items():
-            values |= self.more if name == "more" else {} if name in self.more else {name: value}
-        return _known(values)
+        """What is known, in the order of the fields."""
+        return _known(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Card:
-    """What is known of a classifier beside its weights.
+    """What is known of a classifier beside its weights, in the order in which it is written.
 
-    `accuracies` and `verified` (the share that is proven, by threat and level in words) speak of
-    the data that `test` describes. `more` holds what a card says beyond these fields, or of
-    another type, so that nothing is lost when it is written again.
+    Accuracies are shares of the clips that are classified right (None: not measured), `verified`
+    those that are proven, by threat and level in words; `test` describes the data of both. `more`
+    holds what a card says beyond these fields, or of another type, so that nothing is lost when it
+    is written again.
     """
 
     name: str
     task: str
-    architecture: Architecture
-    sha256: str  # of the file of the weights
     about: str = ""
+    labels: tuple[str, ...] = field(init=False)  # as rate, length and gain: its architecture's
+    sample_rate: int = field(init=False)
+    length: int = field(init=False)
     representations: tuple[str, ...] = ()
-    accuracies: Accuracies = Accuracies()
+    gain: Gain = field(init=False)
+    validation_accuracy: float | None = None
+    rendered_accuracy: float | None = None
+    bundled_accuracy: float | None = None
+    test_accuracy: float | None = None
     verified_validation: dict | None = None
     verified: dict | None = None
     test: str = ""
@@ -84,25 +79,13 @@ class Card:
     licence: str = ""
     attribution: str = ""
     training: Training = field(default_factory=Training)
+    sha256: str  # of the file of the weights
+    architecture: Architecture
     more: dict = field(default_factory=dict)
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.architecture.labels
-
-    @property
-    def gain(self) -> Gain:
-        return self.architecture.gain
-
-    @property
-    def sample_rate(self) -> int:
-        """In Hz."""
-        return self.architecture.sample_rate
-
-    @property
-    def length(self) -> int:
-        """Samples that the classifier looks at."""
-        return self.architecture.length
+    def __post_init__(self):
+        for name in ("labels", "sample_rate", "length", "gain"):
+            object.__setattr__(self, name, getattr(self.architecture, name))
 
     @classmethod
     def from_json(cls, data: Any) -> "Card":
@@ -113,57 +96,26 @@ class Card:
             TypeError, AttributeError: for an architecture that is none.
         """
         check_card(data)
-        gain, said = PEAK, {"labels"}
+        gain, read = PEAK, {"architecture"}
         if is_text(data.get("gain"), LONGEST_TEXT):
-            gain, said = read_gain(data["gain"]), {"labels", "gain"}
+            gain, read = read_gain(data["gain"]), {"architecture", "gain"}
         try:
             architecture = Architecture.from_json(data["architecture"], gain)
         except KeyError as error:
             raise ValueError(f"its architecture lacks {error}") from error
         if list(architecture.labels) != data["labels"]:
             raise ValueError("its labels are not its architecture's")
-        values: dict[str, Any] = {"architecture": architecture}
-        if _are_texts(names := data.get("representations")):
-            values["representations"] = tuple(names)
+        values = _fitting(cls, data)
         if isinstance(training := data.get("training"), dict):
             values["training"] = Training.from_json(training)
-        accuracies = {
-            f.name: value
-            for f in fields(Accuracies)
-            if is_number(value := data.get(f"{f.name}_accuracy"))
-        }
-        values = _fitting(cls, data) | values
-        said |= {*values, *(f"{name}_accuracy" for name in accuracies)}
-        said |= {
-            key for key in ("sample_rate", "length") if data.get(key) == vars(architecture)[key]
-        }
-        more = {key: value for key, value in data.items() if key not in said}
-        return cls(**values, accuracies=Accuracies(**accuracies), more=more)
+        card = cls(**values, architecture=architecture)
+        said = card.to_json()
+        more = {k: v for k, v in data.items() if k not in read and said.get(k, ...) != v}
+        return replace(card, more=more)
 
     def to_json(self) -> dict:
         """The card as it is stored and printed; what is not known is left out."""
-        accuracies = {f"{name}_accuracy": value for name, value in asdict(self.accuracies).items()}
-        values = {
-            "name": self.name,
-            "task": self.task,
-            "about": self.about,
-            "labels": list(self.labels),
-            "sample_rate": self.sample_rate,
-            "length": self.length,
-            "representations": list(self.representations),
-            "gain": str(self.gain),
-            **accuracies,
-            "verified_validation": self.verified_validation,
-            "verified": self.verified,
-            "test": self.test,
-            "data": self.data,
-            "licence": self.licence,
-            "attribution": self.attribution,
-            "training": self.training.to_json(),
-            "sha256": self.sha256,
-            "architecture": self.architecture.to_json(),
-        }
-        return _known(values) | self.more
+        return _known(self)
 
 
 def check_card(data: Any) -> None:
@@ -190,17 +142,31 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(is_text(text, LONGEST_TEXT) for text in value)
 
 
-def _fitting(kind: type, data: Mapping) -> dict:
-    """The values that plain fields of a dataclass can hold, by name."""
-    plain: Any = {f.name: f.type for f in fields(kind) if f.name != "more"}
-    of_json = (str, int | None, float | None, dict | None)
-    return {
-        name: data[name]
-        for name, hint in plain.items()
-        if name in data and hint in of_json and isinstance(data[name], hint)
-    }
+def _fitting(kind: type, data: dict) -> dict:
+    """The values that fields of a dataclass can hold, by name."""
+    given = {f.name: f.type for f in fields(kind) if f.init and f.name in data}
+    return {name: tuples(data[name]) for name, hint in given.items() if _fits(hint, data[name])}
 
 
-def _known(values: dict) -> dict:
-    """Without what is empty."""
-    return {key: value for key, value in values.items() if value not in ("", None, [], {})}
+def _fits(hint: Any, value: Any) -> bool:
+    if hint == tuple[str, ...]:
+        return _are_texts(value)
+    if hint == float | None:
+        return value is None or is_number(value)
+    return hint in PLAIN and isinstance(value, hint)
+
+
+def _known(value: Card | Training) -> dict:
+    """The fields as JSON without those that are empty, and `more` as it is in its place."""
+    known: dict[str, Any] = {}
+    for f in fields(value):
+        plain: Any = getattr(value, f.name)
+        if isinstance(plain, Training | Architecture):
+            plain = plain.to_json()
+        elif isinstance(plain, Gain | tuple):
+            plain = str(plain) if isinstance(plain, Gain) else list(plain)
+        if f.name == "more":
+            known |= plain
+        elif plain not in ("", None, [], {}):
+            known[f.name] = plain
+    return known

@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from robustaudio.classifiers.architecture import Architecture
 from robustaudio.classifiers.card import Card, check_card
 from robustaudio.classifiers.classifier import Classifier
-from robustaudio.classifiers.weights import NotFinite, check_size, read_weights
+from robustaudio.classifiers.weights import RefusedWeights, check_size, read_weights
 from robustaudio.outside import read_json
 from robustaudio.paths import CHECKPOINTS
 
@@ -88,46 +88,41 @@ def load_checkpoint(name_or_path: str | os.PathLike) -> Checkpoint:
         ValueError: as `load_classifier`.
     """
     path, card = _weights_path(name_or_path), read_card(name_or_path)
-    other = f"{path.name} does not hold the weights its card describes"
     try:
         shapes = card.architecture.shapes()
         check_size(path, shapes)
-        if sha256(path) != card.sha256:
-            pointer = f"{path.name} is a pointer of Git LFS, not the weights; run: git lfs pull."
-            changed = f"{path.name} does not have the sha256 that its card names."
-            raise NotLoaded(pointer if _is_pointer(path) else changed)
+        _check_digest(path, card.sha256)
         classifier = card.architecture.build(card.name)
         classifier.load_state_dict(read_weights(path, shapes))
-        _check_finite(classifier.eval(), path)
+        with torch.no_grad():
+            logits = classifier.eval()(torch.sin(0.3 * torch.arange(classifier.length))[None])
+        if not bool(logits.isfinite().all()):
+            overflow = "holds weights that overflow: a tone has logits beyond all."
+            raise RefusedWeights(f"{path.name} {overflow}")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
-    except (NotLoaded, NotFinite):
+    except RefusedWeights:
         raise
     except MemoryError as error:
         raise ValueError(f"{path.name} needs more memory than there is.") from error
     except UNUSABLE as error:
-        raise ValueError(f"{other}: {_first_line(error)}") from error
+        line = str(error).partition("\n")[0][:200].rstrip(".") or type(error).__name__
+        raise ValueError(
+            f"{path.name} does not hold the weights its card describes: {line}."
+        ) from error
     classifier.sha256 = card.sha256
     # TF32 rounds to 10 bits: logits would stray further from the proof's than its margin
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    return Checkpoint(card, classifier.eval())
+    return Checkpoint(card, classifier)
 
 
-class NotLoaded(ValueError):
-    """Weights that are not those of their card."""
-
-
-def _first_line(error: Exception) -> str:
-    line = str(error).partition("\n")[0][:200].rstrip(".")
-    return f"{line or type(error).__name__}."
-
-
-@torch.no_grad()
-def _check_finite(classifier: Classifier, path: Path) -> None:
-    """Refuse weights that are finite, and so large that what they compute is not."""
-    tone = torch.sin(0.3 * torch.arange(classifier.length))[None]
-    if not bool(classifier(tone).isfinite().all()):
-        raise NotFinite(f"{path.name} holds weights that overflow: a tone has logits beyond all.")
+def _check_digest(path: Path, digest: str) -> None:
+    if sha256(path) != digest:
+        with path.open("rb") as file:
+            if file.read(len(LFS)) == LFS:  # a few lines of text in place of the file
+                pointer = "is a pointer of Git LFS, not the weights; run: git lfs pull."
+                raise RefusedWeights(f"{path.name} {pointer}")
+        raise RefusedWeights(f"{path.name} does not have the sha256 that its card names.")
 
 
 def save_classifier(
@@ -158,10 +153,8 @@ def save_classifier(
         path = Path(scratch) / f"{name}.safetensors"
         state = classifier.state_dict()
         save_file({key: value.contiguous().cpu() for key, value in state.items()}, path)
-        written = replace(
-            Card.from_json(said), architecture=architecture, sha256=sha256(path)
-        ).to_json()
-        text = json.dumps(written, indent=2)
+        written = Card.from_json(said | {"sha256": sha256(path)})
+        text = json.dumps(written.to_json(), indent=2)
         path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
         load_checkpoint(path)  # what is written is what can be read
         for file in (path, path.with_suffix(".json")):
@@ -172,12 +165,6 @@ def save_classifier(
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_pointer(path: Path) -> bool:
-    """Whether Git LFS has left a few lines of text in place of a file."""
-    with path.open("rb") as file:
-        return file.read(len(LFS)) == LFS
 
 
 def _weights_path(name_or_path: str | os.PathLike) -> Path:

@@ -5,7 +5,7 @@ every question.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from threading import Lock
@@ -25,20 +25,12 @@ def evaluation_mode(model: nn.Module, gradients: bool = False) -> Iterator[None]
     says that there will be gradients: cuDNN has none of a recurrent layer in evaluation mode, so
     that such a layer on a GPU works without cuDNN meanwhile.
     """
-    wanted: list[tuple[Any, str]] = [(module, "training") for module in model.modules()]
-    if gradients and any(map(_needs_cudnn_off, model.modules())):
-        wanted.append((torch.backends.cudnn, "enabled"))
-    taken = []
-    try:
-        with _LOCK:
-            for owner, name in wanted:
-                _take(owner, name)
-                taken.append((owner, name))
+    with ExitStack() as flags:
+        for module in model.modules():
+            flags.enter_context(_off(module, "training"))
+        if gradients and any(map(_needs_cudnn_off, model.modules())):
+            flags.enter_context(_off(torch.backends.cudnn, "enabled"))
         yield
-    finally:
-        with _LOCK:
-            for owner, name in taken:
-                _give_back(owner, name)
 
 
 def in_evaluation_mode(function: Function) -> Function:
@@ -65,18 +57,21 @@ _LOCK = Lock()
 _HELD: dict[tuple[int, str], _Held] = {}  # empty unless a call is running
 
 
-def _take(owner: Any, name: str) -> None:
-    before = getattr(owner, name)
-    setattr(owner, name, False)  # first: where this fails, nothing is held
-    _HELD.setdefault((id(owner), name), _Held(owner, before)).calls += 1
-
-
-def _give_back(owner: Any, name: str) -> None:
-    held = _HELD[id(owner), name]
-    held.calls -= 1
-    if not held.calls:
-        setattr(owner, name, held.before)
-        del _HELD[id(owner), name]
+@contextmanager
+def _off(owner: Any, name: str) -> Iterator[None]:
+    with _LOCK:
+        before = getattr(owner, name)
+        setattr(owner, name, False)  # first: where this fails, nothing is held
+        held = _HELD.setdefault((id(owner), name), _Held(owner, before))
+        held.calls += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            held.calls -= 1
+            if not held.calls:
+                setattr(owner, name, held.before)
+                del _HELD[id(owner), name]
 
 
 def _needs_cudnn_off(module: nn.Module) -> bool:

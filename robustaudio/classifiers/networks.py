@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -42,11 +42,9 @@ class Cnn(Network):
     """
 
     kind: ClassVar[str] = "cnn"
-    width: int = field(default=96, metadata=holds(SIZE))
-    convolutions: tuple[tuple[int, int], ...] = field(
-        default=((5, 2), (5, 2), (3, 2)), metadata=holds(CONVOLUTIONS)
-    )
-    thresholds: int = field(default=0, metadata=holds(whole(0, 1_000)))
+    width: int = holds(SIZE, 96)
+    convolutions: tuple[tuple[int, int], ...] = holds(CONVOLUTIONS, ((5, 2), (5, 2), (3, 2)))
+    thresholds: int = holds(whole(0, 1_000), 0)
 
     def build(self, shape: tuple[int, ...], labels: int) -> nn.Sequential:
         bands, frames = shape
@@ -65,7 +63,7 @@ class DeepCnn(Network):
     """Six normalised convolutions: the depth that noise as loud as the speech asks for."""
 
     kind: ClassVar[str] = "deep_cnn"
-    width: int = field(default=96, metadata=holds(SIZE))
+    width: int = holds(SIZE, 96)
 
     def build(self, shape: tuple[int, ...], labels: int) -> nn.Sequential:
         (bands, frames), width = shape, self.width
@@ -94,7 +92,7 @@ class Cnn2d(Network):
     """
 
     kind: ClassVar[str] = "cnn_2d"
-    width: int = field(default=96, metadata=holds(SIZE))
+    width: int = holds(SIZE, 96)
 
     def build(self, shape: tuple[int, ...], labels: int) -> nn.Sequential:
         (bands, _), width = shape, self.width
@@ -121,7 +119,7 @@ class Lstm(Network):
     """
 
     kind: ClassVar[str] = "lstm"
-    width: int = field(default=96, metadata=holds(SIZE))  # hidden units
+    width: int = holds(SIZE, 96)  # hidden units
 
     def build(self, shape: tuple[int, ...], labels: int) -> nn.Sequential:
         (bands, _), width = shape, self.width

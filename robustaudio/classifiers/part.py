@@ -1,7 +1,7 @@
 """A part of an architecture: a small frozen dataclass, known by its kind."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Self
 
 from robustaudio.outside import shown
@@ -41,8 +41,19 @@ class Part:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Its own fields of an object that holds others as well."""
-        return cls(**{name: tuples(data[name]) for name in cls.settings() & data.keys()})
+        """Its own fields of an object that holds others as well.
+
+        Raises:
+            TypeError: for a field of a dataclass that cannot be made of its value.
+        """
+        values = {}
+        for f in fields(cls):
+            make: Any = f.type
+            if is_dataclass(f.type):
+                values[f.name] = make(**data[f.name])
+            elif f.name in data:
+                values[f.name] = tuples(data[f.name])
+        return cls(**values)
 
 
 def tuples(value: Any) -> Any:

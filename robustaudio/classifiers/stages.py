@@ -1,32 +1,18 @@
 """The stages that classifiers begin with, as plain values: a waveform in, features out."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 from torch import nn
 
 from robustaudio.classifiers.part import Part
 from robustaudio.classifiers.svm import Standardise
-from robustaudio.columns import FLAG, Column, check_fields, check_row, holds, number, one_of, whole
+from robustaudio.columns import FLAG, Column, check_row, holds, number, one_of, whole
+from robustaudio.representations import descriptors, spectral
 from robustaudio.representations.denoise import SpectralSubtraction
-from robustaudio.representations.descriptors import (
-    DESCRIPTORS,
-    FRAMING,
-    Descriptors,
-    Statistic,
-    Statistics,
-)
-from robustaudio.representations.spectral import (
-    Framing,
-    LogMel,
-    Magnitude,
-    Mel,
-    MelScale,
-    Mfcc,
-    RootLogMel,
-)
+from robustaudio.representations.framing import Framing
+from robustaudio.representations.spectral import MelScale
 
 MOST_CELLS = 50_000_000  # samples of all frames: 400 MB of spectra
 STATISTICS = Column(
@@ -49,7 +35,7 @@ class Stages(Part):
     def check(self, sample_rate: int, length: int) -> None:
         """
         Raises:
-            ValueError: naming the first field whose type or size no stage can have.
+            ValueError: for a rate or a length that they cannot take.
         """
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -68,36 +54,26 @@ class LogMelStages(Stages):
     kind: ClassVar[str] = "log_mel"
     framing: Framing = field(default_factory=Framing)
     mel: MelScale = field(default_factory=MelScale)
-    compression: Literal["log", "root_log"] = field(
-        default="root_log", metadata=holds(one_of("log", "root_log"))
-    )
-    floor: float = field(default=0.1, metadata=holds(number(1e-30, 1e30)))
-    n_mfcc: int = field(default=0, metadata=holds(whole(0, 1_024)))
-    lifter: int = field(default=0, metadata=holds(whole(0, 10_000)))
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        nested = {"framing": Framing(**data["framing"]), "mel": MelScale(**data["mel"])}
-        return super().from_json({**data, **nested})
+    compression: Literal["log", "root_log"] = holds(one_of("log", "root_log"), "root_log")
+    floor: float = holds(number(1e-30, 1e30), 0.1)
+    n_mfcc: int = holds(whole(0, 1_024), 0)
+    lifter: int = holds(whole(0, 10_000), 0)
 
     def build(self, sample_rate: int) -> dict[str, nn.Module]:
-        compressed = LogMel if self.compression == "log" else RootLogMel
+        compressed = spectral.LogMel if self.compression == "log" else spectral.RootLogMel
         stages: dict[str, nn.Module] = {
-            "magnitude": Magnitude(self.framing),
-            "mel": Mel(self.mel, self.framing.n_fft),
+            "magnitude": spectral.Magnitude(self.framing),
+            "mel": spectral.Mel(self.mel, self.framing.n_fft),
             "log_mel": compressed(self.floor),
         }
         if self.n_mfcc:
-            stages["mfcc"] = Mfcc(self.mel.n_mels, self.n_mfcc, self.lifter)
+            stages["mfcc"] = spectral.Mfcc(self.mel.n_mels, self.n_mfcc, self.lifter)
         return stages
 
     def shape(self, length: int) -> tuple[int, ...]:
         return self.n_mfcc or self.mel.n_mels, self.framing.frames(length)
 
     def check(self, sample_rate: int, length: int) -> None:
-        check_fields(self, "its architecture")
-        check_fields(self.framing, "its framing")
-        check_fields(self.mel, "its mel")
         frames = self.framing.frames(length)
         if frames < 1 or frames * self.framing.n_fft > MOST_CELLS:
             raise ValueError(
@@ -111,16 +87,14 @@ class DescriptorStages(Stages):
     """[denoised ->] descriptors -> statistics -> standardised."""
 
     kind: ClassVar[str] = "descriptors"
-    statistics: tuple[Statistic, ...] = field(
-        default=("mean", "std", "delta"), metadata=holds(STATISTICS)
-    )
-    denoise: bool = field(default=False, metadata=holds(FLAG))
+    statistics: tuple[descriptors.Statistic, ...] = holds(STATISTICS, ("mean", "std", "delta"))
+    denoise: bool = holds(FLAG, False)
 
     def build(self, sample_rate: int) -> dict[str, nn.Module]:
         before: dict[str, nn.Module] = {"denoised": SpectralSubtraction()} if self.denoise else {}
         return before | {
-            "descriptors": Descriptors(sample_rate),
-            "statistics": Statistics(self.statistics),
+            "descriptors": descriptors.Descriptors(sample_rate),
+            "statistics": descriptors.Statistics(self.statistics),
             "standardised": Standardise(self._features),
         }
 
@@ -132,11 +106,11 @@ class DescriptorStages(Stages):
 
     @property
     def _features(self) -> int:
-        return len(self.statistics) * len(DESCRIPTORS)
+        return len(self.statistics) * len(descriptors.DESCRIPTORS)
 
     def check(self, sample_rate: int, length: int) -> None:
-        check_fields(self, "its architecture")
         rate = {"sample_rate": whole(1_000, 192_000)}
         check_row({"sample_rate": sample_rate}, rate, "its architecture")
-        if (1 + length // FRAMING.hop_length) * FRAMING.n_fft > MOST_CELLS:
+        framing = descriptors.FRAMING
+        if (1 + length // framing.hop_length) * framing.n_fft > MOST_CELLS:
             raise ValueError(f"its architecture: length {length} is too much.")

@@ -4,7 +4,7 @@ scikit-learn trains it (`training/svm.py`); here it is evaluated, with libsvm's 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar, Self
 
@@ -144,7 +144,7 @@ class Svm(Network):
 
     kind: ClassVar[str] = "svm"
     axes: ClassVar[int] = 1
-    vectors: int = field(default=0, metadata=holds(SIZE))
+    vectors: int = holds(SIZE, 0)
 
     def build(self, shape: tuple[int, ...], labels: int) -> nn.Sequential:
         (features,) = shape

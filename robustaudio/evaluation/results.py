@@ -11,8 +11,7 @@ from typing import Annotated, Any, TypeVar
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks import Attack
-from robustaudio.attacks.attack import Population
+from robustaudio.attacks import Attack, Population
 from robustaudio.certification.certificate import Certificate
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.threats.norms import LINF, Norm

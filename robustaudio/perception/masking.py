@@ -78,7 +78,10 @@ def masking_threshold(
     hz = torch.arange(len(response), dtype=magnitude.dtype, device=magnitude.device)
     hz = hz * sample_rate / framing.n_fft
     quiet, z = _power(threshold_in_quiet(hz)), bark(hz)
-    maskers = _maskers(spectrum)
+    below, middle, above = spectrum[:, :-2], spectrum[:, 1:-1], spectrum[:, 2:]
+    # each local maximum masks with the power of its two neighbours, too
+    maskers = (below + middle + above) * ((middle > below) & (middle > above))
+    maskers = torch.nn.functional.pad(maskers, (0, 0, 1, 1))
     kept = strongest(maskers.masked_fill(maskers < quiet[:, None], 0), z)
     threshold = _spread(maskers, kept, z) + quiet[:, None]
     amplitude = (threshold / full).sqrt() * loudest * response
@@ -121,13 +124,6 @@ def threshold_in_quiet(hz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 def _power(level_db: Tensor) -> Tensor:
     return (level_db * (log(10) / 10)).exp()
-
-
-def _maskers(spectrum: Float[Tensor, "batch bin frame"]) -> Float[Tensor, "batch bin frame"]:
-    """Power of each local maximum with its two neighbours; 0 elsewhere."""
-    below, middle, above = spectrum[:, :-2], spectrum[:, 1:-1], spectrum[:, 2:]
-    power = (below + middle + above) * ((middle > below) & (middle > above))
-    return torch.nn.functional.pad(power, (0, 0, 1, 1))
 
 
 def strongest(

@@ -261,7 +261,7 @@ def _accuracy(classifier: Classifier, split: Dataset) -> Accuracy:
     confusion.index_put_((batch.labels, predicted), torch.tensor(1), accumulate=True)
     return Accuracy(
         test=share(predicted == batch.labels),
-        validation=card.accuracies.validation,
+        validation=card.validation_accuracy,
         folds=card.training.cross_validation_accuracy,
         confusion=confusion.tolist(),
         labels=list(classifier.labels),

@@ -77,7 +77,7 @@ def _levels(classifier: Classifier, batch: LabelledBatch) -> Levels:
     return Levels(
         classifier=classifier.name,
         clean_accuracy=verified.clean_accuracy,
-        bundled_accuracy=checkpoints.read_card(classifier.name).accuracies.bundled,
+        bundled_accuracy=checkpoints.read_card(classifier.name).bundled_accuracy,
         verified={level.level_db: level.verified_accuracy for level in verified.levels},
         provability={level.level_db: level.provability for level in verified.levels},
         robust={level.level_db: level.robust_accuracy for level in attacked.levels},

@@ -35,11 +35,8 @@ class SpectralSubtraction(Stage):
         padded = nn.functional.pad(waveform, (edge, edge))
         spectrum = self.stage.spectrum(padded)
         power = spectrum.real.square() + spectrum.imag.square() + SILENCE
-        gain = (1 - OVERSUBTRACTION * _noise_power(power) / power).clamp_min(FLOOR).sqrt()
+        mean, half = power.mean(2), NEIGHBOURS // 2
+        around = nn.functional.pad(mean[:, None], (half, half), mode="reflect")[:, 0]
+        noise = around.unfold(1, NEIGHBOURS, 1).median(-1).values[..., None]
+        gain = (1 - OVERSUBTRACTION * noise / power).clamp_min(FLOOR).sqrt()
         return inverse(self.stage, spectrum * gain, padded.shape[1])[:, edge : edge + length]
-
-
-def _noise_power(power: Float[Tensor, "batch bin frame"]) -> Float[Tensor, "batch bin 1"]:
-    mean, half = power.mean(2), NEIGHBOURS // 2
-    around = nn.functional.pad(mean[:, None], (half, half), mode="reflect")[:, 0]
-    return around.unfold(1, NEIGHBOURS, 1).median(-1).values[..., None]

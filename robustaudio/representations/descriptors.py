@@ -49,7 +49,7 @@ class Descriptors(Stage):
     filters: Tensor
     moments: Tensor
     dct: Tensor
-    spans: tuple[slice, ...]
+    spans: tuple[slice, ...]  # of the bins that any band of a group holds
 
     def __init__(self, sample_rate: int):
         super().__init__()
@@ -68,7 +68,8 @@ class Descriptors(Stage):
         }
         for name, buffer in buffers.items():
             self.register_buffer(name, buffer.float().contiguous(), persistent=False)
-        self.spans = tuple(map(_span, self.filters.split(GROUP, 1)))
+        groups = ((some != 0).any(1).nonzero().flatten() for some in self.filters.split(GROUP, 1))
+        self.spans = tuple(slice(int(bins[0]), int(bins[-1]) + 1) for bins in groups)
 
     def forward(
         self, waveform: Float[Tensor, "batch time"]
@@ -152,9 +153,3 @@ def _over_frames(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch f
     hops = samples.shape[1] // hop
     sums = samples[:, : hops * hop].reshape(len(samples), hops, hop).sum(-1)
     return sums.unfold(-1, parts, 1).sum(-1)
-
-
-def _span(filters: Float[Tensor, "bin some"]) -> slice:
-    """The bins that any of the bands holds."""
-    held = (filters != 0).any(1).nonzero().flatten()
-    return slice(int(held[0]), int(held[-1]) + 1)

@@ -1,6 +1,6 @@
 """How a waveform is cut into frames, and how frames are put together again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -21,13 +21,11 @@ class Framing:
     49
     """
 
-    n_fft: int = field(default=256, metadata=holds(whole(2, 16_384)))
-    hop_length: int = field(default=160, metadata=holds(whole(1, 16_384)))
-    window: Literal["hann", "hamming"] = field(
-        default="hann", metadata=holds(one_of("hann", "hamming"))
-    )
-    pre_emphasis: float = field(default=0.0, metadata=holds(number(-1, 1)))
-    unitary: bool = field(default=False, metadata=holds(FLAG))
+    n_fft: int = holds(whole(2, 16_384), 256)
+    hop_length: int = holds(whole(1, 16_384), 160)
+    window: Literal["hann", "hamming"] = holds(one_of("hann", "hamming"), "hann")
+    pre_emphasis: float = holds(number(-1, 1), 0.0)
+    unitary: bool = holds(FLAG, False)
 
     @property
     def taps(self) -> int:

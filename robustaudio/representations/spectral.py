@@ -4,7 +4,7 @@ Every stage takes a batch and returns a batch; spectra have the shape (batch, ba
 Frames lie where librosa puts them with center=False: frame t starts at sample t * hop_length.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from math import inf, log, log10, pi
 from typing import Literal
@@ -34,11 +34,11 @@ class MelScale:
     1114
     """
 
-    sample_rate: int = field(default=8_000, metadata=holds(whole(1, 192_000)))
-    n_mels: int = field(default=24, metadata=holds(whole(1, 1_024)))
-    f_min: float = field(default=0.0, metadata=holds(number(0, 192_000)))
-    f_max: float = field(default=4_000.0, metadata=holds(number(0, 192_000)))
-    scale: Literal["htk", "slaney"] = field(default="htk", metadata=holds(one_of("htk", "slaney")))
+    sample_rate: int = holds(whole(1, 192_000), 8_000)
+    n_mels: int = holds(whole(1, 1_024), 24)
+    f_min: float = holds(number(0, 192_000), 0.0)
+    f_max: float = holds(number(0, 192_000), 4_000.0)
+    scale: Literal["htk", "slaney"] = holds(one_of("htk", "slaney"), "htk")
 
 
 @lru_cache(maxsize=32)

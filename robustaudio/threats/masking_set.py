@@ -42,7 +42,7 @@ class _Masking:
             cut = (limit / spectrum.abs().clamp_min(TINY)).clamp_max(1)
             if bool((cut == 1).all()):
                 return delta
-            delta = self._sound(spectrum * cut, delta)
+            delta = inverse(self.stage, spectrum * cut, delta.shape[-1])
         for _ in range(FITTING_ROUNDS):
             excess = self._excess(delta).amax(1) / radius.clamp_min(TINY)
             if bool((excess <= 1).all()):
@@ -55,7 +55,8 @@ class _Masking:
     def steepest(self, gradient: Tensor) -> Tensor:
         """The gradient's phase at the threshold's size: the steepest step if no frames met."""
         spectrum = self.stage.spectrum(gradient)
-        return self._sound(torch.polar(self.threshold.amplitude, spectrum.angle()), gradient)
+        loudest = torch.polar(self.threshold.amplitude, spectrum.angle())
+        return inverse(self.stage, loudest, gradient.shape[-1])
 
     def sample(self, like: Tensor, radius: Tensor, generator: Randomness) -> Tensor:
         """Gaussian noise shaped like the threshold, as loud as the set allows."""
@@ -66,9 +67,6 @@ class _Masking:
 
     def _excess(self, delta: Tensor) -> Tensor:
         return self.stage.spectrum(delta).abs() / self.threshold.amplitude.clamp_min(TINY)
-
-    def _sound(self, spectrum: Tensor, like: Tensor) -> Tensor:
-        return inverse(self.stage, spectrum, like.shape[-1])
 
     def _turned_down(self, delta: Tensor, gain: Float[Tensor, "batch frame"]) -> Tensor:
         """`delta` times a gain that glides from frame to frame."""

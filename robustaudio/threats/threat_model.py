@@ -93,11 +93,6 @@ class ThreatModel:
         """The same bounds without a radius."""
         return replace(self, epsilon=torch.full_like(self.epsilon, inf))
 
-    @property
-    def unit(self) -> "ThreatModel":
-        """The same threat with a radius of 1."""
-        return replace(self, epsilon=torch.ones_like(self.epsilon))
-
     def distance(self, perturbation: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
         """Size of each perturbation in the threat's norm."""
         return self._geometry.measure(perturbation)

@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,7 +13,7 @@ from robustaudio.audio.datasets import Dataset
 from robustaudio.audio.tasks import DIGITS, INSTRUMENTS, Task
 from robustaudio.certification.verify import Verifier
 from robustaudio.classifiers.architecture import Architecture
-from robustaudio.classifiers.card import Accuracies, Card, Training
+from robustaudio.classifiers.card import Card, Training
 from robustaudio.classifiers.checkpoints import save_classifier
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.networks import Cnn, Cnn2d, DeepCnn, Lstm
@@ -157,13 +158,13 @@ def run(
     started, corpus = time.monotonic(), corpus_of(recipe.task)
     trained = recipe.train(corpus, device, log)
     classifier = trained.classifier
-    accuracies = Accuracies(
-        validation=_accuracy(classifier, corpus.validation),
-        rendered=_accuracy(classifier, corpus.rendered_validation),
-        bundled=_accuracy(classifier, corpus.bundled),
-    )
-    log("  ".join(f"{k}_accuracy {v:.4f}" for k, v in asdict(accuracies).items() if v is not None))
-    accuracies = replace(accuracies, test=_accuracy(classifier, corpus.test))
+    accuracies: dict[str, Any] = {
+        "validation_accuracy": _accuracy(classifier, corpus.validation),
+        "rendered_accuracy": _accuracy(classifier, corpus.rendered_validation),
+        "bundled_accuracy": _accuracy(classifier, corpus.bundled),
+    }
+    log("  ".join(f"{name} {share:.4f}" for name, share in accuracies.items()))
+    accuracies["test_accuracy"] = _accuracy(classifier, corpus.test)
     verified_validation = verified = None
     if recipe.name in CERTIFIED:
         verified_validation = _verified(classifier, corpus.validation)
@@ -176,7 +177,7 @@ def run(
         sha256="",
         about=recipe.about,
         representations=classifier.representations,
-        accuracies=accuracies,
+        **accuracies,
         verified_validation=verified_validation,
         verified=verified,
         test=f"{recipe.task.data.about_test}, {len(corpus.test)} clips, all of them",

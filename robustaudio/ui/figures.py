@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from robustaudio.attacks.attack import Population
+from robustaudio.attacks import Population
 from robustaudio.audio.float64 import exact
 from robustaudio.audio.tasks import shown_label
 from robustaudio.evaluation.results import CertifiedClip, TargetLevels, VerifiedClip

@@ -8,7 +8,7 @@ from small import TIME, clips, network, run, threat_to
 from torch import nn
 
 from robustaudio.attacks import CarliniWagnerAudio, Psychoacoustic
-from robustaudio.attacks import search as module
+from robustaudio.attacks import attack as module
 from robustaudio.perception.audibility import max_noise_to_mask_db, noise_to_mask_ratio
 from robustaudio.threats.criterion import Misclassification
 from robustaudio.threats.norms import L2, LINF

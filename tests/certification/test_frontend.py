@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from robustaudio.certification.frontend import (
     Features,
+    boxes,
     enclose,
     joint_reach,
     magnitude_reach,
     mel_reach,
-    propagate_threat,
     steepest_slope,
 )
 from robustaudio.certification.interval import FusedConv1d, Interval, propagate
@@ -65,6 +65,11 @@ def threat_on(x: Tensor, framing: Framing, norm: Norm, epsilon: float) -> Threat
         threshold, epsilon = masking_threshold(x, framing, MEL.sample_rate), 10 * epsilon
     radius = x.new_full((len(x),), epsilon)
     return ThreatModel(norm, radius, bounds=UNBOUNDED, threshold=threshold)
+
+
+def propagate_threat(stages: nn.Sequential, x: Tensor, threat: ThreatModel) -> Interval:
+    """Encloses stages(x + d) for every d of the threat, from the waveform (or any stage) on."""
+    return boxes(*enclose(stages, x, threat))[-1]
 
 
 def reached(

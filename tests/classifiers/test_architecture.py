@@ -1,7 +1,7 @@
 """An architecture is stages, a network and a gain, read by their kinds from one flat object."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
@@ -23,7 +23,7 @@ class Perceptron(Network):
     """A network that a visitor adds: this class is all that it takes."""
 
     kind: ClassVar[str] = "perceptron"
-    hidden: int = field(default=8, metadata=holds(whole(1, 100)))
+    hidden: int = holds(whole(1, 100), 8)
 
     def build(self, shape: tuple[int, ...], labels: int) -> nn.Sequential:
         dense = [nn.Linear(shape[0] * shape[1], self.hidden), nn.ReLU()]

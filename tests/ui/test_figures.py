@@ -5,7 +5,7 @@ import pytest
 import torch
 from ui.results import verified
 
-from robustaudio.attacks.attack import Population
+from robustaudio.attacks import Population
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.classifiers.checkpoints import load_classifier

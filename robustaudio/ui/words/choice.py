@@ -32,7 +32,7 @@ def prediction_words(result: Prediction, source: Source, judged: Stretch | None 
 
 def card_words(card: Card) -> str:
     """A classifier's card for people; somebody's own may say less than a shipped one."""
-    accuracies, training = card.accuracies, card.training
+    training = card.training
     rows = {
         "what": card.about,
         "labels": ", ".join(map(shown_label, card.labels)),
@@ -40,10 +40,10 @@ def card_words(card: Card) -> str:
         "representations": " → ".join(card.representations),
         "gain": str(card.gain),
     }
-    if accuracies.test is not None and card.test:
-        rows["test accuracy"] = f"{accuracies.test:.1%} ({card.test})"
-    if accuracies.bundled is not None:
-        rows["bundled clips"] = f"{accuracies.bundled:.1%}"
+    if card.test_accuracy is not None and card.test:
+        rows["test accuracy"] = f"{card.test_accuracy:.1%} ({card.test})"
+    if card.bundled_accuracy is not None:
+        rows["bundled clips"] = f"{card.bundled_accuracy:.1%}"
     rows["data"] = card.data
     if None not in (training.seed, training.seconds) and training.command:
         rows["made by"] = f"{training.command} (seed {training.seed}, {training.seconds} s)"

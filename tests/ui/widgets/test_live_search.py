@@ -8,8 +8,7 @@ import torch
 from playwright.sync_api import expect
 from ui.driving import SLOW_MS, assert_made_again, choose, downloaded, fill, opened, run
 
-from robustaudio.attacks import CarliniWagner
-from robustaudio.attacks.attack import Population
+from robustaudio.attacks import CarliniWagner, Population
 from robustaudio.attacks.genetic import Genetic
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
