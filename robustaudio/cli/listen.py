@@ -26,6 +26,10 @@ FORMS = declared.value("listening.run.store", "FORMS")
 SPREAD_DB = declared.value("listening.simulated_listeners", "TYPICAL_SPREAD_DB")
 LAPSE = declared.value("listening.simulated_listeners", "TYPICAL_LAPSE")
 HOST = "robustaudio.listening.run.host"
+COUNTS = (  # of a study, as text
+    "title", "begun", "simulated", "finished", "answers", "unscreened", "wireless", "damaged",
+    "unreadable",
+)  # fmt: skip
 
 
 class Serve(Served):
@@ -131,16 +135,9 @@ class Analyse(OnAnswers):
             log(words)
         if self.json:
             return analysed.to_json()
+        counts = analysed.counts() | {"damaged": len(analysed.damaged)}
         return {
-            "title": analysed.title,
-            "begun": analysed.begun,
-            "simulated": analysed.simulated,
-            "finished": analysed.finished,
-            "answers": analysed.answers,
-            "unscreened": analysed.unscreened,
-            "wireless": analysed.wireless,
-            "damaged": len(analysed.damaged),
-            "unreadable": analysed.unreadable,
+            **{name: counts[name] for name in COUNTS},
             "excluded": len(analysed.analysis.excluded),
             "results": [row(result) for result in analysed.analysis.results],
         }
@@ -191,12 +188,11 @@ class Simulate(Verb):
     spread: float = flag(SPREAD_DB, "dB")
     lapse: float = flag(LAPSE, "share of answers")
     between: float = flag(0.0, "dB, between listeners")
-    seed: int = flag(0)
+    seed: int = flag(0, check=check_seed)
     store: str | None = flag(None, "keep the answers there (default: nowhere)")
 
     def check_options(self) -> None:
         check_study(self.study)
-        check_seed(self.seed)
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.listening.design.study_file import load_study
