@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from jaxtyping import Float32, Float64, Int32, Shaped
+from jaxtyping import Float32, Float64, Shaped
 
 from robustaudio.audio.containers import Looks, Part, missing, parts
 from robustaudio.audio.id3 import holds_compressed_tag
@@ -70,6 +70,7 @@ class Sound:
     digest: str
 
 
+@DECODINGS.turn()
 def read_sound(path: Path, name: str, sample_rate: int | None = None) -> Sound:
     """Decode a file that exists; `name` is what sentences call it.
 
@@ -80,11 +81,6 @@ def read_sound(path: Path, name: str, sample_rate: int | None = None) -> Sound:
         ValueError: one sentence, where the file is no sound, is cut, too short or too long, or
             where its channels cancel each other.
     """
-    with DECODINGS.turn():
-        return _read(path, name, sample_rate)
-
-
-def _read(path: Path, name: str, sample_rate: int | None) -> Sound:
     decoded = _Decoded(Recording(sample_rate))
     try:
         with path.open("rb") as file:
@@ -340,9 +336,6 @@ class _View(io.RawIOBase):
         self.at = max(0, base + offset)
         return self.at
 
-    def tell(self) -> int:
-        return self.at
-
     def readinto(self, buffer: Any) -> int:
         data = self.part.read(self.at, len(buffer))
         buffer[: len(data)] = data
@@ -415,8 +408,11 @@ def write_sound(
     Raises:
         ValueError: if the path cannot be written.
     """
-    # libsndfile would multiply floats by 2**(bits - 1) - 1: a file written again would change
-    values = stored if subtype not in PCM_BITS else _upper_bits(stored)
+    values = stored
+    if subtype in PCM_BITS:
+        # libsndfile would multiply floats by 2**(bits - 1) - 1: a file written again would change;
+        # of integers it writes the upper bits as they are
+        values = (stored.astype(np.float64) * 2**31).astype(np.int32)
     whole = io.BytesIO()  # soundfile prints a traceback for each write that fails
     with soundfile.SoundFile(
         whole, "w", sample_rate, channels=1, subtype=subtype, format="WAV"
@@ -428,8 +424,3 @@ def write_sound(
         path.write_bytes(whole.getbuffer())
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot write {str(path)!r}: {reason(error)}.") from error
-
-
-def _upper_bits(stored: Float32[np.ndarray, " time"]) -> Int32[np.ndarray, " time"]:
-    """Integers whose upper bits libsndfile writes as they are."""
-    return (stored.astype(np.float64) * 2**31).astype(np.int32)

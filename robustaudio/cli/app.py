@@ -7,6 +7,7 @@ from pathlib import Path
 
 from robustaudio import threads
 from robustaudio.cli.options import Verb, flag
+from robustaudio.doors import reason
 from robustaudio.progress import Progress
 from robustaudio.serving.limits import HELP, Limits, limits_of
 from robustaudio.serving.serve import LAST_PORT, Serving, ports, serving_of
@@ -115,5 +116,4 @@ def check_scratch() -> None:
     except (OSError, ValueError) as error:
         which = f"GRADIO_TEMP_DIR {named}" if named else "no folder for temporary files"
         rest = "cannot be written to" if named else "can be written to; set TMPDIR to one"
-        reason = (getattr(error, "strerror", None) or "no such folder").lower()
-        raise ValueError(f"{which} {rest}: {reason}.") from error
+        raise ValueError(f"{which} {rest}: {reason(error)}.") from error

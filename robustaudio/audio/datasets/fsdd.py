@@ -10,9 +10,9 @@ from http.client import HTTPException
 from pathlib import Path
 
 from robustaudio.audio.datasets.dataset import Dataset, Row
-from robustaudio.audio.datasets.folders import cache_folder
 from robustaudio.audio.datasets.metadata_csv import read_folder, write_metadata
 from robustaudio.doors import reason
+from robustaudio.paths import cache_folder
 
 FSDD_URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
 FSDD_FILE = re.compile(r"([0-9])_([A-Za-z]+)_([0-9]+)\.wav")  # digit, speaker, index

@@ -6,8 +6,10 @@ from zlib import crc32
 
 from robustaudio.audio.datasets.dataset import Dataset, Row
 
-IRMAS_URL = "https://doi.org/10.5281/zenodo.1290750"
 IRMAS_FOLDER = "IRMAS-TrainingData"
+IRMAS_ADVICE = (
+    f"unpack {IRMAS_FOLDER}.zip, which https://doi.org/10.5281/zenodo.1290750 offers, into {{}}"
+)
 # 008__[flu][nod][cla]0393__1.wav: instrument, drums (not in all), genre, recording, excerpt
 IRMAS_FILE = re.compile(r"(?:[0-9]+__)?\[([a-z]{3})\](?:\[[^]]*\])+([0-9]+)__[0-9]+\.wav")
 IRMAS_LICENCE = "CC-BY-NC-SA-3.0"
@@ -16,11 +18,6 @@ IRMAS_LABELS = {
     "gel": "electric_guitar", "org": "organ", "pia": "piano", "sax": "saxophone",
     "tru": "trumpet", "vio": "violin", "voi": "voice",
 }  # fmt: skip
-
-
-def irmas_advice(folder: Path) -> str:
-    """What brings the data set into a folder."""
-    return f"unpack {IRMAS_FOLDER}.zip, which {IRMAS_URL} offers, into {folder}"
 
 
 def holds_irmas(folder: Path) -> bool:

@@ -120,6 +120,4 @@ def write_metadata(dataset: Dataset) -> None:
     with (dataset.folder / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(
-            {column: getattr(row, column) for column in COLUMNS} for row in dataset.rows
-        )
+        writer.writerows(map(vars, dataset.rows))
