@@ -154,7 +154,7 @@ class _Decoded:
         self.recording.drop(excess)
 
     def check(self, name: str) -> None:
-        """Every sample that was promised is there, and no more was lost than a joint costs."""
+        """Refuse where promised samples are missing, or more was lost than a joint costs."""
         if self.frames < self.promised:
             raise ValueError(
                 f"{name} is truncated or damaged: of {self.promised} samples {self.frames} "
@@ -167,7 +167,7 @@ class _Decoded:
             )
 
     def check_channels(self, name: str) -> None:
-        """Raise a ValueError where the channels sound and their mean does not."""
+        """Refuse channels that sound where their mean does not."""
         mean = self.recording.facts
         if len(self.energies) != 1 or mean.bad:
             return
@@ -192,11 +192,7 @@ class _Decoded:
 
 
 def _decode(part: Part, decoded: _Decoded, name: str) -> None:
-    """All that can be decoded of a part, up to the longest duration that is allowed.
-
-    Raises:
-        ValueError: if it lasts longer, or if its rate or its codec is none that is read.
-    """
+    """All that can be decoded of a part, up to the longest duration that is allowed."""
     av, before = _pyav(name), decoded.frames
     try:
         with av.open(

@@ -34,7 +34,7 @@ def check_apart(written: Mapping[str, Path], read: Sequence[tuple[str, Path]]) -
                 raise ValueError(f"{flag} and {other_flag} name the same file, {path}.")
 
 
-def check_study(path: Path) -> None:
+def check_study(name: str, path: Path) -> None:
     """Refuses a study that is not a file.
 
     Raises:
@@ -42,7 +42,7 @@ def check_study(path: Path) -> None:
     """
     if not path.is_file():
         what = "is a folder; name a study in it" if path.is_dir() else "is not there"
-        raise ValueError(f"the study {path} {what}.")
+        raise ValueError(f"the {name} {path} {what}.")
 
 
 def check_readable(name: str) -> None:
@@ -121,7 +121,7 @@ def _same(path: Path, other: Path) -> bool:
         pass
     try:
         return path.resolve() == other.resolve()
-    except (OSError, RuntimeError, ValueError):  # a loop of links: told when it is opened
+    except (OSError, RuntimeError, ValueError):  # a loop of links: refused when it is opened
         return path.absolute() == other.absolute()
 
 
