@@ -110,8 +110,7 @@ def read_sound(path: Path, name: str, sample_rate: int | None = None) -> Sound:
     samples, facts = kept.samples(), kept.facts
     _check_duration(facts.count / (kept.sample_rate or decoded.sample_rate), name)
     decoded.check_channels(name)
-    digest = "" if kept.digest is None else str(kept.digest)
-    return Sound(samples, kept.kept_rate, decoded.comment, facts, digest)
+    return Sound(samples, kept.kept_rate, decoded.comment, facts, str(kept.digest or ""))
 
 
 def _not_sound(name: str) -> ValueError:

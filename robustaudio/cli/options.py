@@ -34,22 +34,16 @@ class Flag:
     options: tuple[Field, ...] = ()  # of a dataclass, instead of a flag of its own
 
 
-def flag(
-    default: Any = None,
-    help: str | None = None,
-    *,
-    make: Callable[[], Any] | None = None,
-    **more: Any,
-) -> Any:
+def flag(default: Any = None, help: str | None = None, **more: Any) -> Any:
     """A field that is a flag: `seed: int = flag(0, "seed of all randomness")`.
 
     A `bool` is a switch, with a `--no-` form unless it is False by default; a `tuple` is a flag
-    that may be repeated; `...` as a default is none: the flag is needed. `make` makes a default
-    that depends on the surroundings.
+    that may be repeated; `...` as a default is none: the flag is needed. A function makes a default
+    that depends on the surroundings. The others are as in `Flag`.
     """
     about = {"flag": Flag(help, **more)}
-    if make is not None:
-        return field(default_factory=make, metadata=about)
+    if callable(default):
+        return field(default_factory=default, metadata=about)
     return field(default=MISSING if default is ... else default, metadata=about)
 
 

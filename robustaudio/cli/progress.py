@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from math import inf
 from typing import Any
@@ -19,11 +19,8 @@ def shown() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield Estimate()
         return
-    bar = Bar()
-    try:
+    with closing(Bar()) as bar:
         yield bar
-    finally:
-        bar.close()
 
 
 class Bar:

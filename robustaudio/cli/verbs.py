@@ -39,7 +39,6 @@ LEVEL = (
     "level relative to the clip's peak (linf), l2 norm (l2) or masking threshold (masking; 0 is "
     "the threshold itself); repeatable on a data set"
 )
-SEEDS = 2**63  # as many as a generator takes
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
 DEFAULT_SIGMA = 0.1
 CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  # as text
@@ -50,7 +49,7 @@ CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  #
 
 def check_seed(name: str, seed: int) -> None:
     """Raises ValueError for a seed that a generator does not take."""
-    if not 0 <= seed < SEEDS:
+    if not 0 <= seed < 2**63:
         raise ValueError(f"{name} {seed} must lie between 0 and 2^63 - 1.")
 
 

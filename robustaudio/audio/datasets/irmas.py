@@ -12,7 +12,6 @@ IRMAS_ADVICE = (
 )
 # 008__[flu][nod][cla]0393__1.wav: instrument, drums (not in all), genre, recording, excerpt
 IRMAS_FILE = re.compile(r"(?:[0-9]+__)?\[([a-z]{3})\](?:\[[^]]*\])+([0-9]+)__[0-9]+\.wav")
-IRMAS_LICENCE = "CC-BY-NC-SA-3.0"
 IRMAS_LABELS = {
     "cel": "cello", "cla": "clarinet", "flu": "flute", "gac": "acoustic_guitar",
     "gel": "electric_guitar", "org": "organ", "pia": "piano", "sax": "saxophone",
@@ -46,7 +45,7 @@ def read_official_irmas(folder: Path, name: str = "irmas") -> Dataset:
                     speaker_or_source=group,
                     group=group,
                     split=(2 * ["test"] + ["val"] + 7 * ["train"])[crc32(group.encode()) % 10],
-                    licence=IRMAS_LICENCE,
+                    licence="CC-BY-NC-SA-3.0",
                 )
             )
     if not rows:
