@@ -179,9 +179,6 @@ def _add(command: argparse.ArgumentParser, known: Field, about: Flag) -> None:
         words |= {"type": types.pop(), "choices": about.choices, "metavar": about.metavar}
     if get_origin(kind) is tuple:
         words |= {"action": "append", "default": []}
-    if not about.positional:
-        command.add_argument(option(known.name), **words)
-    elif default is MISSING:
-        command.add_argument(known.name, **words)
-    else:
-        command.add_argument(known.name, nargs="?", **words)
+    if about.positional and default is not MISSING:
+        words["nargs"] = "?"
+    command.add_argument(known.name if about.positional else option(known.name), **words)
