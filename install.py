@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -31,11 +30,8 @@ def has_gpu() -> bool:
         return True
     if Path(os.environ.get("SYSTEMROOT", "/"), "System32", "nvcuda.dll").is_file():
         return True
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return False
     try:
-        listed = subprocess.run([command, "-L"], capture_output=True, timeout=20)
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return listed.returncode == 0 and b"GPU 0" in listed.stdout

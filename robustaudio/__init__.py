@@ -27,27 +27,6 @@ if TYPE_CHECKING:
     from robustaudio.threats.threat_model import ThreatModel, threat_at
 
 __version__ = "0.1.0"
-__all__ = [
-    "L2",
-    "LINF",
-    "MASKING",
-    "PGD",
-    "Certificate",
-    "Classifier",
-    "Clip",
-    "Genetic",
-    "Misclassification",
-    "Psychoacoustic",
-    "Smoothing",
-    "TargetedMisclassification",
-    "ThreatModel",
-    "Verifier",
-    "load_classifier",
-    "masking_threshold",
-    "measure_ruler",
-    "open_dataset",
-    "threat_at",
-]
 _NAMES = {
     "attacks": ("PGD", "Genetic", "Psychoacoustic"),
     "audio.clip": ("Clip",),
@@ -63,6 +42,7 @@ _NAMES = {
     "threats.norms": ("L2", "LINF", "MASKING"),
     "threats.threat_model": ("ThreatModel", "threat_at"),
 }
+__all__ = [name for names in _NAMES.values() for name in names]  # pyright: ignore
 
 
 def __getattr__(name: str) -> Any:

@@ -17,15 +17,23 @@ from math import inf
 from numbers import Integral, Real
 from typing import Any
 
-from robustaudio.audio.tensor_checks import kind
+from robustaudio.outside import kind
 
 BEYOND = 20  # times the largest count that is offered: larger ones end in no memory, or never
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a number may be: at `least` or `above`, `most` or `below`; None: no such limit."""
+class Option:
+    """What a field of options knows: its help, and what it may hold.
 
+    The page offers numbers from `low` to `high`. Allowed at all is what is at `least` or `above`
+    a number, at `most` or `below` another (None: no such limit), and one of the `choices`.
+    """
+
+    help: str
+    low: float
+    high: float
+    choices: tuple[str, ...] = ()
     least: float | None = None
     above: float | None = None
     most: float | None = None
@@ -34,13 +42,12 @@ class Limits:
     def check(self, name: str, value: Any) -> None:
         """
         Raises:
-            ValueError: for a value outside; NaN and infinity are outside every limit.
+            ValueError: for a number outside; NaN and infinity are outside every limit.
         """
         if self.above is not None and self.below is not None:
             if not self.above < value < self.below:
-                raise ValueError(
-                    f"{name} {value} must lie between {self.above:g} and {self.below:g}."
-                )
+                ends = f"{self.above:g} and {self.below:g}"
+                raise ValueError(f"{name} {value} must lie between {ends}.")
         elif self.above is not None and not self.above < value < inf:
             raise ValueError(f"{name} {value} must be above {self.above:g}, and finite.")
         elif self.least is not None and not self.least <= value < inf:
@@ -49,40 +56,14 @@ class Limits:
             raise ValueError(f"{name} {value} must be at most {self.most}.")
 
 
-@dataclass(frozen=True)
-class Option:
-    """What a field of options knows: its help, what the page offers, its choices, its limits."""
+def option(default: Any, help: str, low: float = -inf, high: float = inf, **allowed: Any) -> Any:
+    """A field of a dataclass of options, to be checked by `check`; the others are as in `Option`.
 
-    help: str
-    low: float
-    high: float
-    choices: tuple[str, ...]
-    limits: Limits
-
-
-def option(
-    default: Any,
-    help: str,
-    low: float = -inf,
-    high: float = inf,
-    *,
-    choices: tuple[str, ...] = (),
-    least: float | None = None,
-    above: float | None = None,
-    most: float | None = None,
-    below: float | None = None,
-) -> Any:
-    """A field of a dataclass of options, to be checked by `check`.
-
-    `low` and `high` are the ends of what the page offers; `least`, `above`, `most` and `below` are
-    what is allowed at all. A whole number is at least 1 and at most 20 times `high` if nothing
-    else is said.
+    A whole number is at least 1 and at most 20 times `high` if nothing else is said.
     """
     if type(default) is int:
-        least = 1 if least is None else least
-        most = BEYOND * high if most is None and high < inf else most
-    known = Option(help, low, high, choices, Limits(least, above, most, below))
-    return field(default=default, metadata={Option: known})
+        allowed = {"least": 1, "most": BEYOND * high if high < inf else None} | allowed
+    return field(default=default, metadata={Option: Option(help, low, high, **allowed)})
 
 
 def option_of(declared: Field) -> Option:
@@ -105,6 +86,6 @@ def check(options: Any) -> None:
         if declared.type is float and not isinstance(value, Real):
             raise TypeError(f"{name} is {kind(value)}; it must be a number.")
         if declared.type in (int, float):
-            known.limits.check(name, value)
+            known.check(name, value)
         if known.choices and value not in known.choices:
             raise ValueError(f"{name} {value!r} must be one of {', '.join(known.choices)}.")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from robustaudio.doors import reason
+
 MOST_VALUES = 2_000_000  # of JSON: lists, objects and what they hold; a value takes 32 to 250 bytes
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # a pair of these is one character
 LONGEST_SHOWN = 60  # characters of a value in a sentence
@@ -45,27 +47,25 @@ def read_bytes(path: Path, most_bytes: int, called: str | None = None, read_as: 
             raise ValueError(f"{name} is not a file.")
         with open(descriptor, "rb") as file:
             content = file.read(most_bytes + 1)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError):
-            reason = (error.strerror or type(error).__name__).lower()
-            raise ValueError(f"{name} cannot be read{read_as}: {reason}.") from error
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read{read_as}: {reason(error)}.") from error
+    except ValueError as error:
         if "null" in str(error):
             raise ValueError(f"{name!r} is not the name of a file.") from error
         raise
     if len(content) > most_bytes:
-        raise ValueError(f"{name} is too long: at most {shown_bytes(most_bytes)}, please.")
+        most = f"{most_bytes / 1e6:g} MB" if most_bytes >= 1e6 else f"{most_bytes / 1e3:g} kB"
+        raise ValueError(f"{name} is too long: at most {most}, please.")
     return content
 
 
-def read_json(
-    path: Path, most_bytes: int, called: str | None = None, most_values: int = MOST_VALUES
-) -> Any:
+def read_json(path: Path, most_bytes: int, called: str | None = None) -> Any:
     """What a JSON file says.
 
     Raises:
         ValueError: as `read_text` and `loads`.
     """
-    return loads(read_text(path, most_bytes, called), called or str(path), most_values)
+    return loads(read_text(path, most_bytes, called), called or str(path))
 
 
 def loads(
@@ -145,6 +145,17 @@ def shown(value: Any, longest: int = LONGEST_SHOWN) -> str:
     return text if len(text) <= longest + 2 else f"{text[:longest]}…"
 
 
-def shown_bytes(count: int) -> str:
-    """A size in words: 50 MB, 16 kB."""
-    return f"{count / 1e6:g} MB" if count >= 1e6 else f"{count / 1e3:g} kB"
+def kind(value: Any) -> str:
+    """What a value is, in words.
+
+    >>> kind(None), kind(2.0), kind([]), kind(int)
+    ('None', 'the float 2.0', 'a list', 'the class int itself')
+    """
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself"
+    if isinstance(value, bool | int | float | str):
+        return f"the {type(value).__name__} {value!r}"
+    name = type(value).__name__.replace("ndarray", "numpy array")
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"

@@ -1,5 +1,6 @@
-"""Where assets, checkpoints and tables lie: in a checkout, or inside an installed package."""
+"""Where assets, checkpoints, tables and data sets lie: beside a checkout or in a package."""
 
+import os
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -18,3 +19,13 @@ def home() -> Path:
         return Path.home()
     except RuntimeError:
         return Path(tempfile.gettempdir())
+
+
+def data_folders() -> list[Path]:
+    """Where data sets are looked for: ROBUSTAUDIO_DATA, then the user's cache."""
+    named = os.environ.get("ROBUSTAUDIO_DATA")
+    return ([Path(named)] if named else []) + [cache_folder()]
+
+
+def cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache") / "robustaudio"

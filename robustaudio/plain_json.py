@@ -18,7 +18,7 @@ def _with_null(value: Any) -> Any:
     if isinstance(value, float):
         return value if isfinite(value) else None
     if isinstance(value, dict):
-        return {_with_null(key): _with_null(one) for key, one in value.items()}
+        return {_with_null(key): _with_null(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_with_null(one) for one in value]
+        return [_with_null(item) for item in value]
     return value

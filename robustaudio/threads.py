@@ -8,7 +8,6 @@ wait for each other and everything becomes several times slower (benchmarks/door
 import os
 
 VARIABLES = ("ROBUSTAUDIO_THREADS", "OMP_NUM_THREADS")  # the first that is set counts
-DEFAULT = 1
 MOST = max(256, os.cpu_count() or 1)  # thousands that a system cannot start end the program
 HELP = f"threads to compute with (default: {', or '.join(f'${name}' for name in VARIABLES)}, or 1)"
 
@@ -24,7 +23,7 @@ def count(asked: int | None = None) -> int:
     for name in VARIABLES:
         if value := os.environ.get(name, "").strip():
             return _checked(name, value.partition(",")[0])  # OpenMP: a number per level of nesting
-    return DEFAULT
+    return 1
 
 
 def limit(asked: int | None = None) -> int:

@@ -12,9 +12,9 @@ from robustaudio.classifiers import checkpoints
 
 PACKAGE = Path(__file__).parents[1] / "robustaudio"
 RANK = {
-    "paths": -2, "threads": -2, "outside": -2, "progress": -2, "doors": -2, "plain_json": -2,
-    "declared": -1, "columns": -1, "serving": -1, "gate": 0,
-    "audio": 0, "options": 1, "representations": 1, "perception": 2, "classifiers": 3,
+    "paths": -3, "threads": -3, "progress": -3, "doors": -3, "plain_json": -3, "outside": -2,
+    "options": -1, "columns": -1, "serving": -1, "declared": 0, "gate": 0,
+    "audio": 0, "representations": 1, "perception": 2, "classifiers": 3,
     "listening": 3,
     "threats": 4, "attacks": 5, "certification": 5, "training": 6, "evaluation": 7, "reports": 8,
     "ui": 9, "cli": 10, "__main__": 11,

@@ -72,7 +72,7 @@ def test_every_limit_and_option_that_the_page_names_is_one(monkeypatch):
 
 def _actions():
     command = argparse.ArgumentParser()
-    add_flags(command, App)
+    add_flags(command, fields(App))
     return command._actions
 
 

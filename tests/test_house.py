@@ -25,13 +25,6 @@ WITHOUT_A_TEST = {  # of their name: modules that are tested through others, and
     "attacks/deepfool.py": "tests/attacks/test_minimal.py",  # nearest success are compared
     "attacks/controls.py": "tests/attacks/test_genetic.py",  # what the genetic search must beat
     "attacks/genomes.py": "tests/attacks/test_genetic.py",
-    "audio/containers.py": "tests/audio/test_sound_files.py",  # by files that real tools write
-    "audio/id3.py": "tests/audio/test_sound_files.py",
-    "audio/recording.py": "tests/audio/test_sound_files.py",
-    "audio/sound_file.py": "tests/audio/test_sound_files.py",
-    "audio/datasets/*": "tests/audio/test_datasets.py",  # every layout, opened as a user does
-    "audio/draws.py": "tests/evaluation/test_same_numbers.py",  # the same draws in every order
-    "audio/tensor_checks.py": "tests/test_first_slips.py",  # by the sentences that a caller sees
     "serving/background.py": "tests/listening/run/test_purge.py",  # by what it runs
     "certification/certificate.py": "tests/certification/test_verify.py",  # a record
     "classifiers/answers.py": "tests/test_first_slips.py",
@@ -39,9 +32,6 @@ WITHOUT_A_TEST = {  # of their name: modules that are tested through others, and
     "classifiers/part.py": "tests/classifiers/test_architecture.py",  # cards name them
     "classifiers/stages.py": "tests/classifiers/test_architecture.py",
     "classifiers/weights.py": "tests/classifiers/test_checkpoints.py",
-    "cli/app.py": "tests/test_ways_in.py",  # started as people start it
-    "cli/options.py": "tests/cli/test_files.py",
-    "doors.py": "tests/test_ways_in.py",
     "evaluation/predict.py": "tests/evaluation/test_comparison.py",  # the first half of each
     "evaluation/results.py": "tests/test_contract.py",  # as records of every verb
     "evaluation/row_file.py": "tests/evaluation/test_engine.py",  # rows that are killed and go on
@@ -63,7 +53,6 @@ WITHOUT_A_TEST = {  # of their name: modules that are tested through others, and
     "listening/run/*": "tests/listening/web/test_listener_routes.py",  # a study as it runs
     "listening/simulated_study.py": "tests/listening/test_simulated_listeners.py",
     "listening/web/charts.py": "tests/listening/web/test_teacher_routes.py",
-    "progress.py": "tests/evaluation/test_ended_early.py",  # told by every long run
     "reports/markdown.py": "tests/reports/test_verified_digits.py",
     "reports/tables.py": "tests/cli/test_verbs.py",  # the table of tables; each has a test
     "representations/framing.py": "tests/representations/test_spectral.py",

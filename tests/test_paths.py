@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from robustaudio import paths
+from robustaudio.audio import datasets
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,3 +24,18 @@ def test_a_user_without_a_folder_has_that_for_temporary_files(monkeypatch):
 
     monkeypatch.setattr(Path, "home", unknown)
     assert paths.home() == Path(tempfile.gettempdir())
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("ROBUSTAUDIO_DATA", "")
+    assert datasets.data_folders() == [Path.home() / ".cache" / "robustaudio"]
+
+
+def test_a_user_without_an_entry_has_a_folder_for_what_is_kept(monkeypatch):
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", unknown)
+    assert paths.home().is_dir() and datasets.cache_folder().name == "robustaudio"

@@ -99,21 +99,15 @@ class Clip:
         missing = length - len(self.samples)
         if missing >= 0:
             samples = torch.nn.functional.pad(self.samples, (missing // 2, missing - missing // 2))
-        else:
-            energy = self.samples.double().square().cumsum(0)
-            inside = energy[length - 1 :].clone()
-            inside[1:] -= energy[:-length]
-            start = int(inside.argmax())
-            samples = self.samples[start : start + length].clone()
-            return replace(self, samples=samples, stretch=self._stretch(start, length))
-        return replace(self, samples=samples)
-
-    def _stretch(self, start: int, length: int) -> Stretch:
-        """Samples of this clip as seconds of the recording that it may be a part of."""
-        before_s = self.stretch.start_s if self.stretch else 0.0
-        of_s = self.stretch.of_s if self.stretch else self.duration_s
-        start_s = before_s + start / self.sample_rate
-        return Stretch(start_s, start_s + length / self.sample_rate, of_s)
+            return replace(self, samples=samples)
+        energy = self.samples.double().square().cumsum(0)
+        inside = energy[length - 1 :].clone()
+        inside[1:] -= energy[:-length]
+        start = int(inside.argmax())
+        whole = self.stretch or Stretch(0.0, self.duration_s, self.duration_s)
+        start_s = whole.start_s + start / self.sample_rate
+        stretch = Stretch(start_s, start_s + length / self.sample_rate, whole.of_s)
+        return replace(self, samples=self.samples[start : start + length].clone(), stretch=stretch)
 
     def scaled(self, gain: float) -> Self:
         """The clip with `gain` applied and noted."""

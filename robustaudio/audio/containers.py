@@ -161,7 +161,7 @@ def _without_empty_data(part: Part) -> Part:
         at += 8 + size + size % 2
     if data is None or not data < at == len(part):
         return part
-    return Part(part.stream, part.container, part.start, part.start + data)
+    return replace(part, end=part.start + data)
 
 
 def _with_whole_words(part: Part) -> Part:
@@ -348,9 +348,7 @@ def _ogg(part: Part) -> str | None:
     end = 0
     for page in islice(_pages(part), MOST_PAGES):
         last[page.serial], end = page, page.end
-    if end > len(part):
-        return "its last page is not whole"
-    if b"OggS".startswith(part.read(end, 4) or b"-"):
+    if end > len(part) or b"OggS".startswith(part.read(end, 4) or b"-"):
         return "its last page is not whole"
     if any(page.goes_on for page in last.values()):
         return "its last packet goes on to a page that is not there"
@@ -420,15 +418,11 @@ def _frames(part: Part, step: Step) -> str | None:
             at, kind = tag, None
         elif len(rest) < 6 and rest[0] == 0xFF:
             return "its last frame is not whole"
-        elif (ahead := _first_frame(_behind(part, at + 1), step)) is not None:
+        elif (ahead := _first_frame(replace(part, start=part.start + at + 1), step)) is not None:
             at, kind = at + 1 + ahead, None
         else:
             return None  # tags, or damage, up to the end
     return "its last frame is not whole" if at > len(part) else None
-
-
-def _behind(part: Part, at: int) -> Part:
-    return Part(part.stream, part.container, part.start + at, part.end)
 
 
 def _mp3(part: Part) -> str | None:

@@ -48,20 +48,14 @@ class Digest:
         return self._sha.hexdigest()[:16]
 
 
-class Resampling:
-    """Blocks at another rate: exactly the samples that soxr gives for the whole in one go."""
+def _resampling(rate: int, target: int) -> soxr.ResampleStream:
+    """Blocks at another rate, or the same: the samples that soxr gives for the whole in one go."""
+    return soxr.ResampleStream(rate, target, 1, quality="VHQ")
 
-    def __init__(self, rate: int, target: int):
-        same = rate == target
-        self._stream = None if same else soxr.ResampleStream(rate, target, 1, quality="VHQ")
 
-    def add(self, block: Block) -> Block:
-        return block if self._stream is None else self._stream.resample_chunk(block)
-
-    def end(self) -> Block:
-        """What is still inside."""
-        none = np.zeros(0, np.float32)
-        return none if self._stream is None else self._stream.resample_chunk(none, last=True)
+def _rest(stream: soxr.ResampleStream) -> Block:
+    """What is still inside after the last block."""
+    return stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 class Recording:
@@ -89,10 +83,10 @@ class Recording:
         """The next block; links of a chained file may differ in rate."""
         if not self.sample_rate:
             self.sample_rate, self.kept_rate = rate, self._target or rate
-            self._to_kept = Resampling(rate, self.kept_rate)
+            self._to_kept = _resampling(rate, self.kept_rate)
         if rate != self._rate:
             self._end_run()
-            self._rate, self._to_own = rate, Resampling(rate, self.sample_rate)
+            self._rate, self._to_own = rate, _resampling(rate, self.sample_rate)
         self._waiting.append(block)
         self._waiting_count += len(block)
         if self._waiting_count >= CHUNK + HELD:
@@ -108,13 +102,13 @@ class Recording:
         if not self.sample_rate:
             return np.zeros(0, np.float32)
         self._end_run()
-        kept, self._kept = [*self._kept, self._to_kept.end()], []
+        kept, self._kept = [*self._kept, _rest(self._to_kept)], []
         return np.concatenate(kept)
 
     def _end_run(self) -> None:
         if self._to_own is not None:
             self._pass_on(self._waiting_count)
-            self._store(self._to_own.end())
+            self._store(_rest(self._to_own))
 
     def _pass_on(self, count: int) -> None:
         """The oldest samples that wait, to the recording's own rate."""
@@ -122,13 +116,13 @@ class Recording:
             return
         waiting = np.concatenate(self._waiting)
         self._waiting, self._waiting_count = [waiting[count:]], len(waiting) - count
-        self._store(self._to_own.add(waiting[:count]))
+        self._store(self._to_own.resample_chunk(waiting[:count]))
 
     def _store(self, block: Block) -> None:
         self.facts.add(block)
         if self.digest is not None:
             self.digest.add(block)
-        self._keep(self._to_kept.add(block))
+        self._keep(self._to_kept.resample_chunk(block))
         if self._target is None and self._kept_count > MOST_SAMPLES and self.kept_rate > KEPT_RATE:
             self._go_down()
 
@@ -139,7 +133,7 @@ class Recording:
     def _go_down(self) -> None:
         """From the recording's own rate to `KEPT_RATE`, from the first sample on."""
         self.kept_rate = KEPT_RATE
-        self._to_kept = Resampling(self.sample_rate, KEPT_RATE)
+        self._to_kept = _resampling(self.sample_rate, KEPT_RATE)
         kept, self._kept, self._kept_count = self._kept, [], 0
         for block in kept:
-            self._keep(self._to_kept.add(block))
+            self._keep(self._to_kept.resample_chunk(block))

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from jaxtyping import Float32, Float64, Int32, Shaped
+from jaxtyping import Float32, Float64, Shaped
 
 from robustaudio.audio.containers import Looks, Part, missing, parts
 from robustaudio.audio.id3 import holds_compressed_tag
@@ -70,6 +70,7 @@ class Sound:
     digest: str
 
 
+@DECODINGS.turn()
 def read_sound(path: Path, name: str, sample_rate: int | None = None) -> Sound:
     """Decode a file that exists; `name` is what sentences call it.
 
@@ -80,11 +81,6 @@ def read_sound(path: Path, name: str, sample_rate: int | None = None) -> Sound:
         ValueError: one sentence, where the file is no sound, is cut, too short or too long, or
             where its channels cancel each other.
     """
-    with DECODINGS.turn():
-        return _read(path, name, sample_rate)
-
-
-def _read(path: Path, name: str, sample_rate: int | None) -> Sound:
     decoded = _Decoded(Recording(sample_rate))
     try:
         with path.open("rb") as file:
@@ -114,8 +110,7 @@ def _read(path: Path, name: str, sample_rate: int | None) -> Sound:
     samples, facts = kept.samples(), kept.facts
     _check_duration(facts.count / (kept.sample_rate or decoded.sample_rate), name)
     decoded.check_channels(name)
-    digest = "" if kept.digest is None else str(kept.digest)
-    return Sound(samples, kept.kept_rate, decoded.comment, facts, digest)
+    return Sound(samples, kept.kept_rate, decoded.comment, facts, str(kept.digest or ""))
 
 
 def _not_sound(name: str) -> ValueError:
@@ -158,7 +153,7 @@ class _Decoded:
         self.recording.drop(excess)
 
     def check(self, name: str) -> None:
-        """Every sample that was promised is there, and no more was lost than a joint costs."""
+        """Refuse where promised samples are missing, or more was lost than a joint costs."""
         if self.frames < self.promised:
             raise ValueError(
                 f"{name} is truncated or damaged: of {self.promised} samples {self.frames} "
@@ -171,7 +166,7 @@ class _Decoded:
             )
 
     def check_channels(self, name: str) -> None:
-        """Raise a ValueError where the channels sound and their mean does not."""
+        """Refuse channels that sound where their mean does not."""
         mean = self.recording.facts
         if len(self.energies) != 1 or mean.bad:
             return
@@ -196,11 +191,7 @@ class _Decoded:
 
 
 def _decode(part: Part, decoded: _Decoded, name: str) -> None:
-    """All that can be decoded of a part, up to the longest duration that is allowed.
-
-    Raises:
-        ValueError: if it lasts longer, or if its rate or its codec is none that is read.
-    """
+    """All that can be decoded of a part, up to the longest duration that is allowed."""
     av, before = _pyav(name), decoded.frames
     try:
         with av.open(
@@ -340,9 +331,6 @@ class _View(io.RawIOBase):
         self.at = max(0, base + offset)
         return self.at
 
-    def tell(self) -> int:
-        return self.at
-
     def readinto(self, buffer: Any) -> int:
         data = self.part.read(self.at, len(buffer))
         buffer[: len(data)] = data
@@ -415,8 +403,11 @@ def write_sound(
     Raises:
         ValueError: if the path cannot be written.
     """
-    # libsndfile would multiply floats by 2**(bits - 1) - 1: a file written again would change
-    values = stored if subtype not in PCM_BITS else _upper_bits(stored)
+    values = stored
+    if subtype in PCM_BITS:
+        # libsndfile would multiply floats by 2**(bits - 1) - 1: a file written again would change;
+        # of integers it writes the upper bits as they are
+        values = (stored.astype(np.float64) * 2**31).astype(np.int32)
     whole = io.BytesIO()  # soundfile prints a traceback for each write that fails
     with soundfile.SoundFile(
         whole, "w", sample_rate, channels=1, subtype=subtype, format="WAV"
@@ -428,8 +419,3 @@ def write_sound(
         path.write_bytes(whole.getbuffer())
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot write {str(path)!r}: {reason(error)}.") from error
-
-
-def _upper_bits(stored: Float32[np.ndarray, " time"]) -> Int32[np.ndarray, " time"]:
-    """Integers whose upper bits libsndfile writes as they are."""
-    return (stored.astype(np.float64) * 2**31).astype(np.int32)

@@ -1,6 +1,6 @@
 """Tensors as every question takes them, checked before anything is computed."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.draws import Generators, Randomness
+from robustaudio.outside import kind
 
 
 def check_tensor(name: str, value: Any) -> None:
@@ -74,15 +75,8 @@ def check_per_item(name: str, value: Tensor, x: Tensor) -> None:
     check_device(name, value, x)
 
 
-class OnDevice(Protocol):
-    """A tensor, a generator, a classifier."""
-
-    @property
-    def device(self) -> torch.device: ...
-
-
-def check_device(name: str, value: OnDevice, x: OnDevice, reference: str = "x") -> None:
-    """Refuses what lies on another device than x.
+def check_device(name: str, value: Any, x: Any, reference: str = "x") -> None:
+    """Refuses a tensor, a generator or a classifier on another device than x.
 
     Raises:
         ValueError: for another device.
@@ -110,20 +104,6 @@ def check_generator(generator: Any, x: Tensor) -> None:
     check_device("generator", generator, x)
     if isinstance(generator, Generators) and len(generator) != len(x):
         raise ValueError(f"{len(generator)} generators do not fit a batch of {len(x)}.")
-
-
-def kind(value: Any) -> str:
-    """What a value is, in words."""
-    if value is None:
-        return "None"
-    if isinstance(value, type):
-        return f"the class {value.__name__} itself"
-    if isinstance(value, bool | int | float | str):
-        return f"the {type(value).__name__} {value!r}"
-    if isinstance(value, np.ndarray):
-        return "a numpy array"
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def dtype(x: Tensor) -> str:

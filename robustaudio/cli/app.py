@@ -7,6 +7,7 @@ from pathlib import Path
 
 from robustaudio import threads
 from robustaudio.cli.options import Verb, flag
+from robustaudio.doors import reason
 from robustaudio.progress import Progress
 from robustaudio.serving.limits import HELP, Limits, limits_of
 from robustaudio.serving.serve import LAST_PORT, Serving, ports, serving_of
@@ -22,9 +23,10 @@ class Served(Verb):
         False, "https with a certificate of this machine's own; browsers warn once"
     )
     root_path: str = flag(
-        make=lambda: os.environ.get("GRADIO_ROOT_PATH", ""), metavar="/PREFIX",
-        help="prefix, or whole address, under which a proxy shows the pages",
-    )  # fmt: skip
+        lambda: os.environ.get("GRADIO_ROOT_PATH", ""),
+        "prefix, or whole address, under which a proxy shows the pages",
+        metavar="/PREFIX",
+    )
     allowed_host: tuple[str, ...] = flag(
         (), "a further name of this server, as browsers ask for it (may be repeated)",
         metavar="NAME",
@@ -65,7 +67,7 @@ class Served(Verb):
 class App(Served):
     """Open the app in a browser."""
 
-    host: str = flag(make=lambda: os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    host: str = flag(lambda: os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     port: int | None = flag(None, "default: the first free from 7860")
     open: bool | None = flag(
         None, "open the page in a browser (default: when started from a terminal)"
@@ -115,5 +117,4 @@ def check_scratch() -> None:
     except (OSError, ValueError) as error:
         which = f"GRADIO_TEMP_DIR {named}" if named else "no folder for temporary files"
         rest = "cannot be written to" if named else "can be written to; set TMPDIR to one"
-        reason = (getattr(error, "strerror", None) or "no such folder").lower()
-        raise ValueError(f"{which} {rest}: {reason}.") from error
+        raise ValueError(f"{which} {rest}: {reason(error)}.") from error

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
+from robustaudio.doors import reason
+
 SQLITE = "sqlite:///"
 TABLES = ("rows.csv", "rows.json", "analysis.json")  # of `listen analyse --output`
 
@@ -32,7 +34,7 @@ def check_apart(written: Mapping[str, Path], read: Sequence[tuple[str, Path]]) -
                 raise ValueError(f"{flag} and {other_flag} name the same file, {path}.")
 
 
-def check_study(path: Path) -> None:
+def check_study(name: str, path: Path) -> None:
     """Refuses a study that is not a file.
 
     Raises:
@@ -40,7 +42,7 @@ def check_study(path: Path) -> None:
     """
     if not path.is_file():
         what = "is a folder; name a study in it" if path.is_dir() else "is not there"
-        raise ValueError(f"the study {path} {what}.")
+        raise ValueError(f"the {name} {path} {what}.")
 
 
 def check_readable(name: str) -> None:
@@ -108,24 +110,21 @@ def _make_folder(flag: str, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ValueError(
-            f"{flag}: the folder {folder} cannot be made: {(reason or 'unknown').lower()}."
-        ) from error
+        raise ValueError(f"{flag}: the folder {folder} cannot be made: {reason(error)}.") from error
 
 
-def _same(one: Path, other: Path) -> bool:
+def _same(path: Path, other: Path) -> bool:
     """Whether two paths are one file, also through links and other spellings."""
     try:
-        return one.samefile(other)
+        return path.samefile(other)
     except (OSError, ValueError):  # one of them is not there yet
         pass
     try:
-        return one.resolve() == other.resolve()
-    except (OSError, RuntimeError, ValueError):  # a loop of links: told when it is opened
-        return one.absolute() == other.absolute()
+        return path.resolve() == other.resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links: refused when it is opened
+        return path.absolute() == other.absolute()
 
 
-def _alike(one: Path, other: Path) -> bool:
+def _alike(path: Path, other: Path) -> bool:
     """Whether some file systems hold two names for one: by case, by how accents are written."""
-    return normalize("NFC", str(one)).casefold() == normalize("NFC", str(other)).casefold()
+    return normalize("NFC", str(path)).casefold() == normalize("NFC", str(other)).casefold()

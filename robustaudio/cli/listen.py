@@ -26,6 +26,10 @@ FORMS = declared.value("listening.run.store", "FORMS")
 SPREAD_DB = declared.value("listening.simulated_listeners", "TYPICAL_SPREAD_DB")
 LAPSE = declared.value("listening.simulated_listeners", "TYPICAL_LAPSE")
 HOST = "robustaudio.listening.run.host"
+COUNTS = (  # of a study, as text
+    "title", "begun", "simulated", "finished", "answers", "unscreened", "wireless", "damaged",
+    "unreadable",
+)  # fmt: skip
 
 
 class Serve(Served):
@@ -33,7 +37,7 @@ class Serve(Served):
 
     module: ClassVar[str] = HOST
 
-    study: Path = flag(..., "YAML or JSON; see assets/studies", positional=True)
+    study: Path = flag(..., "YAML or JSON; see assets/studies", positional=True, check=check_study)
     host: str = flag("127.0.0.1", "0.0.0.0 lets other machines in")
     port: int = flag(7870)
     hours: float | None = flag(None, "until the answers are deleted")
@@ -41,7 +45,6 @@ class Serve(Served):
     store: str | None = flag(None, f"{FORMS} (default {FOLDER})")
 
     def check_options(self) -> None:
-        check_study(self.study)
         if self.demo and self.store is not None:
             raise ValueError("--demo keeps nothing, and --store says where to keep it: give one.")
 
@@ -131,16 +134,9 @@ class Analyse(OnAnswers):
             log(words)
         if self.json:
             return analysed.to_json()
+        counts = analysed.counts() | {"damaged": len(analysed.damaged)}
         return {
-            "title": analysed.title,
-            "begun": analysed.begun,
-            "simulated": analysed.simulated,
-            "finished": analysed.finished,
-            "answers": analysed.answers,
-            "unscreened": analysed.unscreened,
-            "wireless": analysed.wireless,
-            "damaged": len(analysed.damaged),
-            "unreadable": analysed.unreadable,
+            **{name: counts[name] for name in COUNTS},
             "excluded": len(analysed.analysis.excluded),
             "results": [row(result) for result in analysed.analysis.results],
         }
@@ -185,18 +181,14 @@ class Simulate(Verb):
 
     module: ClassVar[str] = HOST
 
-    study: Path = flag(..., positional=True)
+    study: Path = flag(..., positional=True, check=check_study)
     listeners: int = flag(100)
     threshold: float = flag(-40.0, "dB, half way from guessing")
     spread: float = flag(SPREAD_DB, "dB")
     lapse: float = flag(LAPSE, "share of answers")
     between: float = flag(0.0, "dB, between listeners")
-    seed: int = flag(0)
+    seed: int = flag(0, check=check_seed)
     store: str | None = flag(None, "keep the answers there (default: nowhere)")
-
-    def check_options(self) -> None:
-        check_study(self.study)
-        check_seed(self.seed)
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.listening.design.study_file import load_study
@@ -255,7 +247,6 @@ def write(folder: Path, opened: "OpenStudy", analysed: "Pooled") -> None:
     from robustaudio.listening.run import export
     from robustaudio.listening.web.charts import psychometric
 
-    folder.mkdir(parents=True, exist_ok=True)
     table = export.tidy(opened)
     (folder / "rows.csv").write_bytes(export.as_csv(table).encode(export.CSV_ENCODING))
     (folder / "rows.json").write_text(export.as_json(opened, table), "utf-8")

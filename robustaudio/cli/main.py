@@ -6,6 +6,7 @@ Arguments are parsed and files checked before torch is imported: `--help` and er
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from functools import partial
 
 from robustaudio import __version__, doors
@@ -65,7 +66,7 @@ def _add(commands: argparse._SubParsersAction, kinds: Iterable[type[Verb]]) -> N
             kind.__name__.lower(), help=kind.__doc__, description=kind.__doc__
         )
         command.set_defaults(run=kind.parsed)
-        add_flags(command, kind)
+        add_flags(command, fields(kind))
 
 
 def with_numbers(argv: Sequence[str]) -> list[str]:

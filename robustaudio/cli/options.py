@@ -8,15 +8,15 @@ import argparse
 import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, Field, dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
 from types import NoneType
-from typing import Any, ClassVar, Self, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, dataclass_transform, get_args, get_origin
 
-from robustaudio import declared, threads
+from robustaudio import threads
 from robustaudio.cli.files import check_apart, check_writable
+from robustaudio.options import option_of
 from robustaudio.progress import Progress
 
 
@@ -30,59 +30,47 @@ class Flag:
     positional: bool = False
     of_data: bool = False  # belongs to a data set, not to a single clip
     written: bool = False  # names a file that is written
-    options: tuple[declared.Option, ...] = ()  # of a dataclass, instead of a flag of its own
+    check: Callable[[str, Any], None] | None = None  # refuses a value of that name
+    options: tuple[Field, ...] = ()  # of a dataclass, instead of a flag of its own
 
 
-def flag(
-    default: Any = None,
-    help: str | None = None,
-    *,
-    make: Callable[[], Any] | None = None,
-    **more: Any,
-) -> Any:
+def flag(default: Any = None, help: str | None = None, **more: Any) -> Any:
     """A field that is a flag: `seed: int = flag(0, "seed of all randomness")`.
 
     A `bool` is a switch, with a `--no-` form unless it is False by default; a `tuple` is a flag
-    that may be repeated; `...` as a default is none: the flag is needed. `make` makes a default
-    that depends on the surroundings.
+    that may be repeated; `...` as a default is none: the flag is needed. A function makes a default
+    that depends on the surroundings. The others are as in `Flag`.
     """
     about = {"flag": Flag(help, **more)}
-    if make is not None:
-        return field(default_factory=make, metadata=about)
-    return field(metadata=about) if default is ... else field(default=default, metadata=about)
+    if callable(default):
+        return field(default_factory=default, metadata=about)
+    return field(default=MISSING if default is ... else default, metadata=about)
 
 
-def options_of(module: str, name: str) -> Any:
-    """A field that holds the options of a dataclass, by name: one flag each."""
-    return _holding(
-        replace(option, help=f"{option.help} (default {option.default})")
-        for option in declared.options(module, name)
-    )
+def options_of(**each: Iterable[Field]) -> Any:
+    """A field that holds the options that were given, one flag for each name of an option.
 
-
-def options_of_any(module: str, table: str) -> Any:
-    """A field that holds those options that were given of the dataclasses in a table.
-
-    Several of them may have an option of one name, each with a default and a help of its own.
+    `each` are the options of some dataclasses, by the names of these. Several may have an option
+    of one name, each with a default and a help of its own.
     """
-    known: dict[str, dict[str, declared.Option]] = {}
-    for name, options in declared.options_of_each(module, table).items():
+    named: dict[str, dict[str, Field]] = {}
+    for name, options in each.items():
         for option in options:
-            known.setdefault(option.name, {})[name] = option
-    return _holding(map(_merged, known.values()))
+            named.setdefault(option.name, {})[name] = option
+    about = Flag(options=tuple(map(_merged, named.values())))
+    return field(default_factory=dict, metadata={"flag": about})
 
 
-def _merged(named: Mapping[str, declared.Option]) -> declared.Option:
+def _merged(named: Mapping[str, Field]) -> Field:
     """One flag for the options of one name: its help says whose they are."""
     by_help: dict[str, list[str]] = {}
     for name, option in named.items():
-        by_help.setdefault(option.help, []).append(f"{name} {option.default}")
+        by_help.setdefault(option_of(option).help, []).append(f"{name} {option.default}")
     words = "; ".join(f"{text} ({', '.join(those)})" for text, those in by_help.items())
-    return replace(next(iter(named.values())), default=None, help=words)
-
-
-def _holding(options: Iterable[declared.Option]) -> Any:
-    return field(default_factory=dict, metadata={"flag": Flag(options=tuple(options))})
+    first = next(iter(named.values()))
+    merged = flag(None, words, choices=option_of(first).choices or None)
+    merged.name, merged.type = first.name, first.type
+    return merged
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -106,22 +94,21 @@ class Verb:
             ValueError: for a file to write that is read as well, for options that do not fit each
                 other, and for a file that cannot be written; one sentence.
         """
-        written = self.written()
+        written = {
+            option(known.name): path
+            for known, about in flags(fields(self))
+            if about.written and (path := getattr(self, known.name))
+        }
         check_apart(written, list(self.read()))
+        for known, about in flags(fields(self)):
+            if about.check and (value := getattr(self, known.name)) is not None:
+                about.check(known.name, value)
         self.check_options()
-        for option, path in written.items():
-            check_writable(option, path)
+        for name, path in written.items():
+            check_writable(name, path)
 
     def check_options(self) -> None:
-        """Refuses numbers out of range, and options that do nothing beside the others."""
-
-    def written(self) -> dict[str, Path]:
-        """The files that are written, by the flag that names each."""
-        return {
-            option(name): path
-            for name, about in flags(type(self))
-            if about.written and (path := getattr(self, name))
-        }
+        """Refuses options that do nothing beside the others."""
 
     def read(self) -> Iterator[tuple[str, Path]]:
         """The files that are read, and what each is."""
@@ -133,10 +120,13 @@ class Verb:
         Raises:
             ValueError: for a number of threads that cannot be, before the import.
         """
-        count = threads.count(self.threads)
-        with nullcontext() if "torch" in sys.modules else _without_collections():
+        threads.count(self.threads)
+        if "torch" not in sys.modules:
+            gc.disable()  # collections would find nothing, and take a third of the time
             import_module(self.module)
-        threads.limit(count)
+            gc.freeze()  # nor does the end of the program look through what was imported
+            gc.enable()
+        threads.limit(self.threads)
 
     def run(self, progress: Progress) -> Any:
         """Does the work; the record to print, None for none."""
@@ -146,32 +136,18 @@ class Verb:
     def parsed(cls, arguments: argparse.Namespace) -> Self:
         """The verb, from what argparse read."""
         given: dict[str, Any] = {}
-        for name, about in flags(cls):
+        for known, about in flags(fields(cls)):
+            value = getattr(arguments, known.name, None)
             if about.options:
-                values = {one.name: getattr(arguments, one.name) for one in about.options}
-                given[name] = {key: value for key, value in values.items() if value is not None}
-            else:
-                value = getattr(arguments, name)
-                given[name] = tuple(value) if isinstance(value, list) else value
+                values = {part.name: getattr(arguments, part.name) for part in about.options}
+                value = {name: value for name, value in values.items() if value is not None}
+            given[known.name] = tuple(value) if isinstance(value, list) else value
         return cls(**given, argv=tuple(arguments.argv))
 
 
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Imports without garbage collections: they find nothing and take a third of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()  # nor does the end of the program look through what was imported
-        gc.enable()
-
-
-def flags(verb: type[Verb]) -> Iterator[tuple[str, Flag]]:
-    """The fields of a verb that are flags, by name."""
-    for known in fields(verb):
-        if isinstance(about := known.metadata.get("flag"), Flag):
-            yield known.name, about
+def flags(fields: Iterable[Field]) -> Iterator[tuple[Field, Flag]]:
+    """Those of the fields that are flags."""
+    return ((known, known.metadata["flag"]) for known in fields if "flag" in known.metadata)
 
 
 def option(name: str) -> str:
@@ -183,22 +159,17 @@ def option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def add_flags(command: argparse.ArgumentParser, verb: type[Verb]) -> None:
-    """Gives a command the flags of a verb."""
-    kinds = get_type_hints(verb)
-    for known in fields(verb):
-        about = known.metadata.get("flag")
-        if not isinstance(about, Flag):
-            continue
-        made = known.default if known.default_factory is MISSING else known.default_factory()
-        for one in about.options:
-            kind = one.type | None if one.type is bool else one.type
-            _add(command, one.name, kind, one.default, Flag(one.help, one.choices))
+def add_flags(command: argparse.ArgumentParser, fields: Iterable[Field]) -> None:
+    """Gives a command the flags of some fields, such as those of a verb."""
+    for known, about in flags(fields):
+        add_flags(command, about.options)
         if not about.options:
-            _add(command, known.name, kinds[known.name], made, about)
+            _add(command, known, about)
 
 
-def _add(command: argparse.ArgumentParser, name: str, kind: Any, default: Any, about: Flag) -> None:
+def _add(command: argparse.ArgumentParser, known: Field, about: Flag) -> None:
+    kind = known.type
+    default = known.default if known.default_factory is MISSING else known.default_factory()
     types = {*(get_args(kind) or [kind])} - {NoneType, ...}
     words: dict[str, Any] = {"help": about.help, "default": default}
     if bool in types:
@@ -207,10 +178,7 @@ def _add(command: argparse.ArgumentParser, name: str, kind: Any, default: Any, a
     else:
         words |= {"type": types.pop(), "choices": about.choices, "metavar": about.metavar}
     if get_origin(kind) is tuple:
-        words |= {"action": "append", "default": list(default)}
-    if not about.positional:
-        command.add_argument(option(name), **words)
-    elif default is MISSING:
-        command.add_argument(name, **words)
-    else:
-        command.add_argument(name, nargs="?", **words)
+        words |= {"action": "append", "default": []}
+    if about.positional and default is not MISSING:
+        words["nargs"] = "?"
+    command.add_argument(known.name if about.positional else option(known.name), **words)

@@ -3,7 +3,8 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cached_property
 from math import inf
 from typing import Any
 
@@ -18,29 +19,22 @@ def shown() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield Estimate()
         return
-    bar = Bar()
-    try:
+    with closing(Bar()) as bar:
         yield bar
-    finally:
-        bar.close()
 
 
 class Bar:
     """Share done and time left, from the first share that is reported."""
 
-    def __init__(self) -> None:
-        self._bar: Any = None
-
     def __call__(self, share: float, step: Any = None, /) -> None:
-        if self._bar is None:
-            self._bar = self._opened()
         self._bar.update(self._bar.task_ids[0], completed=share)
 
     def close(self) -> None:
-        if self._bar is not None:
+        if "_bar" in vars(self):
             self._bar.stop()
 
-    def _opened(self) -> Any:
+    @cached_property
+    def _bar(self) -> Any:
         from rich import progress  # a verb without progress does not wait for it
         from rich.console import Console
 

@@ -34,7 +34,8 @@ def _lines(record: Any) -> Iterator[RenderableType]:
         return
     width = max(map(len, record), default=0)
     for key, value in record.items():
-        if isinstance(value, dict) or (isinstance(value, list) and _is_table(value)):
+        rows = value[:1] if isinstance(value, list) else [value]
+        if rows and isinstance(rows[0], dict):
             yield Text(key)
             yield from (Padding(line, (0, 0, 0, 2), expand=False) for line in _lines(value))
         else:
@@ -42,10 +43,6 @@ def _lines(record: Any) -> Iterator[RenderableType]:
             line.add_column(min_width=width)
             line.add_row(Text(key), Text(_shown(value), overflow="fold"))
             yield line
-
-
-def _is_table(value: list) -> bool:
-    return bool(value) and isinstance(value[0], dict)
 
 
 def _table(rows: list[dict]) -> Table:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from robustaudio import declared
 from robustaudio.cli.files import check_folder, check_readable
-from robustaudio.cli.options import Verb, flag, flags, option, options_of, options_of_any
+from robustaudio.cli.options import Verb, flag, flags, option, options_of
 from robustaudio.paths import CHECKPOINTS
 from robustaudio.progress import Progress
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from robustaudio.certification.smoothing import Smoothing
     from robustaudio.classifiers.classifier import Classifier
     from robustaudio.evaluation.attack import Plan
-    from robustaudio.evaluation.engine import Asked, Measure
+    from robustaudio.evaluation.engine import Measure
+
+    Work = tuple[Measure, Any]
 
 NORMS = sorted(declared.keys("threats.norms", "NORMS"))
 SUBTYPES = declared.value("audio.clip", "SUBTYPES")
@@ -37,7 +39,6 @@ LEVEL = (
     "level relative to the clip's peak (linf), l2 norm (l2) or masking threshold (masking; 0 is "
     "the threshold itself); repeatable on a data set"
 )
-SEEDS = 2**63  # as many as a generator takes
 DEFAULT_RADII = (0.05, 0.1, 0.25, 0.5)
 DEFAULT_SIGMA = 0.1
 CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  # as text
@@ -46,14 +47,29 @@ CARD_COLUMNS = ("name", "task", "test_accuracy", "bundled_accuracy", "about")  #
 # --- flags of several verbs ----------------------------------------------------------------------
 
 
+def check_seed(name: str, seed: int) -> None:
+    """Raises ValueError for a seed that a generator does not take."""
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"{name} {seed} must lie between 0 and 2^63 - 1.")
+
+
+def check_count(name: str, count: int) -> None:
+    """Raises ValueError for a number below 1."""
+    if count < 1:
+        raise ValueError(f"{name} {count} must be at least 1.")
+
+
 class OnClips(Verb):
     """A verb on a clip, or on a data set."""
+
+    no_data: ClassVar[str] = ""  # the sentence that refuses a data set
+    seed = 0  # no flag where nothing is drawn
 
     clip: str | None = flag(None, "a sound file", positional=True)
     classifier: str = flag("digits-cnn", "name, or .safetensors file")
     dataset: str | None = flag(None, "a data set's name or folder, instead of a clip")
     split: str | None = flag(None, "default: test", of_data=True)
-    limit: int | None = flag(None, "at most so many clips", of_data=True)
+    limit: int | None = flag(None, "at most so many clips", of_data=True, check=check_count)
     skip_unreadable: bool = flag(
         False, "on a data set: leave out files that cannot be read, and count them", of_data=True
     )
@@ -67,10 +83,12 @@ class OnClips(Verb):
         super().check()
 
     def check_options(self) -> None:
-        check_count("limit", self.limit)
-        for name, about in flags(type(self)) if self.clip else ():
-            if about.of_data and getattr(self, name) not in (None, False, ()):
-                raise ValueError(f"{option(name)} belongs to a data set, not to a single clip.")
+        if self.dataset and self.no_data:
+            raise ValueError(self.no_data)
+        for field, about in flags(fields(self)) if self.clip else ():
+            if about.of_data and getattr(self, field.name) not in (None, False, ()):
+                name = option(field.name)
+                raise ValueError(f"{name} belongs to a data set, not to a single clip.")
 
     def read(self) -> Iterator[tuple[str, Path]]:
         if self.clip:
@@ -83,10 +101,6 @@ class OnClips(Verb):
         if self.dataset:
             yield "data set's table", Path(self.dataset) / "metadata.csv"
 
-    def source(self) -> int:
-        """The seed; 0 where nothing is drawn."""
-        return 0
-
     def open_classifier(self) -> "Classifier":
         from robustaudio.classifiers import checkpoints
 
@@ -96,16 +110,25 @@ class OnClips(Verb):
         assert self.clip is not None
         return classifier.load_clip(self.clip).to(classifier.device)
 
+    def work(self, classifier: "Classifier") -> "Work":
+        """A measure and its settings."""
+        raise NotImplementedError
+
+    def run(self, progress: Progress) -> dict:
+        classifier = self.open_classifier()
+        measure, settings = self.work(classifier)
+        clip = self.open_clip(classifier)
+        return self.measure(measure, classifier, clip, settings, progress)
+
     def measure(
-        self, measure: "Measure", classifier: "Classifier", clip: "Clip", asked: Any,
+        self, measure: "Measure", classifier: "Classifier", clip: "Clip", settings: Any,
         progress: Progress,
     ) -> dict:  # fmt: skip
         """The record of a measure on a clip."""
         from robustaudio.evaluation.engine import measure_clip
 
-        seed = self.source()
         result = measure_clip(
-            measure, classifier, clip.samples, asked, seed=seed, progress=progress
+            measure, classifier, clip.samples, settings, seed=self.seed, progress=progress
         )
         return self.record(classifier, clip, result)
 
@@ -118,14 +141,7 @@ class OnClips(Verb):
 
 
 class Seeded(OnClips):
-    seed: int = flag(0, "seed of all randomness")
-
-    def check_options(self) -> None:
-        check_seed(self.seed)
-        super().check_options()
-
-    def source(self) -> int:
-        return self.seed
+    seed: int = flag(0, "seed of all randomness", check=check_seed)
 
 
 class Represented(OnClips):
@@ -178,7 +194,7 @@ class OverData(OnClips):
     )  # fmt: skip
     workers: int | None = flag(
         None, "on a data set: so many processes share the clips (default: 1)",
-        metavar="N", of_data=True,
+        metavar="N", of_data=True, check=check_count,
     )  # fmt: skip
 
     def check(self) -> None:
@@ -186,29 +202,26 @@ class OverData(OnClips):
         if self.clip and self.resume:
             raise ValueError("--resume belongs to a data set, not to a single clip.")
 
-    def check_options(self) -> None:
-        check_count("workers", self.workers)
-        super().check_options()
-
-    def measure_all(
-        self, measure: "Measure", classifier: "Classifier", asked: "Asked", progress: Progress
-    ) -> dict:
-        """A measure over the data set, and what its rows come to."""
+    def run(self, progress: Progress) -> dict:
+        """The record of a clip, or what the rows of a data set come to."""
+        if self.dataset is None:
+            return super().run(progress)
         from robustaudio.audio.datasets import open_dataset
         from robustaudio.evaluation.batch import load_clips
         from robustaudio.evaluation.engine import run
         from robustaudio.evaluation.results import to_json
 
-        assert self.dataset is not None
+        classifier = self.open_classifier()
+        measure, settings = self.work(classifier)
         dataset = open_dataset(self.dataset)
         split = self.split or ("test" if "test" in dataset.splits else dataset.splits[0])
         selected = dataset.select(split, self.limit)
         batch = load_clips(classifier, selected, skip_unreadable=self.skip_unreadable)
         rows = run(
-            measure, classifier, batch, asked, seed=self.source(), rows=self.resume,
+            measure, classifier, batch, settings, seed=self.seed, rows=self.resume,
             workers=self.workers or 1, progress=progress,
         )  # fmt: skip
-        return asked.about(classifier, batch, self.source()) | to_json(asked.summary(rows))
+        return settings.about(classifier, batch, self.seed) | to_json(settings.summary(rows))
 
 
 class Attacking(Represented, Seeded):
@@ -217,7 +230,7 @@ class Attacking(Represented, Seeded):
     attack: str = flag("pgd", choices=ATTACKS)
     norm: str = flag("linf", choices=NORMS)
     survive_rounding: bool = flag(False, "what is found must survive a 16-bit file")
-    options: dict[str, Any] = options_of_any("attacks", "ATTACKS")
+    options: dict[str, Any] = options_of(**declared.options_of_each("attacks", "ATTACKS"))
 
     def plan(self) -> "Plan":
         """The attack with the options that were given; the others are its own defaults."""
@@ -235,7 +248,9 @@ class Attacking(Represented, Seeded):
 class Smoothed(Seeded):
     """A verb that smooths a classifier."""
 
-    options: dict[str, Any] = options_of("certification.smoothing", "Smoothing")
+    options: dict[str, Any] = options_of(
+        default=declared.options("certification.smoothing", "Smoothing")
+    )
 
     def smoothing(self) -> "Smoothing":
         from robustaudio.certification.smoothing import Smoothing
@@ -261,13 +276,12 @@ class Classifiers(Verb):
 class Predict(OverData):
     """Classify a clip, or measure accuracy on a data set."""
 
-    def run(self, progress: Progress) -> dict:
+    def work(self, classifier: "Classifier") -> "Work":
         from robustaudio.evaluation import predict as p
 
-        classifier = self.open_classifier()
         if self.dataset:
-            return self.measure_all(p.predict_labels, classifier, p.Predicting(), progress)
-        return self.measure(p.predict, classifier, self.open_clip(classifier), None, progress)
+            return p.predict_labels, p.Predicting()
+        return p.predict, None
 
 
 class Attack(Attacking, Writing, OverData):
@@ -279,27 +293,24 @@ class Attack(Attacking, Writing, OverData):
         False, "on a data set: look for the smallest level that succeeds, per clip", of_data=True
     )
 
-    def run(self, progress: Progress) -> dict:
+    def work(self, classifier: "Classifier") -> "Work":
         from robustaudio.evaluation import attack as a
         from robustaudio.evaluation import smallest as s
 
-        classifier, plan = self.open_classifier(), self.plan()
+        plan = self.plan()
         levels = plan.norm.levels
         start_db = levels.largest if plan.attack.minimises else levels.attack
-        if self.dataset:
-            if self.target not in (None, "random"):
-                raise ValueError(f"--target {self.target} on a data set: only 'random' is known.")
-            levels_db = self.level_db or (start_db - 20, start_db - 10, start_db)
-            targeted = self.target is not None
-            if self.smallest:
-                asked, measure = s.SmallestLevels(plan, levels_db, targeted), s.attack_smallest
-            else:
-                asked, measure = a.AttackLevels(plan, levels_db, targeted), a.attack_levels
-            return self.measure_all(measure, classifier, asked, progress)
-        clip = self.open_clip(classifier)
-        target = None if self.target is None else classifier.label_index(self.target)
-        asked = a.Attacking(plan, single(self.level_db, "--level-db", start_db), target)
-        return self.measure(a.attack, classifier, clip, asked, progress)
+        if not self.dataset:
+            target = None if self.target is None else classifier.label_index(self.target)
+            level_db = single(self.level_db, "--level-db", start_db)
+            return a.attack, a.Attacking(plan, level_db, target)
+        if self.target not in (None, "random"):
+            raise ValueError(f"--target {self.target} on a data set: only 'random' is known.")
+        levels_db = self.level_db or (start_db - 20, start_db - 10, start_db)
+        asked = plan, levels_db, self.target is not None
+        if self.smallest:
+            return s.attack_smallest, s.SmallestLevels(*asked)
+        return a.attack_levels, a.AttackLevels(*asked)
 
 
 class Noise(Represented, Seeded, Writing, OverData):
@@ -307,16 +318,15 @@ class Noise(Represented, Seeded, Writing, OverData):
 
     sigma: tuple[float, ...] = flag((), "repeatable on a data set")
 
-    def run(self, progress: Progress) -> dict:
+    def work(self, classifier: "Classifier") -> "Work":
         from robustaudio.evaluation import noise as n
 
-        classifier, at = self.open_classifier(), self.representation
+        at = self.representation
         if self.dataset:
-            asked = n.NoiseLevels(self.sigma or (DEFAULT_SIGMA,), at)
-            return self.measure_all(n.noise_levels, classifier, asked, progress)
-        clip = self.open_clip(classifier)
-        asked = n.AddingNoise(single(self.sigma, "--sigma", DEFAULT_SIGMA), at)
-        return self.measure(n.add_noise, classifier, clip, asked, progress)
+            sigmas = self.sigma or (DEFAULT_SIGMA,)
+            return n.noise_levels, n.NoiseLevels(sigmas, at)
+        sigma = single(self.sigma, "--sigma", DEFAULT_SIGMA)
+        return n.add_noise, n.AddingNoise(sigma, at)
 
 
 class Verify(OverData):
@@ -326,17 +336,16 @@ class Verify(OverData):
     level_db: tuple[float, ...] = flag((), LEVEL)
     method: str = flag("interval", "crown: slower, and never looser", choices=METHODS)
 
-    def run(self, progress: Progress) -> dict:
+    def work(self, classifier: "Classifier") -> "Work":
         from robustaudio.evaluation import verify as v
         from robustaudio.threats.norms import norm_named
 
-        classifier, norm = self.open_classifier(), norm_named(self.norm)
+        norm, method = norm_named(self.norm), self.method
         if self.dataset:
-            asked = v.VerifyLevels(norm, self.level_db or norm.levels.proofs, self.method)
-            return self.measure_all(v.verify_levels, classifier, asked, progress)
+            levels_db = self.level_db or norm.levels.proofs
+            return v.verify_levels, v.VerifyLevels(norm, levels_db, method)
         level_db = single(self.level_db, "--level-db", norm.levels.proof)
-        clip, asked = self.open_clip(classifier), v.Verifying(norm, level_db, self.method)
-        return self.measure(v.verify, classifier, clip, asked, progress)
+        return v.verify, v.Verifying(norm, level_db, method)
 
 
 class Certify(Represented, Smoothed, OverData):
@@ -349,19 +358,20 @@ class Certify(Represented, Smoothed, OverData):
             raise ValueError(f"radii {[*self.radius]} must be 0 or more, and finite.")
         super().check_options()
 
-    def run(self, progress: Progress) -> dict:
+    def work(self, classifier: "Classifier") -> "Work":
         from robustaudio.evaluation import certify as c
 
-        classifier, smoothing, at = self.open_classifier(), self.smoothing(), self.representation
+        smoothing, at = self.smoothing(), self.representation
         if self.dataset:
-            asked = c.CertifyRadii(smoothing, self.radius or DEFAULT_RADII, at)
-            return self.measure_all(c.certify_radii, classifier, asked, progress)
-        clip, asked = self.open_clip(classifier), c.Certifying(smoothing, at)
-        return self.measure(c.certify, classifier, clip, asked, progress)
+            radii = self.radius or DEFAULT_RADII
+            return c.certify_radii, c.CertifyRadii(smoothing, radii, at)
+        return c.certify, c.Certifying(smoothing, at)
 
 
 class Ruler(Smoothed):
     """Put the proof and the attack of a clip on one axis in dB."""
+
+    no_data = "a ruler belongs to a single clip; see `table` for a data set."
 
     heard: Path | None = flag(
         None,
@@ -373,11 +383,6 @@ class Ruler(Smoothed):
         if self.heard and not self.heard.is_file():
             raise ValueError(f"--heard: there is no file {self.heard}.")
         super().check()
-
-    def check_options(self) -> None:
-        super().check_options()
-        if self.dataset:
-            raise ValueError("a ruler belongs to a single clip; see `table` for a data set.")
 
     def read(self) -> Iterator[tuple[str, Path]]:
         if self.heard:
@@ -398,31 +403,23 @@ class Ruler(Smoothed):
 class Targets(Attacking):
     """Look for the smallest level towards every label."""
 
-    def check_options(self) -> None:
-        super().check_options()
-        if self.dataset:
-            raise ValueError("the levels by target belong to a single clip.")
+    no_data = "the levels by target belong to a single clip."
 
-    def run(self, progress: Progress) -> dict:
+    def work(self, classifier: "Classifier") -> "Work":
         from robustaudio.evaluation.targets import levels_by_target
 
-        classifier, plan = self.open_classifier(), self.plan()
-        clip = self.open_clip(classifier)
-        return self.measure(levels_by_target, classifier, clip, plan, progress)
+        return levels_by_target, self.plan()
 
 
 class Maximise(Seeded, Writing):
     """Evolve the sound that is surest to be a label."""
 
+    no_data = "maximise works on a single clip."
+
     label: str | None = flag(None, "what it is to be (default: what is heard)")
     start: str = flag(STARTS[0], choices=STARTS)
     level_db: float = flag(-20.0, "dB of full scale")
-    options: dict[str, Any] = options_of("attacks.genetic", "Genetic")
-
-    def check_options(self) -> None:
-        super().check_options()
-        if self.dataset:
-            raise ValueError("maximise works on a single clip.")
+    options: dict[str, Any] = options_of(default=declared.options("attacks.genetic", "Genetic"))
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.attacks import Genetic
@@ -436,8 +433,8 @@ class Maximise(Seeded, Writing):
         start = start_from(self.start, clip.samples, self.seed)
         stretch = clip.stretch if self.start == "clip" else None
         begun = replace(clip, samples=start, stretch=stretch)
-        asked = Maximising(Genetic(**self.options), label, self.level_db)
-        return self.measure(maximise, classifier, begun, asked, progress)
+        settings = Maximising(Genetic(**self.options), label, self.level_db)
+        return self.measure(maximise, classifier, begun, settings, progress)
 
 
 class Train(Verb):
@@ -445,11 +442,10 @@ class Train(Verb):
 
     name: str = flag(..., choices=RECIPES, positional=True)
     output: Path = flag(Path("runs"), "folder to write into")
-    seed: int = flag(0, "0 is the shipped run")
+    seed: int = flag(0, "0 is the shipped run", check=check_seed)
     device: str | None = flag(None, DEVICE)
 
     def check_options(self) -> None:
-        check_seed(self.seed)
         check_folder("--output", self.output)
 
     def run(self, progress: Progress) -> dict:
@@ -457,7 +453,7 @@ class Train(Verb):
         from robustaudio.training import recipes
 
         recipe = replace(recipes.RECIPES[self.name], seed=self.seed)
-        recipes.run(recipe, self.output, device=self.device or default_device(), log=log)
+        recipes.run(recipe, self.output, device=str(usable_device(self.device)), log=log)
         return checkpoints.read_card(self.output / f"{recipe.name}.safetensors").to_json()
 
 
@@ -466,10 +462,7 @@ class Table(Verb):
 
     name: str = flag(..., choices=TABLES, positional=True)
     output: Path | None = flag(None, "file to write (default: docs/results/NAME.md)", written=True)
-    limit: int | None = flag(None, "clips per split, for a quick look")
-
-    def check_options(self) -> None:
-        check_count("limit", self.limit)
+    limit: int | None = flag(None, "clips per split, for a quick look", check=check_count)
 
     def run(self, progress: Progress) -> dict:
         from robustaudio.reports import tables
@@ -499,24 +492,6 @@ VERBS = (
 # --- what several of them need -------------------------------------------------------------------
 
 
-def check_seed(seed: int) -> None:
-    """Raises ValueError for a seed that a generator does not take."""
-    if not 0 <= seed < SEEDS:
-        raise ValueError(f"seed {seed} must lie between 0 and 2^63 - 1.")
-
-
-def check_count(name: str, count: int | None) -> None:
-    """Raises ValueError for a number below 1."""
-    if count is not None and count < 1:
-        raise ValueError(f"{name} {count} must be at least 1.")
-
-
-def default_device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def usable_device(name: str | None) -> "torch.device":
     """The device of that name, or the default one.
 
@@ -525,7 +500,7 @@ def usable_device(name: str | None) -> "torch.device":
     """
     import torch
 
-    name = name or default_device()
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # a device without data fails here

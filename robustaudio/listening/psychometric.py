@@ -17,7 +17,8 @@ from scipy.special import expit, logit
 
 SPREADS_DB = np.geomspace(0.7, 8.0, 11)
 # a lognormal prior: two thirds within the factor; 1.75 is as steep as Watson's Weibull of 3.5
-TYPICAL_SPREAD_DB, SPREAD_FACTOR = 1.75, 1.5
+TYPICAL_SPREAD_DB = 1.75
+SPREAD_FACTOR = 1.5
 LAPSE_RATES = 0.01, 0.02, 0.04, 0.07, 0.11, 0.18  # never 0: one lapse would decide too much
 TYPICAL_LAPSE_RATE = 0.05  # the mean of an exponential prior
 BEYOND_DB = 20.0  # how far outside the levels played a threshold may lie

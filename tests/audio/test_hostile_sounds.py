@@ -8,22 +8,17 @@ import subprocess
 import sys
 import threading
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import hostile
 import numpy as np
 import pytest
 import soundfile
-import soxr
 import torch
 from limited import run_limited
 
-from robustaudio.audio import recording, sound_file
+from robustaudio.audio import sound_file
 from robustaudio.audio.clip import Clip
-from robustaudio.audio.containers import Looks
-from robustaudio.audio.id3 import holds_compressed_tag
-from robustaudio.audio.recording import Digest, Recording
 
 BUNDLED = Path(__file__).parents[2] / "assets/clips"
 ADDRESSES = 3 * 2**30  # bytes that the child may ask for
@@ -86,37 +81,7 @@ def test_a_hostile_sound_is_answered_in_little_memory_and_time(name, answers):
         assert re.fullmatch(rf"{re.escape(name)} [^\n]+\.", answer)
 
 
-# --- what is kept --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rate, target", [(44_100, 8_000), (8_000, 44_100), (16_000, 16_000)])
-def test_samples_come_block_by_block_as_soxr_gives_them_in_one_go(rate, target, monkeypatch):
-    monkeypatch.setattr(recording, "CHUNK", 1_000)
-    monkeypatch.setattr(recording, "HELD", 100)
-    rng = np.random.default_rng(0)
-    samples = rng.standard_normal(30_000).astype(np.float32)
-    cuts = [0, *sorted(rng.integers(0, len(samples), 40)), len(samples)]
-    kept = Recording(target)
-    kept.digest = Digest()
-    for start, end in pairwise(cuts):
-        kept.add(samples[start:end], rate)
-    assert np.array_equal(kept.samples(), soxr.resample(samples, rate, target, "VHQ"))
-    whole = Digest()
-    whole.add(samples)
-    assert str(kept.digest) == str(whole) and kept.sample_rate == rate
-    assert (kept.facts.count, kept.facts.peak) == (len(samples), float(np.abs(samples).max()))
-    assert kept.facts.total == pytest.approx(samples.sum(dtype=np.float64))
-
-
-def test_what_is_dropped_is_neither_kept_nor_counted(monkeypatch):
-    monkeypatch.setattr(recording, "CHUNK", 50)
-    samples = np.linspace(-1, 1, 10_000, dtype=np.float32)
-    kept = Recording(None)
-    for block in np.split(samples, 100):
-        kept.add(block, 8_000)
-    kept.drop(recording.HELD)
-    assert np.array_equal(kept.samples(), samples[: -recording.HELD])
-    assert kept.facts.count == 10_000 - recording.HELD
+# --- rates, and decoders at a time ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 48_000])
@@ -125,16 +90,6 @@ def test_a_clip_loaded_at_a_rate_is_the_clip_resampled(name, rate):
     whole, at_rate = Clip.load(BUNDLED / name), Clip.load(BUNDLED / name, sample_rate=rate)
     assert at_rate.sample_rate == rate
     assert torch.equal(at_rate.samples, whole.resampled(rate).samples)
-
-
-def test_only_a_recording_of_too_many_samples_comes_at_another_rate(tmp_path):
-    noise = np.random.default_rng(0).integers(-9_000, 9_000, 31 * 192_000).astype(np.int16)
-    for seconds, rate in ((30, 192_000), (31, 48_000)):
-        soundfile.write(tmp_path / "a.wav", noise[: seconds * 192_000], 192_000, "PCM_16")
-        clip = Clip.load(tmp_path / "a.wav")
-        assert clip.sample_rate == rate and clip.duration_s == seconds
-    right = soxr.resample((noise / 32768).astype(np.float32), 192_000, 48_000, "VHQ")
-    assert np.array_equal(clip.samples.numpy(), right)
 
 
 @pytest.mark.parametrize("rate", [None, 8_000, 16_000])
@@ -247,32 +202,7 @@ def test_a_full_disk_is_one_sentence_and_no_traceback(subtype, capfd):
     assert not printed.out and not printed.err
 
 
-# --- the pieces ----------------------------------------------------------------------------------
-
-
-def test_a_file_is_looked_at_so_often_and_no_more(tmp_path):
-    path = tmp_path / "a.wav"
-    path.write_bytes(bytes(100))
-    with path.open("rb") as file:
-        looks = Looks(file, 3, "a.wav")
-        for _ in range(3):
-            looks.seek(0)
-        with pytest.raises(ValueError, match=r"^a\.wav is in more pieces than a sound has"):
-            looks.seek(0)
-
-
-def test_a_tag_is_compressed_only_where_its_frames_grow(tmp_path):
-    plain = hostile.id3(b"TIT2\0\0\0\x05\0\0\3abcd" + os.urandom(2_000_000))
-    path = tmp_path / "a"
-    for front in (b"", b"T", b"TTCO", bytes(2**20 - 5), bytes(2**20 - 17)):
-        for tag, expected in ((plain, False), (hostile.bomb_of_text(1, 1), True)):
-            path.write_bytes(front + tag)
-            with path.open("rb") as file:
-                assert holds_compressed_tag(file, 0) is expected
-    path.write_bytes(hostile.bomb_of_text(1, 1))
-    with path.open("rb") as file:  # tags at the front of an MP3 are passed over
-        assert not holds_compressed_tag(file, path.stat().st_size)
-
+# --- many channels -------------------------------------------------------------------------------
 
 READ_MANY = """
 import sys

@@ -14,6 +14,7 @@ from robustaudio.listening.analysis.thresholds import Criteria, Threshold
 from robustaudio.listening.design.forced_choice import TWO_INTERVALS
 from robustaudio.listening.design.trial import Condition
 from robustaudio.listening.run.json_lines import JsonLinesStore
+from robustaudio.listening.run.open_store import open_store
 from robustaudio.listening.run.store import STUDY, Event
 from robustaudio.listening.web import feedback
 
@@ -145,3 +146,25 @@ def test_a_purge_that_fails_says_so(study_file, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(JsonLinesStore, "delete", lambda *_: (tmp_path / "x" / "y").touch())
     assert main(["listen", "purge", store]) == 2
     assert f"{token} could not be deleted; try again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["", " ", "x://", "://", "sqlite://", "sqlite:///", "sqlite:///:memory:", "hub://", ":",
+     "postgresql://", "postgresql+psycopg://u:secret@h:port/x", "sqlite:x.db", "~/answers", "a\0b"],
+)  # fmt: skip
+def test_a_word_that_names_no_store_is_refused_with_the_forms_that_are_known(where, tmp_path):
+    for create in (True, False):
+        with pytest.raises(ValueError, match="names no store; a folder, sqlite:///FILE,") as told:
+            open_store(where, create=create)
+        assert "secret" not in str(told.value)
+
+
+def test_a_folder_of_any_name_is_a_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sqlite:x").mkdir()
+    for where in ("answers", "./a/b", "..", str(tmp_path), "C:x", "sqlite:x"):
+        assert isinstance(open_store(where), JsonLinesStore)
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="the store file is a file; a folder, sqlite"):
+        open_store("file")

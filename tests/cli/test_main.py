@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from robustaudio.audio.datasets import BUNDLED
+from robustaudio.cli import main
+from robustaudio.cli.main import with_numbers
 
 ROOT = Path(__file__).parents[2]
 CLIP = str(BUNDLED / "seven-slt.wav")
@@ -84,3 +86,12 @@ def test_the_app_answers_before_it_loads():
         )  # fmt: skip
         assert run.returncode == code
         assert not any(f" {name}\n" in run.stderr for name in ("torch", "gradio", "numpy"))
+
+
+@pytest.mark.parametrize("number", ["-1e2", "-inf", "-nan", "-1E+2", "-.5e-3", "-1_000", "-7"])
+def test_a_negative_number_is_a_number_in_every_notation(number, capsys):
+    assert with_numbers(["--level-db", number]) == [f"--level-db={number}"]
+    assert main(["attack", "nosuch.wav", "--level-db", number]) == 2
+    assert "there is no file nosuch.wav" in capsys.readouterr().err
+    assert with_numbers(["a", number, "--x=1", number]) == ["a", number, "--x=1", number]
+    assert with_numbers(["--report", "-x"]) == ["--report", "-x"]

@@ -76,8 +76,7 @@ class Dataset:
 
     def clips(self) -> Iterator[Clip]:
         """Each row's recording, labelled."""
-        for row in self.rows:
-            yield self._clip(row)
+        return map(self._clip, self.rows)
 
     def read(
         self,

@@ -10,15 +10,13 @@ from http.client import HTTPException
 from pathlib import Path
 
 from robustaudio.audio.datasets.dataset import Dataset, Row
-from robustaudio.audio.datasets.folders import cache_folder
 from robustaudio.audio.datasets.metadata_csv import read_folder, write_metadata
 from robustaudio.doors import reason
+from robustaudio.paths import cache_folder
 
 FSDD_URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
 FSDD_FILE = re.compile(r"([0-9])_([A-Za-z]+)_([0-9]+)\.wav")  # digit, speaker, index
 DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
-FSDD_LICENCE = "CC-BY-SA-4.0"
-FSDD_TEST_INDICES = range(5)  # "the first 10 %" of the data set's own rule: indices 0 to 4
 FSDD_ADVICE = "run: python -m robustaudio download fsdd"
 
 
@@ -43,8 +41,8 @@ def read_official_fsdd(folder: Path, name: str = "fsdd") -> Dataset:
                     label=digit,
                     speaker_or_source=speaker,
                     group=path.stem,
-                    split="test" if int(index) in FSDD_TEST_INDICES else "train",
-                    licence=FSDD_LICENCE,
+                    split="test" if int(index) < 5 else "train",  # its authors' "first 10 %"
+                    licence="CC-BY-SA-4.0",
                 )
             )
     if not rows:

@@ -6,21 +6,17 @@ from zlib import crc32
 
 from robustaudio.audio.datasets.dataset import Dataset, Row
 
-IRMAS_URL = "https://doi.org/10.5281/zenodo.1290750"
 IRMAS_FOLDER = "IRMAS-TrainingData"
+IRMAS_ADVICE = (
+    f"unpack {IRMAS_FOLDER}.zip, which https://doi.org/10.5281/zenodo.1290750 offers, into {{}}"
+)
 # 008__[flu][nod][cla]0393__1.wav: instrument, drums (not in all), genre, recording, excerpt
 IRMAS_FILE = re.compile(r"(?:[0-9]+__)?\[([a-z]{3})\](?:\[[^]]*\])+([0-9]+)__[0-9]+\.wav")
-IRMAS_LICENCE = "CC-BY-NC-SA-3.0"
 IRMAS_LABELS = {
     "cel": "cello", "cla": "clarinet", "flu": "flute", "gac": "acoustic_guitar",
     "gel": "electric_guitar", "org": "organ", "pia": "piano", "sax": "saxophone",
     "tru": "trumpet", "vio": "violin", "voi": "voice",
 }  # fmt: skip
-
-
-def irmas_advice(folder: Path) -> str:
-    """What brings the data set into a folder."""
-    return f"unpack {IRMAS_FOLDER}.zip, which {IRMAS_URL} offers, into {folder}"
 
 
 def holds_irmas(folder: Path) -> bool:
@@ -49,7 +45,7 @@ def read_official_irmas(folder: Path, name: str = "irmas") -> Dataset:
                     speaker_or_source=group,
                     group=group,
                     split=(2 * ["test"] + ["val"] + 7 * ["train"])[crc32(group.encode()) % 10],
-                    licence=IRMAS_LICENCE,
+                    licence="CC-BY-NC-SA-3.0",
                 )
             )
     if not rows:

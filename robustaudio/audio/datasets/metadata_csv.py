@@ -58,11 +58,7 @@ def read_folder(folder: Path, name: str) -> Dataset:
 
 
 def _table(path: Path) -> list[tuple[int, list[str]]]:
-    """The lines of a table that are not blank, with their numbers.
-
-    Raises:
-        ValueError: if the file cannot be read, or is not text in UTF-8 (or UTF-16 with a mark).
-    """
+    """The lines of a table that are not blank, with their numbers; UTF-8, or UTF-16 with a mark."""
     try:
         content = read_bytes(path, LONGEST_TABLE)
     except ValueError as error:
@@ -78,7 +74,7 @@ def _table(path: Path) -> list[tuple[int, list[str]]]:
     if (lines := text.count("\n") + text.count("\r")) > MOST_LINES:
         raise ValueError(f"cannot read {path}: it has {lines} lines; {MOST_LINES} are the most.")
     header = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(SEPARATORS, key=lambda some: len(_needed_in(header, some)))
+    separator = max(SEPARATORS, key=lambda some: len({*NEEDED} & _cells(header, some)))
     if match := SEPARATOR_LINE.fullmatch(header.strip()):
         separator, text = match[1], text.replace(header, "", 1)
     if "\0" in header:
@@ -91,18 +87,12 @@ def _table(path: Path) -> list[tuple[int, list[str]]]:
     return [(number, cells) for number, cells in lines if any(cell.strip() for cell in cells)]
 
 
-def _needed_in(header: str, separator: str) -> set[str]:
-    """The columns that are needed, as far as a header has them with a separator."""
-    cells = header.replace('"', "").split(separator)
-    return {cell.strip().lower() for cell in cells} & set(NEEDED)
+def _cells(header: str, separator: str) -> set[str]:
+    return {cell.strip().lower() for cell in header.replace('"', "").split(separator)}
 
 
 def _inside(folder: Path, file: str, table: Path) -> str:
-    """A file of a table, which may name all of its path, as a path below its folder, with `/`.
-
-    Raises:
-        ValueError: if it lies outside.
-    """
+    """A file of a table, which may name all of its path, as a path below its folder, with `/`."""
     root, windows = folder.resolve(), PureWindowsPath(file)
     if "\\" in file and ("\0" in file or not (root / file).is_file()):
         file = file.replace("\\", "/")
@@ -120,6 +110,4 @@ def write_metadata(dataset: Dataset) -> None:
     with (dataset.folder / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(
-            {column: getattr(row, column) for column in COLUMNS} for row in dataset.rows
-        )
+        writer.writerows(map(vars, dataset.rows))

@@ -5,12 +5,11 @@ from pathlib import Path
 
 from robustaudio.audio.datasets.bundled import BUNDLED_PREFIX, read_bundled
 from robustaudio.audio.datasets.dataset import WHAT, Dataset
-from robustaudio.audio.datasets.folders import cache_folder, data_folders
 from robustaudio.audio.datasets.fsdd import FSDD_ADVICE, holds_fsdd, read_official_fsdd
-from robustaudio.audio.datasets.irmas import holds_irmas, irmas_advice, read_official_irmas
+from robustaudio.audio.datasets.irmas import IRMAS_ADVICE, holds_irmas, read_official_irmas
 from robustaudio.audio.datasets.labelled_folder import read_labelled_folders
 from robustaudio.audio.datasets.metadata_csv import holds_table, read_folder
-from robustaudio.paths import ASSETS, HOME
+from robustaudio.paths import ASSETS, HOME, cache_folder, data_folders
 
 LAYOUTS = (  # whether a folder has it, and what reads it
     (holds_table, read_folder),
@@ -59,21 +58,13 @@ def read_any(folder: Path, name: str) -> Dataset:
         raise ValueError(f"the data set {folder} cannot be read: {error.strerror}.") from error
 
 
-def how_to_get(name: str) -> str | None:
-    """What brings a data set into the user's cache (None: nothing does)."""
-    folder = cache_folder() / name
-    match name:
-        case "fsdd":
-            return FSDD_ADVICE
-        case "irmas":
-            return irmas_advice(folder)
-        case "rendered":
-            return f"run: {_script('render_digits.py')} --training {folder}"
-        case "rendered-instruments":
-            return f"run: {_script('render_instruments.py')} --training {folder}"
-    return None
-
-
-def _script(file: str) -> str:
-    path = ASSETS / file
-    return f"python {path.relative_to(HOME) if path.is_relative_to(HOME) else path}"
+def how_to_get(name: str) -> str:
+    """What brings a data set into the user's cache; empty if nothing does."""
+    scripts = ASSETS.relative_to(HOME) if ASSETS.is_relative_to(HOME) else ASSETS
+    advice = {
+        "fsdd": FSDD_ADVICE,
+        "irmas": IRMAS_ADVICE,
+        "rendered": f"run: python {scripts / 'render_digits.py'} --training {{}}",
+        "rendered-instruments": f"run: python {scripts / 'render_instruments.py'} --training {{}}",
+    }
+    return advice.get(name, "").format(cache_folder() / name)

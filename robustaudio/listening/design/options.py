@@ -22,7 +22,7 @@ def check(procedure: Any) -> None:
     """
     for declared in (declared for declared in fields(procedure) if Option in declared.metadata):
         name, value = declared.name, getattr(procedure, declared.name)
-        limits = option_of(declared).limits
+        limits = option_of(declared)
         if (limits.least, limits.most) == LEVELS_DB:
             _check_levels(name, (value,) if declared.type is float else tuple(value))
         elif declared.type is int and (type(value) is not int or value < (limits.least or 0)):
