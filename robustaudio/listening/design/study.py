@@ -28,11 +28,6 @@ LONGEST_H = 366 * 24  # that a study may be open
 LONGEST_NAME, LONGEST_TEXT = 120, 2_000  # characters: of titles and names, of texts
 
 
-def noted(default: Any, column: Column) -> Any:
-    """A field with a default, and what a study file may give it."""
-    return field(default=default, metadata=holds(column))
-
-
 def words(longest: int) -> Column:
     """Text that is more than blanks."""
     right = f"text of at most {longest} characters"
@@ -46,21 +41,21 @@ NAME, TEXT = words(LONGEST_NAME), words(LONGEST_TEXT)
 class Texts:
     """What listeners read; None stands for what the page says by itself."""
 
-    about: str = noted("You will hear short sounds, and compare them.", TEXT)
-    question: str | None = noted(None, TEXT)  # None: that of the paradigm
-    purpose: str = noted("To find out how loud a change has to be before people hear it.", TEXT)
-    contact: str = noted("Whoever gave you this link.", TEXT)
+    about: str = holds(TEXT, "You will hear short sounds, and compare them.")
+    question: str | None = holds(TEXT, None)  # None: that of the paradigm
+    purpose: str = holds(TEXT, "To find out how loud a change has to be before people hear it.")
+    contact: str = holds(TEXT, "Whoever gave you this link.")
 
 
 @dataclass(frozen=True)
 class Model:
     """What is known of the classifier that was attacked or proven; it travels with every row."""
 
-    name: str | None = noted(None, NAME)
-    certified_radius: float | None = noted(None, number(0, 1e12))  # L2, in the clip's own units
-    sigma: float | None = noted(None, number(0, 1e12))
-    alpha: float | None = noted(None, number(0, 1))
-    n: int | None = noted(None, whole(1, 10**12))
+    name: str | None = holds(NAME, None)
+    certified_radius: float | None = holds(number(0, 1e12), None)  # L2, in the clip's own units
+    sigma: float | None = holds(number(0, 1e12), None)
+    alpha: float | None = holds(number(0, 1), None)
+    n: int | None = holds(whole(1, 10**12), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +70,15 @@ class StudyClip:
 class Study:
     """What a study file says; `options` are those of the procedure, its `kind` among them."""
 
-    title: str = field(metadata=holds(NAME))
+    title: str = field(metadata={"column": NAME})
     clips: tuple[StudyClip, ...]
     families: tuple[str, ...]
     options: Mapping[str, Any]
     texts: Texts = Texts()
     model: Model = Model()
-    screening: str = noted(SCREENINGS[0], one_of(*SCREENINGS))
-    expires_h: int = noted(7 * 24, whole(1, LONGEST_H))
-    seed: int = noted(0, whole(0, MOST_SEED))
+    screening: str = holds(one_of(*SCREENINGS), SCREENINGS[0])
+    expires_h: int = holds(whole(1, LONGEST_H), 7 * 24)
+    seed: int = holds(whole(0, MOST_SEED), 0)
 
     @cached_property
     def procedure(self) -> Any:
