@@ -1,8 +1,8 @@
 """Listeners who have begun: they count once the first check is passed, until then they make room.
 
-Anybody with a link may begin as often as they like. Only who has heard the beeps of the first check
-is taken for a listener; the others are forgotten after a while, the oldest first where there are
-too many.
+Anybody with a link may begin as often as they like. Those who have heard the beeps of the first
+check are listeners; the others are forgotten after a while, the oldest first where there are too
+many.
 """
 
 import threading
@@ -18,7 +18,7 @@ AT_ONCE = 20  # are forgotten: nobody waits for more than that
 
 
 class Admission:
-    """The sessions of one study by what they have done; others may write to its store as well."""
+    """The sessions of one study by what they have done; other servers may write to its store."""
 
     def __init__(
         self, store: Store, token: str, unused_hours: float,
@@ -30,7 +30,7 @@ class Admission:
         self._unused: dict[str, float] = {}  # since when they are known, the oldest first
 
     def admit(self, start: Event) -> None:
-        """Stores the beginning of one more.
+        """Store the beginning of one more session.
 
         Raises:
             ValueError: when there have been too many listeners.
@@ -45,14 +45,14 @@ class Admission:
             self._unused[start.session] = self._clock()
 
     def passed(self, check: Event) -> None:
-        """Stores that the first check was passed: never while the session makes room."""
+        """Store that the first check was passed: never while the session is being forgotten."""
         with self._lock:
             self.store.append(check)
             self._unused.pop(check.session, None)
             self._listeners.add(check.session)
 
     def drop_unused(self, most: int = MOST_UNUSED) -> None:
-        """Forgets who has begun too long ago without a check, and the oldest beyond `most`.
+        """Forget sessions that began too long ago without a check, and the oldest beyond `most`.
 
         Sessions that cannot be read or deleted now are left, and tried again the next time.
         """
@@ -69,7 +69,7 @@ class Admission:
                         del self._unused[name]
 
     def _look(self) -> None:
-        """Takes note of who is new in the store, and of who is gone."""
+        """Note which sessions are new in the store, and which are gone."""
         names = dict.fromkeys(self.store.sessions(self.token))
         self._listeners &= names.keys()
         self._unused = {name: at for name, at in self._unused.items() if name in names}

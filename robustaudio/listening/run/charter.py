@@ -90,10 +90,11 @@ class Charters:
         """Drop what was read of a study that is gone."""
         self._read.pop(token, None)
 
-    def note(self, event: Event) -> None:
-        """Add a fact to a study, after all that it has of this kind."""
-        store = self.store_of(event.study)
-        index = _next_index(store.read(event.study, STUDY), event.kind)
+    def note(self, event: Event, store: Store | None = None) -> None:
+        """Add a fact to a study, after all that can be read of this kind."""
+        store = store or self.store_of(event.study)
+        events = store.read(event.study, STUDY)
+        index = max((known.index + 1 for known in events if known.kind == event.kind), default=0)
         while not store.append(replace(event, index=index)):
             index += 1
 
@@ -110,10 +111,9 @@ class Charters:
 
     def move_end(self, store: Store, token: str, end: datetime) -> None:
         """Write a study's new end, twice."""
-        index = _next_index(store.read(token, STUDY), "expires")
         data = {"at": end.isoformat(timespec="seconds"), "copies": COPIES}
-        for copy in range(COPIES):
-            store.append(Event(token, STUDY, "expires", index + copy, data))
+        for _ in range(COPIES):
+            self.note(Event(token, STUDY, "expires", 0, data), store)
 
     def agreed_before(self, token: str, end: datetime) -> bool:
         """Whether listeners have agreed to an end that comes before this one."""
@@ -157,11 +157,6 @@ class Charters:
             for name in (STUDY, *store.sessions(token)):
                 with suppress(OSError, ValueError):
                     yield from filter(None, map(_hour, store.read(token, name)))
-
-
-def _next_index(events: Sequence[Event], kind: str) -> int:
-    """The first index of a kind after all that can be read."""
-    return max((event.index + 1 for event in events if event.kind == kind), default=0)
 
 
 def _hour(event: Event) -> float | None:

@@ -1,4 +1,4 @@
-"""What the pages of one open study ask for, and what they may be told."""
+"""One open study: what its pages ask for, and what they may know."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -105,7 +105,7 @@ class OpenStudy:
         return self.state(code)
 
     def answer(self, code: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Stores the answer to the current trial; one to an earlier trial changes nothing.
+        """Store the answer to the current trial; one to an earlier trial changes nothing.
 
         Whether it was right is told of practice alone, which shows what to listen for.
         """
@@ -161,7 +161,7 @@ class OpenStudy:
         return blind_wav.encode(sound, RATE)
 
     def forget(self, code: str) -> dict[str, Any]:
-        """Deletes all of a listener's answers, damaged ones too.
+        """Delete all of a listener's answers, damaged ones too.
 
         Raises:
             LookupError: for a code that nobody has.

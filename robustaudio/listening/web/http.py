@@ -44,12 +44,11 @@ Answer = Callable[[dict[str, Any], Headers], Any]  # of what was sent, and of th
 
 
 def route(path: str, answer: Answer, method: str = "GET") -> Route:
-    """A route of one study. In a thread, `answer` gets what was sent (with the path's values) and
-    the headers.
+    """A route of one study, whose `answer` is computed in a thread.
 
-    Bytes become a sound, a response stays what it is, anything else becomes JSON. Errors become
-    their sentence; a study that is "closed" (410) or "unknown" (404) is called so beside it, by the
-    key `study`.
+    It is given what was sent, with the path's values, and the headers. Bytes become a sound, a
+    response stays what it is, anything else becomes JSON. Errors become their sentence; a study
+    that is "closed" (410) or "unknown" (404) is called so beside it, by the key `study`.
     """
 
     async def endpoint(request: Request) -> Response:
