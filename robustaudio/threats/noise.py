@@ -81,6 +81,7 @@ def noisy_clip(
     Raises:
         ValueError: for a representation that has no way back to sound, or an impossible sigma.
     """
+    check_audible(classifier, representation)
     front, _ = classifier.split(representation)
     clean = front(waveform)
     noisy = gaussian_noise(clean, sigma, generator)
