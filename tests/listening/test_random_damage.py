@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 import sqlalchemy as sql
-from listening.run.test_store import eventually
+from listening.run.events import eventually
 from listening.small_study import small_study
 
 from robustaudio.listening.run import export, host
