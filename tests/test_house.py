@@ -52,7 +52,8 @@ WITHOUT_A_TEST = {  # of their name: modules that are tested through others, and
     "representations/framing.py": "tests/representations/test_spectral.py",
     "threats/geometry.py": "tests/threats/test_norms.py",
     "training/*": "tests/training/test_training.py",  # a whole short training
-    "ui/*": "tests/ui/test_page.py",  # in a browser, as a visitor does
+    "ui/words/learn.py": "tests/ui/test_page.py",  # text alone
+    "ui/words/listen.py": "tests/ui/tabs/test_listen.py",
 }
 
 
