@@ -1,5 +1,6 @@
 """What a visitor does to the page, and what they wait for."""
 
+import gc
 import json
 import shlex
 from pathlib import Path
@@ -8,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.cli import main
+from robustaudio.ui.services import Services
 
 SLOW_MS = 60_000
 
@@ -93,3 +95,8 @@ def start_a_long_attack(page: Page) -> None:
 def choose_instruments(page: Page) -> None:
     page.locator("#task").get_by_text("Musical instruments").click()
     expect(page.locator("#prediction")).to_contain_text("violin · FluidR3 Violin")
+
+
+def page_services():
+    """Every Services of the running apps: the tests delete what a visit keeps."""
+    return [one for one in gc.get_objects() if type(one) is Services]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from playwright.sync_api import expect
-from ui.driving import SLOW_MS, opened, tab, upload
+from ui.driving import SLOW_MS, opened, page_services, tab, upload
 
 from robustaudio.audio.datasets import BUNDLED
 from robustaudio.serving.limits import Limits
@@ -168,7 +168,7 @@ def test_the_page_is_made_once_for_all_and_for_each_name(ask):
 def test_files_go_by_age_and_downloads_later(app, monkeypatch, tmp_path):
     from robustaudio.ui.server import uploads_of
 
-    services = next(iter(held_services()))
+    services = next(iter(page_services()))
     old = Path(app.server_app.uploaded_file_dir) / "abandoned" / "state.json"
     old.parent.mkdir(parents=True)
     old.write_text("x" * 1000)
@@ -184,14 +184,6 @@ def test_files_go_by_age_and_downloads_later(app, monkeypatch, tmp_path):
     button.temp_files.clear()
     room.sweep(age_s=0.02)
     assert not result.exists()
-
-
-def held_services():
-    import gc
-
-    from robustaudio.ui.services import Services
-
-    return [one for one in gc.get_objects() if type(one) is Services]
 
 
 @pytest.mark.browser
