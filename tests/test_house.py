@@ -25,7 +25,6 @@ WITHOUT_A_TEST = {  # of their name: modules that are tested through others, and
     "attacks/deepfool.py": "tests/attacks/test_minimal.py",  # nearest success are compared
     "attacks/controls.py": "tests/attacks/test_genetic.py",  # what the genetic search must beat
     "attacks/genomes.py": "tests/attacks/test_genetic.py",
-    "serving/background.py": "tests/listening/run/test_purge.py",  # by what it runs
     "certification/certificate.py": "tests/certification/test_verify.py",  # a record
     "classifiers/answers.py": "tests/test_first_slips.py",
     "classifiers/networks.py": "tests/classifiers/test_architecture.py",  # with their kinds, as
@@ -36,29 +35,13 @@ WITHOUT_A_TEST = {  # of their name: modules that are tested through others, and
     "evaluation/results.py": "tests/test_contract.py",  # as records of every verb
     "evaluation/row_file.py": "tests/evaluation/test_engine.py",  # rows that are killed and go on
     "evaluation/workers.py": "tests/evaluation/test_same_numbers.py",
-    "gate/*": "tests/test_gate.py",  # the gate as a whole, over HTTP as a browser asks
     "serving/limits.py": "tests/test_deployment.py",  # beside the page that names every limit
-    "listening/analysis/by_paradigm.py": "tests/listening/analysis/test_analyse.py",
-    "listening/design/forced_choice.py": "tests/listening/design/test_procedures.py",
-    "listening/design/options.py": "tests/listening/design/test_procedures.py",
-    "listening/design/study_file.py": "tests/listening/design/test_study.py",
-    "listening/run/blind_wav.py": "tests/listening/test_blind.py",  # whoever looks for the key
-    "listening/run/clocks.py": "tests/listening/run/test_purge.py",  # what a wrong clock deletes
-    "listening/run/headphones.py": "tests/listening/web/test_listener_routes.py",
-    "listening/run/hub.py": "tests/listening/run/test_store.py",  # every store, one contract
-    "listening/run/json_lines.py": "tests/listening/run/test_store.py",
-    "listening/run/open_store.py": "tests/listening/run/test_store.py",
-    "listening/run/lines.py": "tests/listening/test_random_damage.py",
-    "listening/run/stored.py": "tests/listening/test_damage.py",
-    "listening/run/*": "tests/listening/web/test_listener_routes.py",  # a study as it runs
-    "listening/simulated_study.py": "tests/listening/test_simulated_listeners.py",
-    "listening/web/charts.py": "tests/listening/web/test_teacher_routes.py",
     "reports/markdown.py": "tests/reports/test_verified_digits.py",
     "reports/tables.py": "tests/cli/test_verbs.py",  # the table of tables; each has a test
     "representations/framing.py": "tests/representations/test_spectral.py",
     "threats/geometry.py": "tests/threats/test_norms.py",
     "training/*": "tests/training/test_training.py",  # a whole short training
-    "ui/*": "tests/ui/test_page.py",  # in a browser, as a visitor does
+    "ui/words/listen.py": "tests/ui/tabs/test_listen.py",
 }
 
 

@@ -92,20 +92,24 @@ class Tab:
 
     def event(self, elem_id: str, kind: str = "click") -> dict[str, Any]:
         """The handler of an event of a widget; of several, the one that reads most."""
-        of = self.named(elem_id)
-        found = [
-            one for one in self.config["dependencies"]
-            if one["backend_fn"] and any(i in of and what == kind for i, what in one["targets"])
+        ids = self.named(elem_id)
+        events = [
+            event for event in self.config["dependencies"]
+            if event["backend_fn"] and any(i in ids and k == kind for i, k in event["targets"])
         ]  # fmt: skip
-        return max(found, key=lambda one: len(one["inputs"]))
+        return max(events, key=lambda event: len(event["inputs"]))
+
+    @property
+    def at_load(self) -> list[dict[str, Any]]:
+        """The handlers that run when a page is loaded."""
+        return [
+            event for event in self.config["dependencies"]
+            if event["backend_fn"] and "load" in [kind for _, kind in event["targets"]]
+        ]  # fmt: skip
 
     def event_into(self, elem_id: str) -> dict[str, Any]:
         """The handler that runs when a page is loaded and writes into a widget."""
-        of = self.named(elem_id)
-        return next(
-            one for one in self.config["dependencies"]
-            if of & {*one["outputs"]} and "load" in [what for _, what in one["targets"]]
-        )  # fmt: skip
+        return next(event for event in self.at_load if self.named(elem_id) & {*event["outputs"]})
 
     def values(self, event: dict[str, Any]) -> list:
         """Its inputs; those that live on the server are not sent."""
@@ -170,6 +174,12 @@ class Tab:
 
     def click(self, elem_id: str, kind: str = "click") -> list:
         return self.run(self.event(elem_id, kind))
+
+    def load(self) -> None:
+        """What happens at once when the page opens: fields get what they offer."""
+        for event in self.at_load:
+            if not event["queue"]:
+                self.run(event)
 
     def heard(self) -> str:
         """The words on what the classifier hears."""

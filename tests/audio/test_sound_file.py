@@ -7,9 +7,11 @@ import shlex
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,7 @@ class Recipe:
     command: str = ""
     rate: int = 44_100
     channels: int = 1
+    options: str | None = None  # of ffmpeg, where it makes several files of one source
     of: tuple[str, ...] = ()
     change: Callable[..., bytes] = field(default=lambda content: content)
     lossless: bool = False
@@ -40,7 +43,8 @@ class Recipe:
 
 def ffmpeg(name: str, options: str, rate: int = 44_100, channels: int = 1, **more) -> Recipe:
     command = f"ffmpeg -v error -y -i {{source}} {options} {{out}}"
-    return Recipe(name, command, rate, channels, **more)
+    alone = " -i " in options  # another input would be every file's
+    return Recipe(name, command, rate, channels, None if alone else options, **more)
 
 
 def piped(name: str, options: str, **more) -> Recipe:
@@ -254,10 +258,26 @@ class Lot:
     decoded: dict[str, tuple[np.ndarray, int]]  # mean of the channels, rate
 
 
-def as_ffmpeg(path: Path) -> tuple[np.ndarray, int]:
-    """The mean of the channels that ffmpeg itself decodes, and their rate."""
-    command = ["ffmpeg", "-v", "quiet", "-i", path, "-map", "0:a:0", "-c:a", "pcm_f32le"]
-    wav = subprocess.run([*command, "-f", "wav", "-"], capture_output=True).stdout
+def as_ffmpeg(paths: Sequence[Path]) -> list[tuple[np.ndarray, int]]:
+    """The mean of the channels that ffmpeg itself decodes, and their rate, of each file.
+
+    One process decodes several: to start it takes longer. Where it fails, each has its own.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        decoded = [Path(folder, f"{number}.wav") for number in range(len(paths))]
+        command: list[str | Path] = ["ffmpeg", "-v", "quiet"]
+        for path in paths:
+            command += ["-i", path]
+        for number, path in enumerate(decoded):
+            command += ["-map", f"{number}:a:0", "-c:a", "pcm_f32le", "-f", "wav", path]
+        failed = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
+        if failed and len(paths) > 1:
+            return [each for path in paths for each in as_ffmpeg([path])]
+        return [mean_of(path.read_bytes() if path.exists() else b"") for path in decoded]
+
+
+def mean_of(wav: bytes) -> tuple[np.ndarray, int]:
+    """The mean of the channels of a WAV file of floats, and its rate."""
     at = wav.find(b"data") + 8
     if at < 44:
         return np.zeros(0), 0
@@ -298,11 +318,32 @@ def lot(tmp_path_factory) -> Lot:
         if out.exists() and out.stat().st_size:
             paths[recipe.name] = out
 
+    def make_together(recipes: list[Recipe]) -> None:
+        """By one ffmpeg, of one source; what it did not make has a process of its own."""
+        source = sources[recipes[0].rate, recipes[0].channels]
+        command = ["ffmpeg", "-v", "error", "-y", "-i", str(source)]
+        for recipe in recipes:
+            command += [*shlex.split(recipe.options or ""), str(folder / recipe.name)]
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
+        for recipe in recipes:
+            if done.returncode:
+                make(recipe)
+            else:
+                paths[recipe.name] = folder / recipe.name
+
+    together: dict[tuple[int, int], list[Recipe]] = {}
+    for recipe in todo:
+        if recipe.options is not None:
+            together.setdefault((recipe.rate, recipe.channels), []).append(recipe)
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        list(pool.map(make, (r for r in todo if not r.of)))
+        list(pool.map(make_together, together.values()))
+        list(pool.map(make, (r for r in todo if not r.of and r.options is None)))
         for recipe in (r for r in todo if r.of):  # of others, and of others of others
             make(recipe)
-        decoded = dict(zip(paths, pool.map(as_ffmpeg, paths.values()), strict=True))
+        names = sorted(paths)
+        lots = [names[at : at + 12] for at in range(0, len(names), 12)]
+        every = pool.map(as_ffmpeg, [[paths[name] for name in lot] for lot in lots])
+        decoded = dict(zip(names, chain.from_iterable(every), strict=True))
     lossless = frozenset(recipe.name for recipe in todo if recipe.lossless)
     return Lot(paths, lossless, not_made, decoded)
 

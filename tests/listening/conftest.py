@@ -1,4 +1,4 @@
-"""A real PostgreSQL server of the tests' own, where its binaries are found."""
+"""A real PostgreSQL server of the tests' own, where its binaries are found; a listener."""
 
 import getpass
 import os
@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from listening.over_http import Listener
+from listening.small_study import small_study
+
+from robustaudio.listening.run.host import Host
+from robustaudio.listening.run.json_lines import JsonLinesStore
 
 
 def _postgres_binary(name: str) -> str | None:
@@ -46,3 +51,14 @@ def postgres_url(tmp_path_factory) -> Iterator[str]:
         running.send_signal(signal.SIGINT)  # do not wait for clients
         running.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def rooms(tmp_path) -> Host:
+    return Host(JsonLinesStore(tmp_path))
+
+
+@pytest.fixture
+def listener(rooms) -> Listener:
+    room, _ = rooms.open(small_study())
+    return Listener(rooms, room.token)

@@ -12,20 +12,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from listening.small_study import small_study
-from sqlalchemy import text
+from listening.small_study import answered, small_study
 from starlette.testclient import TestClient
 
 from robustaudio.cli import main
-from robustaudio.listening.design import study_file
-from robustaudio.listening.design.study import Texts
 from robustaudio.listening.run import export
-from robustaudio.listening.run.database import DatabaseStore
 from robustaudio.listening.run.host import Host
 from robustaudio.listening.run.json_lines import JsonLinesStore
 from robustaudio.listening.run.sent import start
 from robustaudio.listening.run.session import new_code, session_of
-from robustaudio.listening.run.store import DAMAGED, STUDY, Event, MemoryStore
+from robustaudio.listening.run.store import STUDY, Event
 from robustaudio.listening.simulated_listeners import Listener
 from robustaudio.listening.simulated_study import simulate
 from robustaudio.listening.web import feedback, teacher_routes
@@ -67,13 +63,6 @@ def broken_study(folder, lines, name: str = "aaaabroken") -> None:
 def unsummed(line: str) -> dict:
     """A line as older versions wrote it."""
     return {key: value for key, value in json.loads(line).items() if key != "sum"}
-
-
-def answered(folder):
-    """A study with one listener who has finished."""
-    room, key = Host(JsonLinesStore(folder)).open(small_study())
-    simulate(room, [Listener(-40.0)], seed=0)
-    return room, key
 
 
 @pytest.mark.parametrize("lines", BROKEN.values(), ids=BROKEN.keys())
@@ -216,47 +205,6 @@ def test_whoever_has_damaged_answers_is_told_and_may_delete_them(tmp_path):
     assert told.status_code == 404 and "no such session" in told.json()["error"]
 
 
-def test_a_damaged_row_of_a_database_hides_no_other(tmp_path):
-    store = DatabaseStore(f"sqlite:///{tmp_path / 'answers.db'}")
-    for index in range(3):
-        store.append(Event("abcd", "aaaa0001", "trial", index))
-    with store.engine.begin() as connection:
-        connection.execute(text("UPDATE listening_events SET data = 'x' WHERE number = 1"))
-    assert [(e.kind, e.index) for e in store.read("abcd", "aaaa0001")] == [
-        ("trial", 0), (DAMAGED, 1), ("trial", 2),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"title": "x" * 121}, "must be text of at most 120 characters"),
-        ({"title": "\ud800"}, "surrogates not allowed"),
-        ({"expires_h": 10**9}, "expires_h 1000000000 must be a whole number"),
-        ({"texts": Texts(about="")}, "texts.about '' must be text"),
-        ({"options": {"kind": "abx", "levels_db": [float("nan")]}}, "levels_db nan must be"),
-        ({"seed": object()}, "not JSON serializable"),
-    ],
-)
-@pytest.mark.parametrize("demo", [False, True])
-def test_a_study_that_could_not_be_read_again_is_not_stored(tmp_path, changes, told, demo):
-    rooms = Host(JsonLinesStore(tmp_path / "answers"))
-    with pytest.raises(ValueError, match="could not be read again, and is not opened: ") as error:
-        rooms.open(replace(small_study(), **changes), hours=1, demo=demo)
-    assert told in str(error.value)
-    assert rooms.store.studies() == [] and not (tmp_path / "answers").exists()
-
-
-def test_a_study_whose_sounds_are_too_much_for_its_reader_is_not_stored(monkeypatch):
-    """What is too much is told in seconds."""
-    rooms = Host(MemoryStore())
-    study = small_study()
-    monkeypatch.setattr(study_file, "LONGEST", 1_000)
-    with pytest.raises(ValueError, match=r"(?s)could not be read again.* last 0 s .* 1000 are"):
-        rooms.open(study)
-    assert rooms.store.studies() == []
-
-
 def test_an_event_of_other_types_is_refused_when_it_is_written(tmp_path):
     for kind, index, data in ((3, 0, {}), ("trial", "0", {}), ("trial", 0, [1])):
         with pytest.raises(ValueError, match="must be str, int and dict"):
@@ -350,22 +298,6 @@ def test_a_listeners_file_that_is_none_is_counted_and_stops_nobody(
     assert main(["listen", "analyse", str(tmp_path)]) == 0
     assert f"1 listener cannot be read or is missing: {bad}" in capsys.readouterr().err
     assert os.path.lexists(path)
-
-
-def test_who_could_not_be_looked_at_is_looked_at_again(tmp_path, monkeypatch):
-    """A stamp that nobody knows does not stand for what was read before."""
-    room, _ = answered(tmp_path)
-
-    def locked(path):
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr("robustaudio.listening.run.json_lines._stamp", locked)
-    (before,) = room.sessions().values()
-    (name,) = room.store.sessions(room.token)
-    path = tmp_path / room.token / f"{name}.jsonl"
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
-    (after,) = room.sessions().values()
-    assert len(after.responses) < len(before.responses)
 
 
 def lock(monkeypatch, folder: Path) -> None:

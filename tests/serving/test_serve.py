@@ -19,7 +19,7 @@ from cryptography import x509
 from robustaudio.cli.app import App
 from robustaudio.cli.main import read as command
 from robustaudio.serving import serve
-from robustaudio.serving.serve import Serving, self_signed
+from robustaudio.serving.serve import Serving, bound, self_signed
 
 HOME = Path(__file__).parents[2]
 
@@ -263,3 +263,14 @@ def test_small_answers_are_sent_at_once():
     with serve.bound("127.0.0.1", 0) as listening:
         apart.run(one_visit(listening))
     assert found != [0]
+
+
+def test_without_a_port_the_first_free_one_is_taken(monkeypatch):
+    monkeypatch.setattr(
+        "robustaudio.serving.serve.FIRST_PORT", bound("127.0.0.1", 0).getsockname()[1]
+    )
+    with bound("127.0.0.1", None) as one, bound("127.0.0.1", None) as two:
+        assert one.getsockname()[1] != two.getsockname()[1]
+    monkeypatch.setattr("robustaudio.serving.serve.PORTS", 1)
+    with bound("127.0.0.1", None), pytest.raises(ValueError, match=r"no port from .* is free"):
+        bound("127.0.0.1", None)

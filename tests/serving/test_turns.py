@@ -1,6 +1,9 @@
 """Turns: as many at a time as there are slots, one per address, the longest unserved first."""
 
 import threading
+import time
+
+import pytest
 
 from robustaudio.serving.turns import ASKER, REMEMBERED, Served, Turns
 
@@ -58,3 +61,49 @@ def test_an_address_holds_one_of_two_slots_and_a_private_machine_all():
         thread.join(10)
     with turns.turn(), turns.turn():
         assert len(turns._running) == 2
+
+
+def held_by(turns: Turns, askers: list[str]) -> tuple[list[str], int]:
+    """Whose turn it was, one after the other; the most that held a place together."""
+    order, most, running, lock = [], 0, 0, threading.Lock()
+
+    def hold(asker: str) -> None:
+        nonlocal most, running
+        ASKER.set(asker)
+        with turns.turn():
+            with lock:
+                order.append(asker)
+                running += 1
+                most = max(most, running)
+            time.sleep(0.05)
+            with lock:
+                running -= 1
+
+    threads = [threading.Thread(target=hold, args=(asker,)) for asker in askers]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.002)
+    for thread in threads:
+        thread.join()
+    return order, most
+
+
+def test_a_lock_takes_turns_and_one_asker_holds_one_place():
+    assert held_by(Turns(1), ["a", "a", "a", "b", "c", "b"])[0] == ["a", "b", "c", "a", "b", "a"]
+    assert held_by(Turns(2), ["a"] * 5)[1] == 1
+    assert held_by(Turns(2), ["a"] * 4 + ["b"] * 4)[1] == 2
+    assert held_by(Turns(2), [""] * 5)[1] == 2  # nobody shares a private machine
+
+
+def test_a_lock_is_free_again_after_a_failure():
+    turns = Turns(1)
+    for _ in range(2):
+        with pytest.raises(ValueError), turns.turn():
+            raise ValueError
+
+
+def test_only_the_last_turns_are_remembered():
+    served = Served()
+    for number in range(REMEMBERED + 1):
+        served.note(number)
+    assert served.last(0) == -1 and served.last(1) == 1 and served.last(REMEMBERED) == REMEMBERED

@@ -1,12 +1,21 @@
-"""A real browser for the interface tests, and pages that may neither log errors nor phone home."""
+"""What the interface tests share: what the page is given, the page served, a real browser.
+
+Pages may neither log errors nor phone home.
+"""
 
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
+from ui.driving import opened
+
+from robustaudio.ui.launch import launch, load_services
+from robustaudio.ui.services import Services
+from robustaudio.ui.sources import Source
 
 CHROMIUM_ARGS = [
     "--no-sandbox",
@@ -31,6 +40,32 @@ def find_chromium() -> str | None:
 
 
 @pytest.fixture(scope="session")
+def services() -> Services:
+    return load_services()
+
+
+@pytest.fixture(scope="session")
+def source(services) -> Source:
+    name = "7 · flite slt"
+    return Source(name, services.clips["digits"][name], "digits")
+
+
+@pytest.fixture(scope="session")
+def app(browser, tmp_path_factory) -> Iterator[str]:
+    """The page, served for every test that wants nothing special of its server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROBUSTAUDIO_LISTENING", str(tmp_path_factory.mktemp("answers")))
+        page = launch(block=False, quiet=True)
+    yield str(page.local_url)
+    page.close()
+
+
+@pytest.fixture
+def page(app, page_at) -> Page:
+    return opened(page_at, app)
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One headless Chromium for all browser tests; without one they are skipped."""
     path = find_chromium()
@@ -42,12 +77,12 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page_at(browser: Browser) -> Iterator[Callable[..., Page]]:
+@contextmanager
+def pages(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Open a URL in a browser session of its own; `width`, `dark` and `touch` say on what.
 
-    A console error, an uncaught exception or a request to another host fails the test at its end;
-    `expected` names parts of console errors that the test provokes.
+    A console error, an uncaught exception or a request to another host is a failure when the block
+    ends; `expected` names parts of console errors that the test provokes.
     """
     contexts, problems = [], []
 
@@ -89,3 +124,9 @@ def page_at(browser: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def page_at(browser: Browser) -> Iterator[Callable[..., Page]]:
+    with pages(browser) as open_page:
+        yield open_page

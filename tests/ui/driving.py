@@ -1,5 +1,6 @@
 """What a visitor does to the page, and what they wait for."""
 
+import gc
 import json
 import shlex
 from pathlib import Path
@@ -8,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.cli import main
+from robustaudio.ui.services import Services
 
 SLOW_MS = 60_000
 
@@ -54,8 +56,14 @@ def clip_name(file: str) -> str:
 
 
 def upload(page: Page, path: Path) -> None:
-    page.locator("#own-clip button").first.click()
-    page.locator("#upload input[type=file]").set_input_files(path)
+    """Sends a file, in place of the one that was sent before."""
+    box = page.locator("#upload")
+    if not box.is_visible():
+        page.locator("#own-clip button").first.click()
+    expect(box).to_be_visible()
+    if box.get_by_label("Clear").count():
+        box.get_by_label("Clear").first.click()
+    box.locator("input[type=file]").set_input_files(path)
 
 
 def downloaded(page: Page, button: str, to: Path) -> Path:
@@ -73,3 +81,22 @@ def assert_made_again(report: dict, capsys, keys: tuple[str, ...]) -> None:
     again = json.loads(capsys.readouterr().out)
     for key in keys:
         assert again[key] == report["result"][key], key
+
+
+def start_a_long_attack(page: Page) -> None:
+    choose(page, "method", "Carlini–Wagner (L2)")
+    page.locator("#options-cw button").first.click()
+    fill(page, "#cw-steps", "2000")
+    fill(page, "#cw-searches", "20")
+    page.locator("#perturb").click()
+    expect(page.locator("#perturb-status progress")).to_be_visible(timeout=SLOW_MS)
+
+
+def choose_instruments(page: Page) -> None:
+    page.locator("#task").get_by_text("Musical instruments").click()
+    expect(page.locator("#prediction")).to_contain_text("violin · FluidR3 Violin")
+
+
+def page_services():
+    """Every Services of the running apps: the tests delete what a visit keeps."""
+    return [one for one in gc.get_objects() if type(one) is Services]

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from ui.visiting import Visiting
+from visiting import Tab
 
 from robustaudio.serving.limits import Limits
 from robustaudio.ui.launch import launch
@@ -24,46 +24,58 @@ def url(tmp_path_factory):
         page.close()
 
 
-def timed(visitor: Visiting, **changes) -> float:
+def timed(visitor: Tab) -> float:
     started = time.monotonic()
-    ended = visitor.run("perturb", **changes)[-1]
-    assert ended["msg"] == ENDED and ended["success"], ended
+    assert visitor.click("perturb")
     return time.monotonic() - started
 
 
+def start(visitor: Tab, session: str) -> None:
+    """Asks for a run in a tab of that name, and does not listen."""
+    visitor.session = session
+    visitor.join(visitor.event("perturb"))
+
+
+def hostile_visitor(url: str) -> Tab:
+    visitor = Tab(url, "127.0.0.2")
+    visitor.put |= HEAVIEST
+    return visitor
+
+
 def test_a_flood_of_the_heaviest_runs_from_one_address_keeps_nobody_waiting(url):
-    other = Visiting(url, "127.0.0.3")
+    other = Tab(url, "127.0.0.3")
     idle_s = sorted(timed(other) for _ in range(3))[1]
-    hostile = Visiting(url, "127.0.0.2")
+    hostile = hostile_visitor(url)
     for number in range(66):  # each of a session of its own; nobody listens
-        assert hostile.join("perturb", f"hostile{number}", **HEAVIEST).status_code == 200
+        start(hostile, f"hostile{number}")
     flooded_s = sorted(timed(other) for _ in range(3))
     assert flooded_s[1] <= 2 * idle_s + SLACK_S, (idle_s, flooded_s)
     time.sleep(GONE_S)
     # all of theirs are gone by now: the address is served again
-    assert timed(hostile) <= 2 * idle_s + SLACK_S
+    assert timed(Tab(url, "127.0.0.2")) <= 2 * idle_s + SLACK_S
 
 
 def test_one_who_listens_holds_one_share_and_the_others_have_the_other(url):
-    other, hostile = Visiting(url, "127.0.0.3"), Visiting(url, "127.0.0.2")
+    other, hostile = Tab(url, "127.0.0.3"), hostile_visitor(url)
     idle_s = sorted(timed(other) for _ in range(3))[1]
     for number in range(20):
-        hostile.join("perturb", f"listening{number}", **HEAVIEST)
-    with hostile.http.stream(
-        "GET", "/gradio_api/queue/data", params={"session_hash": "listening0"}
-    ) as stream:
-        assert any('"process_generating"' in line for line in stream.iter_lines())
-        assert timed(other) <= 2 * idle_s + SLACK_S
+        start(hostile, f"listening{number}")
+    hostile.session = "listening0"
+    listened = hostile.messages()
+    assert any(message["msg"] == "process_generating" for message in listened)
+    assert timed(other) <= 2 * idle_s + SLACK_S
+    listened.close()
 
 
 def test_a_visitor_who_waits_is_told_their_place_and_one_too_many_is_refused(url):
-    visitor = Visiting(url, "127.0.0.4")
-    changes: dict = {"method": "genetic", "genetic-queries": 6000}
-    visitor.join("perturb", **changes)
+    visitor = Tab(url, "127.0.0.4")
+    visitor.put |= {"method": "genetic", "genetic-queries": 6000}
+    event = visitor.event("perturb")
+    visitor.join(event)
     listened = visitor.messages()
     messages = [next(one for one in listened if one["msg"] == "process_generating")]
     for _ in range(3):
-        visitor.join("perturb", **changes)
+        visitor.join(event)
     messages += listened
     told = str([m["output"].get("data") for m in messages if m["msg"] == "process_generating"])
     assert "waiting: yours is next" in told and "waiting: 1 run is before yours" in told

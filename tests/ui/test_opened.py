@@ -5,20 +5,7 @@ import shlex
 import pytest
 
 from robustaudio.cli import parser
-from robustaudio.ui.launch import load_services
 from robustaudio.ui.opened import Opened, command_line
-from robustaudio.ui.sources import Source
-
-
-@pytest.fixture(scope="module")
-def services():
-    return load_services()
-
-
-@pytest.fixture(scope="module")
-def source(services):
-    name = "7 · flite slt"
-    return Source(name, services.clips["digits"][name], "digits")
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "masking"])

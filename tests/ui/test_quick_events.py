@@ -1,6 +1,5 @@
 """Quick events of several addresses, over HTTP: one address floods, and the others are served."""
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -11,12 +10,12 @@ import numpy as np
 import pytest
 import soundfile
 from gradio.queueing import EventQueue, Queue
-from ui.visiting import API, Visiting
+from visiting import Refused, Tab
 
 from robustaudio.classifiers.classifier import Classifier
 from robustaudio.serving.limits import PRIVATE, Limits
 from robustaudio.serving.streams import Streams
-from robustaudio.serving.turns import ASKER, REMEMBERED, Served, Turns
+from robustaudio.serving.turns import ASKER
 from robustaudio.ui.launch import launch
 from robustaudio.ui.long_runs import GONE_S
 from robustaudio.ui.quick_events import ADDRESS_RUNS, QUICK_RUNS, Quick, share_quick
@@ -62,71 +61,58 @@ def sound(tmp_path_factory):
     return made
 
 
-def put(visitor: Visiting, path) -> dict:
-    """The file on the server."""
-    files = {"files": (path.name, path.read_bytes())}
-    told = visitor.http.post(f"/{API}/upload", files=files).raise_for_status().json()
-    return {"path": told[0], "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
+def refused(visitor: Tab, file: dict) -> Refused | None:
+    """What the server says where it does not take the file; nobody listens for what it does."""
+    visitor.put["upload"] = file
+    try:
+        visitor.join(visitor.event("upload", "upload"))
+    except Refused as refusal:
+        return refusal
+    return None
 
 
-def join(visitor: Visiting, file: dict, session: str = ""):
-    """Asks the server to take the file, and does not listen."""
-    handler = visitor.handler("upload", "upload")
-    asked = {
-        "data": visitor.data(handler, {"upload": file}), "fn_index": handler["id"],
-        "session_hash": session or visitor.session, "trigger_id": handler["targets"][0][0],
-    }  # fmt: skip
-    return visitor.http.post(f"/{API}/queue/join", json=asked)
-
-
-def taken_s(visitor: Visiting, file: dict) -> float:
+def taken_s(visitor: Tab, file: dict) -> float:
     started = time.monotonic()
-    join(visitor, file).raise_for_status()
-    ended = [*visitor.messages()][-1]
-    assert ended["msg"] == ENDED and ended["success"], ended
+    visitor.put["upload"] = file
+    visitor.click("upload", "upload")
     return time.monotonic() - started
 
 
-def predicted_s(visitor: Visiting, classifier: str) -> float:
+def predicted_s(visitor: Tab, classifier: str) -> float:
     """The bundled clip that the page begins with, decoded for that classifier."""
-    handler = next(
-        one
-        for one in visitor.config["dependencies"]
-        if one["backend_fn"] and not one["queue"]
-        and [visitor.components[n]["props"].get("elem_id") for n in one["outputs"]]
-        == ["prediction", "card"]
-    )  # fmt: skip
-    asked = {
-        "data": visitor.data(handler, {"classifier": classifier}), "fn_index": handler["id"],
-        "session_hash": visitor.session,
-    }  # fmt: skip
+    visitor.put["classifier"] = classifier
     started = time.monotonic()
-    visitor.http.post(f"/{API}/run/predict", json=asked).raise_for_status()
+    visitor.heard()
     return time.monotonic() - started
 
 
 def test_a_flood_of_uploads_from_one_address_keeps_nobody_waiting(url, sound):
-    other, hostile = Visiting(url, OTHER), Visiting(url, HOSTILE)
-    small, large = put(other, sound("small.wav")), put(hostile, sound("hostile.wav"))
+    other, hostile = Tab(url, OTHER), Tab(url, HOSTILE)
+    small, large = other.upload(sound("small.wav")), hostile.upload(sound("hostile.wav"))
     idle_s = taken_s(other, small)
-    answers = [join(hostile, large, f"hostile{number}") for number in range(30)]
+    refusals = []
+    for number in range(30):
+        hostile.session = f"hostile{number}"
+        refusals.append(refused(hostile, large))
     flooded_s = taken_s(other, small)
     assert flooded_s <= idle_s + SLACK_S, (idle_s, flooded_s)
-    refused = {a.status_code: a.json().get("detail") for a in answers if a.status_code != 200}
-    assert [*refused] == [429] and "wait for their turn already" in refused[429]
+    sentences = {refusal.status: refusal.sentence for refusal in refusals if refusal}
+    assert [*sentences] == [429] and "wait for their turn already" in sentences[429]
 
 
 def test_one_session_has_a_bounded_number_of_clicks_waiting(url, sound):
-    hasty = Visiting(url, HASTY)
-    large = put(hasty, sound("hostile.wav"))
-    answers = [join(hasty, large) for _ in range(8)]
-    assert [answer.status_code for answer in answers].count(429) >= 2
-    assert "of your clicks wait already" in answers[-1].json()["detail"]
+    hasty = Tab(url, HASTY)
+    large = hasty.upload(sound("hostile.wav"))
+    refusals = [refused(hasty, large) for _ in range(8)]
+    assert [refusal.status for refusal in refusals if refusal].count(429) >= 2
+    assert refusals[-1] and "of your clicks wait already" in refusals[-1].sentence
     assert [m["success"] for m in hasty.messages() if m["msg"] == ENDED].count(True) >= 4
 
 
 def test_decodings_outside_the_queue_take_turns_by_address(url):
-    other, many = Visiting(url, OTHER), [Visiting(url, HOSTILE) for _ in DIGITS]
+    other, many = Tab(url, OTHER), [Tab(url, HOSTILE) for _ in DIGITS]
+    for visitor in (other, *many):
+        assert visitor.config  # read before the clock runs
     with ThreadPoolExecutor(len(many)) as pool:
         waits = [pool.submit(predicted_s, *one) for one in zip(many, DIGITS, strict=True)]
         time.sleep(DECODING_S / 2)
@@ -227,49 +213,3 @@ def test_on_a_private_machine_gradio_s_own_queue_stays():
             gr.Button()
         share_quick(page, limits, Streams())
         assert isinstance(page._queue, Quick) is fair
-
-
-def order_of(turns: Turns, askers: list[str]) -> tuple[list[str], int]:
-    """Whose turn it was, one after the other; the most that held a place together."""
-    order, most, running, lock = [], 0, 0, threading.Lock()
-
-    def hold(asker: str) -> None:
-        nonlocal most, running
-        ASKER.set(asker)
-        with turns.turn():
-            with lock:
-                order.append(asker)
-                running += 1
-                most = max(most, running)
-            time.sleep(0.05)
-            with lock:
-                running -= 1
-
-    threads = [threading.Thread(target=hold, args=(asker,)) for asker in askers]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.002)
-    for thread in threads:
-        thread.join()
-    return order, most
-
-
-def test_a_lock_takes_turns_and_one_asker_holds_one_place():
-    assert order_of(Turns(1), ["a", "a", "a", "b", "c", "b"])[0] == ["a", "b", "c", "a", "b", "a"]
-    assert order_of(Turns(2), ["a"] * 5)[1] == 1
-    assert order_of(Turns(2), ["a"] * 4 + ["b"] * 4)[1] == 2
-    assert order_of(Turns(2), [""] * 5)[1] == 2  # nobody shares a private machine
-
-
-def test_a_lock_is_free_again_after_a_failure():
-    turns = Turns(1)
-    for _ in range(2):
-        with pytest.raises(ValueError), turns.turn():
-            raise ValueError
-
-
-def test_only_the_last_turns_are_remembered():
-    served = Served()
-    for number in range(REMEMBERED + 1):
-        served.note(number)
-    assert served.last(0) == -1 and served.last(1) == 1 and served.last(REMEMBERED) == REMEMBERED

@@ -6,19 +6,7 @@ from pathlib import Path
 import pytest
 
 from robustaudio.threats.noise import audible_representations
-from robustaudio.ui.launch import load_services
 from robustaudio.ui.sources import Source
-
-
-@pytest.fixture(scope="module")
-def services():
-    return load_services()
-
-
-@pytest.fixture(scope="module")
-def source(services):
-    name = "7 · flite slt"
-    return Source(name, services.clips["digits"][name], "digits")
 
 
 def test_an_upload_outside_the_upload_folder_is_not_read(services, source):
@@ -35,8 +23,7 @@ def test_a_classifier_is_chosen_from_those_that_were_loaded(services, source):
         services.open(source, "../x")
 
 
-def test_the_classifier_for_a_noise_is_offered_for_that_noise_only():
-    services = load_services()
+def test_the_classifier_for_a_noise_is_offered_for_that_noise_only(services):
     assert services.for_noise("digits", 0.25, "waveform") == "digits-cnn-noise"
     assert services.for_noise("digits", 0.1, "waveform") == "digits-cnn-noise"
     assert services.for_noise("digits", 0.5, "waveform") is None
@@ -44,8 +31,7 @@ def test_the_classifier_for_a_noise_is_offered_for_that_noise_only():
     assert services.for_noise("instruments", 0.25, "waveform") is None
 
 
-def test_only_what_can_be_heard_is_offered_to_be_heard():
-    services = load_services()
+def test_only_what_can_be_heard_is_offered_to_be_heard(services):
     offered = {name: audible_representations(one) for name, one in services.classifiers.items()}
     assert offered["digits-cnn"] == ("waveform", "magnitude", "mel")
     assert offered["instruments-svm"] == ("waveform",)

@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 
 import pytest
-from ui.visiting import Visiting
+from visiting import Tab
 
 from robustaudio.ui.launch import launch
 from robustaudio.ui.session_state import EVENTS, KEPT, UNHEARD_S, Visits
@@ -26,11 +26,11 @@ def visits(page) -> Visits:
 
 
 def test_a_session_keeps_no_more_after_many_runs(page, visits):
-    visitor = Visiting(page.local_url)
+    visitor = Tab(page.local_url)
     visitor.load()
     for seed in range(3):
-        assert visitor.run("perturb", seed=seed)[-1]["success"]
-        assert visitor.run("certify", seed=seed)[-1]["success"]
+        visitor.put["seed"] = seed
+        assert visitor.click("perturb") and visitor.click("certify")
         session = visits.session_data[visitor.session]
         assert set(session.blocks_config.blocks) == set(page.blocks)
         assert not session.config_values
@@ -38,7 +38,7 @@ def test_a_session_keeps_no_more_after_many_runs(page, visits):
 
 
 def test_a_session_that_nobody_has_used_for_an_hour_is_forgotten(page, visits):
-    old, new = Visiting(page.local_url), Visiting(page.local_url)
+    old, new = Tab(page.local_url), Tab(page.local_url)
     for visitor in (old, new):
         visitor.load()
         assert visitor.session in visits.session_data
@@ -49,14 +49,9 @@ def test_a_session_that_nobody_has_used_for_an_hour_is_forgotten(page, visits):
 
 
 def test_what_nobody_fetches_is_thrown_away(page, visits):
-    queue, visitor = page._queue, Visiting(page.local_url)
+    queue, visitor = page._queue, Tab(page.local_url)
     visitor.load()
-    handler = visitor.handler("still-here")
-    asked = {
-        "data": visitor.data(handler, {}), "fn_index": handler["id"],
-        "session_hash": visitor.session,
-    }  # fmt: skip
-    visitor.http.post("/gradio_api/queue/join", json=asked).raise_for_status()
+    visitor.join(visitor.event("still-here"))
     until = time.monotonic() + 20
     while (len(queue) or any(queue.active_jobs)) and time.monotonic() < until:
         time.sleep(0.05)
@@ -66,4 +61,4 @@ def test_what_nobody_fetches_is_thrown_away(page, visits):
     visits._clear_mail(now + UNHEARD_S + 1)
     assert visitor.session not in queue.pending_messages_per_session
     assert visitor.session not in queue.pending_event_ids_session
-    assert visitor.run("perturb")[-1]["success"]  # it comes back, and is heard
+    assert visitor.click("perturb")  # it comes back, and is heard

@@ -1,29 +1,16 @@
 """Two tasks on one page: what a task offers, and what it cannot do and says so."""
 
-import json
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from ui.driving import (
     SLOW_MS,
-    assert_made_again,
-    choose,
-    downloaded,
+    choose_instruments,
     opened,
-    run,
     tab,
-    upload,
 )
 
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.audio.tasks import TASKS
-from robustaudio.ui import figures, launch
-
-
-@pytest.fixture(scope="module")
-def services():
-    return launch.load_services()
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
@@ -43,54 +30,6 @@ def test_a_corpus_that_is_not_at_hand_is_left_out(monkeypatch, tmp_path):
         assert len(task.clips()) == len(open_dataset(f"bundled-{task.name}"))
 
 
-@pytest.fixture(scope="module")
-def app(browser):
-    page = launch.launch(block=False, quiet=True)
-    yield page.local_url
-    page.close()
-
-
-@pytest.fixture
-def page(app, page_at) -> Page:
-    return opened(page_at, app)
-
-
-def choose_instruments(page: Page) -> None:
-    page.locator("#task").get_by_text("Musical instruments").click()
-    expect(page.locator("#prediction")).to_contain_text("violin · FluidR3 Violin")
-
-
-def options(page: Page, field: str) -> list[str]:
-    page.locator(f"#{field} input").click()
-    found = page.get_by_role("option").all_inner_texts()
-    page.keyboard.press("Escape")
-    return [text.replace("✓", "").strip() for text in found]
-
-
-@pytest.mark.browser
-def test_task_then_classifier_then_clip(page):
-    choose(page, "target", "3")
-    choose_instruments(page)
-    expect(page.locator("#target input")).to_have_value("any other")  # 3 is no instrument
-    expect(page.locator("#perturb-words")).to_contain_text("on instruments-svm", timeout=SLOW_MS)
-    expect(page.locator(".toast-body")).to_have_count(0)
-    assert options(page, "classifier") == [
-        "instruments-cnn", "instruments-svm", "instruments-svm-denoise", "instruments-svm-noise"
-    ]  # fmt: skip
-    assert "acoustic guitar" in options(page, "target")
-    assert options(page, "clip")[0] == "acoustic guitar · FluidR3 Nylon String Guitar"
-    expect(page.locator("#player")).to_contain_text("2.00 s")
-    page.locator("#player .ra-play").click()
-    page.keyboard.press("b")
-    expect(page.locator("#player .ra-status")).to_contain_text("Playing B, perturbed")
-    choose(page, "clip", "organ · FluidR3 Church Organ")
-    expect(page.locator("#prediction")).to_contain_text("organ · FluidR3 Church Organ")
-    page.locator("#task").get_by_text("Spoken digits").click()  # and back
-    expect(page.locator("#prediction")).to_contain_text("digits-cnn · 7 · flite slt")
-    expect(page.locator("#perturb-words")).to_contain_text("7 →", timeout=SLOW_MS)
-    assert len(options(page, "target")) == 11
-
-
 @pytest.mark.browser
 def test_what_a_classifier_cannot_do_is_one_sentence(page):
     choose_instruments(page)
@@ -102,48 +41,6 @@ def test_what_a_classifier_cannot_do_is_one_sentence(page):
     page.locator("#measure").click()
     expect(page.locator("#ruler")).to_contain_text("the attack needs", timeout=3 * SLOW_MS)
     expect(page.locator("#ruler")).to_contain_text("the last layer must be dense, not")
-
-
-@pytest.mark.browser
-def test_an_own_clip_stays_when_the_task_changes(page, services):
-    upload(page, Path(open_dataset("bundled-digits").folder / "four-rms.wav"))
-    expect(page.locator("#prediction strong")).to_have_text("4", timeout=SLOW_MS)
-    page.locator("#task").get_by_text("Musical instruments").click()
-    expect(page.locator("#prediction")).to_contain_text("instruments-svm · your own clip")
-    heard = page.locator("#prediction strong").inner_text()
-    assert heard in {
-        figures.shown_label(label) for label in services.cards["instruments-svm"].labels
-    }
-    expect(page.locator("#perturb-words")).to_contain_text("on instruments-svm", timeout=SLOW_MS)
-
-
-@pytest.mark.browser
-def test_what_it_takes_from_this_clip_and_from_one_of_every_label(page, tmp_path, capsys):
-    tab(page, "Ruler")
-    words = run(page, "targets", "targets-words", "9 of 9 targets reached")
-    assert words.startswith("7 → 3")
-    cells = page.locator("#targets-map .textpoint text")
-    expect(cells).to_have_count(10, timeout=SLOW_MS)
-    assert cells.all_text_contents().count("·") == 1
-    told = downloaded(page, "download-targets", tmp_path / "one.json").read_text()
-    (report,) = json.loads(told)["runs"]
-    assert_made_again(report, capsys, ("prediction", "levels_db", "queries"))
-
-    page.locator("#targets-from").get_by_text("one clip per label").click()
-    page.locator("#targets-attack").get_by_text("PGD", exact=True).click()
-    page.locator("#targets").click()
-    expect(page.locator("#targets-words")).to_contain_text("PGD in L∞", timeout=SLOW_MS)
-    page.locator("#cancel-targets").click()  # what was found stays
-    expect(page.locator("#targets-status .ra-progress")).to_have_count(0, timeout=SLOW_MS)
-    page.wait_for_timeout(1_500)
-    rows = page.locator("#targets-map .ytick text")
-    many = rows.count()
-    assert 1 <= many < 10
-    told = downloaded(page, "download-targets", tmp_path / "some.json").read_text()
-    runs = json.loads(told)["runs"]
-    assert [run["result"]["prediction"] for run in runs] == [*"0123456789"][:many]
-    choose(page, "clip", "0 · flite rms")
-    expect(page.locator("#targets-words .ra-card")).to_have_count(0)
 
 
 @pytest.mark.browser

@@ -1,12 +1,14 @@
 """A finger on a picture scrolls the page, as it does on words, and leaves the picture alone."""
 
+from contextlib import suppress
+
 import pytest
 from playwright.sync_api import CDPSession, Locator, Page, expect
+from playwright.sync_api import TimeoutError as TooLate
 from ui.driving import SLOW_MS, opened, run, tab
 from ui.results import certified, target_levels, verified
 
 from robustaudio.ui import figures
-from robustaudio.ui.launch import launch
 
 RANGES = "plot => JSON.stringify(['xaxis', 'yaxis', 'yaxis2'].map(a => plot._fullLayout[a]?.range))"
 EVERY = {
@@ -20,13 +22,20 @@ EVERY = {
 TOP = "visualViewport.pageTop"  # of what is seen, also where two fingers enlarged the page
 SCROLLED = 30  # px that a page has moved by then: a picture that swallows a swipe moves it by 0
 ANY_PLOT = ".js-plotly-plot:visible"
-
-
-@pytest.fixture(scope="module")
-def app(browser):
-    page = launch(block=False, quiet=True)
-    yield page.local_url
-    page.close()
+CENTRED = """async plot => {
+  const still = () => new Promise(done => {  // a page that was swiped goes on for a while
+    let frames = 0, last = NaN;
+    const look = () => {
+      frames = last === visualViewport.pageTop ? frames + 1 : 0;
+      last = visualViewport.pageTop;
+      frames < 3 ? requestAnimationFrame(look) : done();
+    };
+    look();
+  });
+  await still();
+  plot.scrollIntoView({ block: "center", behavior: "instant" });
+  await still();
+}"""
 
 
 def move(finger: CDPSession, *paths: list[tuple[float, float]]) -> None:
@@ -41,32 +50,36 @@ def move(finger: CDPSession, *paths: list[tuple[float, float]]) -> None:
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
-def swiped(page: Page, plot: Locator, share: tuple[float, float], by: int) -> float:
-    """How far the page scrolls when a finger moves up by so much, from a place on the plot."""
-    finger = page.context.new_cdp_session(page)
-    plot.evaluate("plot => plot.scrollIntoView({block: 'center', behavior: 'instant'})")
-    page.wait_for_timeout(150)
+def settled(plot: Locator) -> dict[str, float]:
+    """Where a plot is, once it stands in the middle of what is seen, and the page stands still."""
+    plot.evaluate(CENTRED)
     box = plot.bounding_box()
     assert box
+    return {**box}
+
+
+def swiped(
+    page: Page, finger: CDPSession, plot: Locator, share: tuple[float, float], by: int,
+    patience_s: float = 2.0,
+) -> float:  # fmt: skip
+    """How far the page scrolls when a finger moves up by so much, from a place on the plot."""
+    box = settled(plot)
     x, y = box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"]
     before = page.evaluate(TOP)
-    move(finger, [(x, y - by * step / 15) for step in range(16)])
-    for _ in range(20):  # a busy browser scrolls late
-        page.wait_for_timeout(100)
-        if abs(page.evaluate(TOP) - before) > SCROLLED:
-            break
+    move(finger, [(x, y - by * step / 10) for step in range(11)])
+    with suppress(TooLate):  # a busy browser scrolls late
+        page.wait_for_function(
+            f"before => Math.abs({TOP} - before) > {SCROLLED}", arg=before,
+            timeout=1_000 * patience_s,
+        )  # fmt: skip
     return page.evaluate(TOP) - before
 
 
-def pinch(page: Page, plot: Locator) -> None:
+def pinch(page: Page, finger: CDPSession, plot: Locator) -> None:
     """Two fingers move apart on a plot, and together again: the page is as large as before."""
-    finger = page.context.new_cdp_session(page)
-    plot.evaluate("plot => plot.scrollIntoView({block: 'center', behavior: 'instant'})")
-    page.wait_for_timeout(150)
-    box = plot.bounding_box()
-    assert box
+    box = settled(plot)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    away = [10 + 4 * min(step, 30 - step) for step in range(31)]
+    away = [10 + 8 * min(step, 14 - step) for step in range(15)]
     move(finger, [(x - d, y) for d in away], [(x + d, y) for d in away])
     page.wait_for_timeout(150)
 
@@ -86,6 +99,7 @@ def all_plots(page: Page) -> None:
 @pytest.mark.parametrize("width", [390, 820])
 def test_a_finger_on_any_picture_scrolls_the_page_and_leaves_its_axes(app, page_at, width):
     page = opened(page_at, app, width=width, touch=True)
+    finger = page.context.new_cdp_session(page)
     all_plots(page)
     for name, ids in EVERY.items():
         tab(page, name)
@@ -96,9 +110,11 @@ def test_a_finger_on_any_picture_scrolls_the_page_and_leaves_its_axes(app, page_
         for plot in plots.all():
             ranges = plot.evaluate(RANGES)
             for share in ((0.5, 0.5), (0.04, 0.5), (0.5, 0.93)):  # also on the axes' numbers
-                up = swiped(page, plot, share, 150)  # where the page ends, the other way
-                assert max(abs(up), abs(swiped(page, plot, share, -150))) > SCROLLED, (name, plot)
-            pinch(page, plot)
+                up = swiped(page, finger, plot, share, 150)  # where the page ends, the other way
+                patience_s = 0.1 if abs(up) > SCROLLED else 2.0
+                down = swiped(page, finger, plot, share, -150, patience_s)
+                assert max(abs(up), abs(down)) > SCROLLED, (name, plot)
+            pinch(page, finger, plot)
             assert plot.evaluate(RANGES) == ranges
             assert not plot.locator(".modebar").first.is_visible()
 

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from ui.driving import SLOW_MS, choose, fill, opened, run, tab
-
-from robustaudio.ui.launch import launch
+from ui.driving import SLOW_MS, choose, fill, run, tab
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 PEAK = "perturbation with every sample within −70.0 dB of the clip's peak"
@@ -192,11 +190,6 @@ def test_the_tour_that_is_played_is_the_one_that_readme_tells():
 
 
 @pytest.mark.browser
-def test_every_step_of_the_tour_shows_what_it_says(browser, page_at):
-    served = launch(block=False, quiet=True)
-    try:
-        page = opened(page_at, served.local_url)
-        for _, play in TOUR:
-            play(page)
-    finally:
-        served.close()
+def test_every_step_of_the_tour_shows_what_it_says(page):
+    for _, play in TOUR:
+        play(page)

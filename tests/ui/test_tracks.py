@@ -1,31 +1,16 @@
 """Results as tracks: one gain for all but what says its own."""
 
-import pytest
-
 from robustaudio.attacks import FGSM
 from robustaudio.evaluation.attack import Attacking, Plan, attack
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.exhibits import exhibits
 from robustaudio.evaluation.noise import AddingNoise, add_noise
 from robustaudio.evaluation.verify import noise_under_threshold
-from robustaudio.ui.launch import load_services
-from robustaudio.ui.sources import Source
 from robustaudio.ui.tracks import exhibit_tracks, noise_tracks, player_tracks
 from robustaudio.ui.words.hear_and_break import exhibits_words
 from robustaudio.ui.words.prove import (
     noise_words,
 )
-
-
-@pytest.fixture(scope="module")
-def services():
-    return load_services()
-
-
-@pytest.fixture(scope="module")
-def source(services):
-    name = "7 · flite slt"
-    return Source(name, services.clips["digits"][name], "digits")
 
 
 def test_exhibits_stand_side_by_side_at_one_level(services, source):

@@ -8,22 +8,9 @@ from ui.wishes import defaults, wish
 
 from robustaudio.cli import parser
 from robustaudio.threats.norms import NORMS
-from robustaudio.ui.launch import load_services
 from robustaudio.ui.opened import command_line
-from robustaudio.ui.sources import Source
 from robustaudio.ui.wish import METHODS, NOISE, start_level_db
 from robustaudio.ui.words.hear_and_break import about_level
-
-
-@pytest.fixture(scope="module")
-def services():
-    return load_services()
-
-
-@pytest.fixture(scope="module")
-def source(services):
-    name = "7 · flite slt"
-    return Source(name, services.clips["digits"][name], "digits")
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,12 @@
 """Levels are what they say, families differ in what is heard, and files tell nothing else."""
 
-import hashlib
-import io
-
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.listening.design.stimulus import RATE, Stimuli, stimulus_of
-from robustaudio.listening.run.blind_wav import encode
 
 FAMILIES = ("white", "shaped", "shift")
 
@@ -85,21 +80,3 @@ def test_what_cannot_be_is_refused(clip):
         stimulus_of(clip, "pink", {}, [0])
     with pytest.raises(ValueError, match="no shift of up to 5 ms reaches 6 dB"):
         stimulus_of(clip, "shift", {}, [0]).at(6.0)
-    with pytest.raises(ValueError, match=r"the peak is 1\.5"):
-        encode(np.full(10, 1.5), RATE)
-
-
-def test_a_file_sounds_as_it_should_and_tells_nothing_else(stimuli):
-    sound = stimuli.render("white", -40.0)
-    files = [encode(sound, RATE) for _ in range(2)]
-    assert len(files[0]) == len(files[1])
-    heads = [file[: file.index(b"JUNK") + 8] for file in files]
-    assert heads[0] == heads[1]
-    bodies = [file[file.index(b"data") :] for file in files]
-    hashes = {hashlib.sha256(part).hexdigest() for part in (*files, *bodies)}
-    assert len(hashes) == 4
-    decoded, rate = soundfile.read(io.BytesIO(files[0]), dtype="float64")
-    assert rate == RATE
-    assert np.abs(decoded - sound).max() <= 1.5 / 2**23
-    stereo, _ = soundfile.read(io.BytesIO(encode(np.stack([sound, -sound], 1), RATE)))
-    assert np.allclose(stereo[:, 0], -stereo[:, 1], atol=1e-6)

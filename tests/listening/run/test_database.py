@@ -6,14 +6,15 @@ import traceback
 
 import pytest
 import sqlalchemy as sql
-from listening.run.test_store import eventually
-from listening.small_study import small_study
+from listening.run.events import eventually, trial
+from listening.small_study import filled, small_study
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from robustaudio.listening.run import database
 from robustaudio.listening.run.database import DatabaseStore
 from robustaudio.listening.run.host import Host
-from robustaudio.listening.run.store import STUDY, Event
+from robustaudio.listening.run.store import DAMAGED, STUDY, Event
 from robustaudio.listening.web.listener_routes import application
 
 SECRET, NAME = "-".join("secret"), "".join(("aaaa", "0001"))  # not in any line of this file
@@ -188,3 +189,53 @@ def test_postgresql_of_an_older_version_and_of_another_owner(postgres_url):
         connection.exec_driver_sql("DROP OWNED BY guest")
         connection.exec_driver_sql("DROP ROLE guest")
     owner.engine.dispose()
+
+
+@pytest.mark.parametrize("session", ["aaaa0001", None])
+def test_sqlite_keeps_no_copy_of_what_was_deleted(tmp_path, session):
+    store = DatabaseStore(f"sqlite:///{tmp_path / 'answers.db'}")
+    store.append(Event("abcd", STUDY, "open", 0))
+    for index in range(50):
+        store.append(trial(index, answer="confidential"))
+    store.delete("abcd", session)
+    assert store.read("abcd", STUDY) == ([Event("abcd", STUDY, "open", 0)] if session else [])
+    assert [path for path in tmp_path.iterdir() if b"confidential" in path.read_bytes()] == []
+
+
+def test_sqlite_writes_ahead_and_overwrites_what_is_deleted(tmp_path):
+    store = DatabaseStore(f"sqlite:///{tmp_path / 'a.db'}")
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA secure_delete").scalar() == 1
+
+
+def test_a_database_of_an_older_version_goes_on(tmp_path):
+    """Its rows have no checksum, and its table no column for one."""
+    url = f"sqlite:///{tmp_path / 'answers.db'}"
+    store = DatabaseStore(url)
+    token = filled(store, 2)
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE listening_events DROP COLUMN checksum")
+        connection.exec_driver_sql("DROP TABLE listening_deleted")
+    store.engine.dispose()
+    store = DatabaseStore(url)
+    assert [e.kind for e in store.read(token, "aaaa0000")] == ["start"] + ["trial"] * 3
+    assert store.append(Event(token, "aaaa0000", "trial", 3, {"answer": 0}))
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE listening_events SET data = '{}' WHERE number = 3")
+    assert [e.kind for e in store.read(token, "aaaa0000")][-1] == "damaged"
+    assert store.append(Event(token, "aaaa0000", "trial", 3, {"answer": 1}))  # asked again
+    assert store.read(token, "aaaa0000")[-1].data == {"answer": 1}
+    assert not store.append(Event(token, "aaaa0000", "trial", 3, {"answer": 0}))
+
+
+def test_a_damaged_row_of_a_database_hides_no_other(tmp_path):
+    store = DatabaseStore(f"sqlite:///{tmp_path / 'answers.db'}")
+    for index in range(3):
+        store.append(Event("abcd", "aaaa0001", "trial", index))
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE listening_events SET data = 'x' WHERE number = 1"))
+    assert [(e.kind, e.index) for e in store.read("abcd", "aaaa0001")] == [
+        ("trial", 0), (DAMAGED, 1), ("trial", 2),
+    ]  # fmt: skip

@@ -7,14 +7,8 @@ import pytest
 from ui.wishes import defaults, wish
 
 from robustaudio.attacks import ATTACKS
-from robustaudio.ui.launch import load_services
 from robustaudio.ui.widgets.attack_controls import build_controls, option_widgets
 from robustaudio.ui.wish import ANY_OTHER, METHODS, NOISE
-
-
-@pytest.fixture(scope="module")
-def services():
-    return load_services()
 
 
 def target() -> gr.Dropdown:

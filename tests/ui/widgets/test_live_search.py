@@ -6,7 +6,7 @@ import gradio as gr
 import pytest
 import torch
 from playwright.sync_api import expect
-from ui.driving import SLOW_MS, assert_made_again, choose, downloaded, fill, opened, run
+from ui.driving import SLOW_MS, choose, downloaded, fill, opened
 
 from robustaudio.attacks import CarliniWagner, Population
 from robustaudio.attacks.genetic import Genetic
@@ -18,7 +18,6 @@ from robustaudio.evaluation.attack import attack as perturb
 from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.results import Standing, to_json
 from robustaudio.progress import Enough
-from robustaudio.ui import launch
 from robustaudio.ui.html import progress_bar
 from robustaudio.ui.widgets.live_search import REDRAW_S, REPLAY_S, Live, Paced, pictured
 from robustaudio.ui.words.hear_and_break import search_words
@@ -101,13 +100,6 @@ def test_the_bar_tells_of_generations():
 # --- the page ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def app(browser):
-    page = launch.launch(block=False, quiet=True)
-    yield page.local_url
-    page.close()
-
-
 @pytest.mark.browser
 def test_evolution_is_seen_and_heard_while_it_runs_and_ends_with_its_best(app, page_at, tmp_path):
     page = opened(page_at, app)
@@ -155,19 +147,3 @@ def test_a_search_that_waits_for_its_turn_is_dropped(app, page_at):
         page.locator("#cancel-perturb").click()
         expect(page.locator("#perturb-words")).to_contain_text("stopped by hand", timeout=SLOW_MS)
     expect(waiting.locator("#perturb-words .ra-card")).to_have_count(0)
-
-
-@pytest.mark.browser
-def test_a_label_evolves_from_silence(app, page_at, tmp_path, capsys):
-    page = opened(page_at, app)
-    page.locator("#more-like-itself button").first.click()
-    expect(page.locator("#maximise-label input")).to_have_value("9")
-    choose(page, "maximise-label", "3")
-    fill(page, "#maximise-queries", "300")
-    said = run(page, "maximise", "maximise-words", "that this is “3”")
-    assert "300 queries" in said and "sure before" in said
-    expect(page.locator("#maximise-player .ra-track")).to_have_count(3)
-    told = downloaded(page, "report-maximised", tmp_path / "report.json").read_text()
-    report = json.loads(told)
-    assert report["result"]["queries"] == 300 and "--start=silence" in report["command"]
-    assert_made_again(report, capsys, ("probability", "probability_before", "queries"))

@@ -11,20 +11,7 @@ from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.noise import AddingNoise, add_noise
 from robustaudio.threats.norms import L2, MASKING
 from robustaudio.ui.html import decibel
-from robustaudio.ui.launch import load_services
-from robustaudio.ui.sources import Source
 from robustaudio.ui.words.hear_and_break import perturbation_words
-
-
-@pytest.fixture(scope="module")
-def services():
-    return load_services()
-
-
-@pytest.fixture(scope="module")
-def source(services):
-    name = "7 · flite slt"
-    return Source(name, services.clips["digits"][name], "digits")
 
 
 def test_words_say_what_changed_and_what_rounding_leaves(services, source):

@@ -10,25 +10,12 @@ from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.verify import Verifying, verify
 from robustaudio.threats.norms import MASKING, norm_named
 from robustaudio.ui import figures
-from robustaudio.ui.launch import load_services
-from robustaudio.ui.sources import Source
 from robustaudio.ui.words.prove import (
     interval_words,
     smoothing_words,
     verification_words,
 )
 from robustaudio.ui.words.terms import BOUNDS
-
-
-@pytest.fixture(scope="module")
-def services():
-    return load_services()
-
-
-@pytest.fixture(scope="module")
-def source(services):
-    name = "7 · flite slt"
-    return Source(name, services.clips["digits"][name], "digits")
 
 
 @pytest.mark.parametrize(

@@ -16,21 +16,8 @@ from robustaudio.evaluation.results import Ruler
 from robustaudio.evaluation.ruler import Measuring, measure_ruler
 from robustaudio.threats.norms import L2, LINF, MASKING
 from robustaudio.ui.html import decibel
-from robustaudio.ui.launch import load_services
-from robustaudio.ui.sources import Source
 from robustaudio.ui.widgets.axis import THRESHOLD
 from robustaudio.ui.words.ruler import ruler_html
-
-
-@pytest.fixture(scope="module")
-def services():
-    return load_services()
-
-
-@pytest.fixture(scope="module")
-def source(services):
-    name = "7 · flite slt"
-    return Source(name, services.clips["digits"][name], "digits")
 
 
 @pytest.mark.parametrize(

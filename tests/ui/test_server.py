@@ -1,7 +1,6 @@
-"""The gate in front of the real page: what Gradio offers and the page does not need is closed."""
+"""Gradio's server with the gate in front: what it offers and the page does not need is closed."""
 
 import socket
-import sys
 import time
 from pathlib import Path
 
@@ -10,13 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 from playwright.sync_api import expect
-from ui.driving import SLOW_MS, opened, tab, upload
+from ui.driving import SLOW_MS, opened, page_services, tab, upload
 
 from robustaudio.audio.datasets import BUNDLED
-from robustaudio.cli import main
 from robustaudio.serving.limits import Limits
-from robustaudio.serving.serve import Serving, bound
-from robustaudio.ui import launch as launching
 from robustaudio.ui.launch import launch
 
 FOUR = BUNDLED / "four-rms.wav"
@@ -172,7 +168,7 @@ def test_the_page_is_made_once_for_all_and_for_each_name(ask):
 def test_files_go_by_age_and_downloads_later(app, monkeypatch, tmp_path):
     from robustaudio.ui.server import uploads_of
 
-    services = next(iter(held_services()))
+    services = next(iter(page_services()))
     old = Path(app.server_app.uploaded_file_dir) / "abandoned" / "state.json"
     old.parent.mkdir(parents=True)
     old.write_text("x" * 1000)
@@ -188,85 +184,6 @@ def test_files_go_by_age_and_downloads_later(app, monkeypatch, tmp_path):
     button.temp_files.clear()
     room.sweep(age_s=0.02)
     assert not result.exists()
-
-
-def held_services():
-    import gc
-
-    from robustaudio.ui.services import Services
-
-    return [one for one in gc.get_objects() if type(one) is Services]
-
-
-@pytest.mark.parametrize(
-    "host, port, sentence",
-    [
-        ("8.8.8.8", None, "nothing can be served at 8.8.8.8"),
-        ("8.8.8.8", 7999, "nothing can be served at 8.8.8.8, port 7999: "),
-        ("no-such-name.invalid", 7999, "nothing can be served at no-such-name.invalid, port 7999"),
-        ("x" * 80 + ".invalid", 7999, "nothing can be served at x"),
-        ("127.0.0.1", 70_000, "must be from 0"),
-    ],
-)
-def test_where_nothing_can_be_served_is_said_before_anything_is_loaded(
-    monkeypatch, host, port, sentence
-):
-    monkeypatch.setattr(launching, "load_services", lambda *_: pytest.fail("loaded"))
-    with pytest.raises(ValueError) as error:
-        launch(host, port, block=False, quiet=True)
-    assert str(error.value).startswith((sentence, f"--port {port} {sentence}"))
-    assert "\n" not in str(error.value)
-
-
-def test_a_port_that_is_taken_is_named(monkeypatch, capsys):
-    monkeypatch.setattr(launching, "load_services", lambda *_: pytest.fail("loaded"))
-    monkeypatch.setattr(sys, "stdout", sys.__stdout__)
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        with pytest.raises(ValueError, match=f"port {port}: .*in use"):
-            launch("127.0.0.1", port, block=False, quiet=True)
-
-
-def test_without_a_port_the_first_free_one_is_taken(monkeypatch):
-    monkeypatch.setattr(
-        "robustaudio.serving.serve.FIRST_PORT", bound("127.0.0.1", 0).getsockname()[1]
-    )
-    with bound("127.0.0.1", None) as one, bound("127.0.0.1", None) as two:
-        assert one.getsockname()[1] != two.getsockname()[1]
-    monkeypatch.setattr("robustaudio.serving.serve.PORTS", 1)
-    with bound("127.0.0.1", None), pytest.raises(ValueError, match=r"no port from .* is free"):
-        bound("127.0.0.1", None)
-
-
-def ipv6() -> bool:
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
-
-
-@pytest.mark.skipif(not ipv6(), reason="this machine has no IPv6")
-def test_the_page_is_served_by_ipv6(monkeypatch, capsys):
-    monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
-    page = launch("::1", 0, block=False)
-    try:
-        assert f"http://[::1]:{page.server_port}" in capsys.readouterr().out
-        assert page.server_port and httpx.get(page.local_url).status_code == 200
-        refused = httpx.get(page.local_url, headers={"Host": "evil.example"})
-        assert refused.status_code == 421
-    finally:
-        page.close()
-
-
-@pytest.mark.parametrize("option", [["--allowed-host", "a b"], ["--frame", "lab.example.org"]])
-def test_a_name_that_cannot_be_is_said(option, capsys):
-    with pytest.raises(SystemExit):
-        sys.exit(main(["app", *option]))
-    assert "would be right" in capsys.readouterr().err
-
-
-# --- in a browser -------------------------------------------------------------------------------
 
 
 @pytest.mark.browser
@@ -309,14 +226,3 @@ def test_the_page_breaks_none_of_its_own_rules_and_no_stranger_frames_it(app, pa
     frame = stranger.frames[-1]
     assert frame.url.startswith("chrome-error:") or "robustaudio" not in frame.content()
     context.close()
-
-
-@pytest.mark.browser
-def test_a_site_that_is_named_may_frame_the_page(browser, monkeypatch):
-    monkeypatch.setenv("ROBUSTAUDIO_LISTENING", "memory:")
-    served = launch(block=False, quiet=True, port=0, serving=Serving(frames=("https://lab.test",)))
-    try:
-        policy = httpx.get(served.local_url).headers["content-security-policy"]
-        assert "frame-ancestors 'self' https://lab.test;" in policy
-    finally:
-        served.close()
