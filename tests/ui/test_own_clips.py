@@ -125,6 +125,7 @@ def test_a_page_that_was_offline_keeps_its_clip(page_at, monkeypatch):
         expect(page.locator("#perturb-words")).to_contain_text("PGD")  # nor does it run anew
         choose(page, "method", "FGSM")
         assert run(page, "perturb", "perturb-words", "FGSM in L∞").startswith("4")
+        page.close()  # before its server: it asks once a second
     finally:
         app.close()
 
@@ -146,6 +147,7 @@ def test_a_clip_that_was_lost_meanwhile_is_never_another_one(page_at, monkeypatc
         sleep_for_long(app, page)
         for place in ("#prediction", "#perturb-words"):
             expect(page.locator(place)).to_contain_text("upload it again", timeout=SLOW_MS)
+        page.close()
     finally:
         app.close()
 
