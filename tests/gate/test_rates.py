@@ -18,7 +18,8 @@ def test_a_burst_is_answered_and_a_flood_is_not(monkeypatch):
     limits = Limits(requests=2)
     gate = Gate(APP, Rules(limits=limits))
     for address in ("203.0.113.7", "203.0.113.8"):
-        gate.rates.of(address).bucket.filled = now
+        for bucket in gate.rates.of(address).buckets.values():
+            bucket.filled = now
     one, two = (
         TestClient(gate, "http://127.0.0.1:7860", client=(address, 1))
         for address in ("203.0.113.7", "203.0.113.8")

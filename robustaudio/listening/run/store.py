@@ -168,7 +168,8 @@ class MemoryStore(Store):
                     del self._studies[study]
 
     def stamp(self, study: str, session: str) -> Hashable:
-        return len(self.read(study, session)) or None
+        with self._lock:
+            return len(self._studies.get(study, {}).get(session, ())) or None
 
     def stamps(self, study: str) -> dict[str, Hashable]:
         with self._lock:
