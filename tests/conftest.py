@@ -16,7 +16,7 @@ LONGEST = (  # files, by their seconds: beside the last one no other worker has 
     "ui/tabs/test_listen.py", "ui/test_crowd.py", "ui/tabs/test_verification.py",
     "ui/tabs/test_choice.py", "ui/tabs/test_randomized_smoothing.py",
     "evaluation/test_same_numbers.py", "ui/test_honest_page.py", "audio/test_hostile_sounds.py",
-    "ui/test_crowded.py", "test_package.py", "cli/test_fuzz.py", "audio/test_sound_files.py",
+    "ui/test_crowded.py", "test_package.py", "cli/test_fuzz.py", "audio/test_sound_file.py",
 )  # fmt: skip
 
 settings.register_profile("robustaudio", deadline=None, derandomize=True, max_examples=25)
