@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from statistics import median
+from typing import Any
 
 import librosa
 import numpy as np
@@ -113,7 +114,7 @@ def our_way(device: str, x: torch.Tensor, queries: int) -> Callable[[], float]:
 def first_way(classifier, x: torch.Tensor, generations: int) -> Callable[[], float] | None:
     """None where DEAP is not installed."""
     try:
-        from deap import algorithms, base, creator, tools
+        from deap import algorithms, base, creator, tools  # type: ignore[import-not-found]
     except ImportError:
         print("DEAP is not installed: only ours is measured")
         return None
@@ -126,7 +127,7 @@ def first_way(classifier, x: torch.Tensor, generations: int) -> Callable[[], flo
     def evaluate(individual) -> tuple[float]:
         sound = librosa.istft(individual[0], length=len(clean))
         probability = proba(descriptors(sound, rate))[target]
-        return (probability - float(np.sqrt(np.mean((sound - clean) ** 2))),)
+        return (float(probability - np.sqrt(np.mean((sound - clean) ** 2))),)
 
     def mutate(individual):
         individual[0] = individual[0] + np.random.normal(0, 0.05, individual[0].shape)
@@ -178,9 +179,8 @@ def sklearn_machine(classifier) -> Callable[[np.ndarray], np.ndarray]:
     vectors = machine.vectors * standardise.scale + standardise.mean
     with torch.no_grad():
         heard = machine(machine.vectors).argmax(1).numpy()
-    model = make_pipeline(
-        StandardScaler(), SVC(C=100, gamma=float(machine.gamma), probability=True)
-    )
+    options: Any = {"gamma": float(machine.gamma), "probability": True}
+    model = make_pipeline(StandardScaler(), SVC(C=100, **options))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         model.fit(vectors.numpy(), heard)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from robustaudio.certification.frontend import joint_reach, mel_reach
+from robustaudio.classifiers.stages import LogMelStages
 from robustaudio.representations.spectral import analysis_rows, mel_filterbank
 from robustaudio.threats.norms import L2, LINF
 from robustaudio.training.recipes import CNN, LSTM
@@ -26,7 +27,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     generator = torch.Generator().manual_seed(options.seed)
-    for name, front in {"CNN": CNN, "LSTM": LSTM}.items():
+    for name, front in {"CNN": CNN.stages, "LSTM": LSTM.stages}.items():
+        assert isinstance(front, LogMelStages)
         rows = analysis_rows(front.framing)
         filters = mel_filterbank(front.mel, front.framing.n_fft).double()
         bands = torch.stack([torch.einsum("k,pki,pkj->ij", f, rows, rows) for f in filters])
