@@ -223,7 +223,7 @@ def _(layer: LastHidden, form: Form, box: Interval) -> Form:
 class Squash(NamedTuple):
     """An increasing function that is convex below 0 and concave above, and its derivative."""
 
-    of: Callable[[Tensor], Tensor]
+    at: Callable[[Tensor], Tensor]
     slope: Callable[[Tensor], Tensor]
 
 
@@ -239,7 +239,7 @@ def _product(
     s u = mid(u) s + mid(s) u - mid(s) mid(u), give or take rad(s) rad(u): the mean of the two
     McCormick planes on either side. `g` None is the identity.
     """
-    s, u = (f.of(a[0]), f.of(a[1])), (g.of(b[0]), g.of(b[1])) if g else b
+    s, u = (f.at(a[0]), f.at(a[1])), (g.at(b[0]), g.at(b[1])) if g else b
     mid_s, mid_u = (s[0] + s[1]) / 2, (u[0] + u[1]) / 2
     slack = (s[1] - s[0]) * (u[1] - u[0]) / 4
     constant = -(rows * (mid_s * mid_u)[:, None] + rows.abs() * slack[:, None]).sum(2)
@@ -253,11 +253,11 @@ def _line(rows: Tensor, f: Squash, x: Ends) -> tuple[Tensor, Tensor]:
     lower, upper = x
     middle, width = (lower + upper) / 2, upper - lower
     tangent, ends = f.slope(middle), torch.minimum(f.slope(lower), f.slope(upper))
-    chord = torch.where(width > 1e-9, (f.of(upper) - f.of(lower)) / width.clamp_min(1e-9), ends)
+    chord = torch.where(width > 1e-9, (f.at(upper) - f.at(lower)) / width.clamp_min(1e-9), ends)
     concave, convex = lower >= 0, upper <= 0
     below = torch.where(concave, chord, torch.where(convex, tangent, ends))
     above = torch.where(convex, chord, torch.where(concave, tangent, ends))
-    low = torch.where(convex, f.of(middle) - tangent * middle, f.of(lower) - below * lower)
-    high = torch.where(concave, f.of(middle) - tangent * middle, f.of(upper) - above * upper)
+    low = torch.where(convex, f.at(middle) - tangent * middle, f.at(lower) - below * lower)
+    high = torch.where(concave, f.at(middle) - tangent * middle, f.at(upper) - above * upper)
     form = _relaxed(Form(rows, rows.new_zeros(())), below, low, above, high)
     return form.rows, form.constant

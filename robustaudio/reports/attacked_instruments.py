@@ -297,12 +297,12 @@ def interval(values: list[float]) -> tuple[float, float, float]:
     return float(np.median(data)), float(low), float(high)
 
 
-def share_interval(hits: int, of: int) -> tuple[float, float, float]:
+def share_interval(hits: int, count: int) -> tuple[float, float, float]:
     """A share, and its exact 95 % interval (Clopper & Pearson 1934)."""
     from scipy.stats import binomtest
 
-    bounds = binomtest(hits, of).proportion_ci(0.95)
-    return hits / of, float(bounds.low), float(bounds.high)
+    bounds = binomtest(hits, count).proportion_ci(0.95)
+    return hits / count, float(bounds.low), float(bounds.high)
 
 
 def _outcome(rows: Rows) -> Outcome:

@@ -74,19 +74,19 @@ class Services:
 
         It is prepared for the `classifier` that the page shows (None, or unknown: for any).
         """
-        own = Source(UPLOAD, Path(path.name), source.task, uploaded=True, visit=source.visit)
+        upload = Source(UPLOAD, Path(path.name), source.task, uploaded=True, visit=source.visit)
         if classifier is None or classifier not in self.classifiers:
             classifier = next(iter(self.classifiers))
         try:
             clip = self.prepared.decoded(path, self.classifiers[classifier], [self.upload_folder])
             copy, visit = self.kept.keep(path, source.visit)
         except ValueError as error:
-            return replace(own, refused=_without(path, error))
+            return replace(upload, refused=_without(path, error))
         except OSError as error:
             sentence = f"{path.name} cannot be kept on the server: {error.strerror}."
-            return replace(own, refused=sentence)
+            return replace(upload, refused=sentence)
         self.prepared.keep(copy, classifier, [self.kept.home], clip)
-        return replace(own, path=copy, visit=visit)
+        return replace(upload, path=copy, visit=visit)
 
     def open(self, source: Source, classifier: str) -> tuple[Classifier, Clip]:
         """The classifier, and the source prepared for it.

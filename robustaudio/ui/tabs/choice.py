@@ -156,8 +156,8 @@ def resumed(services: Services, source: Source, first: Source, shown: Any) -> So
     if task not in services.tasks:
         return source
     if shown.get("uploaded"):
-        own = Source(UPLOAD, Path(), task, uploaded=True)
-        return replace(own, refused=own.gone)
+        upload = Source(UPLOAD, Path(), task, uploaded=True)
+        return replace(upload, refused=upload.gone)
     path = services.clips[task].get(name)
     return Source(name, path, task) if path else source
 
