@@ -130,7 +130,7 @@ def test_a_notebook_reaches_the_bundled_clips_and_checkpoints(run):
 def test_its_page_and_its_studies_are_there(run):
     code = (
         "from robustaudio.ui.launch import load_services; from robustaudio.ui.page import *;"
-        "from robustaudio.paths import *; from robustaudio.reports.tables import RESULTS;"
+        "from robustaudio.paths import *;"
         "build_page(load_services()); print(STYLE.is_file(), ASSETS / 'studies', RESULTS)"
     )
     style, studies, results = run("-c", code).split()

@@ -123,7 +123,8 @@ class Verb:
         threads.count(self.threads)
         if "torch" not in sys.modules:
             gc.disable()  # collections would find nothing, and take a third of the time
-            import_module(self.module)
+        import_module(self.module)
+        if not gc.isenabled():
             gc.freeze()  # nor does the end of the program look through what was imported
             gc.enable()
         threads.limit(self.threads)
