@@ -216,7 +216,7 @@ def test_the_lines_of_an_s_curve_lie_on_their_side_and_touch_it(squash, ends, ro
     lower, upper = (torch.tensor([[end]], dtype=torch.float64) for end in ends)
     slope, constant = _line(torch.full((1, 1, 1), row, dtype=torch.float64), squash, (lower, upper))
     grid = lower + (upper - lower) * torch.linspace(0, 1, 4_001, dtype=torch.float64)
-    gap = row * squash.of(grid) - (slope[0] * grid + constant[0])
+    gap = row * squash.at(grid) - (slope[0] * grid + constant[0])
     assert gap.min() >= -1e-12 and gap.min() <= 1e-9
     width = float(upper - lower)
     bends = min(1.0, 0.5 * width**2)  # the second derivatives are below 1
@@ -233,8 +233,8 @@ def test_the_lines_of_an_s_curve_hold_anywhere(squash, seed, log_width):
     slope, constant = _line(row, squash, (lower, upper))
     share = torch.linspace(0, 1, 401, dtype=torch.float64)[:, None, None]
     grid = lower + (upper - lower) * share
-    gap = (row[0] * squash.of(grid) - slope[0] * grid).sum(-1) - constant[0]
-    each = row[0] * squash.of(grid) - slope[0] * grid
+    gap = (row[0] * squash.at(grid) - slope[0] * grid).sum(-1) - constant[0]
+    each = row[0] * squash.at(grid) - slope[0] * grid
     assert (gap >= -1e-9).all()
     assert (each.amin(0).sum(-1) - constant[0] >= -1e-9).all()  # each unit at its own worst
     assert (each.amin(0).sum(-1) - constant[0] <= 0.02 * (1 + 10 ** max(log_width, 0))).all()
@@ -243,7 +243,7 @@ def test_the_lines_of_an_s_curve_hold_anywhere(squash, seed, log_width):
 @pytest.mark.parametrize("squash", [SIGMOID, TANH], ids=["sigmoid", "tanh"])
 def test_the_derivative_of_an_s_curve(squash: Squash):
     at = torch.linspace(-8, 8, 401, dtype=torch.float64).requires_grad_()
-    (slope,) = torch.autograd.grad(squash.of(at).sum(), at)
+    (slope,) = torch.autograd.grad(squash.at(at).sum(), at)
     torch.testing.assert_close(squash.slope(at.detach()), slope, rtol=1e-8, atol=1e-13)
 
 
@@ -259,7 +259,7 @@ def test_the_planes_lie_below_the_product(second, seed, widths):
     in_a, in_b, constant = _product(rows, SIGMOID, a, second, b)
     share = torch.linspace(0, 1, 41, dtype=torch.float64)[:, None]
     at_a, at_b = (x[0] + (x[1] - x[0]) * share for x in (a, b))
-    of_b = second.of(at_b) if second else at_b
+    of_b = second.at(at_b) if second else at_b
     # every unit at its own worst point of the grid: (a, b, row, unit)
     gap = (
         rows[0] * (torch.sigmoid(at_a)[:, None] * of_b[None])[:, :, None]
