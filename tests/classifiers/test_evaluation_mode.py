@@ -18,35 +18,15 @@ from robustaudio.classifiers.classifier import Classifier
 from robustaudio.classifiers.evaluation_mode import evaluation_mode
 from robustaudio.classifiers.networks import DeepCnn, LastHidden
 from robustaudio.classifiers.stages import LogMelStages
-from robustaudio.evaluation.attack import (
-    Attacking,
-    AttackLevels,
-    Plan,
-    attack,
-    attack_levels,
-)
+from robustaudio.evaluation.attack import Attacking, AttackLevels, Plan, attack, attack_levels
 from robustaudio.evaluation.batch import LabelledBatch, predictions
-from robustaudio.evaluation.certify import (
-    Certifying,
-    CertifyRadii,
-    certify,
-    certify_radii,
-)
+from robustaudio.evaluation.certify import Certifying, CertifyRadii, certify, certify_radii
 from robustaudio.evaluation.engine import Asked, measure_clip
 from robustaudio.evaluation.engine import run as run_over
 from robustaudio.evaluation.exhibits import exhibits
 from robustaudio.evaluation.maximise import Maximising, maximise
-from robustaudio.evaluation.noise import (
-    AddingNoise,
-    NoiseLevels,
-    add_noise,
-    noise_levels,
-)
-from robustaudio.evaluation.predict import (
-    Predicting,
-    predict,
-    predict_labels,
-)
+from robustaudio.evaluation.noise import AddingNoise, NoiseLevels, add_noise, noise_levels
+from robustaudio.evaluation.predict import Predicting, predict, predict_labels
 from robustaudio.evaluation.results import to_json
 from robustaudio.evaluation.ruler import Measuring, measure_ruler
 from robustaudio.evaluation.smallest import SmallestLevels, attack_smallest

@@ -7,13 +7,7 @@ import torch
 
 from robustaudio.attacks import PGD, AttackResult, CarliniWagnerAudio, Psychoacoustic
 from robustaudio.audio.sixteen_bit import rounded_to_16_bit
-from robustaudio.evaluation.attack import (
-    Attacking,
-    AttackLevels,
-    Plan,
-    attack,
-    attack_levels,
-)
+from robustaudio.evaluation.attack import Attacking, AttackLevels, Plan, attack, attack_levels
 from robustaudio.evaluation.batch import LabelledBatch
 from robustaudio.evaluation.engine import measure_clip, run
 from robustaudio.evaluation.results import to_json

@@ -9,12 +9,7 @@ from robustaudio.audio.datasets import open_dataset
 from robustaudio.certification.smoothing import Smoothing
 from robustaudio.classifiers import checkpoints
 from robustaudio.evaluation.batch import LabelledBatch, load_clips
-from robustaudio.evaluation.certify import (
-    Certifying,
-    CertifyRadii,
-    certify,
-    certify_radii,
-)
+from robustaudio.evaluation.certify import Certifying, CertifyRadii, certify, certify_radii
 from robustaudio.evaluation.engine import measure_clip, run
 from robustaudio.evaluation.results import to_json
 

@@ -7,12 +7,7 @@ import torch
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset
-from robustaudio.representations.descriptors import (
-    DESCRIPTORS,
-    ITEMS,
-    Descriptors,
-    Statistics,
-)
+from robustaudio.representations.descriptors import DESCRIPTORS, ITEMS, Descriptors, Statistics
 
 RATE = 22_050
 

@@ -4,15 +4,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from ui.driving import (
-    SLOW_MS,
-    choose,
-    clip_name,
-    fill,
-    opened,
-    start_a_long_attack,
-    tab,
-)
+from ui.driving import SLOW_MS, choose, clip_name, fill, opened, start_a_long_attack, tab
 
 pytestmark = pytest.mark.browser
 

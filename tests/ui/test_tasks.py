@@ -2,12 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from ui.driving import (
-    SLOW_MS,
-    choose_instruments,
-    opened,
-    tab,
-)
+from ui.driving import SLOW_MS, choose_instruments, opened, tab
 
 from robustaudio.audio.datasets import open_dataset
 from robustaudio.audio.tasks import TASKS

@@ -8,9 +8,7 @@ from robustaudio.evaluation.noise import AddingNoise, add_noise
 from robustaudio.evaluation.verify import noise_under_threshold
 from robustaudio.ui.tracks import exhibit_tracks, noise_tracks, player_tracks
 from robustaudio.ui.words.hear_and_break import exhibits_words
-from robustaudio.ui.words.prove import (
-    noise_words,
-)
+from robustaudio.ui.words.prove import noise_words
 
 
 def test_exhibits_stand_side_by_side_at_one_level(services, source):

@@ -14,13 +14,7 @@ from robustaudio.listening.design.paradigm import (
     three_intervals,
     two_intervals,
 )
-from robustaudio.listening.design.trial import (
-    Condition,
-    Kind,
-    Procedure,
-    Response,
-    Trial,
-)
+from robustaudio.listening.design.trial import Condition, Kind, Procedure, Response, Trial
 from robustaudio.options import option
 
 Track = tuple[Condition, float | None]  # a condition, and its level where that is fixed

@@ -9,13 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import entr
 
-from robustaudio.listening.psychometric import (
-    BEYOND_DB,
-    Grid,
-    log_answers,
-    log_likelihood,
-    weighed,
-)
+from robustaudio.listening.psychometric import BEYOND_DB, Grid, log_answers, log_likelihood, weighed
 
 # Two are enough to place trials: were 0 among them, a lapse at the start would lead astray for
 # long; were they many, trials would be spent on telling them apart.

@@ -10,15 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from robustaudio.listening.run.lines import LAST, Reader, line
-from robustaudio.listening.run.store import (
-    NAME,
-    STUDY,
-    Event,
-    NotWritable,
-    Store,
-    checked,
-    once,
-)
+from robustaudio.listening.run.store import NAME, STUDY, Event, NotWritable, Store, checked, once
 
 try:
     import fcntl

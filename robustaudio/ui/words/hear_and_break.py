@@ -19,13 +19,7 @@ from robustaudio.threats.norms import norm_named
 from robustaudio.ui.figures import Audibility
 from robustaudio.ui.html import caption, card, decibel, label_words
 from robustaudio.ui.wish import minimises
-from robustaudio.ui.words.terms import (
-    BY_ITSELF,
-    Ending,
-    is_right,
-    level_relative_to,
-    stopped,
-)
+from robustaudio.ui.words.terms import BY_ITSELF, Ending, is_right, level_relative_to, stopped
 
 NOTHING_TO_JUDGE = caption("There is no perturbation, and so nothing to judge.")
 AT_MOST = "The largest allowed: this attack looks for the smallest by itself."

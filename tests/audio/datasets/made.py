@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from robustaudio.audio.datasets import (
-    COLUMNS,
-    open_dataset,
-)
+from robustaudio.audio.datasets import COLUMNS, open_dataset
 
 HEADER = ",".join(COLUMNS)
 ROW = "a.wav,0,rms,a,test,CC0-1.0"

@@ -2,10 +2,7 @@
 
 import pytest
 
-from robustaudio.audio.datasets import (
-    BUNDLED,
-    open_dataset,
-)
+from robustaudio.audio.datasets import BUNDLED, open_dataset
 
 INSTRUMENTS = {
     "acoustic_guitar", "cello", "clarinet", "electric_guitar", "flute", "organ", "piano",

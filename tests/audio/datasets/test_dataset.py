@@ -5,9 +5,7 @@ from collections import Counter
 import pytest
 from audio.datasets.made import HEADER, ROW
 
-from robustaudio.audio.datasets import (
-    read_folder,
-)
+from robustaudio.audio.datasets import read_folder
 
 
 def test_a_row_without_its_file_is_named_when_it_is_read(tmp_path):

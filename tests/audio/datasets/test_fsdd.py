@@ -9,11 +9,7 @@ from pathlib import Path
 import pytest
 from audio.datasets.made import at_hand, files_below
 
-from robustaudio.audio.datasets import (
-    Row,
-    download,
-    read_official_fsdd,
-)
+from robustaudio.audio.datasets import Row, download, read_official_fsdd
 
 
 def test_a_download_holds_the_recordings_and_nothing_else(archive, tmp_path):

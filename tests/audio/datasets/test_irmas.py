@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from robustaudio.audio.datasets import (
-    open_dataset,
-    read_official_irmas,
-)
+from robustaudio.audio.datasets import open_dataset, read_official_irmas
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ import pytest
 from audio.datasets.made import sounds
 
 from robustaudio.audio import datasets
-from robustaudio.audio.datasets import (
-    open_dataset,
-)
+from robustaudio.audio.datasets import open_dataset
 
 
 def test_a_folder_per_label_is_a_data_set(tmp_path, nothing_at_hand):

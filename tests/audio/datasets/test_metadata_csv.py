@@ -6,11 +6,7 @@ import pytest
 from audio.datasets.made import HEADER, ROW, wav_bytes
 
 from robustaudio.audio import datasets
-from robustaudio.audio.datasets import (
-    Row,
-    read_folder,
-    read_official_fsdd,
-)
+from robustaudio.audio.datasets import Row, read_folder, read_official_fsdd
 from robustaudio.audio.datasets.metadata_csv import write_metadata
 
 

@@ -3,10 +3,7 @@
 import pytest
 from audio.datasets.made import HEADER, ROW, sounds, wav_bytes
 
-from robustaudio.audio.datasets import (
-    download,
-    open_dataset,
-)
+from robustaudio.audio.datasets import download, open_dataset
 
 
 def test_the_named_folder_comes_before_the_cache(archive, nothing_at_hand, tmp_path, monkeypatch):

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 from playwright.sync_api import Page, expect
-from ui.driving import (
-    SLOW_MS,
-    choose,
-    choose_instruments,
-    upload,
-)
+from ui.driving import SLOW_MS, choose, choose_instruments, upload
 
 from robustaudio.audio.clip import Clip
 from robustaudio.audio.datasets import open_dataset

@@ -2,13 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from ui.driving import (
-    SLOW_MS,
-    choose,
-    clip_name,
-    run,
-    tab,
-)
+from ui.driving import SLOW_MS, choose, clip_name, run, tab
 
 
 @pytest.mark.browser

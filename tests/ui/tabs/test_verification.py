@@ -4,15 +4,7 @@ import json
 
 import pytest
 from playwright.sync_api import expect
-from ui.driving import (
-    SLOW_MS,
-    assert_made_again,
-    choose,
-    clip_name,
-    downloaded,
-    run,
-    tab,
-)
+from ui.driving import SLOW_MS, assert_made_again, choose, clip_name, downloaded, run, tab
 
 
 @pytest.mark.browser

@@ -10,11 +10,7 @@ from robustaudio.evaluation.engine import measure_clip
 from robustaudio.evaluation.verify import Verifying, verify
 from robustaudio.threats.norms import MASKING, norm_named
 from robustaudio.ui import figures
-from robustaudio.ui.words.prove import (
-    interval_words,
-    smoothing_words,
-    verification_words,
-)
+from robustaudio.ui.words.prove import interval_words, smoothing_words, verification_words
 from robustaudio.ui.words.terms import BOUNDS
 
 
