@@ -1,18 +1,23 @@
 """Randomized smoothing: long votes, cancelled votes, votes that would show nothing."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from ui.driving import SLOW_MS, choose, clip_name, run, tab
+
+
+def begin_votes(page: Page, count: int) -> None:
+    """Certify by so many votes, until the page shows how far they are."""
+    choose(page, "classifier", "digits-cnn-noise")
+    tab(page, "Prove")
+    page.locator("#certify-n input").fill(f"{count}")
+    page.locator("#certify-n input").press("Tab")
+    page.locator("#certify").click()
+    expect(page.locator("#certify-status progress")).to_be_visible(timeout=SLOW_MS)
 
 
 @pytest.mark.browser
 def test_a_long_run_shows_progress_and_can_be_cancelled(page):
-    choose(page, "classifier", "digits-cnn-noise")
-    tab(page, "Prove")
-    page.locator("#certify-n input").fill("60000")
-    page.locator("#certify-n input").press("Tab")
-    page.locator("#certify").click()
-    expect(page.locator("#certify-status progress")).to_be_visible(timeout=SLOW_MS)
+    begin_votes(page, 60000)
     page.locator("#cancel-certify").click()
     expect(page.locator("#certify-status progress")).to_have_count(0, timeout=SLOW_MS)
     page.wait_for_timeout(500)
@@ -24,12 +29,7 @@ def test_a_long_run_shows_progress_and_can_be_cancelled(page):
 
 @pytest.mark.browser
 def test_a_proof_of_another_clip_never_appears(page):
-    choose(page, "classifier", "digits-cnn-noise")
-    tab(page, "Prove")
-    page.locator("#certify-n input").fill("4000")
-    page.locator("#certify-n input").press("Tab")
-    page.locator("#certify").click()
-    expect(page.locator("#certify-status progress")).to_be_visible(timeout=SLOW_MS)
+    begin_votes(page, 4000)
     choose(page, "clip", clip_name("zero-rms.wav"))
     expect(page.locator("#prediction strong")).to_have_text("0", timeout=SLOW_MS)
     page.wait_for_timeout(3_000)
