@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE, TESTS = ROOT / "robustaudio", ROOT / "tests"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_READS_BY_KEY = 200
-MOST_LINES = 30_100  # 28,204 before results were types: nobody may add without taking away
+MOST_LINES = 30_020  # 28,204 before results were types: nobody may add without taking away
 NAMES = {  # what has one home each; a table with such keys elsewhere means that a value is missing
     "norm": {"linf", "l2", "masking", "LINF", "L2", "MASKING"},
     "task": {"digits", "instruments", "DIGITS", "INSTRUMENTS"},
